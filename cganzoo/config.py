@@ -1,0 +1,115 @@
+"""What a component's options are made of: a strict pydantic base and the number-or-schedule scalar."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+AdversarialRule = Literal["hinge", "logistic", "least_squares", "wasserstein"]
+"""How a realness score is trained; the formulas are in :mod:`cganzoo.functional`."""
+
+
+class Config(BaseModel):
+    """Base of every component's options.
+
+    Frozen, closed to unknown keys, and strict about types: TOML's ``"3"`` is no number and ``1`` no boolean, but an
+    integer is accepted where a float is meant. Give each field a ``description``: it is shown to users and editors.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
+
+
+C = TypeVar("C", bound=Config)
+
+
+def parse(model: type[C], values: Mapping[str, Any]) -> C:
+    """Check ``values`` (as TOML gives them) against ``model``; raises :class:`pydantic.ValidationError`.
+
+    Goes through JSON because pydantic's strict mode then takes a list for a tuple, as TOML cannot write tuples, and
+    still refuses ``"3"`` for a number.
+    """
+    return model.model_validate_json(json.dumps(values, default=str), strict=True)
+
+
+class Schedule(Config):
+    """A scalar that changes over the run: ``{from = 1.0, to = 0.0, steps = 1000, curve = "cosine"}``.
+
+    ``steps`` and ``every`` count generator steps when they are integers, and are fractions of ``train.steps`` when
+    they are floats, so that a shortened run keeps the shape of its schedule.
+    """
+
+    curve: Literal["constant", "linear", "cosine", "step"] = Field("linear", description="How the value moves.")
+    start: float = Field(alias="from", description="Value at step 0.")
+    to: float | None = Field(None, description="Value at the end of a linear or cosine curve.")
+    steps: int | float | None = Field(None, gt=0, description="Length of a linear or cosine curve; default: the run.")
+    factor: float = Field(0.5, gt=0, description="What a step curve multiplies the value by.")
+    every: int | float | None = Field(None, gt=0, description="Length of one stair of a step curve.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Schedule:
+        if self.curve in ("linear", "cosine") and self.to is None:
+            raise ValueError(f'a {self.curve} schedule needs "to", the value it ends at')
+        if self.curve == "step" and self.every is None:
+            raise ValueError('a step schedule needs "every", the length of one stair')
+        for name in ("steps", "every"):
+            length = getattr(self, name)
+            if isinstance(length, float) and length > 1:
+                raise ValueError(f'"{name}" is a whole number of steps or a fraction of the run up to 1.0')
+        return self
+
+    def at(self, step: int, total_steps: int) -> float:
+        """The value at ``step`` (0-based) of a run of ``total_steps``."""
+        if self.curve == "constant":
+            return self.start
+        if self.curve == "step":
+            assert self.every is not None
+            return self.start * self.factor ** (step // max(1, _in_steps(self.every, total_steps)))
+        assert self.to is not None
+        length = total_steps if self.steps is None else _in_steps(self.steps, total_steps)
+        progress = min(1.0, step / max(1, length))
+        if self.curve == "cosine":
+            progress = (1 - math.cos(math.pi * progress)) / 2
+        return self.start + (self.to - self.start) * progress
+
+    def extremes(self) -> tuple[float, ...]:
+        """Values between which the schedule stays (a step curve's limit included), for bounds checks."""
+        if self.curve == "step":
+            return (self.start, 0.0) if self.factor < 1 else (self.start,)
+        return (self.start,) if self.to is None else (self.start, self.to)
+
+
+def _in_steps(length: int | float, total_steps: int) -> int:
+    return length if isinstance(length, int) else round(length * total_steps)
+
+
+def _number_or_schedule(value: Any) -> str:
+    return "schedule" if isinstance(value, (dict, Schedule)) else "number"
+
+
+Scalar = Annotated[
+    Annotated[float, Tag("number")] | Annotated[Schedule, Tag("schedule")], Discriminator(_number_or_schedule)
+]
+"""A hyper-parameter that is a number or a :class:`Schedule`."""
+
+
+def at_least(low: float, *, exclusive: bool = False) -> AfterValidator:
+    """Bound a :data:`Scalar` from below, schedules' end points included: ``Annotated[Scalar, at_least(0)]``."""
+
+    def check(value: float | Schedule) -> float | Schedule:
+        values = value.extremes() if isinstance(value, Schedule) else (value,)
+        if isinstance(value, Schedule) and value.curve == "step":
+            values = values[:1]  # stairs that shrink a positive value never reach their limit, zero
+        if any(v < low or (exclusive and v == low) for v in values):
+            raise ValueError(f"Input should be greater than {'' if exclusive else 'or equal to '}{low:g}")
+        return value
+
+    return AfterValidator(check)
+
+
+def value_at(scalar: float | Schedule, step: int, total_steps: int) -> float:
+    """A :data:`Scalar`'s value at ``step`` (0-based) of a run of ``total_steps``."""
+    return scalar.at(step, total_steps) if isinstance(scalar, Schedule) else scalar

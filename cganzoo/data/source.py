@@ -1,0 +1,69 @@
+"""What a data set plugin returns: labelled images by split, read one at a time and packed once into the cache."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import numpy as np
+from PIL import Image
+
+
+class ImageSource(ABC):
+    """Labelled images by split (``"train"``, and ``"test"`` where there is one), before resizing.
+
+    Attributes:
+        class_names: the K classes; a label is an index into them.
+    """
+
+    class_names: tuple[str, ...]
+
+    @abstractmethod
+    def labels(self) -> Mapping[str, np.ndarray]:
+        """Labels (N,) int64 of each split."""
+
+    @abstractmethod
+    def read(self, split: str, index: int) -> Image.Image:
+        """One image, of any size and mode.
+
+        Raises:
+            DataError: the file cannot be read; the sentence names it.
+        """
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Changes when any image or label does; cheap to compute (a folder looks at sizes and dates, not pixels)."""
+
+    def skip_unreadable(self) -> bool:
+        """Whether an image that cannot be read is left out (and counted) instead of ending the run."""
+        return False
+
+
+class ArraySource(ImageSource):
+    """Images in memory.
+
+    Args:
+        splits: name of split to images (N, H, W) or (N, H, W, 3) uint8, and labels (N,).
+        class_names: the K classes.
+    """
+
+    def __init__(self, splits: Mapping[str, tuple[np.ndarray, np.ndarray]], class_names: tuple[str, ...]) -> None:
+        self.class_names = class_names
+        self._splits = splits
+
+    def labels(self) -> Mapping[str, np.ndarray]:
+        """See :class:`ImageSource`."""
+        return {name: labels.astype(np.int64) for name, (_, labels) in self._splits.items()}
+
+    def read(self, split: str, index: int) -> Image.Image:
+        """See :class:`ImageSource`."""
+        return Image.fromarray(self._splits[split][0][index])
+
+    def fingerprint(self) -> str:
+        """Hash of every pixel and label: they are in memory anyway."""
+        digest = hashlib.sha256()
+        for name, (images, labels) in sorted(self._splits.items()):
+            for part in (name.encode(), str(images.shape).encode(), images.tobytes(), labels.tobytes()):
+                digest.update(part)
+        return digest.hexdigest()

@@ -1,0 +1,184 @@
+"""The hooks: each is a plural noun and returns an iterable of one kind of specification.
+
+A hook registers; it does not run during training. It is called once a process, when the recipe's names are resolved.
+Each example below is a complete plugin module; a test runs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, cast
+
+import pluggy
+
+from .specs import DatasetSpec, DiscriminatorSpec, GeneratorSpec, LossSpec, MetricSpec
+
+PROJECT = "cganzoo"
+"""pluggy's project name, and the entry-point group that plugins register in."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# The casts keep the decorated function's own type, which pluggy's markers would otherwise widen to Any.
+hookspec = cast("Callable[[F], F]", pluggy.HookspecMarker(PROJECT))
+hookimpl = cast("Callable[[F], F]", pluggy.HookimplMarker(PROJECT))
+
+
+@hookspec
+def cganzoo_generators() -> Iterable[GeneratorSpec[Any]]:  # type: ignore[empty-body]
+    """Yield the generators that this plugin provides.
+
+    Example::
+
+        from cganzoo import Config, GeneratorSpec, hookimpl
+
+        class NoiseConfig(Config):
+            pass
+
+        def build(config, context):
+            import torch
+            from cganzoo.networks import Generator
+
+            class Noise(Generator):
+                latent_dim, conditional = 8, False
+
+                def __init__(self):
+                    super().__init__()
+                    self.shape = (context.image_channels, context.image_size, context.image_size)
+                    self.linear = torch.nn.Linear(8, self.shape[0] * self.shape[1] * self.shape[2])
+
+                def forward(self, z, labels):
+                    return self.linear(z).tanh().unflatten(1, self.shape)
+
+            return Noise()
+
+        @hookimpl
+        def cganzoo_generators():
+            yield GeneratorSpec(name="noise", summary="One linear layer", config=NoiseConfig, build=build,
+                                conditional=lambda config: False)
+    """
+
+
+@hookspec
+def cganzoo_discriminators() -> Iterable[DiscriminatorSpec[Any]]:  # type: ignore[empty-body]
+    """Yield the discriminator trunks that this plugin provides.
+
+    Example::
+
+        from cganzoo import Config, DiscriminatorSpec, hookimpl
+
+        class PixelsConfig(Config):
+            pass
+
+        def build(config, context):
+            from cganzoo.networks import Discriminator
+
+            class Pixels(Discriminator):
+                feature_dim = context.image_channels * context.image_size**2
+
+                def forward(self, images):
+                    return images.flatten(1)
+
+            return Pixels()
+
+        @hookimpl
+        def cganzoo_discriminators():
+            yield DiscriminatorSpec(name="pixels", summary="The pixels are the features", config=PixelsConfig,
+                                    build=build)
+    """
+
+
+@hookspec
+def cganzoo_losses() -> Iterable[LossSpec[Any]]:  # type: ignore[empty-body]
+    """Yield the losses that this plugin provides.
+
+    Example::
+
+        from cganzoo import Config, LossSpec, hookimpl
+
+        class CriticConfig(Config):
+            pass
+
+        def build(config, context):
+            import torch
+            from cganzoo.objective import Objective
+
+            class Critic(Objective):
+                def __init__(self):
+                    super().__init__()
+                    self.head = torch.nn.Linear(context.features, 1)
+
+                def discriminator_loss(self, real, fake):
+                    return {"real": -self.head(real.features).mean(), "fake": self.head(fake.features).mean()}
+
+                def generator_loss(self, fake, real=None):
+                    return {"adversarial": -self.head(fake.features).mean()}
+
+            return Critic()
+
+        @hookimpl
+        def cganzoo_losses():
+            yield LossSpec(name="critic", summary="A linear critic", config=CriticConfig, build=build)
+    """
+
+
+@hookspec
+def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:  # type: ignore[empty-body]
+    """Yield the metrics that this plugin provides.
+
+    Example::
+
+        from cganzoo import Config, MetricOutput, MetricSpec, hookimpl
+
+        class BrightnessConfig(Config):
+            pass
+
+        def build(config, context):
+            from cganzoo.metric import Metric
+
+            class Brightness(Metric):
+                def __init__(self):
+                    self.total, self.count = 0.0, 0
+
+                def update(self, batch):
+                    self.total += batch.images.double().sum().item()
+                    self.count += batch.images.numel()
+
+                def compute(self):
+                    return {"brightness": self.total / self.count}
+
+            return Brightness()
+
+        @hookimpl
+        def cganzoo_metrics():
+            output = MetricOutput(name="brightness", summary="Mean pixel value in [-1, 1]")
+            yield MetricSpec(name="brightness", summary="Mean pixel value", config=BrightnessConfig, build=build,
+                             outputs=(output,))
+    """
+
+
+@hookspec
+def cganzoo_datasets() -> Iterable[DatasetSpec[Any]]:  # type: ignore[empty-body]
+    """Yield the data sets that this plugin provides.
+
+    Example::
+
+        from cganzoo import Config, DatasetSpec, hookimpl
+
+        class BarsConfig(Config):
+            count: int = 100
+
+        def build(config):
+            import numpy as np
+            from cganzoo.data.source import ArraySource
+
+            labels = np.arange(config.count) % 2
+            images = np.zeros((config.count, 8, 8), np.uint8)
+            images[labels == 0, 3:5, :] = 255
+            images[labels == 1, :, 3:5] = 255
+            return ArraySource({"train": (images, labels)}, class_names=("horizontal", "vertical"))
+
+        @hookimpl
+        def cganzoo_datasets():
+            yield DatasetSpec(name="bars", summary="Horizontal and vertical bars", config=BarsConfig, build=build,
+                              channels=1)
+    """

@@ -1,0 +1,171 @@
+"""What a plugin hands to the zoo: one frozen, keyword-only specification per component.
+
+No torch here: a recipe is checked, and components are listed, before torch is imported. ``build`` imports it.
+A field added later has a default, so a plugin written for this version keeps working.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from .config import Config
+
+if TYPE_CHECKING:
+    from .data.source import ImageSource
+    from .metric import Metric
+    from .networks import Discriminator, Generator
+    from .objective import Objective
+
+C = TypeVar("C", bound=Config)
+
+Conditioning = Literal["conditional", "unconditional", "any"]
+"""Which generators a loss can train: those given a class label, those given noise alone, or both."""
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildContext:
+    """What the host knows when it builds a component.
+
+    ``feature_dim`` is set for losses (the built discriminator's) and metrics (the extractor's).
+    """
+
+    num_classes: int
+    image_size: int
+    image_channels: int = 3
+    feature_dim: int | None = None
+    class_names: tuple[str, ...] = ()
+
+    @property
+    def features(self) -> int:
+        """``feature_dim`` where there must be one.
+
+        Raises:
+            ValueError: the component is of a kind that is built before features exist.
+        """
+        if self.feature_dim is None:
+            raise ValueError("this context has no feature_dim: only losses and metrics are built with one")
+        return self.feature_dim
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentSpec(Generic[C]):
+    """Fields that every kind of component shares.
+
+    Attributes:
+        name: what a recipe writes, lower snake case, as the paper's method is called.
+        summary: one line for ``cganzoo plugins``.
+        config: the options, a torch-free :class:`~cganzoo.Config` with a description for each field.
+        paper: arXiv id (``arXiv:1703.02000``) or DOI.
+    """
+
+    name: str
+    summary: str
+    config: type[C]
+    paper: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not NAME.fullmatch(self.name):
+            raise ValueError(f"component name {self.name!r} is not lower snake case ([a-z][a-z0-9_]*)")
+        if not isinstance(self.summary, str) or not self.summary or "\n" in self.summary:
+            raise ValueError(f"{self.name}: summary must be one non-empty line")
+        if not (isinstance(self.config, type) and issubclass(self.config, Config)):
+            raise ValueError(f"{self.name}: config must be a subclass of cganzoo.Config")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorSpec(ComponentSpec[C]):
+    """A generator: noise and class label to image.
+
+    Attributes:
+        build: returns a :class:`cganzoo.networks.Generator`.
+        conditional: whether the generator that a config describes is given the class label.
+    """
+
+    build: Callable[[C, BuildContext], Generator]
+    conditional: Callable[[C], bool] = lambda config: True
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscriminatorSpec(ComponentSpec[C]):
+    """A discriminator trunk: images to features. It knows nothing of classes.
+
+    Attributes:
+        build: returns a :class:`cganzoo.networks.Discriminator`.
+    """
+
+    build: Callable[[C, BuildContext], Discriminator]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossSpec(ComponentSpec[C]):
+    """A loss: heads on the trunk's features, and the two losses.
+
+    Attributes:
+        build: returns a :class:`cganzoo.objective.Objective`.
+        conditioning: which generators the loss, so configured, can train; checked when the recipe is read.
+    """
+
+    build: Callable[[C, BuildContext], Objective]
+    conditioning: Callable[[C], Conditioning] = lambda config: "any"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricOutput:
+    """One number that a metric reports; the first output of a metric is its headline."""
+
+    name: str
+    summary: str
+    higher_is_better: bool | None = None
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise ValueError(f"metric output name {self.name!r} is not lower snake case ([a-z][a-z0-9_]*)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSpec(ComponentSpec[C]):
+    """A score of generated images, usually against real ones.
+
+    Attributes:
+        build: returns a :class:`cganzoo.metric.Metric`.
+        outputs: the numbers it reports, the headline first.
+    """
+
+    build: Callable[[C, BuildContext], Metric]
+    outputs: tuple[MetricOutput, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.outputs or not all(isinstance(output, MetricOutput) for output in self.outputs):
+            raise ValueError(f"{self.name}: outputs must be a non-empty tuple of MetricOutput")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec(ComponentSpec[C]):
+    """A labelled set of images.
+
+    Attributes:
+        build: returns a :class:`cganzoo.data.source.ImageSource`; reads no pixel yet.
+        channels: channels an image has unless the recipe says otherwise.
+    """
+
+    build: Callable[[C], ImageSource]
+    channels: Literal[1, 3] = 3
+
+
+Spec = ComponentSpec[Any]
+
+KINDS: dict[str, type[Spec]] = {
+    "generator": GeneratorSpec,
+    "discriminator": DiscriminatorSpec,
+    "loss": LossSpec,
+    "metric": MetricSpec,
+    "dataset": DatasetSpec,
+}
+"""Component kinds by the name that messages and ``cganzoo plugins`` use."""
+
