@@ -1,0 +1,261 @@
+"""The dcgan networks against the paper's figures, and what every option promises."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from itertools import chain
+
+import pytest
+import torch
+from cganzoo_dcgan import cganzoo_discriminators, cganzoo_generators
+from cganzoo_dcgan.config import DCGANDiscriminatorConfig, DCGANGeneratorConfig
+from cganzoo_dcgan.networks import DCGANDiscriminator, DCGANGenerator, channel_widths
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from cganzoo import BuildContext
+from cganzoo.errors import CganzooError
+
+CIFAR10 = BuildContext(num_classes=10, image_size=32)
+DIGITS = BuildContext(num_classes=10, image_size=8, image_channels=1)
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+def generator(context: BuildContext = DIGITS, **options: object) -> DCGANGenerator:
+    return DCGANGenerator(DCGANGeneratorConfig.model_validate({"width": 4, "latent_dim": 6, **options}), context)
+
+
+def discriminator(context: BuildContext = DIGITS, **options: object) -> DCGANDiscriminator:
+    return DCGANDiscriminator(DCGANDiscriminatorConfig.model_validate({"width": 4, **options}), context)
+
+
+def draw(network: DCGANGenerator, count: int = 12) -> tuple[Tensor, Tensor]:
+    dtype = network.linear.bias.dtype
+    return torch.randn(count, network.latent_dim, dtype=dtype), torch.arange(count) % network.num_classes
+
+
+def parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("size", [8, 16, 32, 64, 128])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_every_size_and_channel_count(size: int, channels: int) -> None:
+    context = BuildContext(num_classes=3, image_size=size, image_channels=channels)
+    make, see = generator(context, width=2), discriminator(context, width=2, extra_conv=True)
+    images = make(*draw(make, 2))
+    assert images.shape == (2, channels, size, size)
+    assert images.abs().max() <= 1
+    assert see(images).shape == (2, see.feature_dim)
+    assert see.feature_dim == 2 * size // 4
+
+
+@pytest.mark.parametrize("size", [4, 24, 48, 256])
+def test_other_sizes_are_refused_in_one_sentence(size: int) -> None:
+    for build in (generator, discriminator):
+        with pytest.raises(CganzooError, match=rf"^data\.image_size = {size}, but .* 8, 16, 32, 64 or 128"):
+            build(BuildContext(num_classes=3, image_size=size))
+
+
+def test_widths_are_the_papers() -> None:
+    assert channel_widths(96, 32) == [96, 192, 384, 768]
+    assert channel_widths(64, 32) == [64, 128, 256, 512]
+
+
+def test_parameter_counts_are_the_papers() -> None:
+    """Per layer: weights, a gain and a bias per output (weight norm), a scale and a shift per channel (batch norm)."""
+    deconvolutions = [(768, 384), (384, 192), (192, 96)]
+    expected = 100 * 768 * 16 + 2 * 768 * 16 + 2 * 768  # linear layer
+    expected += sum(9 * wide * narrow + 2 * narrow + 2 * narrow for wide, narrow in deconvolutions)
+    expected += 9 * 96 * 3 + 2 * 3  # to pixels; no batch norm
+    unconditional = DCGANGenerator(DCGANGeneratorConfig(conditional=False), CIFAR10)
+    assert parameters(unconditional) == expected == 4_743_846  # the paper's code: 4.74M
+    conditional = DCGANGenerator(DCGANGeneratorConfig(), CIFAR10)
+    assert parameters(conditional) == expected + 10 * 768 * 16 == 4_866_726  # 4.87M
+
+    convolutions = [(3, 64), (64, 128), (128, 256), (256, 512)]
+    expected = sum(9 * inputs * outputs + 2 * outputs + 2 * outputs for inputs, outputs in convolutions)
+    head = 512 * 12 + 2 * 12  # the paper's last layer, K + 2 logits under weight norm; here it is the loss's
+    trunk = DCGANDiscriminator(DCGANDiscriminatorConfig(), CIFAR10)
+    assert parameters(trunk) == expected
+    assert expected + head == 1_560_024  # 1.56M
+    enlarged = DCGANDiscriminator(DCGANDiscriminatorConfig(extra_conv=True), CIFAR10)
+    assert parameters(enlarged) == expected + 9 * 512 * 512 + 4 * 512
+    assert parameters(enlarged) + head == 3_921_368  # 3.92M
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_initialize_normalizes_every_preactivation(batch_norm: bool) -> None:
+    make = generator(batch_norm=batch_norm).double()
+    see = discriminator(batch_norm=batch_norm, input_noise=0.0, dropout=0.0, extra_conv=True).double()
+    noise = draw(make, 40)
+    images = torch.rand(40, 1, 8, 8, dtype=torch.float64)
+
+    seen: list[Tensor] = []
+    make.initialize(*noise)
+    see.initialize(images)
+    for layer in chain(make.modules(), see.modules()):
+        if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+            layer.register_forward_hook(lambda layer, args, output: seen.append(output.transpose(0, 1).flatten(1)))
+    make(*noise)
+    see(images)
+    assert len(seen) == 3 + 3
+    for output in seen:
+        torch.testing.assert_close(output.mean(1), torch.zeros_like(output.mean(1)), atol=1e-9, rtol=0)
+        torch.testing.assert_close(output.std(1, correction=0), torch.ones_like(output.mean(1)), atol=1e-9, rtol=0)
+
+
+def test_initialize_leaves_a_constant_channel_finite() -> None:
+    see = discriminator(input_noise=0.0, dropout=0.0)
+    see.initialize(torch.full((4, 1, 8, 8), -1.0))
+    make = generator()
+    make.initialize(*draw(make, 1))
+    assert all(parameter.isfinite().all() for parameter in chain(see.parameters(), make.parameters()))
+
+
+@pytest.mark.parametrize("parametrization", ["spectral_norm", "none"])
+def test_initialize_is_weight_norms_alone(parametrization: str) -> None:
+    see = discriminator(parametrization=parametrization)
+    before = {name: tensor.clone() for name, tensor in see.state_dict().items()}
+    see.initialize(torch.rand(4, 1, 8, 8))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in see.state_dict().items())
+
+
+def test_weight_norm_has_a_gain_per_output_channel() -> None:
+    make = generator()
+    deconvolution = next(layer for layer in make.body if isinstance(layer, nn.ConvTranspose2d))
+    gain = deconvolution.get_parameter("parametrizations.weight.original0")
+    assert gain.numel() == deconvolution.out_channels == 4
+    norm = deconvolution.weight.transpose(0, 1).flatten(1).norm(dim=1)
+    torch.testing.assert_close(norm, gain.flatten())
+
+
+def test_spectral_norm_bounds_every_layer() -> None:
+    make, see = generator(parametrization="spectral_norm"), discriminator(parametrization="spectral_norm")
+    for layer in chain(make.modules(), see.modules()):
+        if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+            for _ in range(50):  # power iterations
+                weight = layer.weight
+            matrix = weight.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else weight
+            assert torch.linalg.matrix_norm(matrix.flatten(1), 2).item() == pytest.approx(1, abs=0.02)
+
+
+def test_only_a_conditional_generator_sees_the_label() -> None:
+    z, zeros, ones = torch.randn(5, 6), torch.zeros(5, dtype=torch.long), torch.ones(5, dtype=torch.long)
+    conditional, unconditional = generator().eval(), generator(conditional=False).eval()
+    assert (conditional(z, zeros) - conditional(z, ones)).abs().amax((1, 2, 3)).min() > 1e-4
+    assert torch.equal(unconditional(z, zeros), unconditional(z, ones))
+    assert conditional.conditional
+    assert not unconditional.conditional
+
+
+def test_evaluation_is_deterministic_and_training_is_not() -> None:
+    images = torch.rand(6, 1, 8, 8)
+    noisy, dropping = discriminator(dropout=0.0), discriminator(input_noise=0.0)
+    for see in (noisy, dropping):
+        assert not torch.equal(see(images), see(images))
+        see.eval()
+        assert torch.equal(see(images), see(images))
+    make = generator().eval()
+    sample = draw(make)
+    assert torch.equal(make(*sample), make(*sample))
+
+
+def test_input_noise_has_the_given_standard_deviation() -> None:
+    see = discriminator(input_noise=0.25, dropout=0.0)
+    seen: list[Tensor] = []
+    see.body.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    images = torch.rand(400, 1, 8, 8)
+    see(images)
+    assert (seen[0] - images).std().item() == pytest.approx(0.25, rel=0.02)
+    assert (seen[0] - images).mean().item() == pytest.approx(0, abs=0.01)
+
+
+def test_batch_statistics_is_what_the_trunk_does() -> None:
+    images, others = torch.rand(4, 1, 8, 8), torch.rand(4, 1, 8, 8)
+    for batch_norm in (True, False):
+        see = discriminator(batch_norm=batch_norm).eval()
+        alone, beside = see(images), see(torch.cat([images, others]))[:4]
+        assert see.batch_statistics is batch_norm
+        assert torch.allclose(alone, beside, atol=1e-6) is not batch_norm
+
+
+@pytest.mark.parametrize("parametrization", ["weight_norm", "spectral_norm", "none"])
+def test_gradient_reaches_every_parameter(parametrization: str) -> None:
+    # Without batch norm, which makes the bias before it, and nothing else, redundant.
+    make = generator(parametrization=parametrization, batch_norm=False).double()
+    see = discriminator(parametrization=parametrization, batch_norm=False, extra_conv=True, dropout=0.0).double()
+    see(make(*draw(make))).square().sum().backward()
+    for name, parameter in chain(make.named_parameters(), see.named_parameters()):
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().max() > 0, name
+
+
+@pytest.mark.parametrize("parametrization", ["weight_norm", "spectral_norm", "none"])
+def test_state_dict_round_trip(parametrization: str) -> None:
+    make, see = generator(parametrization=parametrization), discriminator(parametrization=parametrization)
+    make.initialize(*draw(make))
+    see.initialize(make(*draw(make)))
+    torch.manual_seed(1)
+    make_again, see_again = generator(parametrization=parametrization), discriminator(parametrization=parametrization)
+    make_again.load_state_dict(make.state_dict())
+    see_again.load_state_dict(see.state_dict())
+    for network in (make, make_again, see, see_again):
+        network.eval()
+    sample = draw(make)
+    assert torch.equal(make(*sample), make_again(*sample))
+    assert torch.equal(see(make(*sample)), see_again(make(*sample)))
+
+
+@pytest.mark.parametrize("parametrization", ["weight_norm", "spectral_norm", "none"])
+def test_compiles_to_one_graph(parametrization: str) -> None:
+    make = generator(parametrization=parametrization).double()
+    see = discriminator(parametrization=parametrization, dropout=0.0, input_noise=0.0).double()
+    twin = deepcopy(nn.ModuleList([make, see]))
+
+    def features(make: nn.Module, see: nn.Module, z: Tensor, labels: Tensor) -> Tensor:
+        return see(make(z, labels))
+
+    sample = draw(make)
+    compiled = torch.compile(features, backend="aot_eager", fullgraph=True)(make, see, *sample)
+    compiled.square().sum().backward()
+    features(twin[0], twin[1], *sample).square().sum().backward()
+    for parameter, other in zip(chain(make.parameters(), see.parameters()), twin.parameters(), strict=True):
+        torch.testing.assert_close(parameter.grad, other.grad)
+
+
+def test_bfloat16_autocast() -> None:
+    make, see = generator(), discriminator()
+    with torch.autocast("cpu", torch.bfloat16):
+        features = see(make(*draw(make)))
+    features.float().sum().backward()
+    assert features.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("config", "options"),
+    [
+        (DCGANGeneratorConfig, {"width": 0}),
+        (DCGANGeneratorConfig, {"latent_dim": 0}),
+        (DCGANGeneratorConfig, {"parametrization": "weightnorm"}),
+        (DCGANGeneratorConfig, {"dropout": 0.1}),
+        (DCGANDiscriminatorConfig, {"dropout": 1.0}),
+        (DCGANDiscriminatorConfig, {"input_noise": -0.1}),
+        (DCGANDiscriminatorConfig, {"widths": 64}),
+    ],
+)
+def test_options_are_checked(config: type[DCGANGeneratorConfig], options: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(options))):
+        config.model_validate(options)
+
+
+def test_specs_build_what_they_describe() -> None:
+    (make_spec,), (see_spec,) = cganzoo_generators(), cganzoo_discriminators()
+    config = DCGANGeneratorConfig(width=4, conditional=False)
+    assert not make_spec.conditional(config)
+    assert make_spec.build(config, DIGITS).latent_dim == 100
+    assert see_spec.build(DCGANDiscriminatorConfig(width=4), DIGITS).feature_dim == 8
