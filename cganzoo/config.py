@@ -104,7 +104,7 @@ def at_least(low: float, *, exclusive: bool = False) -> AfterValidator:
         if isinstance(value, Schedule) and value.curve == "step":
             values = values[:1]  # stairs that shrink a positive value never reach their limit, zero
         if any(v < low or (exclusive and v == low) for v in values):
-            raise ValueError(f"Input should be greater than {'' if exclusive else 'or equal to '}{low:g}")
+            raise ValueError(f"every value must be {'above' if exclusive else 'at least'} {low:g}")
         return value
 
     return AfterValidator(check)

@@ -1,0 +1,47 @@
+"""The recipes that come with the zoo: package data of an installed wheel, ``recipes/`` of a checkout."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from .errors import RecipeError
+
+
+def folder() -> Path:
+    """The folder that holds the bundled recipes."""
+    package = Path(__file__).parent
+    packaged = package / "recipes"
+    return packaged if packaged.is_dir() else package.parent / "recipes"
+
+
+def names() -> list[str]:
+    """Names of the bundled recipes, sorted."""
+    return sorted(path.stem for path in folder().glob("*.toml"))
+
+
+def find(recipe: str | Path) -> Path:
+    """The file that ``recipe`` means: a path, or else a bundled recipe's name (with or without ``.toml``).
+
+    Raises:
+        RecipeError: neither exists; the sentence names the nearest bundled recipe.
+    """
+    path = Path(recipe).expanduser()
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise RecipeError(f"{recipe}: is a folder; name a recipe file")
+    stem = path.name.removesuffix(".toml")
+    bundled = folder() / f"{stem}.toml"
+    if path.parent in (Path(), Path("recipes")) and bundled.is_file():
+        return bundled
+    close = difflib.get_close_matches(stem, names(), n=1)
+    hint = f'did you mean "{close[0]}"?' if close else "`cganzoo recipes` lists those that come with the zoo"
+    raise RecipeError(f"{recipe}: no such recipe; {hint}")
+
+
+def summary(path: Path) -> str:
+    """A recipe's first comment line, which says what it is."""
+    with path.open(encoding="utf-8") as lines:
+        first = next(lines, "").strip()
+    return first.lstrip("# ").rstrip(".") if first.startswith("#") else ""

@@ -1,0 +1,61 @@
+"""The data sets that come with the host, through the same hook as anyone's. No torch, no numpy here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from ..config import Config
+from ..hookspecs import hookimpl
+from ..specs import DatasetSpec
+
+if TYPE_CHECKING:
+    from .source import ImageSource
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class DigitsConfig(Config):
+    """Options of ``digits``."""
+
+    test_fraction: Fraction = Field(0.2, description="Share of each class held out as the test split.")
+
+
+class FolderConfig(Config):
+    """Options of ``folder``."""
+
+    root: str = Field(description='Folder with one sub-folder a class, or with "train" and "test" holding those.')
+    test_fraction: Fraction = Field(0.1, description='Share of each class held out where there is no "test" folder.')
+    unreadable: Literal["stop", "skip"] = Field("stop", description="What an image that cannot be read does.")
+
+
+def _digits(config: DigitsConfig) -> ImageSource:
+    from .digits import digits
+
+    return digits(config)
+
+
+def _folder(config: FolderConfig) -> ImageSource:
+    from .folder import FolderSource
+
+    return FolderSource(config)
+
+
+@hookimpl
+def cganzoo_datasets() -> Iterable[DatasetSpec[Any]]:
+    """The host's own data sets."""
+    yield DatasetSpec(
+        name="digits",
+        summary="1,797 handwritten digits of 8x8 pixels, from scikit-learn; nothing to download",
+        config=DigitsConfig,
+        build=_digits,
+        channels=1,
+    )
+    yield DatasetSpec(
+        name="folder",
+        summary="Your own images: one folder a class, any format and size",
+        config=FolderConfig,
+        build=_folder,
+    )

@@ -1,0 +1,38 @@
+"""What every feature extractor is to the metrics: images to features and class logits."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+
+class Extractor(nn.Module):
+    """A frozen network that all metrics of an evaluation look through.
+
+    Attributes:
+        feature_dim: D.
+        num_classes: K of the logits; not always the set's (an ImageNet network has its own classes).
+        protocol: what makes two extractors the same to a score: kind, model, hash of the weights, and what a reader
+            wants to know about it, such as its accuracy. JSON values.
+    """
+
+    feature_dim: int
+    num_classes: int
+    protocol: Mapping[str, Any]
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (N, C, H, W) in [-1, 1] to features (N, D) and logits (N, K)."""
+        raise NotImplementedError
+
+
+def weights_hash(module: nn.Module) -> str:
+    """16 hexadecimal digits of the SHA-256 of a module's parameters and buffers, on whatever device they are."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        array = tensor.detach().cpu().contiguous().numpy()
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()[:16]

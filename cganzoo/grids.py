@@ -1,0 +1,58 @@
+"""Pictures of samples: one grid, a row a class, each row named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from .data.batches import to_pixels
+
+MIN_CELL = 48  # pixels on screen; smaller images are enlarged by a whole factor, without smoothing
+GAP = 2
+
+
+def grid(images: Tensor, columns: int, row_names: Sequence[str] | None = None) -> Image.Image:
+    """Images (N, C, H, W) in [-1, 1], row by row, ``columns`` a row, with a name before each row if given."""
+    pixels = to_pixels(images).cpu()
+    if pixels.shape[1] == 1:
+        pixels = pixels.expand(-1, 3, -1, -1)
+    scale = max(1, -(-MIN_CELL // pixels.shape[-1]))
+    pixels = pixels.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
+    cell = pixels.shape[-1]
+    rows = -(-len(pixels) // columns)
+    font = ImageFont.load_default(size=max(12, min(20, cell // 3)))
+    margin = max((round(font.getlength(name)) for name in row_names), default=0) + 12 if row_names else 0
+    sheet = Image.new("RGB", (margin + columns * (cell + GAP) + GAP, rows * (cell + GAP) + GAP), "white")
+    draw = ImageDraw.Draw(sheet)
+    for index, image in enumerate(pixels.permute(0, 2, 3, 1).numpy()):
+        row, column = divmod(index, columns)
+        sheet.paste(Image.fromarray(image), (margin + GAP + column * (cell + GAP), GAP + row * (cell + GAP)))
+    for row, name in enumerate(row_names or ()):
+        draw.text((margin - 6, GAP + row * (cell + GAP) + cell / 2), name, fill="black", font=font, anchor="rm")
+    return sheet
+
+
+def save(sheet: Image.Image, path: Path) -> Path:
+    """Write a picture, the folder made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path)
+    return path
+
+
+def rows_by_class(images: Tensor, classes: Tensor, wanted: Sequence[int], columns: int) -> tuple[Tensor, list[int]]:
+    """The first ``columns`` images of each wanted class, in rows; classes with too few are left out.
+
+    Returns:
+        images (rows * columns, C, H, W), and the class of each row.
+    """
+    rows, found = [], []
+    for label in wanted:
+        members = images[classes == label][:columns]
+        if len(members) == columns:
+            rows.append(members)
+            found.append(label)
+    return torch.cat(rows) if rows else images[:0], found

@@ -1,0 +1,182 @@
+"""The run folder: what is in it, whose it is, and one process in it at a time. No torch.
+
+``runs/<recipe>/seed-<n>/`` holds ``recipe.toml`` (resolved), ``manifest.json``, ``metrics.jsonl``, ``log.txt``,
+``samples/``, ``checkpoints/`` and the extractor's weights: enough to resume, sample, export and evaluate.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from . import recipe as recipes
+from .errors import RunError
+from .files import write_whole
+from .recipe import Recipe
+from .resolution import Resolved
+
+
+class RunFolder:
+    """Names of a run's files, and reading and writing the small ones."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.recipe_file = path / "recipe.toml"
+        self.manifest_file = path / "manifest.json"
+        self.metrics_file = path / "metrics.jsonl"
+        self.log_file = path / "log.txt"
+        self.samples = path / "samples"
+        self.checkpoints = path / "checkpoints"
+        self.extractor_file = path / "extractor.safetensors"
+        self._lock_file = path / ".lock"
+
+    @property
+    def _own_files(self) -> list[Path]:
+        return [self.recipe_file, self.manifest_file, self.metrics_file, self.log_file, self.extractor_file]
+
+    def recipe(self) -> Recipe:
+        """The resolved recipe that the run was started with."""
+        try:
+            text = self.recipe_file.read_text(encoding="utf-8")
+        except OSError as error:
+            raise RunError(f"{self.recipe_file}: cannot be read: {error.strerror}; this is no whole run") from error
+        return recipes.loads(text, name=self.path.parent.name, source=str(self.recipe_file))
+
+    def manifest(self) -> dict[str, Any]:
+        """Versions, device, timings, state of the run; empty before the first write."""
+        try:
+            manifest: dict[str, Any] = json.loads(self.manifest_file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.manifest_file}: is damaged: {error}") from error
+        return manifest
+
+    def update_manifest(self, **entries: Any) -> None:
+        """Add or replace entries."""
+        text = json.dumps({**self.manifest(), **entries}, indent=2)
+        try:
+            write_whole(self.manifest_file, text + "\n")
+        except OSError as error:
+            raise RunError(f"{self.manifest_file}: saving failed: {error.strerror}") from error
+
+    def records(self) -> list[dict[str, Any]]:
+        """Lines of ``metrics.jsonl``; one that a kill cut short is left out."""
+        if not self.metrics_file.is_file():
+            return []
+        found = []
+        for line in self.metrics_file.read_text(encoding="utf-8").splitlines():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
+        return found
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Add a line to ``metrics.jsonl``."""
+        try:
+            with self.metrics_file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise RunError(f"{self.metrics_file}: saving failed: {error.strerror}") from error
+
+    def forget_after(self, step: int) -> None:
+        """Drop records of steps that will be taken again, because no checkpoint holds them."""
+        kept = [record for record in self.records() if record["step"] <= step]
+        write_whole(self.metrics_file, "".join(json.dumps(record) + "\n" for record in kept))
+
+    def clear(self) -> None:
+        """Remove the run's own files; anything else in the folder stays."""
+        for file in self._own_files:
+            file.unlink(missing_ok=True)
+        for folder, pattern in ((self.checkpoints, "step-*.pt"), (self.samples, "step-*.png")):
+            for file in folder.glob(pattern):
+                file.unlink()
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Hold the folder against a second process; the hold ends with this one, however it ends."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self._lock_file, timeout=0)
+            lock.acquire()
+        except Timeout as error:
+            raise RunError(
+                f"{self.path}: another cganzoo is running here; wait for it, or choose another --out or --seed"
+            ) from error
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot be written: {error.strerror or error}; choose another --out") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def belong_to(self, resolved: Resolved) -> None:
+        """Make this the folder of a recipe, or make sure that it is.
+
+        Raises:
+            RunError: it holds a run of another recipe; the sentence names the keys that differ.
+        """
+        if not self.recipe_file.is_file():
+            if any(self.checkpoints.glob("step-*.pt")):
+                raise RunError(f"{self.path}: holds checkpoints but no recipe.toml; choose another --out, or --fresh")
+            try:
+                self.samples.mkdir(exist_ok=True)
+                self.checkpoints.mkdir(exist_ok=True)
+                write_whole(self.recipe_file, resolved.toml())
+            except OSError as error:
+                raise RunError(f"{self.path}: cannot be written: {error.strerror}; choose another --out") from error
+            return
+        differing = list(_differences(_values(self.recipe()), _values_of(resolved)))
+        if differing:
+            shown = "; ".join(differing[:3]) + (f"; and {len(differing) - 3} more" if len(differing) > 3 else "")
+            raise RunError(
+                f"{self.path}: holds a run of another recipe ({shown}); choose another --out, or --fresh to start over"
+            )
+
+
+def _values(recipe: Recipe) -> dict[str, Any]:
+    return recipe.sections.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _values_of(resolved: Resolved) -> dict[str, Any]:
+    text = resolved.toml()
+    return _values(recipes.loads(text, name=resolved.recipe.name, source="resolved recipe"))
+
+
+def _differences(there: Any, here: Any, key: str = "") -> Iterator[str]:
+    if isinstance(there, dict) and isinstance(here, dict):
+        for name in sorted({*there, *here}):
+            yield from _differences(there.get(name), here.get(name), f"{key}.{name}" if key else name)
+    elif there != here:
+        yield f"{key} is {_short(there)} there, {_short(here)} here"
+
+
+def _short(value: Any) -> str:
+    text = "absent" if value is None else json.dumps(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def find(path: str | Path) -> RunFolder:
+    """The run folder that ``path`` means: itself, or the only one below it.
+
+    Raises:
+        RunError: there is none, or several; the sentence lists them.
+    """
+    place = Path(path).expanduser()
+    if (place / "recipe.toml").is_file():
+        return RunFolder(place)
+    if not place.is_dir():
+        raise RunError(f"{path}: no such run folder")
+    below = sorted(file.parent for file in place.rglob("recipe.toml") if (file.parent / "checkpoints").is_dir())
+    if len(below) == 1:
+        return RunFolder(below[0])
+    if not below:
+        raise RunError(f"{path}: holds no run (a folder with recipe.toml and checkpoints/)")
+    names = ", ".join(str(run) for run in below[:5]) + (", ..." if len(below) > 5 else "")
+    raise RunError(f"{path}: holds {len(below)} runs; name one of {names}")

@@ -1,0 +1,178 @@
+"""What a run shows: a live display in a terminal, plain lines elsewhere, and the same lines in a log file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+LINE_EVERY = 10.0  # seconds between two progress lines where there is no live display
+
+
+class Reporter:
+    """Tells a person, or a log, how a run goes.
+
+    Args:
+        console: where to show it; live only if it is a terminal.
+        log_file: also gets every line, dated, without control codes. ``None``: no log.
+    """
+
+    def __init__(self, console: Console, log_file: Path | None = None) -> None:
+        self.console, self.log_file = console, log_file
+        self._last_line = float("-inf")
+
+    def say(self, text: str, style: str = "") -> None:
+        """One line."""
+        self.console.print(Text(text, style=style), soft_wrap=True)
+        self.log(text)
+
+    def log(self, text: str) -> None:
+        """One line, in the log file only."""
+        if self.log_file is None:
+            return
+        stamp = datetime.now().isoformat(sep=" ", timespec="seconds")
+        try:
+            with self.log_file.open("a", encoding="utf-8") as file:
+                file.writelines(f"{stamp}  {line}\n" for line in text.splitlines())
+        except OSError:
+            self.log_file = None  # a full disk must not end a run here: saving a checkpoint reports it
+
+    @contextmanager
+    def stage(self, what: str) -> Iterator[Callable[[int, int], None]]:
+        """A piece of work with a known length; yields ``progress(done, total)``. Silent if it never calls it."""
+        if not self.console.is_terminal:
+            yield self._lines(what)
+            return
+        with _bar(self.console) as bar:
+            task = bar.add_task(what, total=None, visible=False)
+
+            def progress(done: int, total: int) -> None:
+                bar.update(task, completed=done, total=total, visible=True)
+
+            yield progress
+
+    def _lines(self, what: str) -> Callable[[int, int], None]:
+        said = False
+
+        def progress(done: int, total: int) -> None:
+            nonlocal said
+            if not said or done >= total or time.monotonic() - self._last_line > LINE_EVERY:
+                if not said or done >= total:
+                    self.say(f"{what}: {done} of {total}")
+                said, self._last_line = True, time.monotonic()
+
+        return progress
+
+    @contextmanager
+    def training(self, start: int, steps: int) -> Iterator[TrainingDisplay]:
+        """The display of the training loop."""
+        display = TrainingDisplay(self, steps)
+        if not self.console.is_terminal:
+            yield display
+            return
+        bar = _bar(self.console)
+        task = bar.add_task("training", total=steps, completed=start)
+        with Live(console=self.console, refresh_per_second=4) as live:
+
+            def show(step: int) -> None:
+                bar.update(task, completed=step)
+                live.update(Group(bar, *display.renderables()))
+
+            display.show = show
+            show(start)
+            yield display
+
+    def scores(self, rows: list[tuple[str, float | None, float | None, bool | None]], caption: str) -> None:
+        """The table of scores: name, of the samples, of real images, whether higher is better."""
+        table = Table(caption=caption, caption_justify="left", title_justify="left")
+        table.add_column("score")
+        table.add_column("samples", justify="right")
+        table.add_column("real halves", justify="right")
+        for name, value, real, higher in rows:
+            arrow = {True: " ↑", False: " ↓", None: ""}[higher]
+            table.add_row(name + arrow, number(value), number(real))
+        self.console.print(table)
+        for name, value, real, _ in rows:
+            self.log(f"score {name}: {number(value)} (real halves {number(real)})")
+        self.log(caption)
+
+
+class TrainingDisplay:
+    """Holds the latest figures of a training run and shows them."""
+
+    def __init__(self, reporter: Reporter, steps: int) -> None:
+        self._reporter, self._steps = reporter, steps
+        self._terms: Mapping[str, float] = {}
+        self._speed = 0.0
+        self._scores: Mapping[str, float | None] = {}
+        self._scored_at = 0
+        self.show: Callable[[int], None] | None = None
+
+    def step(self, step: int) -> None:
+        """Move the bar."""
+        if self.show:
+            self.show(step)
+
+    def terms(self, step: int, terms: Mapping[str, float], images_per_second: float) -> None:
+        """New means of the loss terms."""
+        self._terms, self._speed = terms, images_per_second
+        self.step(step)
+        now = time.monotonic()
+        if now - self._reporter._last_line >= LINE_EVERY or step == self._steps:
+            self._reporter._last_line = now
+            line = f"step {step}/{self._steps}  {images_per_second:.0f} images/s  " + "  ".join(
+                f"{name} {number(value)}" for name, value in terms.items()
+            )
+            if self.show:
+                self._reporter.log(line)
+            else:
+                self._reporter.say(line)
+
+    def scores(self, step: int, scores: Mapping[str, float | None]) -> None:
+        """New scores."""
+        self._scores, self._scored_at = scores, step
+        line = f"step {step}/{self._steps}  " + "  ".join(f"{name} {number(value)}" for name, value in scores.items())
+        if self.show:
+            self._reporter.log(line)
+            self.step(step)
+        else:
+            self._reporter.say(line)
+
+    def renderables(self) -> list[Text]:
+        """The lines below the bar."""
+        lines = []
+        if self._terms:
+            lines.append(Text(f"  {self._speed:.0f} images/s", style="cyan"))
+            for player in ("discriminator", "generator"):
+                named = {k.removeprefix(f"{player}/"): v for k, v in self._terms.items() if k.startswith(player)}
+                figures = "  ".join(f"{name} {number(value)}" for name, value in named.items())
+                lines.append(Text.assemble((f"  {player:<14}", "dim"), figures))
+        if self._scores:
+            figures = "  ".join(f"{name} {number(value)}" for name, value in self._scores.items())
+            lines.append(Text.assemble((f"  scores @{self._scored_at:<6}", "dim"), figures))
+        return lines
+
+
+def number(value: float | None) -> str:
+    """Four significant digits; a dash for a score that is not defined."""
+    return "–" if value is None else f"{value:.4g}"
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+    )
