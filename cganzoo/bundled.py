@@ -31,13 +31,27 @@ def find(recipe: str | Path) -> Path:
         return path
     if path.is_dir():
         raise RecipeError(f"{recipe}: is a folder; name a recipe file")
-    stem = path.name.removesuffix(".toml")
-    bundled = folder() / f"{stem}.toml"
-    if path.parent in (Path(), Path("recipes")) and bundled.is_file():
-        return bundled
-    close = difflib.get_close_matches(stem, names(), n=1)
+    if path.parent in (Path(), Path("recipes")):
+        return find_bundled(path.name)
+    raise RecipeError(_no_such(str(recipe), path.name))
+
+
+def find_bundled(name: str) -> Path:
+    """The file of a bundled recipe, named with or without ``.toml``.
+
+    Raises:
+        RecipeError: there is none of this name.
+    """
+    path = folder() / f"{name.removesuffix('.toml')}.toml"
+    if not path.is_file():
+        raise RecipeError(_no_such(name, name))
+    return path
+
+
+def _no_such(recipe: str, name: str) -> str:
+    close = difflib.get_close_matches(name.removesuffix(".toml"), names(), n=1)
     hint = f'did you mean "{close[0]}"?' if close else "`cganzoo recipes` lists those that come with the zoo"
-    raise RecipeError(f"{recipe}: no such recipe; {hint}")
+    return f"{recipe}: no such recipe; {hint}"
 
 
 def summary(path: Path) -> str:
@@ -45,3 +59,4 @@ def summary(path: Path) -> str:
     with path.open(encoding="utf-8") as lines:
         first = next(lines, "").strip()
     return first.lstrip("# ").rstrip(".") if first.startswith("#") else ""
+

@@ -171,5 +171,5 @@ def _check_outputs(recipe: Recipe, metrics: tuple[Chosen[MetricSpec[Any]], ...])
 
 def _plain(config: Config) -> dict[str, Any]:
     """A config as TOML can write it: no nulls, the recipe's own spelling of keys."""
-    plain: dict[str, Any] = config.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return plain
+    plain = config.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {"name": plain.pop("name"), **plain} if "name" in plain else plain

@@ -60,14 +60,13 @@ class Reporter:
             yield progress
 
     def _lines(self, what: str) -> Callable[[int, int], None]:
-        said = False
+        last = time.monotonic()
 
         def progress(done: int, total: int) -> None:
-            nonlocal said
-            if not said or done >= total or time.monotonic() - self._last_line > LINE_EVERY:
-                if not said or done >= total:
-                    self.say(f"{what}: {done} of {total}")
-                said, self._last_line = True, time.monotonic()
+            nonlocal last
+            if done >= total or time.monotonic() - last > LINE_EVERY:
+                self.say(f"{what}: {done} of {total}")
+                last = time.monotonic()
 
         return progress
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field
 
 from ..config import Config
@@ -13,10 +11,10 @@ class ClassifierConfig(Config):
     """The ``classifier`` extractor: a timm network trained here, on the training split of the set itself."""
 
     model: str = Field("resnet18", description="timm model, trained from scratch.")
-    channels: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(
-        None, min_length=1, description="Channels of each stage, to make a timm ResNet narrower; default: the model's."
+    width: int | None = Field(
+        None, ge=1, description="Channels of a timm ResNet's first stage, doubled at each further one; default: 64."
     )
-    epochs: int = Field(30, ge=1, description="Passes over the training split.")
+    epochs: int = Field(20, ge=1, description="Passes over the training split.")
     batch_size: int = Field(64, ge=2, description="Images in a training batch.")
     learning_rate: float = Field(0.1, gt=0, description="Peak rate of SGD with Nesterov momentum 0.9, one cycle.")
     weight_decay: float = Field(5e-4, ge=0, description="L2 penalty of SGD.")

@@ -15,21 +15,22 @@ class Extractor(nn.Module):
     Attributes:
         feature_dim: D.
         num_classes: K of the logits; not always the set's (an ImageNet network has its own classes).
-        protocol: what makes two extractors the same to a score: kind, model, hash of the weights, and what a reader
-            wants to know about it, such as its accuracy. JSON values.
     """
 
     feature_dim: int
     num_classes: int
-    protocol: Mapping[str, Any]
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Images (N, C, H, W) in [-1, 1] to features (N, D) and logits (N, K)."""
         raise NotImplementedError
 
+    def protocol(self) -> Mapping[str, Any]:
+        """Kind, model, hash of the weights, and what a reader wants beside a score, such as accuracy. JSON values."""
+        raise NotImplementedError
+
 
 def weights_hash(module: nn.Module) -> str:
-    """16 hexadecimal digits of the SHA-256 of a module's parameters and buffers, on whatever device they are."""
+    """16 hexadecimal digits of the SHA-256 of a module's parameters and buffers; the same on every device."""
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         array = tensor.detach().cpu().contiguous().numpy()

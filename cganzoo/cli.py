@@ -1,0 +1,293 @@
+"""The command line: one thin function per verb, each importing what it needs when it is called."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ._version import __version__
+from .errors import CganzooError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(
+    name="cganzoo",
+    help="A modular zoo of class-conditional GANs: methods are plugins, runs are TOML recipes.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+recipes_app = typer.Typer(help="List the recipes that come with the zoo, or copy one.", invoke_without_command=True)
+app.add_typer(recipes_app, name="recipes")
+
+DEBUG = "--debug"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The ``cganzoo`` command. A user's mistake ends in one sentence and exit code 2."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = DEBUG in arguments
+    try:
+        app([argument for argument in arguments if argument != DEBUG], prog_name="cganzoo")
+    except CganzooError as error:
+        if debug:
+            traceback.print_exc()
+        _error_console().print(f"[bold red]error:[/] {_escaped(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"cganzoo {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option(DEBUG, help="Show the traceback of an error; works anywhere.")] = False,
+) -> None:
+    """Options of every command."""
+
+
+@app.command()
+def run(
+    recipe: Annotated[str, typer.Argument(help="Recipe file, or the name of one that comes with the zoo.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value: train.steps=200.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Same as --set train.seed=N.")] = None,
+    out: Annotated[Path, typer.Option(help="Where runs are kept: OUT/<recipe>/seed-<n>/.")] = Path("runs"),
+    device: Annotated[str, typer.Option(help='"auto", "cpu", "cuda", "cuda:1" ...')] = "auto",
+    time_limit: Annotated[
+        str | None, typer.Option("--for", metavar="TIME", help="Stop cleanly after this time: 90s, 9m, 1h30m.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over, removing what an earlier call left.")] = False,
+) -> None:
+    """Train a recipe to its end and score it. The same command again goes on where it stopped."""
+    from . import recipe as recipes
+    from .resolution import resolve
+    from .runs import RunFolder
+
+    limit = _seconds(time_limit) if time_limit else None
+    overrides = [*(overrides or []), *([f"train.seed={seed}"] if seed is not None else [])]
+    resolved = resolve(recipes.load(recipe, overrides))
+    folder = RunFolder(out / resolved.recipe.name / f"seed-{resolved.recipe.sections.train.seed}")
+    with folder.claimed():
+        if fresh:
+            folder.clear()
+        folder.belong_to(resolved)
+
+        from .session import Session, pick_device  # torch, from here on
+        from .terminal import Reporter
+        from .train import Stop
+
+        reporter = Reporter(_console(), folder.log_file)
+        stop = Stop.after(limit)
+        try:
+            Session(resolved, folder, reporter, pick_device(device)).run(stop)
+        except CganzooError as error:
+            reporter.log(f"error: {error}")
+            raise
+    if stop.signal is not None:
+        raise typer.Exit(128 + stop.signal)
+
+
+@app.command()
+def sample(
+    source: Annotated[str, typer.Argument(metavar="RUN|FILE", help="Run folder, or file that `export` wrote.")],
+    classes: Annotated[
+        list[str] | None, typer.Option("--class", "-c", metavar="CLASS", help="Name or index; may be repeated.")
+    ] = None,
+    count: Annotated[int | None, typer.Option("-n", min=1, help="Images in all; default: 10 of each class.")] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="A picture file for a grid; a folder for single PNG images.")
+    ] = Path("samples.png"),
+    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
+    device: Annotated[str, typer.Option(help='"auto", "cpu", "cuda" ...')] = "auto",
+) -> None:
+    """Draw images from a trained generator. Needs neither the data set nor training."""
+    from .pictures import draw
+
+    written = draw(source, classes or [], count, out, seed, device)
+    _console().print(f"samples: {written}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def export(
+    source: Annotated[str, typer.Argument(metavar="RUN", help="Run folder.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.safetensors", help="Where to write.")],
+) -> None:
+    """Write the trained generator as one file, with its recipe and provenance inside."""
+    from . import runs
+    from .errors import RunError
+    from .export import from_run, save
+
+    if file.suffix != ".safetensors":
+        raise RunError(f"{file}: must end in .safetensors")
+    save(from_run(runs.find(source)), file)
+    _console().print(f"generator: {file}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def evaluate(
+    source: Annotated[str, typer.Argument(metavar="RUN", help="Run folder.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print step, scores, real scores and protocol.")] = False,
+    device: Annotated[str, typer.Option(help='"auto", "cpu", "cuda" ...')] = "auto",
+) -> None:
+    """Score a run's newest checkpoint as its recipe says."""
+    from . import runs
+    from .scoring import evaluate_run
+    from .session import pick_device
+    from .terminal import Reporter
+
+    # With --json, standard output is the JSON alone; progress goes to standard error.
+    reporter = Reporter(_error_console() if as_json else _console())
+    step, evaluation, show = evaluate_run(runs.find(source), reporter, pick_device(device))
+    if as_json:
+        print(
+            json.dumps(
+                {"step": step, "scores": evaluation.scores, "real": evaluation.real, "protocol": evaluation.protocol},
+                indent=2,
+                allow_nan=False,
+            )
+        )
+    else:
+        show()
+
+
+@app.command()
+def plugins(
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """List the installed components, where each comes from, and what is wrong with a plugin that did not load."""
+    from .plugins import as_json as registry_as_json
+    from .plugins import load_plugins
+
+    registry = load_plugins()
+    if as_json:
+        print(json.dumps(registry_as_json(registry), indent=2))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    console = _console()
+    rows = [(found.name, found.kind, found.provider.distribution) for found in registry.components()]
+    table = Table(box=None, pad_edge=False, expand=True)
+    for heading, cells in zip(("component", "kind", "distribution"), zip(*rows, strict=True), strict=True):
+        width = max(map(len, (heading, *cells)))
+        table.add_column(heading, width=width)  # the summary gives way, not these
+    table.add_column("summary", no_wrap=True, overflow="ellipsis", ratio=1)
+    for (name, *row), component in zip(rows, registry.components(), strict=True):
+        table.add_row(Text(name, "bold"), *row, component.spec.summary)
+    console.print(table)
+    console.print()
+    table = Table(box=None, pad_edge=False)
+    for heading in ("distribution", "version"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("from", overflow="fold")
+    for plugin in registry.plugins:
+        table.add_row(plugin.provider.distribution, plugin.provider.version, _near(plugin.provider.location))
+    console.print(table)
+    for plugin in registry.plugins:
+        if plugin.imported_torch:
+            _error_console().print(
+                f"[yellow]note:[/] {_escaped(str(plugin.provider))}: imports torch when it is loaded; "
+                "import it inside build",
+                soft_wrap=True,
+            )
+    for failure in registry.failures:
+        _error_console().print(f"[red]failed:[/] {_escaped(str(failure))}", highlight=False, soft_wrap=True)
+
+
+@recipes_app.callback()
+def recipes(context: typer.Context) -> None:
+    """List the recipes that come with the zoo, or copy one."""
+    if context.invoked_subcommand is not None:
+        return
+    from rich.table import Table
+
+    from . import bundled
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("recipe", style="bold", no_wrap=True)
+    table.add_column("what")
+    for name in bundled.names():
+        table.add_row(name, bundled.summary(bundled.folder() / f"{name}.toml"))
+    _console().print(table)
+
+
+@recipes_app.command("copy")
+def copy_recipe(
+    name: Annotated[str, typer.Argument(help="Name, as `cganzoo recipes` lists it.")],
+    to: Annotated[Path, typer.Argument(help="File or folder to copy to.")] = Path(),
+) -> None:
+    """Copy a recipe, to change it."""
+    from . import bundled
+    from .errors import RecipeError
+
+    original = bundled.find_bundled(name)
+    target = to / original.name if to.is_dir() else to
+    if target.exists():
+        raise RecipeError(f"{target}: exists already; name another file")
+    try:
+        target.write_bytes(original.read_bytes())
+    except OSError as error:
+        raise RecipeError(f"{target}: cannot be written: {error.strerror}") from error
+    _console().print(f"recipe: {target}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of recipes, with the options of the installed components, for editors."""
+    from .plugins import load_plugins
+    from .schema import recipe_schema
+
+    print(json.dumps(recipe_schema(load_plugins()), indent=2))
+
+
+# --- helpers --------------------------------------------------------------------------------------------------------
+
+
+def _console(**options: Any) -> Console:
+    from rich.console import Console
+
+    return Console(**options)
+
+
+def _error_console() -> Console:
+    return _console(stderr=True)
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _near(location: str) -> str:
+    """A folder as seen from here, where that is shorter."""
+    try:
+        return str(Path(location).relative_to(Path.cwd()))
+    except ValueError:
+        return location
+
+
+def _seconds(text: str) -> float:
+    """``"1h30m"``, ``"9m"``, ``"90s"`` or ``"90"`` in seconds."""
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip())
+    if match is None or not any(match.groups()):
+        raise CganzooError(f'--for {text}: is no time; write it like "90s", "9m" or "1h30m"')
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return hours * 3600.0 + minutes * 60 + seconds

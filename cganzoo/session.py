@@ -1,0 +1,183 @@
+"""A run from recipe to scores: the data, the engine, the loop, the evaluation, the folder that keeps them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from . import checkpoint, provenance
+from .data.cache import ImageSet, packed
+from .engine import Engine
+from .errors import DataError, DivergenceError, RunError
+from .evaluate.evaluation import Evaluation
+from .resolution import Resolved
+from .runs import RunFolder
+from .scoring import Scorer
+from .terminal import Reporter
+from .train import Stop, train
+
+
+class Session:
+    """One call of ``cganzoo run``.
+
+    Args:
+        resolved: the recipe.
+        folder: the run's folder, claimed by this process.
+        reporter: shows what happens.
+        device: where to train.
+    """
+
+    def __init__(self, resolved: Resolved, folder: RunFolder, reporter: Reporter, device: torch.device) -> None:
+        self.resolved, self.folder, self.reporter, self.device = resolved, folder, reporter, device
+
+    def run(self, stop: Stop) -> Evaluation | None:
+        """Go on from the newest checkpoint, or start; returns the scores, or ``None`` if stopped before the end.
+
+        Raises:
+            CganzooError: with the folder's last good checkpoint in place.
+        """
+        say = self.reporter.say
+        with reproducible(self.device), stop.on_signals():
+            splits = load_data(self.resolved, self.reporter)
+            engine = Engine(self.resolved, splits["train"], self.device)
+            seconds = self._resume(engine)
+            self._describe(engine, splits["train"])
+            if stop:
+                return None
+            scorer = Scorer(self.resolved, self.folder, self.reporter, splits, self.device)
+            try:
+                finished = train(
+                    engine,
+                    self.folder,
+                    self.reporter,
+                    stop,
+                    draw=lambda: scorer.draw(engine),
+                    evaluate=lambda: scorer.score(engine).scores,
+                    seconds=seconds,
+                )
+            except DivergenceError as error:
+                self.folder.update_manifest(status="diverged")
+                last = checkpoint.steps(self.folder.checkpoints)
+                kept = f"the checkpoint of step {last[-1]} is kept" if last else "no checkpoint was written yet"
+                raise DivergenceError(f"{self.folder.path}: {error}; {kept}") from error
+            if not finished:
+                self.folder.update_manifest(status="stopped")
+                say(f"stopped at step {engine.step} of {engine.plan.steps}; the same command goes on from there")
+                return None
+            evaluation = scorer.score(engine)
+            grid = scorer.draw(engine)
+            self.folder.update_manifest(
+                status="finished", scores=evaluation.scores, real=evaluation.real, protocol=evaluation.protocol
+            )
+            scorer.show(evaluation)
+            say(f"samples: {grid}")
+            return evaluation
+
+    def _resume(self, engine: Engine) -> float:
+        """Take over the newest checkpoint, if there is one; returns the training seconds spent so far."""
+        state, damaged = checkpoint.newest(self.folder.checkpoints)
+        for sentence in damaged:
+            self.reporter.say(f"{sentence}: passed over", style="yellow")
+        if state is None:
+            if damaged:
+                raise RunError(f"{self.folder.path}: no checkpoint is readable; --fresh starts over")
+            self.folder.forget_after(0)
+            return 0.0
+        engine.load_state(state)
+        self.folder.forget_after(engine.step)
+        if engine.step < engine.plan.steps:
+            self.reporter.say(f"going on from step {engine.step}")
+        return float(state["seconds"])
+
+    def _describe(self, engine: Engine, data: ImageSet) -> None:
+        counts = {
+            name: sum(parameter.numel() for parameter in module.parameters())
+            for name, module in (
+                ("generator", engine.generator),
+                ("trunk", engine.trunk),
+                ("objective", engine.objective),
+            )
+        }
+        self.folder.update_manifest(
+            name=self.resolved.recipe.name,
+            recipe=self.resolved.digest(),
+            seed=engine.plan.seed,
+            command=provenance.command(),
+            versions=provenance.versions(self.resolved.providers),
+            device=device_name(self.device),
+            threads=torch.get_num_threads(),
+            parameters=counts,
+            generator_distribution=self.resolved.generator.provider.distribution,
+            classes=list(data.class_names),
+            channels=self.resolved.channels,
+            data={"count": len(data.labels), "fingerprint": data.fingerprint, "skipped": len(data.skipped)},
+            status="running",
+        )
+        self.reporter.say(
+            f"{self.resolved.recipe.name}: {len(data.labels):,} images of {data.num_classes} classes, "
+            f"{engine.context.image_size} px; parameters: generator {counts['generator']:,}, "
+            f"discriminator {counts['trunk'] + counts['objective']:,}; {device_name(self.device)}"
+        )
+
+
+def load_data(resolved: Resolved, reporter: Reporter) -> dict[str, ImageSet]:
+    """The recipe's packed splits, ``"train"`` and ``"test"``.
+
+    Raises:
+        DataError: the set is missing, damaged, or has one image or none to test on.
+    """
+    choice, data = resolved.dataset, resolved.recipe.sections.data
+    source = choice.spec.build(choice.config)
+    with reporter.stage("packing images") as progress:
+        splits = packed(
+            source, name=data.name, image_size=data.image_size, channels=resolved.channels, progress=progress
+        )
+    skipped = splits["train"].skipped
+    if skipped:
+        reporter.say(f"{len(skipped)} unreadable images were left out; the first: {skipped[0]}", style="yellow")
+    if len(splits["train"].labels) < 2:
+        raise DataError(f'data set "{data.name}": has {len(splits["train"].labels)} training images; two are needed')
+    return splits
+
+
+def pick_device(name: str) -> torch.device:
+    """``"auto"``: the GPU where there is one.
+
+    Raises:
+        RunError: no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise RunError(f'--device {name}: is not available here; write "cpu", or "auto"') from error
+    return device
+
+
+def device_name(device: torch.device) -> str:
+    """For people: the GPU's name, or how many threads the CPU works with."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
+
+
+@contextmanager
+def reproducible(device: torch.device) -> Iterator[None]:
+    """Only deterministic kernels meanwhile, where there is a choice: the same bits on every run of one machine."""
+    if device.type != "cuda":
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.backends.cudnn.benchmark = before[1]

@@ -1,0 +1,115 @@
+"""The one loop: every method trains here, and nothing here knows which one it is."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from . import checkpoint
+from .engine import Engine
+from .recipe import Train
+from .runs import RunFolder
+from .terminal import Reporter
+
+
+@dataclass
+class Stop:
+    """Asks the loop to end after the step it is in: a signal, or a time limit.
+
+    Attributes:
+        deadline: on the monotonic clock, in seconds.
+        signal: the signal that came.
+    """
+
+    deadline: float = float("inf")
+    signal: int | None = None
+
+    @classmethod
+    def after(cls, seconds: float | None) -> Stop:
+        """Stop after a time, or never."""
+        return cls() if seconds is None else cls(time.monotonic() + seconds)
+
+    def __bool__(self) -> bool:
+        return self.signal is not None or time.monotonic() >= self.deadline
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Let the first interrupt or termination end the run cleanly; a second one acts at once."""
+
+        def note(number: int, frame: object) -> None:
+            self.signal = number
+            signal.signal(number, previous[number])
+
+        previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        for number in previous:
+            signal.signal(number, note)
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+
+def train(
+    engine: Engine,
+    folder: RunFolder,
+    reporter: Reporter,
+    stop: Stop,
+    *,
+    draw: Callable[[], object],
+    evaluate: Callable[[], dict[str, float | None]],
+    seconds: float = 0.0,
+) -> bool:
+    """Step to the end of the plan, or until asked to stop; a checkpoint holds wherever it ends.
+
+    Args:
+        engine: at the step to go on from.
+        folder: takes the metrics and checkpoints.
+        reporter: shows them.
+        stop: true when the loop is to end early.
+        draw: writes a grid of samples.
+        evaluate: scores the generator as it is.
+        seconds: training time spent before, in runs that were stopped.
+
+    Returns:
+        Whether the plan's last step was reached.
+    """
+    plan: Train = engine.plan
+    started = logged = time.monotonic()
+    logged_step = saved_step = engine.step
+
+    with reporter.training(engine.step, plan.steps) as display:
+        while engine.step < plan.steps and not stop:
+            engine.advance()
+            step, last = engine.step, engine.step == plan.steps
+
+            if step % plan.log_every == 0 or last:
+                terms = engine.mean_terms()
+                engine.terms.clear()
+                now = time.monotonic()
+                speed = (step - logged_step) * plan.batch_size / (now - logged)
+                logged, logged_step = now, step
+                spent = round(seconds + now - started, 3)
+                folder.append({"step": step, "seconds": spent, "images_per_second": round(speed, 1), "terms": terms})
+                display.terms(step, terms, speed)
+
+            if plan.evaluate_every and step % plan.evaluate_every == 0 and not last:
+                display.scores(step, evaluate())
+            if plan.sample_every and step % plan.sample_every == 0 and not last:
+                draw()
+            if step % plan.checkpoint_every == 0 or last:
+                save(engine, folder, seconds + time.monotonic() - started)
+                saved_step = step
+    if engine.step > saved_step:
+        save(engine, folder, seconds + time.monotonic() - started)
+    return engine.step >= plan.steps
+
+
+def save(engine: Engine, folder: RunFolder, seconds: float) -> None:
+    """Write a checkpoint, unless the run has diverged: then the last good one must stay."""
+    engine.mean_terms()
+    checkpoint.save(folder.checkpoints, {**engine.state(), "seconds": seconds}, engine.plan.keep_checkpoints)
+    folder.update_manifest(step=engine.step, seconds=round(seconds, 1))
