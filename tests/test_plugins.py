@@ -68,6 +68,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     host.mkdir(parents=True)
     (host / "METADATA").write_text(
         f"Metadata-Version: 2.1\nName: cganzoo\nVersion: {__version__}\nRequires-Dist: pluggy>=1.5\n"
+        "Requires-Dist: cganzoo-always; python_version >= '3'\n"
         "Provides-Extra: zoo\n"
         + "".join(f"Requires-Dist: cganzoo-{name}>=0.1; extra == 'zoo'\n" for name in ("good", "tame", "two-words"))
     )
@@ -314,6 +315,23 @@ def test_one_module_behind_two_entry_points_is_loaded_once(install: Install, tmp
     assert registry.get("loss", "twin").provider.entry_point == "a"
 
 
+def test_a_refused_plugin_leaves_nothing_behind(install: Install, tmp_path: Path) -> None:
+    body = LOSS.format(name="typo").replace("cganzoo_losses", "cganzoo_loses")
+    install(
+        write_plugin(tmp_path / "typo", "typo", body, entry_points="[cganzoo]\na = cganzoo_typo\nb = cganzoo_typo\n")
+    )
+    reasons = [failure.reason for failure in load().failures]
+    assert reasons == ["there is no hook cganzoo_loses; did you mean cganzoo_losses?"] * 2
+
+
+def test_a_host_version_that_only_an_extra_wants_does_not_count(install: Install, tmp_path: Path) -> None:
+    folder = write_plugin(tmp_path / "extra", "extra", LOSS.format(name="extra"))
+    with (folder / "cganzoo_extra-1.0.dist-info" / "METADATA").open("a") as metadata:
+        metadata.write("Provides-Extra: next\nRequires-Dist: cganzoo>=9; extra == 'next'\n")
+    install(folder)
+    assert names(load()) == {"cganzoo-extra/extra"}
+
+
 def test_leftovers_of_an_uninstall_are_no_plugin(install: Install, tmp_path: Path) -> None:
     ghost = write_plugin(tmp_path / "ghost", "ghost", LOSS.format(name="ghost"))
     (ghost / "cganzoo_ghost-1.0.dist-info" / "METADATA").unlink()
@@ -424,6 +442,7 @@ def test_a_first_party_distribution_is_suggested(install: Install) -> None:
     assert unknown(load(), "tame") == 'there is no loss "tame"; pip install cganzoo-tame (available: impostor)'
     assert "; pip install cganzoo-two-words " in unknown(load(), "two_words")
     assert "pip install" not in unknown(load(), "third_party")
+    assert "pip install" not in unknown(load(), "always")  # the host needs it with any extra or none
 
 
 @pytest.mark.parametrize(("folder", "name"), [("good", "good"), ("stolen_entry_point", "good")])
