@@ -1,1 +1,32 @@
-"""Placeholder."""
+"""LabelGAN: the K + 1 class discriminator of arXiv:1606.03498, as arXiv:1703.02000 analyses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from cganzoo import BuildContext, LossSpec, hookimpl
+
+from .config import LabelGANConfig
+
+if TYPE_CHECKING:
+    from .loss import LabelGAN
+
+
+def build(config: LabelGANConfig, context: BuildContext) -> LabelGAN:
+    """See :class:`cganzoo_labelgan.loss.LabelGAN`."""
+    from .loss import LabelGAN
+
+    return LabelGAN(config, context)
+
+
+@hookimpl
+def cganzoo_losses() -> Iterable[LossSpec[LabelGANConfig]]:
+    """The loss ``labelgan``."""
+    yield LossSpec(
+        name="labelgan",
+        summary="K + 1 classes in the discriminator; samples may be of any real class",
+        config=LabelGANConfig,
+        build=build,
+        paper="arXiv:1606.03498",
+    )

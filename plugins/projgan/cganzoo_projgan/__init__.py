@@ -1,1 +1,33 @@
-"""Placeholder."""
+"""The projection discriminator (arXiv:1802.05637)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from cganzoo import BuildContext, LossSpec, hookimpl
+
+from .config import ProjGANConfig
+
+if TYPE_CHECKING:
+    from .loss import ProjGAN
+
+
+def build(config: ProjGANConfig, context: BuildContext) -> ProjGAN:
+    """See :class:`cganzoo_projgan.loss.ProjGAN`."""
+    from .loss import ProjGAN
+
+    return ProjGAN(config, context)
+
+
+@hookimpl
+def cganzoo_losses() -> Iterable[LossSpec[ProjGANConfig]]:
+    """The loss ``projgan``."""
+    yield LossSpec(
+        name="projgan",
+        summary="The features' projection on the class embedding is part of the score",
+        config=ProjGANConfig,
+        build=build,
+        conditioning=lambda config: "conditional",
+        paper="arXiv:1802.05637",
+    )

@@ -1,0 +1,187 @@
+"""The AC-GAN family against its naive reference, and what it promises."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from cganzoo_acgan import cganzoo_losses, reference
+from torch import Tensor
+
+from cganzoo import BuildContext
+from cganzoo.config import parse
+from cganzoo.objective import Batch, Objective, Terms
+
+CASES = [(classes, size, seed) for classes in (1, 2, 7, 200) for size in (1, 6) for seed in (0, 1)]
+
+
+SPECS = {spec.name: spec for spec in cganzoo_losses()}
+
+
+def make(name: str, classes: int, seed: int = 0, **options: object) -> Objective:
+    """Equal seeds give the family's members equal heads."""
+    torch.manual_seed(seed)
+    context = BuildContext(num_classes=classes, image_size=8, feature_dim=5)
+    return SPECS[name].build(parse(SPECS[name].config, options), context).double()
+
+
+def batch(classes: int, size: int, seed: int) -> Batch:
+    random = torch.Generator().manual_seed(seed)
+    features = 2 * torch.randn(size, 5, generator=random, dtype=torch.float64)
+    return Batch(torch.empty(size, 0), torch.randint(classes, (size,), generator=random), features.requires_grad_())
+
+
+def assert_same(objective: Objective, ours: Terms, naive: Terms, *batches: Batch) -> None:
+    """Equal term by term, and equal gradients of the sum in features and heads."""
+    torch.testing.assert_close(dict(ours), dict(naive), rtol=1e-9, atol=1e-9)
+    leaves = [*(each.features for each in batches), *objective.parameters()]
+    mine, theirs = (
+        torch.autograd.grad(torch.stack(list(terms.values())).sum(), leaves, allow_unused=True, materialize_grads=True)
+        for terms in (ours, naive)
+    )
+    torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(("classes", "size", "seed"), CASES)
+@pytest.mark.parametrize(
+    ("name", "labeling"),
+    [
+        ("gan", None),
+        ("gan_star", None),
+        ("acgan", "predefined"),
+        ("acgan", "dynamic"),
+        ("acgan_star", "predefined"),
+        ("acgan_star", "dynamic"),
+        ("acgan_star_plus", "predefined"),
+        ("acgan_star_plus", "dynamic"),
+    ],
+)
+def test_equals_the_reference(classes: int, size: int, seed: int, name: str, labeling: str | None) -> None:
+    options: dict[str, object] = {} if labeling is None else {"labeling": labeling, "generator_class_weight": 0.1}
+    if name != "gan":
+        options["discriminator_class_weight"] = 0.7
+    objective = make(name, classes, seed, **options)
+    heads, real, fake = dict(objective.named_parameters()), batch(classes, size, seed), batch(classes, size, seed + 9)
+    chosen = {"labeling": labeling or "predefined"}
+    naive = reference.discriminator_loss(name, heads, real, fake, class_weight=0.7, **chosen)
+    assert_same(objective, objective.discriminator_loss(real, fake), naive, real, fake)
+    naive = reference.generator_loss(name, heads, fake, class_weight=0.1, **chosen)
+    assert_same(objective, objective.generator_loss(fake), naive, fake)
+
+
+def differences(one: Terms, two: Terms) -> dict[str, Tensor]:
+    """The terms of ``two`` that ``one`` has not; those they share must be equal bit for bit."""
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    return {name: value for name, value in two.items() if name not in one}
+
+
+class TestFamily:
+    """Each member is its predecessor and one more term (arXiv:1703.02000, sections 2.2 and 7.1)."""
+
+    classes, real, fake = 4, batch(4, 6, 0), batch(4, 6, 1)
+
+    def losses(self, name: str, **options: object) -> tuple[Terms, Terms, Objective]:
+        objective = make(name, self.classes, **options)
+        return objective.discriminator_loss(self.real, self.fake), objective.generator_loss(self.fake), objective
+
+    def cross_entropy(self, objective: Objective, batch: Batch) -> Tensor:
+        return torch.nn.functional.cross_entropy(objective.classifier(batch.features), batch.labels)
+
+    def test_gan_star_classifies_real_samples_in_d_only(self) -> None:
+        gan, star = self.losses("gan"), self.losses("gan_star")
+        extra = differences(gan[0], star[0])
+        assert extra.keys() == {"class_real"}
+        assert torch.equal(extra["class_real"], 0.1 * self.cross_entropy(star[2], self.real))
+        assert differences(gan[1], star[1]) == {}
+
+    def test_acgan_star_adds_a_class_term_to_g_only(self) -> None:
+        star, acgan_star = self.losses("gan_star", discriminator_class_weight=1.0), self.losses("acgan_star")
+        assert differences(star[0], acgan_star[0]) == {}
+        extra = differences(star[1], acgan_star[1])
+        assert extra.keys() == {"class_fake"}
+        assert torch.equal(extra["class_fake"], self.cross_entropy(acgan_star[2], self.fake))
+
+    def test_acgan_adds_the_cross_entropy_of_fakes_to_d_only(self) -> None:
+        acgan_star, acgan = self.losses("acgan_star"), self.losses("acgan")
+        extra = differences(acgan_star[0], acgan[0])
+        assert extra.keys() == {"class_fake"}
+        assert torch.equal(extra["class_fake"], self.cross_entropy(acgan[2], self.fake))
+        assert differences(acgan_star[1], acgan[1]) == {}
+
+    def test_acgan_star_plus_adds_the_uniform_cross_entropy_of_fakes_to_d_only(self) -> None:
+        acgan_star, plus = self.losses("acgan_star"), self.losses("acgan_star_plus")
+        extra = differences(acgan_star[0], plus[0])
+        assert extra.keys() == {"undecided"}
+        uniform = torch.full((6, self.classes), 1 / self.classes, dtype=torch.float64)
+        expected = torch.nn.functional.cross_entropy(plus[2].classifier(self.fake.features), uniform)
+        torch.testing.assert_close(extra["undecided"], expected, rtol=1e-12, atol=1e-12)
+        assert differences(acgan_star[1], plus[1]) == {}
+
+
+def test_undecided_is_least_at_the_uniform_distribution() -> None:
+    objective, fake = make("acgan_star_plus", 4), batch(4, 6, 0)
+    assert objective.discriminator_loss(fake, fake)["undecided"].item() > math.log(4) + 1e-3
+    torch.nn.init.zeros_(objective.classifier.weight)
+    torch.nn.init.zeros_(objective.classifier.bias)
+    assert objective.discriminator_loss(fake, fake)["undecided"].item() == pytest.approx(math.log(4), abs=1e-12)
+
+
+def test_logit_gradients() -> None:
+    """-dL/dl: 1 - D_r for the binary logit, u(y) - C for the classes, and 1/K - C for AC-GAN*+ on fakes."""
+    objective, fake = make("acgan_star_plus", 4), batch(4, 6, 0)
+    binary, classes = objective.realness(fake.features), objective.classifier(fake.features)
+    objective.realness.forward = lambda features: binary
+    objective.classifier.forward = lambda features: classes
+    terms = objective.generator_loss(fake)
+    (pull,) = torch.autograd.grad(-6 * terms["adversarial"], binary, retain_graph=True)
+    torch.testing.assert_close(pull, 1 - binary.sigmoid(), rtol=1e-9, atol=1e-9)
+    (pull,) = torch.autograd.grad(-6 * terms["class_fake"], classes, retain_graph=True)
+    u = torch.nn.functional.one_hot(fake.labels, 4)
+    torch.testing.assert_close(pull, u - classes.softmax(1), rtol=1e-9, atol=1e-9)
+    undecided = objective.discriminator_loss(fake, fake)["undecided"]
+    (pull,) = torch.autograd.grad(-6 * undecided, classes)
+    torch.testing.assert_close(pull, 1 / 4 - classes.softmax(1), rtol=1e-9, atol=1e-9)
+
+
+def test_generator_loss_is_a_cross_entropy_of_two_levels() -> None:
+    """Eq. 19: AC-GAN*'s G loss is H(v(y), [D_r C, D_f])."""
+    objective, fake = make("acgan_star", 4), batch(4, 6, 0)
+    heads = dict(objective.named_parameters())
+    losses = []
+    for x, y in zip(fake.features, fake.labels, strict=True):
+        d_r = reference.probability_real(x, heads)
+        levels = torch.cat([d_r * reference.classify(x, heads), 1 - d_r[None]])
+        assert levels.sum().item() == pytest.approx(1)
+        losses.append(-torch.log(levels[y]))
+    total = sum(objective.generator_loss(fake).values())
+    torch.testing.assert_close(total, torch.stack(losses).mean(), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["acgan", "acgan_star", "acgan_star_plus"])
+def test_dynamic_label_is_the_classifiers_guess(name: str) -> None:
+    objective, fake = make(name, 4, labeling="dynamic"), batch(4, 6, 0)
+    guess = objective.classifier(fake.features).argmax(1)
+    assert (guess != fake.labels).any()
+    predefined = make(name, 4)
+    guessed = Batch(fake.images, guess, fake.features)
+    assert_same(objective, objective.generator_loss(fake), objective.generator_loss(guessed), fake)
+    assert torch.equal(objective.generator_loss(fake)["class_fake"], predefined.generator_loss(guessed)["class_fake"])
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_adversarial_rule_is_an_option(name: str) -> None:
+    objective, real, fake = make(name, 4, adversarial="hinge"), batch(4, 6, 0), batch(4, 6, 1)
+    terms = objective.discriminator_loss(real, fake)
+    real_score, fake_score = objective.score(real.features, real.labels), objective.score(fake.features, fake.labels)
+    torch.testing.assert_close(terms["real"], (1 - real_score).clamp(min=0).mean())
+    torch.testing.assert_close(terms["fake"], (1 + fake_score).clamp(min=0).mean())
+    torch.testing.assert_close(objective.generator_loss(fake)["adversarial"], -fake_score.mean())
+
+
+def test_labels_decide_which_generators_fit() -> None:
+    for name in ("gan", "gan_star"):
+        assert SPECS[name].conditioning(parse(SPECS[name].config, {})) == "any"
+    for name in ("acgan", "acgan_star", "acgan_star_plus"):
+        assert SPECS[name].conditioning(parse(SPECS[name].config, {})) == "conditional"
+        assert SPECS[name].conditioning(parse(SPECS[name].config, {"labeling": "dynamic"})) == "unconditional"

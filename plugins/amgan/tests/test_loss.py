@@ -1,0 +1,100 @@
+"""AM-GAN against its naive reference, and what it promises."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from cganzoo_amgan import build, cganzoo_losses, reference
+from cganzoo_amgan.config import AMGANConfig
+from torch import Tensor
+
+from cganzoo import BuildContext
+from cganzoo.config import parse
+from cganzoo.objective import Batch, Objective, Terms
+
+CASES = [(classes, size, seed) for classes in (1, 2, 7, 200) for size in (1, 6) for seed in (0, 1)]
+
+
+def make(classes: int, seed: int = 0, **options: object) -> Objective:
+    torch.manual_seed(seed)
+    context = BuildContext(num_classes=classes, image_size=8, feature_dim=5)
+    return build(parse(AMGANConfig, options), context).double()
+
+
+def batch(classes: int, size: int, seed: int) -> Batch:
+    random = torch.Generator().manual_seed(seed)
+    features = 2 * torch.randn(size, 5, generator=random, dtype=torch.float64)
+    return Batch(torch.empty(size, 0), torch.randint(classes, (size,), generator=random), features.requires_grad_())
+
+
+def assert_same(objective: Objective, ours: Terms, naive: Terms, *batches: Batch) -> None:
+    """Equal term by term, and equal gradients of the sum in features and heads."""
+    torch.testing.assert_close(dict(ours), dict(naive), rtol=1e-9, atol=1e-9)
+    leaves = [*(each.features for each in batches), *objective.parameters()]
+    mine, theirs = (
+        torch.autograd.grad(torch.stack(list(terms.values())).sum(), leaves, allow_unused=True, materialize_grads=True)
+        for terms in (ours, naive)
+    )
+    torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(("classes", "size", "seed"), CASES)
+@pytest.mark.parametrize("labeling", ["predefined", "dynamic"])
+def test_equals_the_reference(classes: int, size: int, seed: int, labeling: str) -> None:
+    objective = make(classes, seed, labeling=labeling)
+    heads, real, fake = dict(objective.named_parameters()), batch(classes, size, seed), batch(classes, size, seed + 9)
+    naive = reference.discriminator_loss(heads, real, fake)
+    assert_same(objective, objective.discriminator_loss(real, fake), naive, real, fake)
+    assert_same(objective, objective.generator_loss(fake), reference.generator_loss(heads, fake, labeling), fake)
+
+
+def test_generator_gradient_in_the_logits() -> None:
+    """Lemma 1 on eq. 14: the pull on logit k is v(y)_k - D_k, so it is shared by all K + 1 logits and sums to 0."""
+    objective, fake = make(4), batch(4, 6, 0)
+    logits = objective.logits(fake.features)
+    logits.retain_grad()
+    objective.logits.forward = lambda features: logits
+    objective.generator_loss(fake)["activation"].backward()
+    v = torch.nn.functional.one_hot(fake.labels, 5)
+    torch.testing.assert_close(-6 * logits.grad, v - logits.softmax(1), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(logits.grad.sum(1), torch.zeros(6).double(), rtol=0, atol=1e-12)
+
+
+class TestDynamicLabel:
+    def test_is_never_the_fake_class(self) -> None:
+        objective = make(3, labeling="dynamic")
+        logits = torch.randn(500, 4)
+        logits[:, 3] += 100
+        assert objective.target(logits, torch.zeros(500).long()).unique().tolist() == [0, 1, 2]
+
+    def test_follows_the_logits_not_the_labels(self) -> None:
+        objective = make(3, labeling="dynamic")
+        logits, labels = torch.tensor([[2.0, 1.0, 0.0, 9.0], [0.0, 1.0, 2.0, 9.0]]), torch.tensor([1, 1])
+        assert objective.target(logits, labels).tolist() == [0, 2]
+        assert make(3).target(logits, labels).tolist() == [1, 1]
+
+    def test_carries_no_gradient(self) -> None:
+        """With the label held fixed by hand, the gradient is the same."""
+        dynamic, predefined, fake = make(3, labeling="dynamic"), make(3), batch(3, 8, 1)
+        guessed = Batch(fake.images, dynamic.target(dynamic.logits(fake.features), fake.labels), fake.features)
+        assert_same(dynamic, dynamic.generator_loss(fake), dynamic.generator_loss(guessed), fake)
+        (one,) = torch.autograd.grad(dynamic.generator_loss(fake)["activation"], fake.features)
+        (two,) = torch.autograd.grad(predefined.generator_loss(guessed)["activation"], fake.features)
+        assert torch.equal(one, two)
+
+
+@pytest.mark.parametrize("labeling", ["predefined", "dynamic"])
+def test_score_is_log_odds_of_the_target_against_fake(labeling: str) -> None:
+    objective, fake = make(3, labeling=labeling), batch(3, 6, 0)
+    score: Tensor = objective.score(fake.features, fake.labels)
+    heads = dict(objective.named_parameters())
+    for i, (x, y) in enumerate(zip(fake.features, fake.labels, strict=True)):
+        p = reference.softmax(x, heads)
+        p_target = p[y] if labeling == "predefined" else p[:-1].max()
+        assert score[i].item() == pytest.approx(torch.log(p_target / p[-1]).item(), abs=1e-9)
+
+
+def test_labeling_decides_which_generators_fit() -> None:
+    (spec,) = cganzoo_losses()
+    assert spec.conditioning(AMGANConfig()) == "conditional"
+    assert spec.conditioning(AMGANConfig(labeling="dynamic")) == "unconditional"

@@ -1,0 +1,135 @@
+"""ECGAN against its naive reference, and what it promises."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from cganzoo_ecgan import build, cganzoo_losses, reference
+from cganzoo_ecgan.config import ECGANConfig
+from cganzoo_ecgan.reference import Weights
+from pydantic import ValidationError
+from torch import Tensor
+
+from cganzoo import BuildContext
+from cganzoo.config import parse
+from cganzoo.objective import Batch, Objective, Terms
+
+CASES = [(classes, size, seed) for classes in (1, 2, 7, 200) for size in (1, 6) for seed in (0, 1)]
+
+
+def make(classes: int, seed: int = 0, **options: object) -> Objective:
+    torch.manual_seed(seed)
+    context = BuildContext(num_classes=classes, image_size=8, feature_dim=5)
+    return build(parse(ECGANConfig, options), context).double()
+
+
+def batch(classes: int, size: int, seed: int) -> Batch:
+    random = torch.Generator().manual_seed(seed)
+    features = 2 * torch.randn(size, 5, generator=random, dtype=torch.float64)
+    return Batch(torch.empty(size, 0), torch.randint(classes, (size,), generator=random), features.requires_grad_())
+
+
+def assert_same(objective: Objective, ours: Terms, naive: Terms, *batches: Batch) -> None:
+    """Equal term by term, and equal gradients of the sum in features and heads."""
+    torch.testing.assert_close(dict(ours), dict(naive), rtol=1e-9, atol=1e-9)
+    leaves = [*(each.features for each in batches), *objective.parameters()]
+    mine, theirs = (
+        torch.autograd.grad(torch.stack(list(terms.values())).sum(), leaves, allow_unused=True, materialize_grads=True)
+        for terms in (ours, naive)
+    )
+    torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(("classes", "size", "seed"), CASES)
+@pytest.mark.parametrize(
+    "weights",
+    [
+        Weights(0, 0, 0),
+        Weights(1, 0, 0),
+        Weights(0.5, 0.1, 0),
+        Weights(1, 0.05, 1),
+        Weights(0, 0, 0.7, temperature=0.4),
+        Weights(0.5, 0.1, 0, combine="logits"),
+        Weights(1, 0.05, 1, combine="logits"),
+    ],
+)
+def test_equals_the_reference(classes: int, size: int, seed: int, weights: Weights) -> None:
+    objective = make(classes, seed, embedding_dim=6, **weights._asdict())
+    heads, real, fake = dict(objective.named_parameters()), batch(classes, size, seed), batch(classes, size, seed + 9)
+    naive = reference.discriminator_loss(heads, real, fake, weights)
+    assert_same(objective, objective.discriminator_loss(real, fake), naive, real, fake)
+    assert_same(objective, objective.generator_loss(fake), reference.generator_loss(heads, fake, weights), fake)
+
+
+@pytest.mark.parametrize(
+    ("variant", "alpha", "lambda_clf", "lambda_c"),
+    [
+        ("0", 0, 0, 0),
+        ("U", 1, 0, 0),
+        ("C", 0, 0.05, 0),
+        ("E", 0, 0, 1),
+        ("UC", 1, 0.05, 0),
+        ("UE", 1, 0, 1),
+        ("CE", 0, 0.05, 1),
+        ("UCE", 1, 0.05, 1),
+    ],
+)
+def test_variants_set_the_weights(variant: str, alpha: float, lambda_clf: float, lambda_c: float) -> None:
+    config = parse(ECGANConfig, {"variant": variant})
+    assert (config.alpha, config.lambda_clf, config.lambda_c) == (alpha, lambda_clf, lambda_c)
+    assert make(3, variant=variant).relational == (lambda_c > 0)
+    resolved = config.model_dump(mode="json", by_alias=True, exclude_none=True)
+    assert parse(ECGANConfig, resolved) == config
+
+
+def test_default_is_uc() -> None:
+    weights = {"alpha", "lambda_clf", "lambda_c"}
+    assert ECGANConfig().model_dump(include=weights) == ECGANConfig(variant="UC").model_dump(include=weights)
+
+
+def test_weights_given_beside_a_variant_are_kept() -> None:
+    config = parse(ECGANConfig, {"variant": "UC", "lambda_clf": 0.01})
+    assert (config.alpha, config.lambda_clf, config.lambda_c) == (1, 0.01, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "letters"),
+    [
+        ({"variant": "UC", "lambda_c": 1}, "UCE"),
+        ({"variant": "UC", "alpha": 0}, "C"),
+        ({"variant": "0", "alpha": 0.1}, "U"),
+        ({"variant": "U", "alpha": 0}, "0"),
+        ({"variant": "U", "lambda_clf": {"from": 0.0, "to": 1.0}}, "UC"),
+    ],
+)
+def test_a_variant_that_its_weights_contradict_is_an_error(options: dict[str, object], letters: str) -> None:
+    with pytest.raises(ValidationError, match=f'write variant = "{letters}"'):
+        parse(ECGANConfig, options)
+
+
+def test_hinge_generator_is_the_same_whether_losses_or_logits_are_added() -> None:
+    losses, logits, fake = make(4, combine="losses"), make(4, combine="logits"), batch(4, 6, 0)
+    one, two = (sum(objective.generator_loss(fake).values()) for objective in (losses, logits))
+    torch.testing.assert_close(one, two, rtol=1e-12, atol=1e-12)
+
+
+def test_discriminator_differs_whether_losses_or_logits_are_added() -> None:
+    real, fake = batch(4, 6, 0), batch(4, 6, 1)
+    one, two = (
+        sum(make(4, combine=combine).discriminator_loss(real, fake).values()) for combine in ("losses", "logits")
+    )
+    assert abs(one - two) > 0.1
+
+
+@pytest.mark.parametrize("combine", ["losses", "logits"])
+def test_score(combine: str) -> None:
+    objective, fake = make(4, alpha=0.5, combine=combine), batch(4, 6, 0)
+    score: Tensor = objective.score(fake.features, fake.labels)
+    weights = Weights(0.5, 0.05, 0, combine=combine)
+    expected = torch.stack(reference.scores(fake, dict(objective.named_parameters()), weights))
+    torch.testing.assert_close(score, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_needs_a_conditional_generator() -> None:
+    (spec,) = cganzoo_losses()
+    assert spec.conditioning(ECGANConfig()) == "conditional"

@@ -1,0 +1,9 @@
+"""LabelGAN's options: it has none."""
+
+from __future__ import annotations
+
+from cganzoo import Config
+
+
+class LabelGANConfig(Config):
+    """Options of the loss ``labelgan``."""

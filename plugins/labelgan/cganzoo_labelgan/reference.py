@@ -1,0 +1,34 @@
+"""LabelGAN written naively, one sample at a time, as arXiv:1703.02000 prints it: what the tests compare with.
+
+Indices run from 0, so the paper's class K + 1 (fake) is index K.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from cganzoo.objective import Batch
+
+Heads = Mapping[str, Tensor]
+
+
+def softmax(x: Tensor, heads: Heads) -> Tensor:
+    """D(x): the K + 1 class probabilities of one feature vector (D,)."""
+    powers = torch.exp(heads["logits.weight"] @ x + heads["logits.bias"])
+    return powers / powers.sum()
+
+
+def discriminator_loss(heads: Heads, real: Batch, fake: Batch) -> dict[str, Tensor]:
+    """Eq. 4 and 5: E_data[-log D_y(x)] + E_G[-log D_{K+1}(x)]."""
+    on_real = [-torch.log(softmax(x, heads)[y]) for x, y in zip(real.features, real.labels.tolist(), strict=True)]
+    on_fake = [-torch.log(softmax(x, heads)[-1]) for x in fake.features]
+    return {"real": torch.stack(on_real).mean(), "fake": torch.stack(on_fake).mean()}
+
+
+def generator_loss(heads: Heads, fake: Batch) -> dict[str, Tensor]:
+    """Eq. 2: E_G[-log sum_{k <= K} D_k(x)]."""
+    losses = [-torch.log(softmax(x, heads)[:-1].sum()) for x in fake.features]
+    return {"adversarial": torch.stack(losses).mean()}

@@ -1,0 +1,39 @@
+"""ProjGAN: the score is an unconditional term plus the features' projection on the class embedding."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from cganzoo import BuildContext
+from cganzoo.functional import adversarial_fake, adversarial_generator, adversarial_real
+from cganzoo.objective import Batch, Objective, Terms
+
+from .config import ProjGANConfig
+
+
+class ProjGAN(Objective):
+    """Projection discriminator: psi(phi(x)) + <e_y, phi(x)> (arXiv:1802.05637)."""
+
+    def __init__(self, config: ProjGANConfig, context: BuildContext) -> None:
+        super().__init__()
+        self.rule = config.adversarial
+        self.psi = nn.Linear(context.features, 1)
+        self.embedding = nn.Embedding(context.num_classes, context.features)
+        nn.init.xavier_uniform_(self.embedding.weight)  # nn.Embedding's own N(0, 1) makes the projection huge
+
+    def discriminator_loss(self, real: Batch, fake: Batch) -> Terms:
+        """See :class:`~cganzoo.objective.Objective`."""
+        return {
+            "real": adversarial_real(self.rule, self.score(real.features, real.labels)),
+            "fake": adversarial_fake(self.rule, self.score(fake.features, fake.labels)),
+        }
+
+    def generator_loss(self, fake: Batch, real: Batch | None = None) -> Terms:
+        """See :class:`~cganzoo.objective.Objective`."""
+        return {"adversarial": adversarial_generator(self.rule, self.score(fake.features, fake.labels))}
+
+    def score(self, features: Tensor, labels: Tensor) -> Tensor:
+        """How real each sample looks as a member of its class."""
+        unconditional: Tensor = self.psi(features).squeeze(1)
+        class_embedding: Tensor = self.embedding(labels)
+        return unconditional + (class_embedding * features).sum(1)

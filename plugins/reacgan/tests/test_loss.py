@@ -1,0 +1,135 @@
+"""ReACGAN against its naive reference, and what it promises."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import pytest
+import torch
+from cganzoo_reacgan import build, cganzoo_losses, reference
+from cganzoo_reacgan.config import ReACGANConfig
+from cganzoo_reacgan.loss import d2d_ce
+from torch import Tensor
+
+from cganzoo import BuildContext
+from cganzoo.config import parse
+from cganzoo.objective import Batch, Objective, Terms
+
+CASES = [(classes, size, seed) for classes in (1, 2, 7, 200) for size in (1, 6) for seed in (0, 1)]
+
+
+def make(classes: int, seed: int = 0, **options: object) -> Objective:
+    torch.manual_seed(seed)
+    context = BuildContext(num_classes=classes, image_size=8, feature_dim=5)
+    return build(parse(ReACGANConfig, options), context).double()
+
+
+def batch(classes: int, size: int, seed: int) -> Batch:
+    random = torch.Generator().manual_seed(seed)
+    features = 2 * torch.randn(size, 5, generator=random, dtype=torch.float64)
+    return Batch(torch.empty(size, 0), torch.randint(classes, (size,), generator=random), features.requires_grad_())
+
+
+def assert_same(objective: Objective, ours: Terms, naive: Terms, *batches: Batch) -> None:
+    """Equal term by term, and equal gradients of the sum in features and heads."""
+    torch.testing.assert_close(dict(ours), dict(naive), rtol=1e-9, atol=1e-9)
+    leaves = [*(each.features for each in batches), *objective.parameters()]
+    mine, theirs = (
+        torch.autograd.grad(torch.stack(list(terms.values())).sum(), leaves, allow_unused=True, materialize_grads=True)
+        for terms in (ours, naive)
+    )
+    torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-9)
+
+
+OPTIONS = [
+    {"weight": 0.5, "margin_positive": 0.98, "temperature": 0.5},
+    {"weight": 0.75, "margin_positive": 1.0, "temperature": 0.75},
+    {"weight": 1.0, "margin_positive": 0.2, "margin_negative": -0.3, "temperature": 0.25},
+]
+
+
+@pytest.mark.parametrize(("classes", "size", "seed"), CASES)
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("form", ["paper", "released"])
+def test_equals_the_reference(classes: int, size: int, seed: int, options: dict[str, float], form: str) -> None:
+    objective = make(classes, seed, embedding_dim=4, form=form, **options)
+    heads, real, fake = dict(objective.named_parameters()), batch(classes, size, seed), batch(classes, size, seed + 9)
+    m_p = options["margin_positive"]
+    scalars = options["weight"], m_p, options.get("margin_negative", 1 - m_p), options["temperature"], form
+    naive = reference.discriminator_loss(heads, real, fake, *scalars)
+    assert_same(objective, objective.discriminator_loss(real, fake), naive, real, fake)
+    assert_same(objective, objective.generator_loss(fake), reference.generator_loss(heads, fake, *scalars), fake)
+
+
+def angles(*degrees: float) -> Tensor:
+    """Unit vectors in the plane, (N, 2)."""
+    radians = torch.tensor([math.radians(d) for d in degrees], dtype=torch.float64)
+    return torch.stack([radians.cos(), radians.sin()], 1).requires_grad_()
+
+
+@pytest.mark.parametrize("form", ["paper", "released"])
+class TestEasySamples:
+    margins: ClassVar = {"margin_positive": 0.9, "margin_negative": 0.1, "temperature": 0.5}  # 25.8 and 84.3 degrees
+
+    def test_easy_positives_do_not_move_their_proxies(self, form: str) -> None:
+        proxies = angles(10, 40)  # sample 0 is 10 degrees from its proxy, sample 1 30 degrees
+        d2d_ce(angles(0, 70), proxies, torch.tensor([0, 1]), form=form, **self.margins).backward()
+        assert torch.equal(proxies.grad[0], torch.zeros(2).double())
+        assert proxies.grad[1].abs().min() > 0
+
+    def test_easy_negatives_do_not_move_each_other(self, form: str) -> None:
+        """Easy positives among easy negatives: nothing is left to learn, so every gradient is exactly zero."""
+        embeddings, proxies = angles(0, 90, 200), angles(5, 95, 190)
+        d2d_ce(embeddings, proxies, torch.tensor([0, 1, 2]), form=form, **self.margins).backward()
+        assert torch.equal(embeddings.grad, torch.zeros(3, 2).double())
+        assert torch.equal(proxies.grad, torch.zeros(3, 2).double())
+
+    def test_samples_of_one_class_do_not_push_each_other(self, form: str) -> None:
+        embeddings, proxies = angles(0, 5, 10), angles(60, 60, 60)
+        d2d_ce(embeddings, proxies, torch.tensor([1, 1, 1]), form=form, **self.margins).backward()
+        assert torch.equal(embeddings.grad, torch.zeros(3, 2).double())
+
+    def test_hard_negatives_are_pushed_apart(self, form: str) -> None:
+        embeddings = angles(0, 60)
+        d2d_ce(embeddings, angles(0, 60), torch.tensor([0, 1]), form=form, **self.margins).backward()
+        tangents = torch.stack([-embeddings[:, 1], embeddings[:, 0]], 1)
+        step = -(embeddings.grad * tangents).sum(1)
+        assert step[0] < 0 < step[1]
+
+
+@pytest.mark.parametrize("degrees", [20, 50, 70])
+def test_released_form_divides_the_negatives_by_the_row_maximum(degrees: float) -> None:
+    """Two samples of two classes, each on its proxy: the paper's loss grows with their cosine, the other is log 2."""
+    embeddings, labels = angles(0, degrees), torch.tensor([0, 1])
+    scalars = {"margin_positive": 0.9, "margin_negative": 0.1, "temperature": 0.5}
+    paper, released = (
+        d2d_ce(embeddings, embeddings.detach(), labels, form=form, **scalars) for form in ("paper", "released")
+    )
+    similarity = (math.cos(math.radians(degrees)) - 0.1) / 0.5
+    assert paper.item() == pytest.approx(math.log(1 + math.exp(similarity)), rel=1e-12)
+    assert released.item() == pytest.approx(math.log(2), rel=1e-12)
+    (pull,) = torch.autograd.grad(released, embeddings)
+    assert pull.abs().max() > 0  # the maximum is a constant to the gradient
+
+
+def test_margin_negative_is_tied_to_a_scheduled_margin_positive() -> None:
+    objective, fake = make(3, margin_positive={"from": 0.5, "to": 1.0}, weight=1, embedding_dim=4), batch(3, 8, 0)
+    objective.advance(5, 10)
+    naive = reference.generator_loss(dict(objective.named_parameters()), fake, 1.0, 0.75, 0.25, 0.5, "paper")
+    assert_same(objective, objective.generator_loss(fake), naive, fake)
+
+
+def test_score_is_the_adversarial_logit() -> None:
+    objective, fake = make(4), batch(4, 6, 0)
+    expected = [reference.score(x, dict(objective.named_parameters())) for x in fake.features]
+    torch.testing.assert_close(objective.score(fake.features, fake.labels), torch.stack(expected), rtol=1e-9, atol=1e-9)
+
+
+def test_compares_samples_with_each_other() -> None:
+    assert make(3).relational
+
+
+def test_needs_a_conditional_generator() -> None:
+    (spec,) = cganzoo_losses()
+    assert spec.conditioning(ReACGANConfig()) == "conditional"
