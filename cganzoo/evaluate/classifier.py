@@ -15,8 +15,9 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from ..errors import RecipeError, RunError
-from ..files import write_whole
+from cganzoo.errors import RecipeError, RunError
+from cganzoo.files import write_whole
+
 from .config import ClassifierConfig
 from .extractor import Extractor, weights_hash
 from .seeding import seeded
@@ -86,14 +87,15 @@ def _network(config: ClassifierConfig, shape: Shape) -> Any:
         close = difflib.get_close_matches(config.model, timm.list_models(), n=1)
         hint = f'did you mean "{close[0]}"?' if close else 'write one that timm.list_models() names, such as "resnet18"'
         raise RecipeError(f'evaluation.extractor.model = "{config.model}" is no timm model; {hint}')
-    options = {} if config.width is None else {"channels": tuple(config.width << stage for stage in range(4))}
+    options: dict[str, Any] = (
+        {} if config.width is None else {"channels": tuple(config.width << stage for stage in range(4))}
+    )
     try:
-        network = timm.create_model(
+        network: Any = timm.create_model(
             config.model, pretrained=False, in_chans=shape.image_channels, num_classes=shape.num_classes, **options
         )
         if isinstance(network, timm.models.ResNet) and shape.image_size <= SMALL:
-            network.conv1 = nn.Conv2d(shape.image_channels, network.bn1.num_features, 3, padding=1, bias=False)
-            network.maxpool = nn.Identity()
+            _keep_resolution(network, shape.image_channels)
         with torch.inference_mode():
             network.eval()(torch.zeros(1, shape.image_channels, shape.image_size, shape.image_size))
     except Exception as error:  # whatever a timm model says of a size or an option that it does not take
@@ -103,6 +105,11 @@ def _network(config: ClassifierConfig, shape: Shape) -> Any:
             'write a convolutional one, such as "resnet18" (width is for ResNets)'
         ) from error
     return network
+
+
+def _keep_resolution(resnet: Any, image_channels: int) -> None:
+    resnet.conv1 = nn.Conv2d(image_channels, resnet.bn1.num_features, 3, padding=1, bias=False)
+    resnet.maxpool = nn.Identity()
 
 
 def save(classifier: Classifier, path: Path) -> None:

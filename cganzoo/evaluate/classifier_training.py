@@ -14,9 +14,10 @@ from filelock import FileLock
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..data.batches import Batches, to_unit
-from ..data.cache import ImageSet
-from ..errors import DivergenceError, RunError
+from cganzoo.data.batches import Batches, to_unit
+from cganzoo.data.cache import ImageSet
+from cganzoo.errors import DivergenceError, RunError
+
 from .classifier import Classifier, Shape, load, save
 from .config import ClassifierConfig
 from .seeding import seeded
@@ -98,7 +99,7 @@ def train(
             images, labels = batches.next()
             _, logits = classifier(augment(images, padding, config.flip, random))
             optimizer.zero_grad()
-            F.cross_entropy(logits, labels).backward()
+            F.cross_entropy(logits, labels).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
             if progress:

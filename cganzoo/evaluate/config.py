@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from ..config import Config
+from cganzoo.config import Config
 
 
 class ClassifierConfig(Config):
@@ -14,7 +14,7 @@ class ClassifierConfig(Config):
     width: int | None = Field(
         None, ge=1, description="Channels of a timm ResNet's first stage, doubled at each further one; default: 64."
     )
-    epochs: int = Field(20, ge=1, description="Passes over the training split.")
+    epochs: int = Field(30, ge=1, description="Passes over the training split.")
     batch_size: int = Field(64, ge=2, description="Images in a training batch.")
     learning_rate: float = Field(0.1, gt=0, description="Peak rate of SGD with Nesterov momentum 0.9, one cycle.")
     weight_decay: float = Field(5e-4, ge=0, description="L2 penalty of SGD.")
