@@ -59,4 +59,3 @@ def summary(path: Path) -> str:
     with path.open(encoding="utf-8") as lines:
         first = next(lines, "").strip()
     return first.lstrip("# ").rstrip(".") if first.startswith("#") else ""
-

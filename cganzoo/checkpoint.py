@@ -27,9 +27,10 @@ def path_of(folder: Path, step: int) -> Path:
 
 
 def save(folder: Path, state: dict[str, Any], keep: int) -> Path:
-    """Write ``state`` as the checkpoint of ``state["step"]``, then remove all but the newest ``keep``.
+    """Write ``state`` as the checkpoint of ``state["step"]``, then remove all but the newest ``keep`` up to it.
 
     The file is complete before it has its name, so a kill at any instant leaves the earlier checkpoints as they are.
+    Checkpoints of later steps are removed too: the run has passed them over because they are damaged.
 
     Raises:
         RunError: the disk is full or cannot be written; earlier checkpoints stay.
@@ -44,10 +45,11 @@ def save(folder: Path, state: dict[str, Any], keep: int) -> Path:
         last = steps(folder)
         kept = f"the checkpoint of step {last[-1]} is kept" if last else "there is no earlier checkpoint"
         raise RunError(
-            f"{place}: saving failed: {error.strerror}; {kept}; make room, then run the same command again"
+            f"{place}: saving failed: {error.strerror or error}; {kept}; make room, then run the same command again"
         ) from error
-    for old in steps(folder)[:-keep]:
-        path_of(folder, old).unlink(missing_ok=True)
+    there = steps(folder)
+    for other in set(there) - set([s for s in there if s <= step][-keep:]):
+        path_of(folder, other).unlink(missing_ok=True)
     return place
 
 
@@ -66,7 +68,7 @@ def load(path: Path) -> dict[str, Any]:
 
 def newest(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
     """The newest readable checkpoint, and a sentence for each newer one that is not."""
-    damaged = []
+    damaged: list[str] = []
     for step in reversed(steps(folder)):
         try:
             return load(path_of(folder, step)), damaged

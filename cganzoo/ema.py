@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
+from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from .networks import Generator
@@ -25,10 +26,10 @@ class Average:
     def __init__(self, generator: Generator, decay: float, start: int = 0) -> None:
         self.generator = copy.deepcopy(generator).requires_grad_(False)
         self._start = start
-        self._averaged = list(self.generator.parameters())
-        self._trained = list(generator.parameters())
+        self._averaged: list[Tensor] = list(self.generator.parameters())
+        self._trained: list[Tensor] = list(generator.parameters())
         self._source = generator
-        self._update = get_ema_multi_avg_fn(decay)
+        self._update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
     def update(self, step: int) -> None:

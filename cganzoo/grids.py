@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from .data.batches import to_pixels
+from .errors import RunError
 
 MIN_CELL = 48  # pixels on screen; smaller images are enlarged by a whole factor, without smoothing
 GAP = 2
@@ -37,9 +38,16 @@ def grid(images: Tensor, columns: int, row_names: Sequence[str] | None = None) -
 
 
 def save(sheet: Image.Image, path: Path) -> Path:
-    """Write a picture, the folder made if need be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path)
+    """Write a picture, the folder made if need be.
+
+    Raises:
+        RunError: it cannot be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sheet.save(path)
+    except OSError as error:
+        raise RunError(f"{path}: saving failed: {error.strerror or error}") from error
     return path
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .config import Config, Scalar, at_least
 
@@ -81,10 +81,14 @@ class SGD(_Optimizer):
     dampening: NonNegative = Field(0.0, description="Dampening of the momentum.")
     nesterov: bool = Field(False, description="Nesterov momentum; needs momentum above 0 and no dampening.")
 
+    @model_validator(mode="after")
+    def _nesterov_has_momentum(self) -> SGD:
+        if self.nesterov and (self.momentum == 0 or self.dampening != 0):
+            raise ValueError("nesterov = true needs momentum above 0 and dampening = 0")
+        return self
 
-OptimizerConfig = Annotated[
-    Adam | AdamW | NAdam | RAdam | Adamax | RMSprop | SGD, Field(discriminator="name")
-]
+
+OptimizerConfig = Annotated[Adam | AdamW | NAdam | RAdam | Adamax | RMSprop | SGD, Field(discriminator="name")]
 """What ``[optimizer.generator]`` and ``[optimizer.discriminator]`` hold."""
 
 _TORCH_NAMES = {

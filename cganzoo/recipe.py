@@ -7,6 +7,7 @@ the names among the installed plugins and checks the components' own options.
 from __future__ import annotations
 
 import difflib
+import json
 import sys
 import typing
 from collections.abc import Iterable, Mapping
@@ -92,22 +93,20 @@ class Evaluation(Config):
     batch_size: Count = Field(250, description="Samples made and scored at a time.")
     weights: Literal["ema", "raw"] = Field("ema", description="Score the averaged generator or the trained one.")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="Seed of the samples and of the real halves.")
-    extractor: Choice = Field(
-        default_factory=lambda: Choice(name="classifier"), description="Feature extractor, with its options."
-    )
+    extractor: Choice = Field(Choice(name="classifier"), description="Feature extractor, with its options.")
 
 
 class Sections(Config):
     """A recipe's sections, as TOML writes them."""
 
-    requires: Requires = Field(default_factory=Requires, description="What must be installed.")
+    requires: Requires = Field(Requires(), description="What must be installed.")
     data: Data = Field(description="The set of images.")
     generator: Choice = Field(description="The generator.")
     discriminator: Choice = Field(description="The discriminator's trunk.")
     loss: Choice = Field(description="The loss.")
     optimizer: Optimizers = Field(description="The optimizers.")
     train: Train = Field(description="The loop.")
-    evaluation: Evaluation = Field(default_factory=Evaluation, description="How samples are scored.")
+    evaluation: Evaluation = Field(Evaluation(), description="How samples are scored.")
     metrics: tuple[Choice, ...] = Field((), description="The scores, one table each.")
 
     @model_validator(mode="after")
@@ -148,7 +147,7 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     """
     file = bundled.find(path)
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")  # Windows editors may begin a file with a byte-order mark
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: cannot be read as a recipe: {error}") from error
     return loads(text, name=file.stem, source=str(path), overrides=overrides)
@@ -164,58 +163,65 @@ def loads(text: str, *, name: str, source: str, overrides: Iterable[str] = ()) -
     try:
         sections = parse(Sections, values)
     except ValidationError as error:
-        raise RecipeError(explain(error, Sections, source, changed)) from error
-    _check_host(sections.requires, source)
+        raise RecipeError(explain(error, (Sections,), values, source, changed)) from error
+    _check_host(sections.requires, place(source, ("requires", "cganzoo"), changed))
     return Recipe(name=name, source=source, sections=sections, overrides=changed)
 
 
-def _check_host(requires: Requires, source: str) -> None:
+def _check_host(requires: Requires, where: str) -> None:
     try:
         wanted = SpecifierSet(requires.cganzoo)
     except InvalidSpecifier as error:
-        raise RecipeError(
-            f'{source}: requires.cganzoo = "{requires.cganzoo}" is no version range; write one like ">=0.1,<0.2"'
-        ) from error
+        raise RecipeError(f'{where}: "{requires.cganzoo}" is no version range; write one like ">=0.1,<0.2"') from error
     if not wanted.contains(__version__, prereleases=True):
         raise RecipeError(
-            f"{source}: requires.cganzoo: wants cganzoo {requires.cganzoo}, but {__version__} is installed; "
+            f"{where}: wants cganzoo {requires.cganzoo}, but {__version__} is installed; "
             f'install that version: pip install "cganzoo{requires.cganzoo}"'
         )
 
 
 def _override(values: dict[str, Any], override: str) -> str:
-    """Set one ``key.path=value`` in ``values``; the value is TOML, or a bare string. Returns the key path."""
+    """Set one ``key.path=value`` in ``values``. Returns the path down to what is new, for messages."""
     path, equals, text = override.partition("=")
     keys = [key.strip() for key in path.split(".")]
-    if not equals or not all(keys):
+    if not equals or not all(keys) or not text.strip():
         raise RecipeError(f'--set {override}: write it as section.key=value, like "--set train.steps=200"')
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()
+    value = _value(text.strip(), override)
     node: Any = values
-    for key in keys[:-1]:
-        node = _child(node, key, override)
-    if isinstance(node, list):
-        node[_index(node, keys[-1], override)] = value
-    elif isinstance(node, dict):
-        node[keys[-1]] = value
-    else:
-        raise RecipeError(f"--set {override}: {'.'.join(keys[:-1])} is a single value, not a section")
-    return ".".join(keys)
+    new_from = len(keys)
+    for depth, key in enumerate(keys):
+        last = depth == len(keys) - 1
+        if isinstance(node, list):
+            index = _index(node, key, override)
+            if last:
+                node[index] = value
+            node = node[index]
+        elif isinstance(node, dict):
+            if key not in node:
+                new_from = min(new_from, depth + 1)
+            if last:
+                node[key] = value
+            node = node.setdefault(key, {})
+        else:
+            raise RecipeError(f"--set {override}: {'.'.join(keys[:depth])} is a single value, not a section")
+    return ".".join(keys[:new_from])
 
 
-def _child(node: Any, key: str, override: str) -> Any:
-    if isinstance(node, list):
-        return node[_index(node, key, override)]
-    if not isinstance(node, dict):
-        raise RecipeError(f"--set {override}: {key} lies below a single value, not a section")
-    return node.setdefault(key, {})
+def _value(text: str, override: str) -> Any:
+    """TOML, or a bare string: ``data.root=/a/b`` needs no quotes."""
+    try:
+        value = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError as error:
+        if text[0] in "\"'[{":
+            raise RecipeError(f"--set {override}: the value is not TOML: {error}") from error
+        return text
+    return value["value"] if len(value) == 1 else text  # a second line would be a second key
 
 
 def _index(node: list[Any], key: str, override: str) -> int:
-    if not key.isdigit() or int(key) >= len(node):
-        raise RecipeError(f"--set {override}: {key} is not one of the positions 0 to {len(node) - 1}")
+    if not key.isdecimal() or int(key) >= len(node):
+        positions = f"one of the positions 0 to {len(node) - 1}" if node else "a position: the list is empty"
+        raise RecipeError(f"--set {override}: {key} is not {positions}")
     return int(key)
 
 
@@ -231,41 +237,61 @@ def place(source: str, keys: Iterable[str | int], overrides: frozenset[str] = fr
 
 def explain(
     error: ValidationError,
-    model: type[Config],
+    models: tuple[type[Config], ...],
+    values: Any,
     source: str,
     overrides: frozenset[str] = frozenset(),
     prefix: tuple[str | int, ...] = (),
 ) -> str:
     """One sentence for each mistake: the file, the key, the value, and what to write instead.
 
-    ``prefix`` is where ``model`` sits in the recipe.
+    Args:
+        error: what checking ``values`` raised.
+        models: the checked model, and others whose keys stand in the same table.
+        values: as TOML gave them.
+        source: what to call the file.
+        overrides: keys that ``--set`` changed.
+        prefix: where ``values`` sits in the recipe.
     """
     sentences: dict[str, None] = {}
     for item in error.errors():
-        keys = tuple(key for key in item["loc"] if key not in _TAGS)
-        where = place(source, prefix + keys, overrides) if prefix + keys else source
-        sentences[f"{where}: {_sentence(item, model, keys)}"] = None
+        keys = prefix + _keys(item, values)
+        where = place(source, keys, overrides) if keys else source
+        # A value that fits no type of a union is reported once for each: the first will do.
+        if not any(sentence.startswith(f"{where}: ") for sentence in sentences):
+            sentences[f"{where}: {_sentence(item, models)}"] = None
     return "\n".join(sentences)
 
 
-# Steps of pydantic's error path that name a branch of a union, not a key of the recipe.
-_TAGS = {"number", "schedule", "adam", "adamw", "nadam", "radam", "adamax", "rmsprop", "sgd", "int", "float"}
+def _keys(item: Mapping[str, Any], values: Any) -> tuple[str | int, ...]:
+    """The recipe's keys to a mistake: pydantic's path also has steps that name a branch of a union."""
+    keys: list[str | int] = []
+    node = values
+    for depth, step in enumerate(item["loc"], start=1):
+        if item["type"] == "missing" and depth == len(item["loc"]):
+            keys.append(step)
+        elif (isinstance(node, dict) and step in node) or (isinstance(node, list) and isinstance(step, int)):
+            keys.append(step)
+            node = node[step]
+    if item["type"].startswith("union_tag"):
+        keys.append(item["ctx"]["discriminator"].strip("'"))
+    return tuple(keys)
 
 
-def _sentence(item: Mapping[str, Any], model: type[Config], keys: tuple[str | int, ...]) -> str:
+def _sentence(item: Mapping[str, Any], models: Iterable[type[Config]]) -> str:
     kind, value, context = item["type"], item.get("input"), item.get("ctx", {})
     if kind == "extra_forbidden":
-        return _unknown_key(str(keys[-1]), _known_keys(model, item["loc"]))
-    if kind == "missing":
+        return _unknown_key(str(item["loc"][-1]), _known_keys(models, item["loc"]))
+    if kind in ("missing", "union_tag_not_found"):
         return "is missing"
-    if kind == "union_tag_not_found":
-        return f"has no {context.get('discriminator', 'name')}"
     if kind == "union_tag_invalid":
         expected = str(context.get("expected_tags", "")).replace("'", '"')
         return f'"{context.get("tag")}" is not known; choose one of {expected}'
     if kind == "value_error":
         return str(context.get("error", item["msg"]))
-    message = str(item["msg"]).replace("an object", "a table").replace("a valid tuple", "a list")
+    message = str(item["msg"])
+    for theirs, ours in (("an object", "a table"), ("Tuple", "the array"), (" after validation", "")):
+        message = message.replace(theirs, ours)
     return f"{_toml(value)} does not fit: {message[0].lower()}{message[1:]}"
 
 
@@ -277,32 +303,29 @@ def _unknown_key(key: str, known: Iterable[str]) -> str:
     return f"unknown key; known here: {', '.join(known)}" if known else "unknown key; none is known here"
 
 
-def _known_keys(model: type[Config], location: tuple[Any, ...]) -> set[str]:
+def _known_keys(models: Iterable[type[Config]], location: tuple[Any, ...]) -> set[str]:
     """Keys that may stand beside the last step of ``location``."""
-    def models(annotation: Any) -> list[type[Config]]:
+
+    def within(annotation: Any) -> list[type[Config]]:
         if isinstance(annotation, type) and issubclass(annotation, Config):
             return [annotation]
-        return [found for part in typing.get_args(annotation) for found in models(part)]
+        return [found for part in typing.get_args(annotation) for found in within(part)]
 
-    here: list[type[Config]] = [model]
+    here = list(models)
     for step in location[:-1]:
-        if step in _TAGS:
-            tagged = [m for m in here if "name" in m.model_fields and m.model_fields["name"].default == step]
-            here = tagged or here
-            continue
-        here = [
+        below = [
             found
-            for current in here
-            for name, info in current.model_fields.items()
+            for model in here
+            for name, info in model.model_fields.items()
             if step in (name, info.alias)
-            for found in models(info.annotation)
-        ] or here
-    return {info.alias or name for current in here for name, info in current.model_fields.items()}
+            for found in within(info.annotation)
+        ]
+        branch = [
+            model for model in here if "name" in model.model_fields and model.model_fields["name"].default == step
+        ]
+        here = below or branch or here
+    return {info.alias or name for model in here for name, info in model.model_fields.items()}
 
 
 def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return f'"{value}"'
-    return "a table" if isinstance(value, dict) else str(value)
+    return "a table" if isinstance(value, dict) else json.dumps(value, ensure_ascii=False)

@@ -142,7 +142,10 @@ def _options(model: type[Config], choice: Choice, recipe: Recipe, keys: tuple[st
     try:
         return parse(model, choice.options)
     except ValidationError as error:
-        raise RecipeError(explain(error, model, recipe.source, recipe.overrides, prefix=keys)) from error
+        known = (model, type(choice))
+        raise RecipeError(
+            explain(error, known, choice.options, recipe.source, recipe.overrides, prefix=keys)
+        ) from error
 
 
 def _check_conditioning(recipe: Recipe, generator: Chosen[Any], loss: Chosen[Any]) -> None:

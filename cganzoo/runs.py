@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from . import recipe as recipes
 from .errors import RunError
-from .files import write_whole
+from .files import UNFINISHED, write_whole
 from .recipe import Recipe
 from .resolution import Resolved
 
@@ -44,7 +44,9 @@ class RunFolder:
         try:
             text = self.recipe_file.read_text(encoding="utf-8")
         except OSError as error:
-            raise RunError(f"{self.recipe_file}: cannot be read: {error.strerror}; this is no whole run") from error
+            raise RunError(
+                f"{self.recipe_file}: cannot be read: {error.strerror or error}; this is no whole run"
+            ) from error
         return recipes.loads(text, name=self.path.parent.name, source=str(self.recipe_file))
 
     def manifest(self) -> dict[str, Any]:
@@ -63,7 +65,7 @@ class RunFolder:
         try:
             write_whole(self.manifest_file, text + "\n")
         except OSError as error:
-            raise RunError(f"{self.manifest_file}: saving failed: {error.strerror}") from error
+            raise RunError(f"{self.manifest_file}: saving failed: {error.strerror or error}") from error
 
     def records(self) -> list[dict[str, Any]]:
         """Lines of ``metrics.jsonl``; one that a kill cut short is left out."""
@@ -83,20 +85,31 @@ class RunFolder:
             with self.metrics_file.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
         except OSError as error:
-            raise RunError(f"{self.metrics_file}: saving failed: {error.strerror}") from error
+            raise RunError(f"{self.metrics_file}: saving failed: {error.strerror or error}") from error
 
     def forget_after(self, step: int) -> None:
         """Drop records of steps that will be taken again, because no checkpoint holds them."""
         kept = [record for record in self.records() if record["step"] <= step]
-        write_whole(self.metrics_file, "".join(json.dumps(record) + "\n" for record in kept))
+        try:
+            write_whole(self.metrics_file, "".join(json.dumps(record) + "\n" for record in kept))
+        except OSError as error:
+            raise RunError(f"{self.metrics_file}: saving failed: {error.strerror or error}") from error
 
     def clear(self) -> None:
         """Remove the run's own files; anything else in the folder stays."""
-        for file in self._own_files:
-            file.unlink(missing_ok=True)
-        for folder, pattern in ((self.checkpoints, "step-*.pt"), (self.samples, "step-*.png")):
-            for file in folder.glob(pattern):
-                file.unlink()
+        unfinished = f".*{UNFINISHED}"
+        files = [
+            *self._own_files,
+            *self.path.glob(unfinished),
+            *self.checkpoints.glob("step-*.pt"),
+            *self.checkpoints.glob(unfinished),
+            *self.samples.glob("step-*.png"),
+        ]
+        try:
+            for file in files:
+                file.unlink(missing_ok=True)
+        except OSError as error:
+            raise RunError(f"{error.filename}: cannot be removed: {error.strerror or error}") from error
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
@@ -110,7 +123,9 @@ class RunFolder:
                 f"{self.path}: another cganzoo is running here; wait for it, or choose another --out or --seed"
             ) from error
         except OSError as error:
-            raise RunError(f"{self.path}: cannot be written: {error.strerror or error}; choose another --out") from error
+            raise RunError(
+                f"{self.path}: cannot be written: {error.strerror or error}; choose another --out"
+            ) from error
         try:
             yield
         finally:
@@ -130,7 +145,9 @@ class RunFolder:
                 self.checkpoints.mkdir(exist_ok=True)
                 write_whole(self.recipe_file, resolved.toml())
             except OSError as error:
-                raise RunError(f"{self.path}: cannot be written: {error.strerror}; choose another --out") from error
+                raise RunError(
+                    f"{self.path}: cannot be written: {error.strerror or error}; choose another --out"
+                ) from error
             return
         differing = list(_differences(_values(self.recipe()), _values_of(resolved)))
         if differing:

@@ -33,7 +33,9 @@ def recipe_schema(registry: Registry) -> dict[str, Any]:
     for kind in KINDS:
         choices = [
             options(
-                component.full_name, Data if kind == "dataset" else Choice, [component.name, component.full_name],
+                component.full_name,
+                Data if kind == "dataset" else Choice,
+                [component.name, component.full_name],
                 component.spec.config,
             )
             for component in registry.components(kind)

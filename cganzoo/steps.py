@@ -45,11 +45,11 @@ class DiscriminatorStep(_Step):
         """Real images (N, C, H, W) in [-1, 1], their labels (N,), noise (M, L), the fakes' labels (M,)."""
         with self._networks(images):
             with torch.no_grad():
-                fakes = self.generator(z, fake_labels)
+                fakes = _full(self.generator(z, fake_labels), z)
             if self.trunk.batch_statistics:
                 real_features, fake_features = self.trunk(images), self.trunk(fakes)
             else:
-                both = self.trunk(torch.cat([images, fakes.to(images.dtype)]))
+                both = self.trunk(torch.cat([images, fakes]))
                 real_features, fake_features = both[: len(images)], both[len(images) :]
         real = Batch(images, labels, _full(real_features, images))
         fake = Batch(fakes, fake_labels, _full(fake_features, images))
@@ -73,16 +73,16 @@ class GeneratorStep(_Step):
         """Noise (N, L), the fakes' labels (N,), and a real batch when the objective asks for one."""
         real = None
         with self._networks(z):
-            fakes = self.generator(z, fake_labels)
+            fakes = _full(self.generator(z, fake_labels), z)
             features = self.trunk(fakes)
             if images is not None and labels is not None:
                 real = Batch(images, labels, _full(self.trunk(images), images))
         return _total(self.objective.generator_loss(Batch(fakes, fake_labels, _full(features, z)), real))
 
 
-def _full(features: Tensor, like: Tensor) -> Tensor:
-    """Features in the precision of the step's inputs: losses are sums of exponentials, too coarse in bfloat16."""
-    return features.to(like.dtype)
+def _full(output: Tensor, like: Tensor) -> Tensor:
+    """A network's output in the precision of its step's inputs: losses are too coarse in bfloat16."""
+    return output.to(like.dtype)
 
 
 def _total(terms: Terms) -> Loss:

@@ -40,7 +40,7 @@ class Reporter:
             return
         stamp = datetime.now().isoformat(sep=" ", timespec="seconds")
         try:
-            with self.log_file.open("a", encoding="utf-8") as file:
+            with self.log_file.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.writelines(f"{stamp}  {line}\n" for line in text.splitlines())
         except OSError:
             self.log_file = None  # a full disk must not end a run here: saving a checkpoint reports it
@@ -162,7 +162,7 @@ class TrainingDisplay:
 
 def number(value: float | None) -> str:
     """Four significant digits; a dash for a score that is not defined."""
-    return "–" if value is None else f"{value:.4g}"
+    return "-" if value is None else f"{value:.4g}"
 
 
 def _bar(console: Console) -> Progress:

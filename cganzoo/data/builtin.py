@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from ..config import Config
-from ..hookspecs import hookimpl
-from ..specs import DatasetSpec
+from cganzoo.config import Config
+from cganzoo.hookspecs import hookimpl
+from cganzoo.specs import DatasetSpec
 
 if TYPE_CHECKING:
     from .source import ImageSource
-
-Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
 class DigitsConfig(Config):
     """Options of ``digits``."""
 
-    test_fraction: Fraction = Field(0.2, description="Share of each class held out as the test split.")
+    test_fraction: float = Field(0.2, ge=0.01, le=0.99, description="Share of each class held out as the test split.")
 
 
 class FolderConfig(Config):
     """Options of ``folder``."""
 
     root: str = Field(description='Folder with one sub-folder a class, or with "train" and "test" holding those.')
-    test_fraction: Fraction = Field(0.1, description='Share of each class held out where there is no "test" folder.')
+    test_fraction: float = Field(
+        0.1, gt=0, lt=1, description='Share of each class held out where there is no "test" folder.'
+    )
     unreadable: Literal["stop", "skip"] = Field("stop", description="What an image that cannot be read does.")
 
 

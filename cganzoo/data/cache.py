@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from ..errors import DataError
+from cganzoo.errors import DataError
+
 from .pixels import RESIZE, square
 from .source import ImageSource
 
@@ -74,13 +75,20 @@ def packed(
     """The splits of ``source`` at one size, packed now if they are not in the cache yet.
 
     Raises:
-        DataError: an image cannot be read and is not to be skipped, or the cache cannot be written.
+        DataError: an image cannot be read and is not to be skipped, a split or a class has none that can, or the
+            cache is damaged or cannot be written.
     """
-    key = hashlib.sha256(repr((source.fingerprint(), image_size, channels, RESIZE, 1)).encode()).hexdigest()[:16]
+    content = (source.fingerprint(), source.skip_unreadable(), image_size, channels, RESIZE, 1)
+    key = hashlib.sha256(repr(content).encode()).hexdigest()[:16]
     place = (folder or cache_folder()) / "datasets" / f"{name}-{image_size}px-{key}"
-    if not (place / "meta.json").is_file():
+    if not place.exists():
         _pack(source, place, image_size, channels, progress)
-    return _read(place)
+    try:
+        return _read(place)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(
+            f"{place}: the packed images are damaged ({error}); remove this folder to have them packed again"
+        ) from error
 
 
 def _read(place: Path) -> dict[str, ImageSet]:
@@ -91,7 +99,7 @@ def _read(place: Path) -> dict[str, ImageSet]:
         shape = (len(labels), *meta["shape"])
         file = place / f"{split}.images"
         if len(labels) != entry["count"] or file.stat().st_size != int(np.prod(shape)):
-            raise DataError(f"{place}: the packed images are damaged; remove this folder to have them packed again")
+            raise ValueError(f"{split} holds less or more than it should")
         images = np.memmap(file, np.uint8, "r", shape=shape)
         sets[split] = ImageSet(
             images, labels, tuple(meta["class_names"]), split, entry["fingerprint"], tuple(meta["skipped"])
@@ -106,7 +114,7 @@ def _pack(source: ImageSource, place: Path, image_size: int, channels: int, prog
         place.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
     except OSError as error:
-        raise DataError(f"{place.parent}: the cache cannot be written ({error.strerror}); set CGANZOO_CACHE") from error
+        raise _unwritable(place, error) from error
     try:
         splits: dict[str, dict[str, object]] = {}
         skipped: list[str] = []
@@ -124,9 +132,8 @@ def _pack(source: ImageSource, place: Path, image_size: int, channels: int, prog
                     done += 1
                     if progress and (done % 256 == 0 or done == total):
                         progress(done, total)
-            if not kept:
-                raise DataError(f"not one image of the {split} split can be read; the first: {skipped[0]}")
             packed_labels = split_labels[kept].astype(np.int64)
+            _check_classes(split, packed_labels, source.class_names, skipped)
             packed_labels.tofile(beside / f"{split}.labels")
             digest.update(packed_labels.tobytes())
             splits[split] = {"count": len(kept), "fingerprint": digest.hexdigest()[:16]}
@@ -139,9 +146,26 @@ def _pack(source: ImageSource, place: Path, image_size: int, channels: int, prog
         (beside / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
         _move(beside, place)
     except OSError as error:
-        raise DataError(f"{place}: packing the images failed: {error.strerror or error}; set CGANZOO_CACHE") from error
+        raise _unwritable(place, error) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _unwritable(place: Path, error: OSError) -> DataError:
+    return DataError(
+        f"{place.parent}: packed images cannot be written here: {error.strerror or error}; "
+        "make room, or set CGANZOO_CACHE to another folder"
+    )
+
+
+def _check_classes(split: str, labels: np.ndarray, class_names: tuple[str, ...], skipped: list[str]) -> None:
+    """Every class needs an image to train on, and the test split one of any class."""
+    seen = set(labels.tolist())
+    missing = [name for label, name in enumerate(class_names) if label not in seen]
+    if not seen or (split == "train" and missing):
+        what = f'class "{missing[0]}" has no readable image' if seen else "there is no readable image"
+        first = f"; the first that is not: {skipped[0]}" if skipped else ""
+        raise DataError(f"{split} split: {what}{first}")
 
 
 def _move(beside: Path, place: Path) -> None:
@@ -149,7 +173,7 @@ def _move(beside: Path, place: Path) -> None:
         beside.rename(place)
     except OSError:
         # Another process was first; its folder holds the same pixels, as the name says.
-        if not (place / "meta.json").is_file():
+        if not place.is_dir():
             raise
 
 
@@ -170,4 +194,3 @@ def _decoded(
         for start in range(0, count, CHUNK):
             part = range(start, min(start + CHUNK, count))
             yield from zip(part, pool.map(decode, part), strict=True)
-

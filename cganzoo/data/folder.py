@@ -6,15 +6,20 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from ..errors import DataError
+from cganzoo.errors import DataError
+
 from .builtin import FolderConfig
 from .source import ImageSource
 
 TEST_FOLDERS = ("test", "val", "valid", "validation")
+
+NOT_IMAGES = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "PALM", "PDF", "WMF"})
+"""Formats that Pillow lists but cannot decode, or that are programs: PostScript is run by an interpreter."""
 
 
 class FolderSource(ImageSource):
@@ -24,7 +29,7 @@ class FolderSource(ImageSource):
     alone. Without a test folder, a seeded share of each class is held out.
 
     Raises:
-        DataError: no such folder, no class in it, or a class without an image.
+        DataError: no such folder, no class in it, a class without an image, or no image left to test on.
     """
 
     def __init__(self, config: FolderConfig) -> None:
@@ -35,7 +40,8 @@ class FolderSource(ImageSource):
                 f'data.root = "{config.root}": no such folder; name one that holds a folder of images for each class'
             )
         Image.init()
-        self._endings = frozenset(Image.registered_extensions())
+        self._formats = [name for name in Image.OPEN if name not in NOT_IMAGES]
+        self._endings = {end for end, name in Image.registered_extensions().items() if name not in NOT_IMAGES}
         train = self.root / "train"
         test = next((self.root / name for name in TEST_FOLDERS if (self.root / name).is_dir()), None)
         if train.is_dir():
@@ -50,6 +56,11 @@ class FolderSource(ImageSource):
         self._labels: dict[str, np.ndarray] = {}
         if "test" not in files:
             files = _hold_out(files["train"], config.test_fraction)
+            if not any(files["test"].values()):
+                raise DataError(
+                    f"{self.root}: each class holds one image, so none can be held out to test on; add some, "
+                    'or put images into "train" and "test" folders'
+                )
         for split, classes in files.items():
             self._files[split] = [path for paths in classes.values() for path in paths]
             counts = [len(classes.get(name, [])) for name in self.class_names]
@@ -58,8 +69,14 @@ class FolderSource(ImageSource):
     def _classes(self, folder: Path) -> dict[str, list[Path]]:
         """Class name to its image files, both sorted, so that labels do not depend on the file system."""
         classes = {}
-        for entry in sorted(entry for entry in _listed(folder) if entry.is_dir() and not entry.name.startswith(".")):
-            paths = []
+        try:
+            entries = sorted(folder.iterdir())
+        except OSError as error:
+            _refuse(error)
+        for entry in entries:
+            if entry.name.startswith(".") or not entry.is_dir():
+                continue
+            paths: list[Path] = []
             for parent, folders, names in os.walk(entry, onerror=_refuse):
                 folders.sort()
                 paths += [
@@ -82,22 +99,24 @@ class FolderSource(ImageSource):
         """See :class:`ImageSource`."""
         path = self._files[split][index]
         try:
-            image = Image.open(path)
+            image: Image.Image = Image.open(path, formats=self._formats)
             image.load()
-        except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-            reason = "is not an image" if isinstance(error, UnidentifiedImageError) else f"cannot be decoded ({error})"
-            raise DataError(
-                f'{path}: {reason}; mend or remove the file, or set data.unreadable = "skip" to leave such files out'
-            ) from error
+        except UnidentifiedImageError as error:
+            raise self._unreadable(path, "is not an image") from error
+        except Exception as error:  # decoders raise whatever they meet in a damaged file, from EOFError to zlib.error
+            raise self._unreadable(path, f"cannot be decoded ({error})") from error
         return image
+
+    def _unreadable(self, path: Path, reason: str) -> DataError:
+        advice = "" if self._skip else '; mend or remove it, or set data.unreadable = "skip" to leave such files out'
+        return DataError(f"{path}: {reason}{advice}")
 
     def fingerprint(self) -> str:
         """Hash of every path with its size and time of change: reading every pixel at each start would be slow."""
         digest = hashlib.sha256()
         for split, paths in sorted(self._files.items()):
             for path, label in zip(paths, self._labels[split], strict=True):
-                status = path.stat()
-                entry = (split, path.relative_to(self.root).as_posix(), int(label), status.st_size, status.st_mtime_ns)
+                entry = (split, path.relative_to(self.root).as_posix(), int(label), *_size_and_time(path))
                 digest.update(repr(entry).encode())
         return digest.hexdigest()
 
@@ -106,15 +125,15 @@ class FolderSource(ImageSource):
         return self._skip
 
 
-def _listed(folder: Path) -> list[Path]:
+def _size_and_time(path: Path) -> tuple[int, int]:
     try:
-        return list(folder.iterdir())
-    except OSError as error:
-        _refuse(error)
-        raise AssertionError from error  # pragma: no cover
+        status = path.stat()
+    except OSError:  # a link to nowhere: reading it will tell
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
 
 
-def _refuse(error: OSError) -> None:
+def _refuse(error: OSError) -> NoReturn:
     raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
 
 

@@ -5,26 +5,28 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageOps
 
-RESIZE = "short side to size (area mean for whole factors, else bicubic with antialiasing), centre crop"
+RESIZE = "centre square to size (area mean for whole factors, else bicubic with antialiasing)"
 """Part of the protocol fingerprint: change it whenever :func:`square` gives other pixels."""
 
 
 def square(image: Image.Image, size: int, channels: int) -> np.ndarray:
-    """Scale the short side to ``size``, crop the centre: (channels, size, size) uint8.
+    """The largest centred square, scaled to ``size``: (channels, size, size) uint8.
 
     The camera's orientation tag is obeyed, transparency is laid over white, 16-bit gray keeps its upper byte.
     """
-    image = _plain(ImageOps.exif_transpose(image), "L" if channels == 1 else "RGB")
-    width, height = image.size
-    short = min(width, height)
-    if short != size:
-        scaled = (max(size, round(width * size / short)), max(size, round(height * size / short)))
-        whole_factor = short % size == 0 and (width * size) % short == 0 and (height * size) % short == 0
-        image = image.resize(scaled, Image.Resampling.BOX if whole_factor else Image.Resampling.BICUBIC)
-    left, top = (image.width - size) // 2, (image.height - size) // 2
-    image = image.crop((left, top, left + size, top + size))
-    pixels = np.asarray(image)
+    image = _plain(_upright(image), "L" if channels == 1 else "RGB")
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    method = Image.Resampling.BOX if side % size == 0 else Image.Resampling.BICUBIC
+    pixels = np.asarray(image.resize((size, size), method, box=(left, top, left + side, top + side)))
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # a damaged tag, on which Pillow raises whatever its parser meets; the pixels are good
+        return image
 
 
 def _plain(image: Image.Image, mode: str) -> Image.Image:
