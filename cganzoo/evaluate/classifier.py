@@ -58,8 +58,7 @@ class Classifier(Extractor):
         super().__init__()
         self.config, self.shape = config, shape
         with seeded(config.seed):
-            self.network = _network(config, shape)
-        self.feature_dim: int = self.network.head_hidden_size
+            self.network, self.feature_dim = _network(config, shape)
         self.num_classes = shape.num_classes
         self.register_buffer("mean", torch.zeros(shape.image_channels))
         self.register_buffer("std", torch.ones(shape.image_channels))
@@ -67,8 +66,7 @@ class Classifier(Extractor):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """See :class:`Extractor`."""
         normalised = (images - self.mean[:, None, None]) / self.std[:, None, None]
-        features = self.network.forward_head(self.network.forward_features(normalised), pre_logits=True)
-        return features, self.network.get_classifier()(features)
+        return _features_and_logits(self.network, normalised)
 
     def protocol(self) -> Mapping[str, Any]:
         """See :class:`Extractor`."""
@@ -82,7 +80,13 @@ class Classifier(Extractor):
         }
 
 
-def _network(config: ClassifierConfig, shape: Shape) -> Any:
+def _features_and_logits(network: Any, images: Tensor) -> tuple[Tensor, Tensor]:
+    features = network.forward_head(network.forward_features(images), pre_logits=True)
+    return features, network.get_classifier()(features)
+
+
+def _network(config: ClassifierConfig, shape: Shape) -> tuple[Any, int]:
+    """A timm network for such images, and the size of its features."""
     if not timm.is_model(config.model):
         close = difflib.get_close_matches(config.model, timm.list_models(), n=1)
         hint = f'did you mean "{close[0]}"?' if close else 'write one that timm.list_models() names, such as "resnet18"'
@@ -96,15 +100,16 @@ def _network(config: ClassifierConfig, shape: Shape) -> Any:
         )
         if isinstance(network, timm.models.ResNet) and shape.image_size <= SMALL:
             _keep_resolution(network, shape.image_channels)
-        with torch.inference_mode():
-            network.eval()(torch.zeros(1, shape.image_channels, shape.image_size, shape.image_size))
+        with torch.no_grad():
+            blank = torch.zeros(1, shape.image_channels, shape.image_size, shape.image_size)
+            features, _ = _features_and_logits(network.eval(), blank)
     except Exception as error:  # whatever a timm model says of a size or an option that it does not take
         raise RecipeError(
             f'evaluation.extractor.model = "{config.model}" cannot be built for {shape.image_size}x{shape.image_size} '
             f"images{'' if config.width is None else f' with width = {config.width}'} ({error}); "
             'write a convolutional one, such as "resnet18" (width is for ResNets)'
         ) from error
-    return network
+    return network, features.shape[1]
 
 
 def _keep_resolution(resnet: Any, image_channels: int) -> None:
