@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cganzoo_amgan
 import cganzoo_contragan
 import cganzoo_ecgan
@@ -17,7 +19,7 @@ from torch.nn import functional as F
 from cganzoo import AdversarialRule, BuildContext
 from cganzoo.objective import Batch
 
-EXACT = {"rtol": 1e-9, "atol": 1e-9}
+EXACT: dict[str, Any] = {"rtol": 1e-9, "atol": 1e-9}
 CONTEXT = BuildContext(num_classes=4, image_size=8, feature_dim=5)
 
 

@@ -26,7 +26,7 @@ class ContraGAN(Objective):
         self.realness = nn.Linear(context.features, 1)
         self.embedding = nn.Linear(context.features, config.embedding_dim)
         self.proxies = nn.Embedding(context.num_classes, config.embedding_dim)
-        nn.init.orthogonal_(self.proxies.weight)
+        nn.init.orthogonal_(self.proxies.weight)  # unit length, and as far apart as they go
         self.hold(weight=config.weight, temperature=config.temperature)
 
     def discriminator_loss(self, real: Batch, fake: Batch) -> Terms:

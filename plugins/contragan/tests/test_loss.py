@@ -6,6 +6,7 @@ import pytest
 import torch
 from cganzoo_contragan import build, cganzoo_losses, reference
 from cganzoo_contragan.config import ContraGANConfig
+from cganzoo_contragan.loss import ContraGAN
 from torch import Tensor
 
 from cganzoo import BuildContext
@@ -15,7 +16,7 @@ from cganzoo.objective import Batch, Objective, Terms
 CASES = [(classes, size, seed) for classes in (1, 2, 7, 200) for size in (1, 6) for seed in (0, 1)]
 
 
-def make(classes: int, seed: int = 0, **options: object) -> Objective:
+def make(classes: int, seed: int = 0, **options: object) -> ContraGAN:
     torch.manual_seed(seed)
     context = BuildContext(num_classes=classes, image_size=8, feature_dim=5)
     return build(parse(ContraGANConfig, options), context).double()

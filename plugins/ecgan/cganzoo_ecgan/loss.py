@@ -67,7 +67,7 @@ class ContrastiveECGAN(ECGAN):
         super().__init__(config, context)
         self.embedding = nn.Linear(context.features, config.embedding_dim)
         self.proxies = nn.Embedding(context.num_classes, config.embedding_dim)
-        nn.init.orthogonal_(self.proxies.weight)
+        nn.init.orthogonal_(self.proxies.weight)  # unit length, and as far apart as they go
         self.hold(lambda_c=config.lambda_c, temperature=config.temperature)
 
     def discriminator_loss(self, real: Batch, fake: Batch) -> Terms:

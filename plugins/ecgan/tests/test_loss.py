@@ -6,6 +6,7 @@ import pytest
 import torch
 from cganzoo_ecgan import build, cganzoo_losses, reference
 from cganzoo_ecgan.config import ECGANConfig
+from cganzoo_ecgan.loss import ECGAN
 from cganzoo_ecgan.reference import Weights
 from pydantic import ValidationError
 from torch import Tensor
@@ -17,7 +18,7 @@ from cganzoo.objective import Batch, Objective, Terms
 CASES = [(classes, size, seed) for classes in (1, 2, 7, 200) for size in (1, 6) for seed in (0, 1)]
 
 
-def make(classes: int, seed: int = 0, **options: object) -> Objective:
+def make(classes: int, seed: int = 0, **options: object) -> ECGAN:
     torch.manual_seed(seed)
     context = BuildContext(num_classes=classes, image_size=8, feature_dim=5)
     return build(parse(ECGANConfig, options), context).double()

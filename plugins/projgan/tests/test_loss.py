@@ -6,6 +6,7 @@ import pytest
 import torch
 from cganzoo_projgan import build, cganzoo_losses, reference
 from cganzoo_projgan.config import ProjGANConfig
+from cganzoo_projgan.loss import ProjGAN
 from torch import Tensor
 
 from cganzoo import BuildContext
@@ -15,7 +16,7 @@ from cganzoo.objective import Batch, Objective, Terms
 CASES = [(classes, size, seed) for classes in (1, 2, 7, 200) for size in (1, 6) for seed in (0, 1)]
 
 
-def make(classes: int, seed: int = 0, **options: object) -> Objective:
+def make(classes: int, seed: int = 0, **options: object) -> ProjGAN:
     torch.manual_seed(seed)
     context = BuildContext(num_classes=classes, image_size=8, feature_dim=5)
     return build(parse(ProjGANConfig, options), context).double()

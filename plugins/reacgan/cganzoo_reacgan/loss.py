@@ -68,7 +68,7 @@ class ReACGAN(Objective):
         self.realness = nn.Linear(context.features, 1)
         self.embedding = nn.Linear(context.features, config.embedding_dim)
         self.proxies = nn.Embedding(context.num_classes, config.embedding_dim)
-        nn.init.orthogonal_(self.proxies.weight)
+        nn.init.orthogonal_(self.proxies.weight)  # unit length, and as far apart as they go
         self.hold(weight=config.weight, temperature=config.temperature, margin_positive=config.margin_positive)
         self.tied_margins = config.margin_negative is None
         if config.margin_negative is not None:

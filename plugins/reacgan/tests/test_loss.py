@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import Literal
 
 import pytest
 import torch
 from cganzoo_reacgan import build, cganzoo_losses, reference
 from cganzoo_reacgan.config import ReACGANConfig
-from cganzoo_reacgan.loss import d2d_ce
+from cganzoo_reacgan.loss import ReACGAN, d2d_ce
 from torch import Tensor
 
 from cganzoo import BuildContext
@@ -19,7 +19,7 @@ from cganzoo.objective import Batch, Objective, Terms
 CASES = [(classes, size, seed) for classes in (1, 2, 7, 200) for size in (1, 6) for seed in (0, 1)]
 
 
-def make(classes: int, seed: int = 0, **options: object) -> Objective:
+def make(classes: int, seed: int = 0, **options: object) -> ReACGAN:
     torch.manual_seed(seed)
     context = BuildContext(num_classes=classes, image_size=8, feature_dim=5)
     return build(parse(ReACGANConfig, options), context).double()
@@ -68,34 +68,36 @@ def angles(*degrees: float) -> Tensor:
     return torch.stack([radians.cos(), radians.sin()], 1).requires_grad_()
 
 
+def pulls(form: Literal["paper", "released"], embeddings: Tensor, proxies: Tensor, labels: list[int]) -> list[Tensor]:
+    """Negative gradients in embeddings and proxies, with the margins at 25.8 and 84.3 degrees."""
+    scalars = {"margin_positive": 0.9, "margin_negative": 0.1, "temperature": 0.5}
+    loss = d2d_ce(embeddings, proxies, torch.tensor(labels), form=form, **scalars)
+    return [-gradient for gradient in torch.autograd.grad(loss, [embeddings, proxies])]
+
+
 @pytest.mark.parametrize("form", ["paper", "released"])
 class TestEasySamples:
-    margins: ClassVar = {"margin_positive": 0.9, "margin_negative": 0.1, "temperature": 0.5}  # 25.8 and 84.3 degrees
+    def test_easy_positives_do_not_move_their_proxies(self, form: Literal["paper", "released"]) -> None:
+        """Sample 0 is 10 degrees from its proxy, sample 1 is 30 degrees away."""
+        _, proxy_pull = pulls(form, angles(0, 70), angles(10, 40), [0, 1])
+        assert torch.equal(proxy_pull[0], torch.zeros(2).double())
+        assert proxy_pull[1].abs().min() > 0
 
-    def test_easy_positives_do_not_move_their_proxies(self, form: str) -> None:
-        proxies = angles(10, 40)  # sample 0 is 10 degrees from its proxy, sample 1 30 degrees
-        d2d_ce(angles(0, 70), proxies, torch.tensor([0, 1]), form=form, **self.margins).backward()
-        assert torch.equal(proxies.grad[0], torch.zeros(2).double())
-        assert proxies.grad[1].abs().min() > 0
-
-    def test_easy_negatives_do_not_move_each_other(self, form: str) -> None:
+    def test_easy_negatives_do_not_move_each_other(self, form: Literal["paper", "released"]) -> None:
         """Easy positives among easy negatives: nothing is left to learn, so every gradient is exactly zero."""
-        embeddings, proxies = angles(0, 90, 200), angles(5, 95, 190)
-        d2d_ce(embeddings, proxies, torch.tensor([0, 1, 2]), form=form, **self.margins).backward()
-        assert torch.equal(embeddings.grad, torch.zeros(3, 2).double())
-        assert torch.equal(proxies.grad, torch.zeros(3, 2).double())
+        for pull in pulls(form, angles(0, 90, 200), angles(5, 95, 190), [0, 1, 2]):
+            assert torch.equal(pull, torch.zeros(3, 2).double())
 
-    def test_samples_of_one_class_do_not_push_each_other(self, form: str) -> None:
-        embeddings, proxies = angles(0, 5, 10), angles(60, 60, 60)
-        d2d_ce(embeddings, proxies, torch.tensor([1, 1, 1]), form=form, **self.margins).backward()
-        assert torch.equal(embeddings.grad, torch.zeros(3, 2).double())
+    def test_samples_of_one_class_do_not_push_each_other(self, form: Literal["paper", "released"]) -> None:
+        for pull in pulls(form, angles(0, 5, 10), angles(60, 60, 60), [1, 1, 1]):
+            assert torch.equal(pull, torch.zeros(3, 2).double())
 
-    def test_hard_negatives_are_pushed_apart(self, form: str) -> None:
+    def test_hard_negatives_are_pushed_apart(self, form: Literal["paper", "released"]) -> None:
         embeddings = angles(0, 60)
-        d2d_ce(embeddings, angles(0, 60), torch.tensor([0, 1]), form=form, **self.margins).backward()
-        tangents = torch.stack([-embeddings[:, 1], embeddings[:, 0]], 1)
-        step = -(embeddings.grad * tangents).sum(1)
-        assert step[0] < 0 < step[1]
+        pull, _ = pulls(form, embeddings, angles(0, 60), [0, 1])
+        counterclockwise = torch.stack([-embeddings[:, 1], embeddings[:, 0]], 1)
+        turn = (pull * counterclockwise).sum(1)
+        assert turn[0] < 0 < turn[1]
 
 
 @pytest.mark.parametrize("degrees", [20, 50, 70])
