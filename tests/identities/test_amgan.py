@@ -149,10 +149,7 @@ def test_acgan_star_is_amgan_on_tied_logits(seed: int) -> None:
     """
     context = BuildContext(num_classes=4, image_size=8, feature_dim=WIDTH)
     torch.manual_seed(seed)
-    acgan = next(spec for spec in cganzoo_acgan.cganzoo_losses() if spec.name == "acgan_star").build(
-        ACGANConfig(), context
-    )
-    acgan.double()
+    acgan = cganzoo_acgan.build_acgan_star(ACGANConfig(), context).double()
     amgan, _ = pair(4, seed)
     fake = batch(4, seed)
     realness = acgan.score(fake.features, fake.labels)[:, None]
