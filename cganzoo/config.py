@@ -76,9 +76,10 @@ class Schedule(Config):
         return self.start + (self.to - self.start) * progress
 
     def extremes(self) -> tuple[float, ...]:
-        """Values between which the schedule stays (a step curve's limit included), for bounds checks."""
+        """Values between which the schedule stays, or ends up after many stairs of a step curve."""
         if self.curve == "step":
-            return (self.start, 0.0) if self.factor < 1 else (self.start,)
+            limit = 0.0 if self.factor < 1 else math.copysign(math.inf, self.start) if self.factor > 1 else self.start
+            return (self.start, limit)
         return (self.start,) if self.to is None else (self.start, self.to)
 
 
@@ -101,9 +102,9 @@ def at_least(low: float, *, exclusive: bool = False) -> AfterValidator:
 
     def check(value: float | Schedule) -> float | Schedule:
         values = value.extremes() if isinstance(value, Schedule) else (value,)
-        if isinstance(value, Schedule) and value.curve == "step":
-            values = values[:1]  # stairs that shrink a positive value never reach their limit, zero
-        if any(v < low or (exclusive and v == low) for v in values):
+        # Stairs come near their limit but never reach it, so the limit itself may be the excluded bound.
+        stairs = isinstance(value, Schedule) and value.curve == "step"
+        if any(v < low for v in values) or (exclusive and low in (values[:1] if stairs else values)):
             raise ValueError(f"every value must be {'above' if exclusive else 'at least'} {low:g}")
         return value
 

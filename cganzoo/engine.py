@@ -16,8 +16,10 @@ from .data.batches import Batches
 from .data.cache import ImageSet
 from .ema import Average
 from .errors import DivergenceError
+from .networks import Generator
 from .optimizers import build_optimizer
 from .resolution import Resolved
+from .sampling import ready_to_sample
 from .specs import BuildContext
 from .steps import DiscriminatorStep, GeneratorStep
 
@@ -145,6 +147,11 @@ class Engine:
                     "lower the learning rates, or pick another seed"
                 )
         return means
+
+    def ready_generator(self, weights: str) -> Generator:
+        """The averaged (``"ema"``) or the trained (``"raw"``) generator as it is now, copied and ready to sample."""
+        self.average.sync_buffers()
+        return ready_to_sample(self.average.generator if weights == "ema" else self.generator, self.num_classes)
 
     def modules(self) -> dict[str, nn.Module]:
         """The modules whose weights make up a checkpoint."""

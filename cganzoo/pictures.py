@@ -12,7 +12,6 @@ from torch import Tensor
 from . import grids, runs
 from .data.batches import to_pixels
 from .errors import RunError
-from .evaluate import classifier
 from .evaluate.extractor import Extractor
 from .export import TrainedGenerator, class_index, from_run, load_generator
 from .runs import RunFolder
@@ -69,7 +68,9 @@ def _classifier(folder: RunFolder | None, device: torch.device) -> Extractor:
             "--class: this generator is unconditional, and there is no classifier beside it to pick a class by; "
             "name a run folder whose evaluation has run, or leave --class out"
         )
-    return classifier.load(folder.extractor_file).to(device)
+    from .evaluate import classifier  # timm takes seconds to import, and only this needs it
+
+    return classifier.load(folder.extractor_file, device)
 
 
 @torch.inference_mode()

@@ -57,7 +57,12 @@ class Resolved:
         """Every value of the run, defaults included, as a recipe writes it."""
         sections = self.recipe.sections
         values: dict[str, Any] = _plain(sections)
-        values["data"] = {**_plain(sections.data), "channels": self.channels, **_plain(self.dataset.config)}
+        values["data"] = {
+            "name": sections.data.name,
+            "image_size": sections.data.image_size,
+            "channels": self.channels,
+            **_plain(self.dataset.config),
+        }
         for kind in ("generator", "discriminator", "loss"):
             values[kind] = {"name": values[kind]["name"], **_plain(getattr(self, kind).config)}
         values["evaluation"]["extractor"] = {

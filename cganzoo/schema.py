@@ -4,49 +4,55 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic.json_schema import models_json_schema
+
+from .config import Config
 from .evaluate.config import EXTRACTORS
 from .plugins import Registry
 from .recipe import Choice, Data, Sections
 from .specs import KINDS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+NOTHING_FITS: dict[str, Any] = {"not": {}}  # "oneOf" may not be empty
 
 
 def recipe_schema(registry: Registry) -> dict[str, Any]:
     """The schema of a whole recipe. A component is one of those installed, with its own options."""
-    schema = Sections.model_json_schema(by_alias=True)
-    definitions = schema.setdefault("$defs", {})
+    options = [component.spec.config for component in registry.components()]
+    models: list[type[Config]] = [Sections, Choice, Data, *options, *EXTRACTORS.values()]
+    # All at once, so that equal class names of two plugins become two definitions.
+    references, document = models_json_schema([(model, "validation") for model in dict.fromkeys(models)], by_alias=True)
+    definitions = document["$defs"]
 
-    def options(title: str, base: type[Choice], names: list[str], model: Any) -> dict[str, Any]:
+    def definition(model: type[Config]) -> dict[str, Any]:
+        found: dict[str, Any] = definitions[references[model, "validation"]["$ref"].removeprefix("#/$defs/")]
+        return found
+
+    def table(title: str, host: type[Choice], names: list[str], config: type[Config]) -> dict[str, Any]:
         """One component's table: the host's keys, with its options beside them."""
-        own = model.model_json_schema(by_alias=True)
-        definitions.update(own.pop("$defs", {}))
-        host = base.model_json_schema(by_alias=True)
+        own, beside = definition(config), definition(host)
         return {
             "title": title,
             "type": "object",
-            "properties": {**host["properties"], "name": {"enum": names}, **own.get("properties", {})},
-            "required": [*host["required"], *own.get("required", [])],
+            "properties": {**beside["properties"], "name": {"enum": names}, **own.get("properties", {})},
+            "required": [*beside["required"], *own.get("required", [])],
             "additionalProperties": False,
         }
 
     for kind in KINDS:
-        choices = [
-            options(
-                component.full_name,
-                Data if kind == "dataset" else Choice,
-                [component.name, component.full_name],
-                component.spec.config,
-            )
+        host = Data if kind == "dataset" else Choice
+        tables = [
+            table(component.full_name, host, [component.name, component.full_name], component.spec.config)
             for component in registry.components(kind)
         ]
-        definitions[kind] = {"oneOf": choices}
-    definitions["extractor"] = {"oneOf": [options(name, Choice, [name], model) for name, model in EXTRACTORS.items()]}
+        definitions[kind] = {"oneOf": tables} if tables else NOTHING_FITS
+    definitions["extractor"] = {"oneOf": [table(name, Choice, [name], model) for name, model in EXTRACTORS.items()]}
 
-    properties = schema["properties"]
+    sections = definition(Sections)
+    properties = sections["properties"]
     for section in ("generator", "discriminator", "loss"):
         properties[section] = {"$ref": f"#/$defs/{section}"}
     properties["data"] = {"$ref": "#/$defs/dataset"}
     properties["metrics"]["items"] = {"$ref": "#/$defs/metric"}
     definitions["Evaluation"]["properties"]["extractor"] = {"$ref": "#/$defs/extractor"}
-    return {"$schema": DIALECT, "title": "cganzoo recipe", **{k: v for k, v in schema.items() if k != "title"}}
+    return {**sections, "$schema": DIALECT, "title": "cganzoo recipe", "$defs": definitions}

@@ -1,31 +1,43 @@
-"""Scoring and picturing a generator as a run's recipe asks: the bridge from a run to the evaluation."""
+"""Scoring and picturing a run's generator as its recipe asks: the bridge from a run to the evaluation."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from . import grids
 from .data.cache import ImageSet, cache_folder
-from .engine import Engine, build_context
-from .evaluate import classifier
+from .data.loading import load_data
+from .errors import DataError
+from .evaluate.config import ClassifierConfig
 from .evaluate.evaluation import Evaluation, Evaluator
 from .evaluate.extractor import Extractor
+from .export import from_run
 from .networks import Generator
-from .resolution import Resolved
+from .resolution import Resolved, resolve
 from .runs import RunFolder
-from .sampling import BATCH_STATISTICS, ready_to_sample, samples
+from .sampling import BATCH_STATISTICS, samples
+from .specs import BuildContext
 from .terminal import Reporter
 
 GRID_ROWS, GRID_COLUMNS = 20, 10
 
 
 class Scorer:
-    """Evaluates and draws the generator of one run.
+    """Evaluates and draws the generators of one run.
 
-    The extractor and the real images' features are made once, when they are first needed.
+    The extractor is trained or loaded, and the real images are looked at, when they are first needed.
+
+    Args:
+        resolved: the recipe.
+        folder: the run's; takes the extractor's weights and the grids.
+        reporter: shows progress.
+        splits: the packed set; ``"test"`` measures the extractor.
+        device: where to work.
     """
 
     def __init__(
@@ -38,5 +50,118 @@ class Scorer:
     ) -> None:
         self.resolved, self.folder, self.reporter = resolved, folder, reporter
         self.splits, self.device = splits, device
+        self.data = splits["train"]
         self.plan = resolved.recipe.sections.evaluation
-        self.num_classes = splits["train"].num_classes
+
+    @cached_property
+    def extractor(self) -> Extractor:
+        """The recipe's feature extractor; a copy of it lies in the run folder."""
+        # Here, because timm takes seconds to import and only scores need it.
+        from .evaluate import classifier
+        from .evaluate.classifier_training import load_or_train
+
+        config = self.resolved.extractor
+        assert isinstance(config, ClassifierConfig)
+        if "test" not in self.splits:
+            raise DataError(
+                f'data set "{self.resolved.dataset.spec.name}": has no test images to measure the classifier on; '
+                "add some, or raise data.test_fraction"
+            )
+        with self.reporter.stage("training the classifier for the scores") as progress:
+            extractor = load_or_train(
+                self.data, self.splits["test"], config, cache_folder() / "classifiers", self.device, progress
+            )
+        if not self.folder.extractor_file.is_file():
+            classifier.save(extractor, self.folder.extractor_file)
+        self.reporter.say(
+            f"classifier {config.model}: accuracy {extractor.accuracy:.4f} on {extractor.accuracy_count} test images"
+        )
+        return extractor
+
+    @cached_property
+    def _evaluator(self) -> Evaluator:
+        return Evaluator(
+            reference=self.data,
+            extractor=self.extractor,
+            metrics=[(metric.spec, metric.config) for metric in self.resolved.metrics],
+            context=BuildContext(
+                num_classes=self.data.num_classes,
+                image_size=self.resolved.recipe.sections.data.image_size,
+                image_channels=self.resolved.channels,
+                class_names=self.data.class_names,
+            ),
+            device=self.device,
+            batch_size=self.plan.batch_size,
+            seed=self.plan.seed,
+        )
+
+    def score(self, ready: Generator) -> Evaluation:
+        """Score a generator that :func:`~cganzoo.sampling.ready_to_sample` gave."""
+        evaluator = self._evaluator
+        plan = self.plan
+        batches = samples(ready, plan.samples, plan.batch_size, self.data.num_classes, seed=plan.seed)
+        with self.reporter.stage("scoring") as progress:
+            return evaluator.evaluate(
+                batches,
+                plan.samples,
+                sampling={"weights": plan.weights, "batch_statistics": BATCH_STATISTICS, "seed": plan.seed},
+                progress=progress,
+            )
+
+    def draw(self, ready: Generator, step: int) -> Path:
+        """Write a grid of samples, a row a class; an unconditional generator's are sorted by the classifier."""
+        classes = list(range(min(self.data.num_classes, GRID_ROWS)))
+        count = GRID_COLUMNS * len(classes)
+        place = self.folder.samples / f"step-{step:08d}.png"
+        if ready.conditional:
+            images, labels = _together(ready, count, self.data.num_classes, self.plan.seed, classes)
+            assert labels is not None
+        elif self.resolved.metrics:
+            # Ten times as many as are shown, so that each class that the generator makes fills its row.
+            images, _ = _together(ready, 10 * count, self.data.num_classes, self.plan.seed, None)
+            with torch.inference_mode():
+                labels = torch.cat([self.extractor(part)[1].argmax(1) for part in images.split(500)])
+        else:  # no scores, hence no classifier to sort by
+            images, _ = _together(ready, count, self.data.num_classes, self.plan.seed, None)
+            return grids.save(grids.grid(images, GRID_COLUMNS), place)
+        rows, present = grids.rows_by_class(images, labels, classes, GRID_COLUMNS)
+        names = [self.data.class_names[label] for label in present]
+        return grids.save(grids.grid(rows, GRID_COLUMNS, names), place)
+
+    def show(self, evaluation: Evaluation) -> None:
+        """Print the table of scores."""
+        outputs = [output for metric in self.resolved.metrics for output in metric.spec.outputs]
+        halves = evaluation.protocol["real_halves"]
+        self.reporter.scores(
+            [
+                (output.name, evaluation.scores[output.name], evaluation.real[output.name], output.higher_is_better)
+                for output in outputs
+            ],
+            f"{self.plan.samples:,} {self.plan.weights} samples against {len(self.data.labels):,} real images; "
+            f"real halves: {halves['samples']} real images against the other {halves['reference']}, "
+            f"what a perfect generator would get; protocol {evaluation.protocol['fingerprint']}",
+        )
+
+
+def _together(
+    ready: Generator, count: int, num_classes: int, seed: int, classes: list[int] | None
+) -> tuple[Tensor, Tensor | None]:
+    drawn = list(samples(ready, count, 250, num_classes, seed=seed, classes=classes))
+    labels = None if drawn[0][1] is None else torch.cat([part for _, part in drawn if part is not None])
+    return torch.cat([images for images, _ in drawn]), labels
+
+
+def evaluate_run(
+    folder: RunFolder, reporter: Reporter, device: torch.device
+) -> tuple[int, Evaluation, Callable[[], None]]:
+    """Score a run's newest checkpoint: its step, the scores, and what prints their table.
+
+    Raises:
+        CganzooError: the run has no checkpoint, or its data set or plugins are gone.
+    """
+    resolved = resolve(folder.recipe())
+    trained = from_run(folder, device)
+    scorer = Scorer(resolved, folder, reporter, load_data(resolved, reporter), device)
+    evaluation = scorer.score(trained.generator)
+    return trained.origin.step, evaluation, lambda: scorer.show(evaluation)
+

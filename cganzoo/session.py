@@ -9,10 +9,10 @@ from contextlib import contextmanager
 import torch
 
 from . import checkpoint, provenance
-from .data.cache import ImageSet, packed
+from .data.cache import ImageSet
+from .data.loading import load_data
 from .engine import Engine
-from .errors import DataError, DivergenceError, RunError
-from .evaluate.evaluation import Evaluation
+from .errors import DivergenceError, RunError
 from .resolution import Resolved
 from .runs import RunFolder
 from .scoring import Scorer
@@ -33,8 +33,8 @@ class Session:
     def __init__(self, resolved: Resolved, folder: RunFolder, reporter: Reporter, device: torch.device) -> None:
         self.resolved, self.folder, self.reporter, self.device = resolved, folder, reporter, device
 
-    def run(self, stop: Stop) -> Evaluation | None:
-        """Go on from the newest checkpoint, or start; returns the scores, or ``None`` if stopped before the end.
+    def run(self, stop: Stop) -> bool:
+        """Go on from the newest checkpoint, or start; returns whether the run came to its end.
 
         Raises:
             CganzooError: with the folder's last good checkpoint in place.
@@ -45,8 +45,7 @@ class Session:
             engine = Engine(self.resolved, splits["train"], self.device)
             seconds = self._resume(engine)
             self._describe(engine, splits["train"])
-            if stop:
-                return None
+            weights = self.resolved.recipe.sections.evaluation.weights
             scorer = Scorer(self.resolved, self.folder, self.reporter, splits, self.device)
             try:
                 finished = train(
@@ -54,8 +53,8 @@ class Session:
                     self.folder,
                     self.reporter,
                     stop,
-                    draw=lambda: scorer.draw(engine),
-                    evaluate=lambda: scorer.score(engine).scores,
+                    draw=lambda: scorer.draw(engine.ready_generator(weights), engine.step),
+                    evaluate=lambda: scorer.score(engine.ready_generator(weights)).scores,
                     seconds=seconds,
                 )
             except DivergenceError as error:
@@ -66,15 +65,19 @@ class Session:
             if not finished:
                 self.folder.update_manifest(status="stopped")
                 say(f"stopped at step {engine.step} of {engine.plan.steps}; the same command goes on from there")
-                return None
-            evaluation = scorer.score(engine)
-            grid = scorer.draw(engine)
-            self.folder.update_manifest(
-                status="finished", scores=evaluation.scores, real=evaluation.real, protocol=evaluation.protocol
-            )
-            scorer.show(evaluation)
+                return False
+            ready = engine.ready_generator(weights)
+            evaluation = scorer.score(ready) if self.resolved.metrics else None
+            grid = scorer.draw(ready, engine.step)
+            if evaluation is not None:
+                self.folder.append({"step": engine.step, "scores": evaluation.scores})
+                self.folder.update_manifest(
+                    scores=evaluation.scores, real=evaluation.real, protocol=evaluation.protocol
+                )
+                scorer.show(evaluation)
+            self.folder.update_manifest(status="finished")
             say(f"samples: {grid}")
-            return evaluation
+            return True
 
     def _resume(self, engine: Engine) -> float:
         """Take over the newest checkpoint, if there is one; returns the training seconds spent so far."""
@@ -121,26 +124,6 @@ class Session:
             f"{engine.context.image_size} px; parameters: generator {counts['generator']:,}, "
             f"discriminator {counts['trunk'] + counts['objective']:,}; {device_name(self.device)}"
         )
-
-
-def load_data(resolved: Resolved, reporter: Reporter) -> dict[str, ImageSet]:
-    """The recipe's packed splits, ``"train"`` and ``"test"``.
-
-    Raises:
-        DataError: the set is missing, damaged, or has one image or none to test on.
-    """
-    choice, data = resolved.dataset, resolved.recipe.sections.data
-    source = choice.spec.build(choice.config)
-    with reporter.stage("packing images") as progress:
-        splits = packed(
-            source, name=data.name, image_size=data.image_size, channels=resolved.channels, progress=progress
-        )
-    skipped = splits["train"].skipped
-    if skipped:
-        reporter.say(f"{len(skipped)} unreadable images were left out; the first: {skipped[0]}", style="yellow")
-    if len(splits["train"].labels) < 2:
-        raise DataError(f'data set "{data.name}": has {len(splits["train"].labels)} training images; two are needed')
-    return splits
 
 
 def pick_device(name: str) -> torch.device:

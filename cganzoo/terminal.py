@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from rich import box
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -90,15 +91,16 @@ class Reporter:
             yield display
 
     def scores(self, rows: list[tuple[str, float | None, float | None, bool | None]], caption: str) -> None:
-        """The table of scores: name, of the samples, of real images, whether higher is better."""
-        table = Table(caption=caption, caption_justify="left", title_justify="left")
+        """The table of scores: name, of the samples, of real images, whether higher is better (``None``: a part)."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("score")
         table.add_column("samples", justify="right")
         table.add_column("real halves", justify="right")
         for name, value, real, higher in rows:
-            arrow = {True: " ↑", False: " ↓", None: ""}[higher]
-            table.add_row(name + arrow, number(value), number(real))
+            arrow, style = {True: (" ↑", "bold"), False: (" ↓", "bold"), None: ("", "dim")}[higher]
+            table.add_row(Text(name + arrow, style), Text(number(value), style), Text(number(real), "dim"))
         self.console.print(table)
+        self.console.print(Text(caption, "dim"))
         for name, value, real, _ in rows:
             self.log(f"score {name}: {number(value)} (real halves {number(real)})")
         self.log(caption)

@@ -97,7 +97,9 @@ def train(
                 display.terms(step, terms, speed)
 
             if plan.evaluate_every and step % plan.evaluate_every == 0 and not last:
-                display.scores(step, evaluate())
+                scores = evaluate()
+                folder.append({"step": step, "scores": scores})
+                display.scores(step, scores)
             if plan.sample_every and step % plan.sample_every == 0 and not last:
                 draw()
             if step % plan.checkpoint_every == 0 or last:

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 RESIZE = "centre square to size (area mean for whole factors, else bicubic with antialiasing)"
 """Part of the protocol fingerprint: change it whenever :func:`square` gives other pixels."""
+
+_UPRIGHT: dict[object, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What shows an image as the Exif orientation tag means it."""
 
 
 def square(image: Image.Image, size: int, channels: int) -> np.ndarray:
@@ -23,10 +34,13 @@ def square(image: Image.Image, size: int, channels: int) -> np.ndarray:
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    # Pillow's exif_transpose also writes the tags anew, which fails on many a camera's.
     try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # a damaged tag, on which Pillow raises whatever its parser meets; the pixels are good
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # damaged tags, on which the parser raises whatever it meets; the pixels are good
         return image
+    method = _UPRIGHT.get(orientation)
+    return image if method is None else image.transpose(method)
 
 
 def _plain(image: Image.Image, mode: str) -> Image.Image:

@@ -187,8 +187,10 @@ class Evaluator:
         return self._real
 
     def _halves(self) -> tuple[np.ndarray, np.ndarray]:
+        """Indices of two random halves of equal size; of an odd number of images one is left out."""
         order = np.random.default_rng(self.seed).permutation(len(self.reference.labels))
-        return order[: len(order) // 2], order[len(order) // 2 :]
+        half = len(order) // 2
+        return order[:half], order[half : 2 * half]
 
     def _protocol(self, count: int, sampling: Mapping[str, Any]) -> dict[str, Any]:
         samples, reference = self._halves()
