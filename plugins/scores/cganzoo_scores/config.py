@@ -24,7 +24,9 @@ class FIDConfig(Config):
 class KIDConfig(Config):
     """Options of ``kid``."""
 
-    subsets: int = Field(100, ge=1, description="Random subsets to average over.")
+    subsets: int = Field(
+        100, ge=1, description="Random subsets to average over; 1 where a subset is the whole of both sets."
+    )
     subset_size: int = Field(1000, ge=2, description="Images in a subset; the smaller set's size where that is less.")
 
 

@@ -48,6 +48,8 @@ class KID(Metric):
                 f"{self._sample_count}; raise evaluation.samples"
             )
         self._distance.subset_size = size
+        if size == self._real_count == self._sample_count:
+            self._distance.subsets = 1  # every subset would be the whole
         # torchmetrics draws its subsets from the CPU's global generator; torch.manual_seed would also reseed GPUs,
         # which this does not put back.
         with torch.random.fork_rng(devices=[]):
