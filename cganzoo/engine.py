@@ -57,9 +57,7 @@ class Engine:
         self.average = Average(self.generator, plan.ema_decay, plan.ema_start)
         self._discriminator_parameters = [*self.trunk.parameters(), *self.objective.parameters()]
         self.generator_optimizer = build_optimizer(sections.optimizer.generator, self.generator.parameters())
-        self.discriminator_optimizer = build_optimizer(
-            sections.optimizer.discriminator, self._discriminator_parameters
-        )
+        self.discriminator_optimizer = build_optimizer(sections.optimizer.discriminator, self._discriminator_parameters)
         self._rates = [
             (self.generator_optimizer, sections.optimizer.generator.lr),
             (self.discriminator_optimizer, sections.optimizer.discriminator.lr),
@@ -110,9 +108,7 @@ class Engine:
         z, fake_labels = self._noise(real[1] if real else None)
         self.generator_optimizer.zero_grad(set_to_none=True)
         with _frozen(self._discriminator_parameters):
-            loss, terms = self._generator_step(
-                z, fake_labels, *(real if objective.uses_real_in_generator_loss else ())
-            )
+            loss, terms = self._generator_step(z, fake_labels, *(real if objective.uses_real_in_generator_loss else ()))
             loss.backward()
         self.generator_optimizer.step()
         self._keep("generator", terms)

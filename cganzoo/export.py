@@ -13,9 +13,11 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from . import checkpoint, recipe as recipes
+from . import checkpoint
+from . import recipe as recipes
 from .errors import RunError
 from .files import write_whole
+from .networks import Generator
 from .recipe import Recipe
 from .resolution import resolve_generator
 from .runs import RunFolder
@@ -53,9 +55,9 @@ class TrainedGenerator(nn.Module):
     Calling it maps noise (N, latent_dim) and labels (N,) int64 to images (N, C, H, W) in [-1, 1].
     """
 
-    def __init__(self, generator: nn.Module, origin: Origin) -> None:
+    def __init__(self, generator: Generator, origin: Origin) -> None:
         super().__init__()
-        self.generator = generator
+        self.generator: Generator = generator
         self.origin = origin
         self.eval()
 
@@ -67,12 +69,12 @@ class TrainedGenerator(nn.Module):
     @property
     def conditional(self) -> bool:
         """Whether the generator takes a class."""
-        return bool(self.generator.conditional)
+        return self.generator.conditional
 
     @property
     def latent_dim(self) -> int:
         """Length of one noise vector."""
-        return int(self.generator.latent_dim)  # type: ignore[arg-type]
+        return self.generator.latent_dim
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Noise and labels to images; labels may be left out for an unconditional generator."""
@@ -100,7 +102,7 @@ class TrainedGenerator(nn.Module):
         if classes is not None and not self.conditional:
             raise RunError("this generator is unconditional and takes no class")
         labels = None if classes is None else [class_index(self.class_names, name) for name in classes]
-        drawn = samples(self.generator, count, batch_size, len(self.class_names), seed=seed, classes=labels)  # type: ignore[arg-type]
+        drawn = samples(self.generator, count, batch_size, len(self.class_names), seed=seed, classes=labels)
         return torch.cat([images.cpu() for images, _ in drawn])
 
 
@@ -206,7 +208,7 @@ def load_generator(file: str | Path, device: torch.device | str = "cpu") -> Trai
     return TrainedGenerator(generator.to(device), origin)
 
 
-def _build(recipe: Recipe, origin: Origin) -> Any:
+def _build(recipe: Recipe, origin: Origin) -> Generator:
     chosen = resolve_generator(recipe, origin.distribution)
     context = BuildContext(
         num_classes=len(origin.class_names),

@@ -22,9 +22,7 @@ DEFAULT_ROWS = 10
 PATIENCE = 200  # batches to draw from an unconditional generator before a wanted class is given up
 
 
-def draw(
-    source: str, class_names: Sequence[str], count: int | None, out: Path, seed: int, device_name: str
-) -> Path:
+def draw(source: str, class_names: Sequence[str], count: int | None, out: Path, seed: int, device_name: str) -> Path:
     """Draw images and write them: to ``out`` as a grid if it is a picture's name, else into the folder ``out``.
 
     Args:

@@ -58,12 +58,12 @@ def noise(
     device = next(generator.parameters()).device
     random = torch.Generator().manual_seed(seed)
     turn = torch.tensor(range(num_classes) if classes is None else classes)
-    cpu = torch.device("cpu")
+    # Drawn in one piece, so that the images do not depend on the batch size either.
+    z = generator.sample_latent(count, torch.device("cpu"), random)
+    labels = turn[torch.arange(count) % len(turn)]
     for start in range(0, count, batch_size):
-        size = min(batch_size, count - start)
-        z = generator.sample_latent(size, cpu, random)
-        labels = turn[torch.arange(start, start + size) % len(turn)]
-        yield z.to(device), labels.to(device)
+        part = slice(start, start + batch_size)
+        yield z[part].to(device), labels[part].to(device)
 
 
 @torch.inference_mode()

@@ -120,7 +120,7 @@ class Scorer:
             # Ten times as many as are shown, so that each class that the generator makes fills its row.
             images, _ = _together(ready, 10 * count, self.data.num_classes, self.plan.seed, None)
             with torch.inference_mode():
-                labels = torch.cat([self.extractor(part)[1].argmax(1) for part in images.split(500)])
+                labels = torch.cat([self.extractor(part)[1].argmax(1) for part in torch.split(images, 500)])
         else:  # no scores, hence no classifier to sort by
             images, _ = _together(ready, count, self.data.num_classes, self.plan.seed, None)
             return grids.save(grids.grid(images, GRID_COLUMNS), place)
@@ -164,4 +164,3 @@ def evaluate_run(
     scorer = Scorer(resolved, folder, reporter, load_data(resolved, reporter), device)
     evaluation = scorer.score(trained.generator)
     return trained.origin.step, evaluation, lambda: scorer.show(evaluation)
-

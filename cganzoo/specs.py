@@ -168,4 +168,3 @@ KINDS: dict[str, type[Spec]] = {
     "dataset": DatasetSpec,
 }
 """Component kinds by the name that messages and ``cganzoo plugins`` use."""
-

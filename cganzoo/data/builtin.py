@@ -29,6 +29,7 @@ class FolderConfig(Config):
         0.1, gt=0, lt=1, description='Share of each class held out where there is no "test" folder.'
     )
     unreadable: Literal["stop", "skip"] = Field("stop", description="What an image that cannot be read does.")
+    origin: str | None = Field(None, description="How to get the images; said where the folder is missing.")
 
 
 def _digits(config: DigitsConfig) -> ImageSource:

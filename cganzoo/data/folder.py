@@ -36,9 +36,8 @@ class FolderSource(ImageSource):
         self.root = Path(config.root).expanduser()
         self._skip = config.unreadable == "skip"
         if not self.root.is_dir():
-            raise DataError(
-                f'data.root = "{config.root}": no such folder; name one that holds a folder of images for each class'
-            )
+            advice = config.origin or "name one that holds a folder of images for each class"
+            raise DataError(f'data.root = "{config.root}": no such folder; {advice}')
         Image.init()
         self._formats = [name for name in Image.OPEN if name not in NOT_IMAGES]
         self._endings = {end for end, name in Image.registered_extensions().items() if name not in NOT_IMAGES}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ..errors import DataError
-from ..resolution import Resolved
-from ..terminal import Reporter
+from cganzoo.errors import DataError
+from cganzoo.resolution import Resolved
+from cganzoo.terminal import Reporter
+
 from .cache import ImageSet, packed
 
 
