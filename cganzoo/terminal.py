@@ -32,8 +32,12 @@ class Reporter:
 
     def say(self, text: str, style: str = "") -> None:
         """One line."""
-        self.console.print(Text(text, style=style), soft_wrap=True)
+        self._print(Text(text, style=style))
         self.log(text)
+
+    def _print(self, text: Text) -> None:
+        # Wrapped between words for a reader; whole for a file or a pipe, where lines are searched.
+        self.console.print(text, soft_wrap=not self.console.is_terminal)
 
     def log(self, text: str) -> None:
         """One line, in the log file only."""
@@ -52,7 +56,7 @@ class Reporter:
         if not self.console.is_terminal:
             yield self._lines(what)
             return
-        with _bar(self.console) as bar:
+        with _bar(self.console, transient=True) as bar:
             task = bar.add_task(what, total=None, visible=False)
 
             def progress(done: int, total: int) -> None:
@@ -100,7 +104,7 @@ class Reporter:
             arrow, style = {True: (" ↑", "bold"), False: (" ↓", "bold"), None: ("", "dim")}[higher]
             table.add_row(Text(name + arrow, style), Text(number(value), style), Text(number(real), "dim"))
         self.console.print(table)
-        self.console.print(Text(caption, "dim"))
+        self.console.print(Text(caption, "dim"), soft_wrap=True)
         for name, value, real, _ in rows:
             self.log(f"score {name}: {number(value)} (real halves {number(real)})")
         self.log(caption)
@@ -167,7 +171,7 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
-def _bar(console: Console) -> Progress:
+def _bar(console: Console, *, transient: bool = False) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -176,4 +180,5 @@ def _bar(console: Console) -> Progress:
         TextColumn("left"),
         TimeRemainingColumn(),
         console=console,
+        transient=transient,
     )

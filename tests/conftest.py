@@ -1,0 +1,75 @@
+"""One thread, and a cache of the session's own: tests neither slow each other down nor read what a user has packed."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from cganzoo import recipe as recipes
+from cganzoo.resolution import Resolved, resolve
+
+TINY = """
+[requires]
+plugins = ["cganzoo-amgan", "cganzoo-dcgan"]
+[data]
+name = "digits"
+image_size = 8
+[generator]
+name = "dcgan"
+width = 4
+[discriminator]
+name = "dcgan"
+width = 4
+[loss]
+name = "amgan"
+[optimizer.generator]
+name = "adam"
+lr = 4e-4
+betas = [0.5, 0.999]
+[optimizer.discriminator]
+name = "sgd"
+lr = { from = 8e-4, to = 0.0, curve = "cosine" }
+[train]
+steps = 20
+batch_size = 8
+"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CGANZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("CGANZOO_LOAD_PLUGINS", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny() -> str:
+    """A recipe's text: small networks, real plugins, no metric."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def resolved() -> Callable[..., Resolved]:
+    """``resolved("train.steps=3", ...)``: the tiny recipe with these overrides, resolved."""
+
+    def make(*overrides: str, text: str = TINY) -> Resolved:
+        return resolve(recipes.loads(text, name="tiny", source="tiny.toml", overrides=overrides))
+
+    return make
+
+
+@pytest.fixture
+def tiny_file(tmp_path: Path) -> Path:
+    """The tiny recipe as a file."""
+    file = tmp_path / "tiny.toml"
+    file.write_text(TINY)
+    return file

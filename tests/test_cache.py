@@ -1,0 +1,258 @@
+"""The packed cache: whole or not there, read by many, never stale."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cganzoo.data import cache
+from cganzoo.data.cache import ImageSet, cache_folder, packed
+from cganzoo.data.source import ArraySource
+from cganzoo.errors import DataError
+
+
+def source(count: int = 30, value: int = 0) -> ArraySource:
+    images = np.random.default_rng(0).integers(0, 256, (count, 4, 4), np.uint8)
+    images[0] = value
+    labels = np.arange(count) % 3
+    return ArraySource({"train": (images, labels), "test": (images[:6], labels[:6])}, class_names=("a", "b", "c"))
+
+
+def pack(folder: Path, of: ArraySource | None = None, size: int = 4) -> dict[str, ImageSet]:
+    return packed(of or source(), name="set", image_size=size, channels=1, folder=folder)
+
+
+def entries(folder: Path) -> list[Path]:
+    return sorted((folder / "datasets").iterdir())
+
+
+class Unread(ArraySource):
+    """Fails the test when an image is read."""
+
+    def read(self, split: str, index: int) -> Image.Image:
+        raise AssertionError("read again")
+
+
+def test_what_is_packed_is_what_is_read(tmp_path: Path) -> None:
+    original = source()
+    splits = pack(tmp_path, original)
+    assert splits.keys() == {"train", "test"}
+    train = splits["train"]
+    np.testing.assert_array_equal(train.images[:, 0], original._splits["train"][0])
+    np.testing.assert_array_equal(train.labels, np.arange(30) % 3)
+    assert (train.class_names, train.num_classes, train.split, train.skipped) == (("a", "b", "c"), 3, "train", ())
+    assert isinstance(train.images, np.memmap)
+    assert not train.images.flags.writeable
+    assert train.fingerprint != splits["test"].fingerprint
+
+
+def test_a_packed_set_is_not_packed_again(tmp_path: Path) -> None:
+    first = pack(tmp_path)
+    again = pack(tmp_path, Unread(source()._splits, ("a", "b", "c")))
+    assert again["train"].fingerprint == first["train"].fingerprint
+    np.testing.assert_array_equal(again["train"].images, first["train"].images)
+
+
+def test_a_changed_source_and_changed_settings_are_packed_anew(tmp_path: Path) -> None:
+    before = pack(tmp_path)["train"]
+    after = pack(tmp_path, source(value=9))["train"]
+    assert (after.images[0] == 9).all()
+    assert after.fingerprint != before.fingerprint
+    assert pack(tmp_path, size=8)["train"].images.shape == (30, 1, 8, 8)
+    assert packed(source(), name="set", image_size=4, channels=3, folder=tmp_path)["train"].images.shape[1] == 3
+    assert len(entries(tmp_path)) == 4
+
+
+def test_progress_counts_every_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "CHUNK", 7)
+    told: list[tuple[int, int]] = []
+    count = 600
+    splits = packed(
+        source(count), name="set", image_size=4, channels=1, folder=tmp_path, progress=lambda *at: told.append(at)
+    )
+    assert told == [(256, 606), (512, 606), (606, 606)]
+    np.testing.assert_array_equal(splits["train"].labels, np.arange(count) % 3)
+
+
+def test_the_folder_is_the_environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CGANZOO_CACHE", str(tmp_path / "here"))
+    assert cache_folder() == tmp_path / "here"
+    packed(source(), name="set", image_size=4, channels=1)
+    assert len(entries(tmp_path / "here")) == 1
+    monkeypatch.delenv("CGANZOO_CACHE")
+    assert cache_folder().name == "cganzoo"
+
+
+# --- whole or not there ---------------------------------------------------------------------------------------------
+
+
+def test_a_kill_while_packing_leaves_nothing_that_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class KilledError(BaseException):
+        pass
+
+    def killed(beside: Path, place: Path) -> None:
+        assert (beside / "meta.json").is_file(), "killed at the last moment"
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "_move", killed)
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # a kill cleans nothing up
+        with pytest.raises(KilledError):
+            pack(tmp_path)
+    assert [entry.name[0] for entry in entries(tmp_path)] == ["."]
+    assert len(pack(tmp_path)["train"].labels) == 30
+
+
+def full_disk(*_: Any, **__: Any) -> Any:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("what", ["folder", "pixels", "meta"])
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    class Full:
+        """A file that takes the first bytes and then no more."""
+
+        def __init__(self, file: Any) -> None:
+            self.file, self.room = file, 5
+
+        def __enter__(self) -> Full:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self.file.close()
+
+        def write(self, data: bytes) -> None:
+            self.room -= 1
+            if self.room < 0:
+                full_disk()
+
+    with monkeypatch.context() as patch:
+        if what == "folder":
+            patch.setattr(tempfile, "mkdtemp", full_disk)
+        elif what == "pixels":
+            opened = Path.open
+            patch.setattr(Path, "open", lambda self, *mode, **_: Full(opened(self, *mode)))
+        else:
+            patch.setattr(Path, "write_text", full_disk)
+        with pytest.raises(DataError) as caught:
+            pack(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path / 'datasets'}: packed images cannot be written here: No space left on device; "
+        "make room, or set CGANZOO_CACHE to another folder"
+    )
+    assert entries(tmp_path) == []
+    assert len(pack(tmp_path)["train"].labels) == 30, "with room again"
+
+
+def test_a_cache_that_may_not_be_written_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(DataError, match=r"packed images cannot be written here: .*; make room, or set CGANZOO_CACHE"):
+        pack(file)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda place: (place / "train.images").write_bytes(b"short"),
+        lambda place: (place / "train.images").unlink(),
+        lambda place: (place / "train.labels").write_bytes(b"12345678"),
+        lambda place: (place / "test.labels").unlink(),
+        lambda place: (place / "meta.json").unlink(),
+        lambda place: (place / "meta.json").write_text('{"splits": '),
+        lambda place: (place / "meta.json").write_text("{}"),
+    ],
+)
+def test_a_damaged_set_is_named(tmp_path: Path, damage: Callable[[Path], object]) -> None:
+    pack(tmp_path)
+    (place,) = entries(tmp_path)
+    damage(place)
+    with pytest.raises(DataError) as caught:
+        pack(tmp_path)
+    assert str(caught.value).startswith(f"{place}: the packed images are damaged (")
+    assert str(caught.value).endswith("); remove this folder to have them packed again")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [([0, 0], 'train split: class "b" has no readable image'), ([], "train split: there is no readable image")],
+)
+def test_a_split_without_images_is_refused(tmp_path: Path, labels: list[int], told: str) -> None:
+    images = np.zeros((len(labels), 4, 4), np.uint8)
+    empty = ArraySource({"train": (images, np.array(labels, np.int64))}, class_names=("a", "b"))
+    with pytest.raises(DataError) as caught:
+        pack(tmp_path, empty)
+    assert str(caught.value) == told
+    assert entries(tmp_path) == []
+
+
+# --- two at once ----------------------------------------------------------------------------------------------------
+
+
+def test_threads_that_pack_at_once_end_with_one_folder(tmp_path: Path) -> None:
+    barrier, results = threading.Barrier(4), []
+
+    class Together(ArraySource):
+        def labels(self) -> Any:
+            barrier.wait(30)  # each has seen by now that nothing is packed
+            return super().labels()
+
+    def work() -> None:
+        results.append(pack(tmp_path, Together(source()._splits, ("a", "b", "c")))["train"])
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(results) == 4
+    assert len({result.fingerprint for result in results}) == 1
+    assert all((result.images == results[0].images).all() for result in results)
+    assert len(entries(tmp_path)) == 1
+
+
+PACK = """
+import sys
+import numpy as np
+from pathlib import Path
+from cganzoo.data.cache import packed
+from cganzoo.data.source import ArraySource
+images, labels = np.zeros((3000, 4, 4), np.uint8), np.zeros(3000, np.int64)
+print("ready", flush=True)
+sys.stdin.readline()
+splits = packed(ArraySource({"train": (images, labels)}, class_names=("a",)), name="set", image_size=4, channels=1,
+                folder=Path(sys.argv[1]))
+print(splits["train"].fingerprint, len(splits["train"].images))
+"""
+
+
+def test_processes_that_pack_at_once_end_with_one_folder(tmp_path: Path) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", PACK, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    answers = {process.communicate(timeout=60)[0] for process in processes}
+    assert len(answers) == 1
+    assert answers.pop().endswith(" 3000\n")
+    assert len(entries(tmp_path)) == 1

@@ -1,0 +1,108 @@
+"""One image to a square of pixels: which part, which way up, and how it is scaled."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from cganzoo.data.pixels import square
+
+RANDOM = np.random.default_rng(0)
+
+
+def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
+    return RANDOM.integers(0, 256, (height, width, channels), np.uint8)
+
+
+def test_an_image_of_the_right_size_keeps_every_pixel() -> None:
+    pixels = noise(8, 8)
+    np.testing.assert_array_equal(square(Image.fromarray(pixels), 8, 3), pixels.transpose(2, 0, 1))
+    np.testing.assert_array_equal(square(Image.fromarray(pixels[:, :, 0]), 8, 1), pixels[None, :, :, 0])
+
+
+@pytest.mark.parametrize(("height", "width", "rows", "columns"), [(8, 13, (0, 8), (2, 10)), (11, 8, (1, 9), (0, 8))])
+def test_the_centre_is_kept(height: int, width: int, rows: tuple[int, int], columns: tuple[int, int]) -> None:
+    pixels = noise(height, width)
+    np.testing.assert_array_equal(
+        square(Image.fromarray(pixels), 8, 3), pixels[slice(*rows), slice(*columns)].transpose(2, 0, 1)
+    )
+
+
+def test_whole_factors_average_areas() -> None:
+    pixels = noise(24, 30)
+    blocks = pixels[:, 3:27].reshape(8, 3, 8, 3, 3).mean((1, 3)).transpose(2, 0, 1)
+    assert np.abs(square(Image.fromarray(pixels), 8, 3) - blocks).max() < 1, "rounded once down and once across"
+
+
+def test_other_factors_are_antialiased_and_enlarging_is_smooth() -> None:
+    stripes = np.tile(np.array([0, 255], np.uint8), (21, 10))[:, :20]
+    shrunk = square(Image.fromarray(stripes), 8, 1).astype(int)
+    assert np.abs(shrunk[:, 1:-1, 1:-1] - 127).max() < 60, "a sampled pixel would be black or white"
+    ramp = np.repeat(np.array([[0, 255]], np.uint8), 2, axis=0)
+    enlarged = square(Image.fromarray(ramp), 8, 1)[0].astype(int)
+    assert (np.diff(enlarged, axis=1) >= 0).all()
+    assert len(np.unique(enlarged)) > 3
+
+
+def test_a_long_strip_is_cropped_before_it_is_scaled(monkeypatch: pytest.MonkeyPatch) -> None:
+    largest = []
+    resize = Image.Image.resize
+
+    def watched(self: Image.Image, size: tuple[int, int], *args: object, **options: object) -> Image.Image:
+        largest.append(max(size))
+        return resize(self, size, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Image.Image, "resize", watched)
+    assert square(Image.new("RGB", (1, 60_000), "red"), 64, 3).shape == (3, 64, 64)
+    assert max(largest) == 64, "scaled whole, it would have 245 million pixels"
+
+
+@pytest.mark.parametrize("orientation", range(10))
+def test_every_orientation_is_shown_as_pillow_shows_it(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    Image.fromarray(noise(8, 8)).save(file, "png", exif=exif)
+    image = Image.open(file)
+    expected = np.asarray(ImageOps.exif_transpose(image)).transpose(2, 0, 1)
+    np.testing.assert_array_equal(square(image, 8, 3), expected)
+
+
+@pytest.mark.parametrize(
+    ("tags", "turned"),
+    [
+        # The header is broken: nothing can be said of the orientation.
+        ("4d4da62a00000008000101120003000000010006000000000000", False),
+        # Turned, beside a text of a type that Pillow cannot write back.
+        (
+            "4d4d002a00000008000201120003000000010006000001320005000000010000002600000000000000480000000100000048",
+            True,
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_damaged_tags_spoil_no_image(tags: str, turned: bool) -> None:
+    pixels = noise(8, 8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "png", exif=b"Exif\0\0" + bytes.fromhex(tags))
+    image = Image.open(file)
+    with pytest.raises(Exception):  # noqa: B017, PT011 - what Pillow's own raises is of no interest
+        ImageOps.exif_transpose(image)
+    expected = np.rot90(pixels, -1) if turned else pixels
+    np.testing.assert_array_equal(square(image, 8, 3), expected.transpose(2, 0, 1))
+
+
+def test_sixteen_bits_keep_the_upper_byte() -> None:
+    deep = (np.arange(64, dtype=np.uint16) * 1024 + 255).reshape(8, 8)
+    np.testing.assert_array_equal(square(Image.fromarray(deep), 8, 1)[0], deep >> 8)
+    np.testing.assert_array_equal(square(Image.fromarray(deep.astype(np.int32)), 8, 3)[2], deep >> 8)
+
+
+def test_what_is_transparent_is_white() -> None:
+    pixels = noise(8, 8, 4)
+    alpha = pixels[:, :, 3:] / 255
+    expected = (pixels[:, :, :3] * alpha + 255 * (1 - alpha)).transpose(2, 0, 1)
+    assert np.abs(square(Image.fromarray(pixels, "RGBA"), 8, 3) - expected).max() <= 1
