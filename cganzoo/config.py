@@ -38,14 +38,17 @@ def parse(model: type[C], values: Mapping[str, Any]) -> C:
 class Schedule(Config):
     """A scalar that changes over the run: ``{from = 1.0, to = 0.0, steps = 1000, curve = "cosine"}``.
 
-    ``steps`` and ``every`` count generator steps when they are integers, and are fractions of ``train.steps`` when
+    ``after``, ``steps`` and ``every`` count generator steps when they are integers, and are fractions of ``train.steps`` when
     they are floats, so that a shortened run keeps the shape of its schedule.
     """
 
     curve: Literal["constant", "linear", "cosine", "step"] = Field("linear", description="How the value moves.")
     start: float = Field(alias="from", description="Value at step 0.")
     to: float | None = Field(None, description="Value at the end of a linear or cosine curve.")
-    steps: int | float | None = Field(None, gt=0, description="Length of a linear or cosine curve; default: the run.")
+    after: int | float = Field(0, ge=0, description="Where a linear or cosine curve begins; the value waits till then.")
+    steps: int | float | None = Field(
+        None, gt=0, description="Length of a linear or cosine curve; default: the rest of the run."
+    )
     factor: float = Field(0.5, gt=0, description="What a step curve multiplies the value by.")
     every: int | float | None = Field(None, gt=0, description="Length of one stair of a step curve.")
 
@@ -55,7 +58,7 @@ class Schedule(Config):
             raise ValueError(f'a {self.curve} schedule needs "to", the value it ends at')
         if self.curve == "step" and self.every is None:
             raise ValueError('a step schedule needs "every", the length of one stair')
-        for name in ("steps", "every"):
+        for name in ("after", "steps", "every"):
             length = getattr(self, name)
             if isinstance(length, float) and length > 1:
                 raise ValueError(f'"{name}" is a whole number of steps or a fraction of the run up to 1.0')
@@ -69,8 +72,9 @@ class Schedule(Config):
             assert self.every is not None
             return self.start * self.factor ** (step // max(1, _in_steps(self.every, total_steps)))
         assert self.to is not None
-        length = total_steps if self.steps is None else _in_steps(self.steps, total_steps)
-        progress = min(1.0, step / max(1, length))
+        after = _in_steps(self.after, total_steps)
+        length = total_steps - after if self.steps is None else _in_steps(self.steps, total_steps)
+        progress = min(1.0, max(0.0, (step - after) / max(1, length)))
         if self.curve == "cosine":
             progress = (1 - math.cos(math.pi * progress)) / 2
         return self.start + (self.to - self.start) * progress

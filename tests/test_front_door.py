@@ -188,3 +188,10 @@ def test_a_growing_step_curve_respects_a_lower_bound_above_zero() -> None:
         value: Annotated[Scalar, at_least(0.5)] = 1.0
 
     assert parse(Above, {"value": {"from": 1, "curve": "step", "every": 10, "factor": 2}})
+
+
+def test_a_curve_can_wait_before_it_begins():
+    late = Schedule(start=1.0, to=0.0, after=0.5)
+    assert [late.at(step, 100) for step in (0, 50, 75, 100)] == [1.0, 1.0, 0.5, 0.0]
+    counted = Schedule(start=1.0, to=0.0, after=10, steps=20)
+    assert [counted.at(step, 100) for step in (9, 20, 30, 99)] == [1.0, 0.5, 0.0, 0.0]
