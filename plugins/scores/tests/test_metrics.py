@@ -11,6 +11,7 @@ import cganzoo_scores
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.ndimage
 import torch
 from torch import Tensor
 from torchmetrics.image.inception import InceptionScore as TorchmetricsInceptionScore
@@ -247,6 +248,27 @@ def test_msssim_of_equal_images_is_one_and_of_noise_is_low(size: int, channels: 
     other = result(build("intra_class_msssim", image_size=size), [], [in_classes(noise, None)])
     assert same == {"intra_class_msssim": pytest.approx(1.0), "intra_class_msssim_max": pytest.approx(1.0)}
     assert 0 <= (other["intra_class_msssim"] or 0) < 0.5
+
+
+def naive_ssim(x: np.ndarray, y: np.ndarray) -> float:
+    """SSIM of two gray images in [0, 255], with a Gaussian window of 7 pixels."""
+
+    def smooth(image: np.ndarray) -> np.ndarray:
+        return np.asarray(scipy.ndimage.gaussian_filter(image, 1.5 * 7 / 11, mode="mirror", radius=3))
+
+    c, d = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    mx, my = smooth(x), smooth(y)
+    vx, vy, cov = smooth(x * x) - mx**2, smooth(y * y) - my**2, smooth(x * y) - mx * my
+    return float((((2 * mx * my + c) * (2 * cov + d)) / ((mx**2 + my**2 + c) * (vx + vy + d))).mean())
+
+
+def test_msssim_at_8_pixels_is_the_mean_ssim_over_distinct_pairs() -> None:
+    pixels = scipy.ndimage.gaussian_filter(np.random.default_rng(0).uniform(0, 255, (3, 8, 8)), (0, 2, 2)).round()
+    images = torch.from_numpy(pixels / 127.5 - 1).float()[:, None]
+    expected = np.mean([naive_ssim(pixels[i], pixels[j]) for i, j in ((0, 1), (0, 2), (1, 2))])
+    scores = result(build("intra_class_msssim", image_size=8), [], [in_classes(images, None)])
+    assert 0.1 < expected < 0.99
+    assert scores["intra_class_msssim"] == pytest.approx(expected, rel=1e-4)
 
 
 def test_msssim_five_scales_from_128_pixels_on() -> None:
