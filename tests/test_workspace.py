@@ -1,0 +1,82 @@
+"""One folder of ``plugins/`` is one distribution, and every list of them is whole."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from cganzoo import __version__
+from cganzoo.recipe import tomllib
+
+ROOT = Path(__file__).parents[1]
+PLUGINS = sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.toml"))
+NAMES = {f"cganzoo-{path.name}" for path in PLUGINS}
+
+
+def project(folder: Path) -> dict:
+    return tomllib.loads((folder / "pyproject.toml").read_text())
+
+
+def bare(requirements: list[str]) -> set[str]:
+    return {re.split(r"[<>=]", requirement)[0] for requirement in requirements}
+
+
+def test_every_list_of_plugins_is_whole():
+    host = project(ROOT)
+    assert len(PLUGINS) >= 9
+    assert bare(host["project"]["optional-dependencies"]["zoo"]) == NAMES
+    assert bare(host["dependency-groups"]["dev"]) >= NAMES
+    assert set(host["tool"]["uv"]["sources"]) == NAMES | {"cganzoo"}
+    requirements = (ROOT / "requirements-dev.txt").read_text()
+    assert set(re.findall(r"^-e \./plugins/(\w+)$", requirements, re.MULTILINE)) == {path.name for path in PLUGINS}
+    linted = {name for name in host["tool"]["importlinter"]["root_packages"] if name != "cganzoo"}
+    assert linted == {name.replace("-", "_") for name in NAMES}
+    readme = (ROOT / "README.md").read_text()
+    assert all(f"`{name}`" in readme for name in NAMES)
+
+
+@pytest.mark.parametrize("folder", PLUGINS, ids=lambda folder: folder.name)
+def test_a_plugin_is_a_whole_distribution(folder: Path):
+    values = project(folder)["project"]
+    assert values["name"] == f"cganzoo-{folder.name}"
+    assert values["version"] == __version__, "first-party distributions share one version"
+    assert "cganzoo>=0.1,<0.2" in values["dependencies"]
+    assert values["entry-points"]["cganzoo"] == {folder.name: f"cganzoo_{folder.name}"}
+    assert len((folder / "README.md").read_text()) > 500
+    assert list((folder / "tests").glob("test_*.py"))
+    assert (folder / f"cganzoo_{folder.name}" / "config.py").is_file()
+
+
+@pytest.mark.slow
+def test_wheels_alone_make_a_working_zoo(tmp_path: Path):
+    """Build every wheel, install them without the checkout (torch and the like from this environment), and run."""
+    dist, site = tmp_path / "dist", tmp_path / "site"
+    uv = [sys.executable, "-m", "uv"]
+    subprocess.run([*uv, "build", "--all-packages", "--wheel", "-q", "-o", str(dist)], cwd=ROOT, check=True)
+    wheels = sorted(dist.glob("*.whl"))
+    assert len(wheels) == len(PLUGINS) + 1
+    for wheel in wheels:
+        zipfile.ZipFile(wheel).extractall(site)
+    code = (
+        f"import sys; sys.path.insert(0, {str(site)!r})\n"
+        "import cganzoo; assert cganzoo.__file__.startswith(sys.path[0]), cganzoo.__file__\n"
+        "from cganzoo.cli import main; main(sys.argv[1:])"
+    )
+
+    def run(*arguments: str) -> str:
+        ended = subprocess.run(
+            [sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    assert "amgan_digits" in run("recipes")
+    assert str(site) in run("plugins", "--json")
+    run("run", "amgan_digits", "--set", "train.steps=5", "--set", "metrics=[]")
+    run("sample", "runs", "-n", "10")
+    assert (tmp_path / "samples.png").is_file()
