@@ -15,6 +15,7 @@ from cganzoo.metric import Metric
 from cganzoo.plugins import Component, Plugin, Registry, load_plugins
 from cganzoo.recipe import loads
 from cganzoo.resolution import Resolved, resolve
+from cganzoo.resolution import digest as digest_of
 
 Resolver = Callable[..., Resolved]
 
@@ -41,6 +42,12 @@ def test_a_resolved_recipe_reads_back_as_itself(resolved: Resolver, overrides: t
     assert again.extractor == first.extractor
 
 
+def test_keys_are_written_as_a_recipe_spells_them(resolved: Resolver) -> None:
+    rate = resolved().values()["optimizer"]["discriminator"]["lr"]
+    assert rate["from"] == 8e-4
+    assert "start" not in rate
+
+
 def test_the_resolved_recipe_holds_every_default(resolved: Resolver) -> None:
     values = resolved().values()
     assert values["data"] == {"name": "digits", "image_size": 8, "channels": 1, "test_fraction": 0.2}
@@ -53,6 +60,7 @@ def test_the_digest_tells_values_not_ways_of_writing(tiny: str, resolved: Resolv
     digest = resolved().digest()
     assert resolved("train.ema_decay=0.999", "generator.conditional=true").digest() == digest, "defaults, written out"
     assert resolved(text=tiny.replace("lr = 4e-4", "lr = 0.0004")).digest() == digest
+    assert digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1})
     changed = ["train.steps=21", "data.test_fraction=0.3", "generator.width=5", "evaluation.seed=1", "train.seed=1"]
     assert len({digest, *(resolved(change).digest() for change in changed)}) == 1 + len(changed)
 

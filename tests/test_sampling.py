@@ -54,7 +54,8 @@ def test_labels_are_told_only_where_the_generator_has_them() -> None:
 def test_batch_statistics_are_measured_on_the_weights_at_hand() -> None:
     torch.manual_seed(0)
     generator = Small()
-    generator.norm.running_mean.fill_(50)  # type: ignore[union-attr]  # of other weights
+    generator.norm.get_buffer("running_mean").fill_(50)  # of other weights, over many batches
+    generator.norm.get_buffer("num_batches_tracked").fill_(1000)
     before = {name: value.clone() for name, value in generator.state_dict().items()}
     ready = ready_to_sample(generator, 3)
     assert isinstance(ready, Small)
