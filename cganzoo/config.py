@@ -38,8 +38,8 @@ def parse(model: type[C], values: Mapping[str, Any]) -> C:
 class Schedule(Config):
     """A scalar that changes over the run: ``{from = 1.0, to = 0.0, steps = 1000, curve = "cosine"}``.
 
-    ``after``, ``steps`` and ``every`` count generator steps when they are integers, and are fractions of ``train.steps`` when
-    they are floats, so that a shortened run keeps the shape of its schedule.
+    ``after``, ``steps`` and ``every`` count generator steps when they are integers, and are fractions of
+    ``train.steps`` when they are floats, so that a shortened run keeps the shape of its schedule.
     """
 
     curve: Literal["constant", "linear", "cosine", "step"] = Field("linear", description="How the value moves.")

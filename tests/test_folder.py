@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cganzoo.data.builtin import FolderConfig
+from cganzoo.data.config import FolderConfig
 from cganzoo.data.cache import packed
 from cganzoo.data.folder import FolderSource
 from cganzoo.data.pixels import square

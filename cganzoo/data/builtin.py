@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
-from cganzoo.config import Config
 from cganzoo.hookspecs import hookimpl
 from cganzoo.specs import DatasetSpec
 
+from .config import DigitsConfig, FolderConfig
+
 if TYPE_CHECKING:
     from .source import ImageSource
-
-
-class DigitsConfig(Config):
-    """Options of ``digits``."""
-
-    test_fraction: float = Field(0.2, ge=0.01, le=0.99, description="Share of each class held out as the test split.")
-
-
-class FolderConfig(Config):
-    """Options of ``folder``."""
-
-    root: str = Field(description='Folder with one sub-folder a class, or with "train" and "test" holding those.')
-    test_fraction: float = Field(
-        0.1, gt=0, lt=1, description='Share of each class held out where there is no "test" folder.'
-    )
-    unreadable: Literal["stop", "skip"] = Field("stop", description="What an image that cannot be read does.")
-    origin: str | None = Field(None, description="How to get the images; said where the folder is missing.")
 
 
 def _digits(config: DigitsConfig) -> ImageSource:

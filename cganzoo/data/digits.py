@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from .builtin import DigitsConfig
+from .config import DigitsConfig
 from .source import ArraySource
 
 

@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from cganzoo.errors import DataError
 
-from .builtin import FolderConfig
+from .config import FolderConfig
 from .source import ImageSource
 
 TEST_FOLDERS = ("test", "val", "valid", "validation")

@@ -12,10 +12,8 @@ from torch import Tensor
 
 from cganzoo import BuildContext
 from cganzoo.config import parse
-from cganzoo.objective import Batch, Objective, Terms
-
-CASES = [(classes, size, seed) for classes in (1, 2, 7, 200) for size in (1, 6) for seed in (0, 1)]
-
+from cganzoo.objective import Batch, Terms
+from cganzoo.testing import CASES, assert_same, random_batch
 
 SPECS = {spec.name: spec for spec in cganzoo_losses()}
 
@@ -25,23 +23,6 @@ def make(name: str, classes: int, seed: int = 0, **options: object) -> Any:
     torch.manual_seed(seed)
     context = BuildContext(num_classes=classes, image_size=8, feature_dim=5)
     return SPECS[name].build(parse(SPECS[name].config, options), context).double()
-
-
-def batch(classes: int, size: int, seed: int) -> Batch:
-    random = torch.Generator().manual_seed(seed)
-    features = 2 * torch.randn(size, 5, generator=random, dtype=torch.float64)
-    return Batch(torch.empty(size, 0), torch.randint(classes, (size,), generator=random), features.requires_grad_())
-
-
-def assert_same(objective: Objective, ours: Terms, naive: Terms, *batches: Batch) -> None:
-    """Equal term by term, and equal gradients of the sum in features and heads."""
-    torch.testing.assert_close(dict(ours), dict(naive), rtol=1e-9, atol=1e-9)
-    leaves = [*(each.features for each in batches), *objective.parameters()]
-    mine, theirs = (
-        torch.autograd.grad(torch.stack(list(terms.values())).sum(), leaves, allow_unused=True, materialize_grads=True)
-        for terms in (ours, naive)
-    )
-    torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(("classes", "size", "seed"), CASES)
@@ -63,7 +44,11 @@ def test_equals_the_reference(classes: int, size: int, seed: int, name: str, lab
     if name != "gan":
         options["discriminator_class_weight"] = 0.7
     objective = make(name, classes, seed, **options)
-    heads, real, fake = dict(objective.named_parameters()), batch(classes, size, seed), batch(classes, size, seed + 9)
+    heads, real, fake = (
+        dict(objective.named_parameters()),
+        random_batch(classes, size, seed),
+        random_batch(classes, size, seed + 9),
+    )
     chosen = {"labeling": labeling or "predefined"}
     naive = reference.discriminator_loss(name, heads, real, fake, class_weight=0.7, **chosen)
     assert_same(objective, objective.discriminator_loss(real, fake), naive, real, fake)
@@ -80,7 +65,7 @@ def differences(one: Terms, two: Terms) -> dict[str, Tensor]:
 class TestFamily:
     """Each member is its predecessor and one more term (arXiv:1703.02000, sections 2.2 and 7.1)."""
 
-    classes, real, fake = 4, batch(4, 6, 0), batch(4, 6, 1)
+    classes, real, fake = 4, random_batch(4, 6, 0), random_batch(4, 6, 1)
 
     def losses(self, name: str, **options: Any) -> tuple[Terms, Terms, Any]:
         objective = make(name, self.classes, **options)
@@ -121,7 +106,7 @@ class TestFamily:
 
 
 def test_undecided_is_least_at_the_uniform_distribution() -> None:
-    objective, fake = make("acgan_star_plus", 4), batch(4, 6, 0)
+    objective, fake = make("acgan_star_plus", 4), random_batch(4, 6, 0)
     assert objective.discriminator_loss(fake, fake)["undecided"].item() > math.log(4) + 1e-3
     torch.nn.init.zeros_(objective.classifier.weight)
     torch.nn.init.zeros_(objective.classifier.bias)
@@ -130,7 +115,7 @@ def test_undecided_is_least_at_the_uniform_distribution() -> None:
 
 def test_logit_gradients() -> None:
     """-dL/dl: 1 - D_r for the binary logit, u(y) - C for the classes, and 1/K - C for AC-GAN*+ on fakes."""
-    objective, fake = make("acgan_star_plus", 4), batch(4, 6, 0)
+    objective, fake = make("acgan_star_plus", 4), random_batch(4, 6, 0)
     eye = torch.eye(5, dtype=torch.float64)  # the heads hand the features on: one binary logit, four class logits
     state = {"realness.weight": eye[:1], "classifier.weight": eye[1:]}
     objective.load_state_dict({name: state.get(name, value * 0) for name, value in objective.state_dict().items()})
@@ -148,7 +133,7 @@ def test_logit_gradients() -> None:
 
 def test_generator_loss_is_a_cross_entropy_of_two_levels() -> None:
     """Eq. 19: AC-GAN*'s G loss is H(v(y), [D_r C, D_f])."""
-    objective, fake = make("acgan_star", 4), batch(4, 6, 0)
+    objective, fake = make("acgan_star", 4), random_batch(4, 6, 0)
     heads = dict(objective.named_parameters())
     losses = []
     for x, y in zip(fake.features, fake.labels, strict=True):
@@ -162,7 +147,7 @@ def test_generator_loss_is_a_cross_entropy_of_two_levels() -> None:
 
 @pytest.mark.parametrize("name", ["acgan", "acgan_star", "acgan_star_plus"])
 def test_dynamic_label_is_the_classifiers_guess(name: str) -> None:
-    objective, fake = make(name, 4, labeling="dynamic"), batch(4, 6, 0)
+    objective, fake = make(name, 4, labeling="dynamic"), random_batch(4, 6, 0)
     guess = objective.classifier(fake.features).argmax(1)
     assert (guess != fake.labels).any()
     predefined = make(name, 4)
@@ -173,7 +158,7 @@ def test_dynamic_label_is_the_classifiers_guess(name: str) -> None:
 
 @pytest.mark.parametrize("name", SPECS)
 def test_adversarial_rule_is_an_option(name: str) -> None:
-    objective, real, fake = make(name, 4, adversarial="hinge"), batch(4, 6, 0), batch(4, 6, 1)
+    objective, real, fake = make(name, 4, adversarial="hinge"), random_batch(4, 6, 0), random_batch(4, 6, 1)
     terms = objective.discriminator_loss(real, fake)
     real_score, fake_score = objective.score(real.features, real.labels), objective.score(fake.features, fake.labels)
     torch.testing.assert_close(terms["real"], (1 - real_score).clamp(min=0).mean())

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from cganzoo import BuildContext
 from cganzoo.config import parse
-from cganzoo.objective import Batch, Objective, Terms
-
-CASES = [(classes, size, seed) for classes in (1, 2, 7, 200) for size in (1, 6) for seed in (0, 1)]
+from cganzoo.objective import Batch
+from cganzoo.testing import CASES, assert_same, random_batch
 
 
 def make(classes: int, seed: int = 0, **options: object) -> AMGAN:
@@ -22,28 +21,15 @@ def make(classes: int, seed: int = 0, **options: object) -> AMGAN:
     return build(parse(AMGANConfig, options), context).double()
 
 
-def batch(classes: int, size: int, seed: int) -> Batch:
-    random = torch.Generator().manual_seed(seed)
-    features = 2 * torch.randn(size, 5, generator=random, dtype=torch.float64)
-    return Batch(torch.empty(size, 0), torch.randint(classes, (size,), generator=random), features.requires_grad_())
-
-
-def assert_same(objective: Objective, ours: Terms, naive: Terms, *batches: Batch) -> None:
-    """Equal term by term, and equal gradients of the sum in features and heads."""
-    torch.testing.assert_close(dict(ours), dict(naive), rtol=1e-9, atol=1e-9)
-    leaves = [*(each.features for each in batches), *objective.parameters()]
-    mine, theirs = (
-        torch.autograd.grad(torch.stack(list(terms.values())).sum(), leaves, allow_unused=True, materialize_grads=True)
-        for terms in (ours, naive)
-    )
-    torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-9)
-
-
 @pytest.mark.parametrize(("classes", "size", "seed"), CASES)
 @pytest.mark.parametrize("labeling", ["predefined", "dynamic"])
 def test_equals_the_reference(classes: int, size: int, seed: int, labeling: str) -> None:
     objective = make(classes, seed, labeling=labeling)
-    heads, real, fake = dict(objective.named_parameters()), batch(classes, size, seed), batch(classes, size, seed + 9)
+    heads, real, fake = (
+        dict(objective.named_parameters()),
+        random_batch(classes, size, seed),
+        random_batch(classes, size, seed + 9),
+    )
     naive = reference.discriminator_loss(heads, real, fake)
     assert_same(objective, objective.discriminator_loss(real, fake), naive, real, fake)
     assert_same(objective, objective.generator_loss(fake), reference.generator_loss(heads, fake, labeling), fake)
@@ -51,7 +37,7 @@ def test_equals_the_reference(classes: int, size: int, seed: int, labeling: str)
 
 def test_generator_gradient_in_the_logits() -> None:
     """Lemma 1 on eq. 14: the pull on logit k is v(y)_k - D_k, so it is shared by all K + 1 logits and sums to 0."""
-    objective, fake = make(4), batch(4, 6, 0)
+    objective, fake = make(4), random_batch(4, 6, 0)
     objective.add_module("logits", torch.nn.Identity())
     logits = fake.features
     (gradient,) = torch.autograd.grad(objective.generator_loss(fake)["activation"], logits)
@@ -75,7 +61,7 @@ class TestDynamicLabel:
 
     def test_carries_no_gradient(self) -> None:
         """With the label held fixed by hand, the gradient is the same."""
-        dynamic, predefined, fake = make(3, labeling="dynamic"), make(3), batch(3, 8, 1)
+        dynamic, predefined, fake = make(3, labeling="dynamic"), make(3), random_batch(3, 8, 1)
         guessed = Batch(fake.images, dynamic.target(dynamic.logits(fake.features), fake.labels), fake.features)
         assert_same(dynamic, dynamic.generator_loss(fake), dynamic.generator_loss(guessed), fake)
         (one,) = torch.autograd.grad(dynamic.generator_loss(fake)["activation"], fake.features)
@@ -85,7 +71,7 @@ class TestDynamicLabel:
 
 @pytest.mark.parametrize("labeling", ["predefined", "dynamic"])
 def test_score_is_log_odds_of_the_target_against_fake(labeling: str) -> None:
-    objective, fake = make(3, labeling=labeling), batch(3, 6, 0)
+    objective, fake = make(3, labeling=labeling), random_batch(3, 6, 0)
     score: Tensor = objective.score(fake.features, fake.labels)
     heads = dict(objective.named_parameters())
     for i, (x, y) in enumerate(zip(fake.features, fake.labels, strict=True)):

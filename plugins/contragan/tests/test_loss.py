@@ -11,9 +11,7 @@ from torch import Tensor
 
 from cganzoo import BuildContext
 from cganzoo.config import parse
-from cganzoo.objective import Batch, Objective, Terms
-
-CASES = [(classes, size, seed) for classes in (1, 2, 7, 200) for size in (1, 6) for seed in (0, 1)]
+from cganzoo.testing import CASES, assert_same, random_batch
 
 
 def make(classes: int, seed: int = 0, **options: object) -> ContraGAN:
@@ -22,28 +20,15 @@ def make(classes: int, seed: int = 0, **options: object) -> ContraGAN:
     return build(parse(ContraGANConfig, options), context).double()
 
 
-def batch(classes: int, size: int, seed: int) -> Batch:
-    random = torch.Generator().manual_seed(seed)
-    features = 2 * torch.randn(size, 5, generator=random, dtype=torch.float64)
-    return Batch(torch.empty(size, 0), torch.randint(classes, (size,), generator=random), features.requires_grad_())
-
-
-def assert_same(objective: Objective, ours: Terms, naive: Terms, *batches: Batch) -> None:
-    """Equal term by term, and equal gradients of the sum in features and heads."""
-    torch.testing.assert_close(dict(ours), dict(naive), rtol=1e-9, atol=1e-9)
-    leaves = [*(each.features for each in batches), *objective.parameters()]
-    mine, theirs = (
-        torch.autograd.grad(torch.stack(list(terms.values())).sum(), leaves, allow_unused=True, materialize_grads=True)
-        for terms in (ours, naive)
-    )
-    torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-9)
-
-
 @pytest.mark.parametrize(("classes", "size", "seed"), CASES)
 @pytest.mark.parametrize(("weight", "temperature"), [(1.0, 1.0), (0.3, 0.2)])
 def test_equals_the_reference(classes: int, size: int, seed: int, weight: float, temperature: float) -> None:
     objective = make(classes, seed, weight=weight, temperature=temperature, embedding_dim=6)
-    heads, real, fake = dict(objective.named_parameters()), batch(classes, size, seed), batch(classes, size, seed + 9)
+    heads, real, fake = (
+        dict(objective.named_parameters()),
+        random_batch(classes, size, seed),
+        random_batch(classes, size, seed + 9),
+    )
     naive = reference.discriminator_loss(heads, real, fake, weight, temperature)
     assert_same(objective, objective.discriminator_loss(real, fake), naive, real, fake)
     naive = reference.generator_loss(heads, fake, weight, temperature)
@@ -51,13 +36,13 @@ def test_equals_the_reference(classes: int, size: int, seed: int, weight: float,
 
 
 def test_one_class_alone_has_nothing_to_contrast() -> None:
-    objective, real = make(1), batch(1, 6, 0)
+    objective, real = make(1), random_batch(1, 6, 0)
     contrastive = objective.discriminator_loss(real, real)["contrastive_real"]
     assert contrastive.item() == pytest.approx(0, abs=1e-12)
 
 
 def test_temperature_follows_its_schedule() -> None:
-    objective, fake = make(3, temperature={"from": 1.0, "to": 0.5, "steps": 10}), batch(3, 6, 0)
+    objective, fake = make(3, temperature={"from": 1.0, "to": 0.5, "steps": 10}), random_batch(3, 6, 0)
     objective.advance(5, 10)
     actual = objective.generator_loss(fake)["contrastive_fake"]
     expected = reference.contrastive(fake, dict(objective.named_parameters()), 0.75)
@@ -65,7 +50,7 @@ def test_temperature_follows_its_schedule() -> None:
 
 
 def test_score_is_the_adversarial_logit() -> None:
-    objective, fake = make(4), batch(4, 6, 0)
+    objective, fake = make(4), random_batch(4, 6, 0)
     score: Tensor = objective.score(fake.features, fake.labels)
     expected = [reference.score(x, dict(objective.named_parameters())) for x in fake.features]
     torch.testing.assert_close(score, torch.stack(expected), rtol=1e-9, atol=1e-9)

@@ -13,32 +13,13 @@ from torch import Tensor
 
 from cganzoo import BuildContext
 from cganzoo.config import parse
-from cganzoo.objective import Batch, Objective, Terms
-
-CASES = [(classes, size, seed) for classes in (1, 2, 7, 200) for size in (1, 6) for seed in (0, 1)]
+from cganzoo.testing import CASES, assert_same, random_batch
 
 
 def make(classes: int, seed: int = 0, **options: object) -> ECGAN:
     torch.manual_seed(seed)
     context = BuildContext(num_classes=classes, image_size=8, feature_dim=5)
     return build(parse(ECGANConfig, options), context).double()
-
-
-def batch(classes: int, size: int, seed: int) -> Batch:
-    random = torch.Generator().manual_seed(seed)
-    features = 2 * torch.randn(size, 5, generator=random, dtype=torch.float64)
-    return Batch(torch.empty(size, 0), torch.randint(classes, (size,), generator=random), features.requires_grad_())
-
-
-def assert_same(objective: Objective, ours: Terms, naive: Terms, *batches: Batch) -> None:
-    """Equal term by term, and equal gradients of the sum in features and heads."""
-    torch.testing.assert_close(dict(ours), dict(naive), rtol=1e-9, atol=1e-9)
-    leaves = [*(each.features for each in batches), *objective.parameters()]
-    mine, theirs = (
-        torch.autograd.grad(torch.stack(list(terms.values())).sum(), leaves, allow_unused=True, materialize_grads=True)
-        for terms in (ours, naive)
-    )
-    torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(("classes", "size", "seed"), CASES)
@@ -56,7 +37,11 @@ def assert_same(objective: Objective, ours: Terms, naive: Terms, *batches: Batch
 )
 def test_equals_the_reference(classes: int, size: int, seed: int, weights: Weights) -> None:
     objective = make(classes, seed, embedding_dim=6, **weights._asdict())
-    heads, real, fake = dict(objective.named_parameters()), batch(classes, size, seed), batch(classes, size, seed + 9)
+    heads, real, fake = (
+        dict(objective.named_parameters()),
+        random_batch(classes, size, seed),
+        random_batch(classes, size, seed + 9),
+    )
     naive = reference.discriminator_loss(heads, real, fake, weights)
     assert_same(objective, objective.discriminator_loss(real, fake), naive, real, fake)
     assert_same(objective, objective.generator_loss(fake), reference.generator_loss(heads, fake, weights), fake)
@@ -109,13 +94,13 @@ def test_a_variant_that_its_weights_contradict_is_an_error(options: dict[str, ob
 
 
 def test_hinge_generator_is_the_same_whether_losses_or_logits_are_added() -> None:
-    losses, logits, fake = make(4, combine="losses"), make(4, combine="logits"), batch(4, 6, 0)
+    losses, logits, fake = make(4, combine="losses"), make(4, combine="logits"), random_batch(4, 6, 0)
     one, two = (sum(objective.generator_loss(fake).values()) for objective in (losses, logits))
     torch.testing.assert_close(one, two, rtol=1e-12, atol=1e-12)
 
 
 def test_discriminator_differs_whether_losses_or_logits_are_added() -> None:
-    real, fake = batch(4, 6, 0), batch(4, 6, 1)
+    real, fake = random_batch(4, 6, 0), random_batch(4, 6, 1)
     one, two = (
         sum(make(4, combine=combine).discriminator_loss(real, fake).values()) for combine in ("losses", "logits")
     )
@@ -124,7 +109,7 @@ def test_discriminator_differs_whether_losses_or_logits_are_added() -> None:
 
 @pytest.mark.parametrize("combine", ["losses", "logits"])
 def test_score(combine: str) -> None:
-    objective, fake = make(4, alpha=0.5, combine=combine), batch(4, 6, 0)
+    objective, fake = make(4, alpha=0.5, combine=combine), random_batch(4, 6, 0)
     score: Tensor = objective.score(fake.features, fake.labels)
     weights = Weights(0.5, 0.05, 0, combine=combine)
     expected = torch.stack(reference.scores(fake, dict(objective.named_parameters()), weights))

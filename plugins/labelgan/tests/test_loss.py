@@ -11,9 +11,8 @@ from torch import Tensor
 
 from cganzoo import BuildContext
 from cganzoo.config import parse
-from cganzoo.objective import Batch, Objective, Terms
-
-CASES = [(classes, size, seed) for classes in (1, 2, 7, 200) for size in (1, 6) for seed in (0, 1)]
+from cganzoo.objective import Batch
+from cganzoo.testing import CASES, assert_same, random_batch
 
 
 def make(classes: int, seed: int = 0, **options: object) -> LabelGAN:
@@ -22,27 +21,14 @@ def make(classes: int, seed: int = 0, **options: object) -> LabelGAN:
     return build(parse(LabelGANConfig, options), context).double()
 
 
-def batch(classes: int, size: int, seed: int) -> Batch:
-    random = torch.Generator().manual_seed(seed)
-    features = 2 * torch.randn(size, 5, generator=random, dtype=torch.float64)
-    return Batch(torch.empty(size, 0), torch.randint(classes, (size,), generator=random), features.requires_grad_())
-
-
-def assert_same(objective: Objective, ours: Terms, naive: Terms, *batches: Batch) -> None:
-    """Equal term by term, and equal gradients of the sum in features and heads."""
-    torch.testing.assert_close(dict(ours), dict(naive), rtol=1e-9, atol=1e-9)
-    leaves = [*(each.features for each in batches), *objective.parameters()]
-    mine, theirs = (
-        torch.autograd.grad(torch.stack(list(terms.values())).sum(), leaves, allow_unused=True, materialize_grads=True)
-        for terms in (ours, naive)
-    )
-    torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-9)
-
-
 @pytest.mark.parametrize(("classes", "size", "seed"), CASES)
 def test_equals_the_reference(classes: int, size: int, seed: int) -> None:
     objective = make(classes, seed)
-    heads, real, fake = dict(objective.named_parameters()), batch(classes, size, seed), batch(classes, size, seed + 9)
+    heads, real, fake = (
+        dict(objective.named_parameters()),
+        random_batch(classes, size, seed),
+        random_batch(classes, size, seed + 9),
+    )
     naive = reference.discriminator_loss(heads, real, fake)
     assert_same(objective, objective.discriminator_loss(real, fake), naive, real, fake)
     assert_same(objective, objective.generator_loss(fake), reference.generator_loss(heads, fake), fake)
@@ -50,7 +36,7 @@ def test_equals_the_reference(classes: int, size: int, seed: int) -> None:
 
 def test_generator_gradient_in_the_logits() -> None:
     """Eq. 11: strength 1 - D_r, shared among the real classes by D_k / D_r; the fake logit is pushed down."""
-    objective, fake = make(4), batch(4, 6, 0)
+    objective, fake = make(4), random_batch(4, 6, 0)
     objective.add_module("logits", torch.nn.Identity())
     logits = fake.features
     (gradient,) = torch.autograd.grad(objective.generator_loss(fake)["adversarial"], logits)
@@ -62,7 +48,7 @@ def test_generator_gradient_in_the_logits() -> None:
 
 def test_generator_gradient_in_the_features() -> None:
     """Eq. 12 and 13: (1 - D_r) sum_k alpha_k dl_k/dx with alpha_k = D_k / D_r and alpha_{K+1} = -1."""
-    objective, fake = make(4), batch(4, 6, 0)
+    objective, fake = make(4), random_batch(4, 6, 0)
     (gradient,) = torch.autograd.grad(objective.generator_loss(fake)["adversarial"], fake.features)
     heads = dict(objective.named_parameters())
     for x, pull in zip(fake.features, -6 * gradient, strict=True):
@@ -73,14 +59,14 @@ def test_generator_gradient_in_the_features() -> None:
 
 
 def test_fake_labels_do_not_matter() -> None:
-    objective, real, fake = make(4), batch(4, 6, 0), batch(4, 6, 1)
+    objective, real, fake = make(4), random_batch(4, 6, 0), random_batch(4, 6, 1)
     others = Batch(fake.images, (fake.labels + 1) % 4, fake.features)
     assert_same(objective, objective.discriminator_loss(real, fake), objective.discriminator_loss(real, others), fake)
     assert_same(objective, objective.generator_loss(fake), objective.generator_loss(others), fake)
 
 
 def test_score_is_log_odds_of_real() -> None:
-    objective, fake = make(4), batch(4, 6, 0)
+    objective, fake = make(4), random_batch(4, 6, 0)
     score: Tensor = objective.score(fake.features, fake.labels)
     expected = [1 - reference.softmax(x, dict(objective.named_parameters()))[-1] for x in fake.features]
     torch.testing.assert_close(score.sigmoid(), torch.stack(expected), rtol=1e-9, atol=1e-9)

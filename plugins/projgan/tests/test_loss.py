@@ -11,9 +11,7 @@ from torch import Tensor
 
 from cganzoo import BuildContext
 from cganzoo.config import parse
-from cganzoo.objective import Batch, Objective, Terms
-
-CASES = [(classes, size, seed) for classes in (1, 2, 7, 200) for size in (1, 6) for seed in (0, 1)]
+from cganzoo.testing import CASES, assert_same, random_batch
 
 
 def make(classes: int, seed: int = 0, **options: object) -> ProjGAN:
@@ -22,41 +20,28 @@ def make(classes: int, seed: int = 0, **options: object) -> ProjGAN:
     return build(parse(ProjGANConfig, options), context).double()
 
 
-def batch(classes: int, size: int, seed: int) -> Batch:
-    random = torch.Generator().manual_seed(seed)
-    features = 2 * torch.randn(size, 5, generator=random, dtype=torch.float64)
-    return Batch(torch.empty(size, 0), torch.randint(classes, (size,), generator=random), features.requires_grad_())
-
-
-def assert_same(objective: Objective, ours: Terms, naive: Terms, *batches: Batch) -> None:
-    """Equal term by term, and equal gradients of the sum in features and heads."""
-    torch.testing.assert_close(dict(ours), dict(naive), rtol=1e-9, atol=1e-9)
-    leaves = [*(each.features for each in batches), *objective.parameters()]
-    mine, theirs = (
-        torch.autograd.grad(torch.stack(list(terms.values())).sum(), leaves, allow_unused=True, materialize_grads=True)
-        for terms in (ours, naive)
-    )
-    torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-9)
-
-
 @pytest.mark.parametrize(("classes", "size", "seed"), CASES)
 def test_equals_the_reference(classes: int, size: int, seed: int) -> None:
     objective = make(classes, seed)
-    heads, real, fake = dict(objective.named_parameters()), batch(classes, size, seed), batch(classes, size, seed + 9)
+    heads, real, fake = (
+        dict(objective.named_parameters()),
+        random_batch(classes, size, seed),
+        random_batch(classes, size, seed + 9),
+    )
     naive = reference.discriminator_loss(heads, real, fake)
     assert_same(objective, objective.discriminator_loss(real, fake), naive, real, fake)
     assert_same(objective, objective.generator_loss(fake), reference.generator_loss(heads, fake), fake)
 
 
 def test_score_is_projection_plus_unconditional_term() -> None:
-    objective, fake = make(4), batch(4, 6, 0)
+    objective, fake = make(4), random_batch(4, 6, 0)
     score: Tensor = objective.score(fake.features, fake.labels)
     expected = torch.stack(reference.scores(fake, dict(objective.named_parameters())))
     torch.testing.assert_close(score, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_adversarial_rule_is_an_option() -> None:
-    objective, real, fake = make(4, adversarial="wasserstein"), batch(4, 6, 0), batch(4, 6, 1)
+    objective, real, fake = make(4, adversarial="wasserstein"), random_batch(4, 6, 0), random_batch(4, 6, 1)
     s_real, s_fake = objective.score(real.features, real.labels), objective.score(fake.features, fake.labels)
     wasserstein = {"real": -s_real.mean(), "fake": s_fake.mean()}
     assert_same(objective, objective.discriminator_loss(real, fake), wasserstein, real, fake)

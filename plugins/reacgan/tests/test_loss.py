@@ -14,32 +14,13 @@ from torch import Tensor
 
 from cganzoo import BuildContext
 from cganzoo.config import parse
-from cganzoo.objective import Batch, Objective, Terms
-
-CASES = [(classes, size, seed) for classes in (1, 2, 7, 200) for size in (1, 6) for seed in (0, 1)]
+from cganzoo.testing import CASES, assert_same, random_batch
 
 
 def make(classes: int, seed: int = 0, **options: object) -> ReACGAN:
     torch.manual_seed(seed)
     context = BuildContext(num_classes=classes, image_size=8, feature_dim=5)
     return build(parse(ReACGANConfig, options), context).double()
-
-
-def batch(classes: int, size: int, seed: int) -> Batch:
-    random = torch.Generator().manual_seed(seed)
-    features = 2 * torch.randn(size, 5, generator=random, dtype=torch.float64)
-    return Batch(torch.empty(size, 0), torch.randint(classes, (size,), generator=random), features.requires_grad_())
-
-
-def assert_same(objective: Objective, ours: Terms, naive: Terms, *batches: Batch) -> None:
-    """Equal term by term, and equal gradients of the sum in features and heads."""
-    torch.testing.assert_close(dict(ours), dict(naive), rtol=1e-9, atol=1e-9)
-    leaves = [*(each.features for each in batches), *objective.parameters()]
-    mine, theirs = (
-        torch.autograd.grad(torch.stack(list(terms.values())).sum(), leaves, allow_unused=True, materialize_grads=True)
-        for terms in (ours, naive)
-    )
-    torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-9)
 
 
 OPTIONS = [
@@ -54,7 +35,11 @@ OPTIONS = [
 @pytest.mark.parametrize("form", ["paper", "released"])
 def test_equals_the_reference(classes: int, size: int, seed: int, options: dict[str, float], form: str) -> None:
     objective = make(classes, seed, embedding_dim=4, form=form, **options)
-    heads, real, fake = dict(objective.named_parameters()), batch(classes, size, seed), batch(classes, size, seed + 9)
+    heads, real, fake = (
+        dict(objective.named_parameters()),
+        random_batch(classes, size, seed),
+        random_batch(classes, size, seed + 9),
+    )
     m_p = options["margin_positive"]
     scalars = options["weight"], m_p, options.get("margin_negative", 1 - m_p), options["temperature"], form
     naive = reference.discriminator_loss(heads, real, fake, *scalars)
@@ -116,14 +101,17 @@ def test_released_form_divides_the_negatives_by_the_row_maximum(degrees: float) 
 
 
 def test_margin_negative_is_tied_to_a_scheduled_margin_positive() -> None:
-    objective, fake = make(3, margin_positive={"from": 0.5, "to": 1.0}, weight=1, embedding_dim=4), batch(3, 8, 0)
+    objective, fake = (
+        make(3, margin_positive={"from": 0.5, "to": 1.0}, weight=1, embedding_dim=4),
+        random_batch(3, 8, 0),
+    )
     objective.advance(5, 10)
     naive = reference.generator_loss(dict(objective.named_parameters()), fake, 1.0, 0.75, 0.25, 0.5, "paper")
     assert_same(objective, objective.generator_loss(fake), naive, fake)
 
 
 def test_score_is_the_adversarial_logit() -> None:
-    objective, fake = make(4), batch(4, 6, 0)
+    objective, fake = make(4), random_batch(4, 6, 0)
     expected = [reference.score(x, dict(objective.named_parameters())) for x in fake.features]
     torch.testing.assert_close(objective.score(fake.features, fake.labels), torch.stack(expected), rtol=1e-9, atol=1e-9)
 
