@@ -22,7 +22,7 @@ from .resolution import Resolved, resolve
 from .runs import RunFolder
 from .sampling import BATCH_STATISTICS, samples
 from .specs import BuildContext
-from .terminal import Reporter
+from .terminal import Reporter, ScoreRow
 
 GRID_ROWS, GRID_COLUMNS = 20, 10
 
@@ -130,13 +130,20 @@ class Scorer:
 
     def show(self, evaluation: Evaluation) -> None:
         """Print the table of scores."""
-        outputs = [output for metric in self.resolved.metrics for output in metric.spec.outputs]
         halves = evaluation.protocol["real_halves"]
+        rows = [
+            ScoreRow(
+                output.name,
+                evaluation.scores[output.name],
+                evaluation.real[output.name],
+                output.higher_is_better,
+                headline=output is metric.spec.outputs[0],
+            )
+            for metric in self.resolved.metrics
+            for output in metric.spec.outputs
+        ]
         self.reporter.scores(
-            [
-                (output.name, evaluation.scores[output.name], evaluation.real[output.name], output.higher_is_better)
-                for output in outputs
-            ],
+            rows,
             f"{self.plan.samples:,} {self.plan.weights} samples against {len(self.data.labels):,} real images; "
             f"real halves: {halves['samples']} real images against the other {halves['reference']}, "
             f"what a perfect generator would get; protocol {evaluation.protocol['fingerprint']}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +17,25 @@ from rich.table import Table
 from rich.text import Text
 
 LINE_EVERY = 10.0  # seconds between two progress lines where there is no live display
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One number of an evaluation.
+
+    Attributes:
+        name: of the metric's output.
+        value: of the samples.
+        real: of real images.
+        higher_is_better: ``None`` where neither is.
+        headline: whether it is a metric's main output, or a part of it.
+    """
+
+    name: str
+    value: float | None
+    real: float | None
+    higher_is_better: bool | None = None
+    headline: bool = True
 
 
 class Reporter:
@@ -94,19 +114,20 @@ class Reporter:
             show(start)
             yield display
 
-    def scores(self, rows: list[tuple[str, float | None, float | None, bool | None]], caption: str) -> None:
-        """The table of scores: name, of the samples, of real images, whether higher is better (``None``: a part)."""
+    def scores(self, rows: list[ScoreRow], caption: str) -> None:
+        """The table of scores."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("score")
         table.add_column("samples", justify="right")
         table.add_column("real halves", justify="right")
-        for name, value, real, higher in rows:
-            arrow, style = {True: (" ↑", "bold"), False: (" ↓", "bold"), None: ("", "dim")}[higher]
-            table.add_row(Text(name + arrow, style), Text(number(value), style), Text(number(real), "dim"))
+        for row in rows:
+            arrow = {True: " ↑", False: " ↓", None: ""}[row.higher_is_better]
+            name, style = (row.name, "bold") if row.headline else (f"  {row.name}", "dim")
+            table.add_row(Text(name + arrow, style), Text(number(row.value), style), Text(number(row.real), "dim"))
         self.console.print(table)
-        self.console.print(Text(caption, "dim"), soft_wrap=True)
-        for name, value, real, _ in rows:
-            self.log(f"score {name}: {number(value)} (real halves {number(real)})")
+        self._print(Text(caption, "dim"))
+        for row in rows:
+            self.log(f"score {row.name}: {number(row.value)} (real halves {number(row.real)})")
         self.log(caption)
 
 

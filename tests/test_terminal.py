@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cganzoo.terminal import Reporter, number
+from cganzoo.terminal import Reporter, ScoreRow, number
 
 DATED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  (.*)")
 
@@ -63,7 +63,12 @@ def whole_run(reporter: Reporter) -> None:
         display.scores(50, {"am_score": 0.5, "undefined": None})
         reporter.say("a word in between")
         display.terms(100, TERMS, 1000.0)
-    reporter.scores([("am_score", 0.01234567, 0.007, False), ("is", 9.0, None, True), ("n", None, None, None)], CAPTION)
+    rows = [
+        ScoreRow("am_score", 0.01234567, 0.007, higher_is_better=False),
+        ScoreRow("is", 9.0, None, higher_is_better=True),
+        ScoreRow("n", None, None, headline=False),
+    ]
+    reporter.scores(rows, CAPTION)
 
 
 def test_the_log_holds_every_line_and_no_control_code(reporter: Reporter, live: bool) -> None:
