@@ -51,6 +51,9 @@ def test_a_component_has_the_hosts_keys_and_its_own() -> None:
     assert amgan["properties"]["labeling"]["enum"] == ["predefined", "dynamic"]
     assert amgan["additionalProperties"] is False
     assert "epochs" in table("extractor", "classifier")["properties"]
+    schedule = SCHEMA["$defs"]["Schedule"]
+    assert "from" in schedule["properties"], "as a recipe spells it"
+    assert "start" not in schedule["properties"]
 
 
 def test_every_option_has_a_description_for_the_editor() -> None:
