@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cganzoo.data.config import FolderConfig
 from cganzoo.data.cache import packed
+from cganzoo.data.config import FolderConfig
 from cganzoo.data.folder import FolderSource
 from cganzoo.data.pixels import square
 from cganzoo.errors import DataError
