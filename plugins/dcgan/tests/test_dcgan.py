@@ -217,13 +217,13 @@ def test_compiles_to_one_graph(parametrization: str) -> None:
     see = discriminator(parametrization=parametrization, dropout=0.0, input_noise=0.0).double()
     twin = deepcopy(nn.ModuleList([make, see]))
 
-    def features(make: nn.Module, see: nn.Module, z: Tensor, labels: Tensor) -> Tensor:
-        return see(make(z, labels))
+    def loss(make: nn.Module, see: nn.Module, z: Tensor, labels: Tensor) -> Tensor:
+        features: Tensor = see(make(z, labels))
+        return features.square().sum()
 
     sample = draw(make)
-    compiled = torch.compile(features, backend="aot_eager", fullgraph=True)(make, see, *sample)
-    compiled.square().sum().backward()
-    features(twin[0], twin[1], *sample).square().sum().backward()
+    torch.autograd.backward(torch.compile(loss, backend="aot_eager", fullgraph=True)(make, see, *sample))
+    torch.autograd.backward(loss(twin[0], twin[1], *sample))
     for parameter, other in zip(chain(make.parameters(), see.parameters()), twin.parameters(), strict=True):
         torch.testing.assert_close(parameter.grad, other.grad)
 
