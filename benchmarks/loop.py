@@ -108,7 +108,7 @@ def main() -> None:
     device = pick_device(options.device)
     data = load_data(resolved, Reporter(Console()))["train"]
     engine = Engine(resolved, data, device)
-    hand = by_hand(engine, torch.from_numpy(data.images[:]).to(device), torch.from_numpy(data.labels).to(device))
+    hand = by_hand(engine, torch.tensor(data.images, device=device), torch.tensor(data.labels, device=device))
 
     def ours() -> None:
         engine.advance()

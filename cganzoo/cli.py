@@ -34,6 +34,9 @@ def main(arguments: list[str] | None = None) -> None:
     """The ``cganzoo`` command. A user's mistake ends in one sentence and exit code 2."""
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = DEBUG in arguments
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # an arrow must not end a run whose output is not UTF-8
+            stream.reconfigure(errors="backslashreplace")
     try:
         app([argument for argument in arguments if argument != DEBUG], prog_name="cganzoo")
     except CganzooError as error:
@@ -96,11 +99,11 @@ def run(
         reporter = Reporter(_console(), folder.log_file)
         stop = Stop.after(limit)
         try:
-            Session(resolved, folder, reporter, pick_device(device)).run(stop)
+            finished = Session(resolved, folder, reporter, pick_device(device)).run(stop)
         except CganzooError as error:
             reporter.log(f"error: {error}")
             raise
-    if stop.signal is not None:
+    if stop.signal is not None and not finished:
         raise typer.Exit(128 + stop.signal)
 
 
@@ -148,13 +151,13 @@ def evaluate(
 ) -> None:
     """Score a run's newest checkpoint as its recipe says."""
     from . import runs
-    from .scoring import evaluate_run
+    from .scoring import evaluate_run, show
     from .session import pick_device
     from .terminal import Reporter
 
     # With --json, standard output is the JSON alone; progress goes to standard error.
     reporter = Reporter(_error_console() if as_json else _console())
-    step, evaluation, show = evaluate_run(runs.find(source), reporter, pick_device(device))
+    step, resolved, evaluation = evaluate_run(runs.find(source), reporter, pick_device(device))
     if as_json:
         print(
             json.dumps(
@@ -164,7 +167,7 @@ def evaluate(
             )
         )
     else:
-        show()
+        show(evaluation, resolved, reporter)
 
 
 @app.command()

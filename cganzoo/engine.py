@@ -138,11 +138,24 @@ class Engine:
         means = {name: torch.stack(values).mean().item() for name, values in self.terms.items()}
         for name, value in means.items():
             if not math.isfinite(value):
-                raise DivergenceError(
-                    f"training diverged: loss term {name} is {value} by step {self.step}; "
-                    "lower the learning rates, or pick another seed"
-                )
+                raise self._diverged(f"loss term {name} is {value}")
         return means
+
+    def check_finite(self) -> None:
+        """Make sure that the losses and the weights are good to keep. Waits for the device.
+
+        Raises:
+            DivergenceError: a loss term or a weight is not finite.
+        """
+        self.mean_terms()
+        for player, module in self.modules().items():
+            if not all(torch.stack([weight.isfinite().all() for weight in module.parameters()])):
+                raise self._diverged(f"a weight of the {player} is not finite")
+
+    def _diverged(self, what: str) -> DivergenceError:
+        return DivergenceError(
+            f"training diverged: {what} by step {self.step}; lower the learning rates, or pick another seed"
+        )
 
     def ready_generator(self, weights: str) -> Generator:
         """The averaged (``"ema"``) or the trained (``"raw"``) generator as it is now, copied and ready to sample."""

@@ -107,12 +107,15 @@ def _write_grid(images: Tensor, names: Sequence[str] | None, out: Path) -> Path:
 
 def _write_folder(images: Tensor, names: Sequence[str] | None, out: Path) -> Path:
     """Single PNG files, numbered; a class's name is part of the file's."""
-    if out.exists() and not out.is_dir():
-        raise RunError(f"--out {out}: is a file; name a folder, or a picture ending in .png")
-    out.mkdir(parents=True, exist_ok=True)
-    for index, pixels in enumerate(to_pixels(images).permute(0, 2, 3, 1).squeeze(-1).numpy()):
-        label = "" if names is None else f"-{_safe(names[index])}"
-        Image.fromarray(pixels).save(out / f"{index:05d}{label}.png")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for index, pixels in enumerate(to_pixels(images).permute(0, 2, 3, 1).squeeze(-1).numpy()):
+            label = "" if names is None else f"-{_safe(names[index])}"
+            Image.fromarray(pixels).save(out / f"{index:05d}{label}.png")
+    except OSError as error:
+        raise RunError(
+            f"--out {out}: cannot be written ({error.strerror or error}); name a folder, or a picture ending in .png"
+        ) from error
     return out
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -128,26 +127,28 @@ class Scorer:
         names = [self.data.class_names[label] for label in present]
         return grids.save(grids.grid(rows, GRID_COLUMNS, names), place)
 
-    def show(self, evaluation: Evaluation) -> None:
-        """Print the table of scores."""
-        halves = evaluation.protocol["real_halves"]
-        rows = [
-            ScoreRow(
-                output.name,
-                evaluation.scores[output.name],
-                evaluation.real[output.name],
-                output.higher_is_better,
-                headline=output is metric.spec.outputs[0],
-            )
-            for metric in self.resolved.metrics
-            for output in metric.spec.outputs
-        ]
-        self.reporter.scores(
-            rows,
-            f"{self.plan.samples:,} {self.plan.weights} samples against {len(self.data.labels):,} real images; "
-            f"real halves: {halves['samples']} real images against the other {halves['reference']}, "
-            f"what a perfect generator would get; protocol {evaluation.protocol['fingerprint']}",
+
+def show(evaluation: Evaluation, resolved: Resolved, reporter: Reporter) -> None:
+    """Print the table of scores, real images beside samples."""
+    rows = [
+        ScoreRow(
+            output.name,
+            evaluation.scores[output.name],
+            evaluation.real[output.name],
+            output.higher_is_better,
+            headline=output is metric.spec.outputs[0],
         )
+        for metric in resolved.metrics
+        for output in metric.spec.outputs
+    ]
+    protocol = evaluation.protocol
+    samples_of, halves = protocol["samples"], protocol["real_halves"]
+    reporter.scores(
+        rows,
+        f"{samples_of['count']:,} {samples_of['weights']} samples against {protocol['reference']['count']:,} real "
+        f"images; real halves: {halves['samples']} real images against the other {halves['reference']}, "
+        f"what a perfect generator would get; protocol {protocol['fingerprint']}",
+    )
 
 
 def _together(
@@ -158,10 +159,8 @@ def _together(
     return torch.cat([images for images, _ in drawn]), labels
 
 
-def evaluate_run(
-    folder: RunFolder, reporter: Reporter, device: torch.device
-) -> tuple[int, Evaluation, Callable[[], None]]:
-    """Score a run's newest checkpoint: its step, the scores, and what prints their table.
+def evaluate_run(folder: RunFolder, reporter: Reporter, device: torch.device) -> tuple[int, Resolved, Evaluation]:
+    """Score a run's newest checkpoint: its step, its recipe, the scores.
 
     Raises:
         CganzooError: the run has no checkpoint, or its data set or plugins are gone.
@@ -169,5 +168,4 @@ def evaluate_run(
     resolved = resolve(folder.recipe())
     trained = from_run(folder, device)
     scorer = Scorer(resolved, folder, reporter, load_data(resolved, reporter), device)
-    evaluation = scorer.score(trained.generator)
-    return trained.origin.step, evaluation, lambda: scorer.show(evaluation)
+    return trained.origin.step, resolved, scorer.score(trained.generator)

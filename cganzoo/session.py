@@ -13,9 +13,10 @@ from .data.cache import ImageSet
 from .data.loading import load_data
 from .engine import Engine
 from .errors import DivergenceError, RunError
+from .evaluate.evaluation import Evaluation
 from .resolution import Resolved
 from .runs import RunFolder
-from .scoring import Scorer
+from .scoring import Scorer, show
 from .terminal import Reporter
 from .train import Stop, train
 
@@ -40,10 +41,12 @@ class Session:
             CganzooError: with the folder's last good checkpoint in place.
         """
         say = self.reporter.say
+        if self._finished_before():
+            return True
         with reproducible(self.device), stop.on_signals():
             splits = load_data(self.resolved, self.reporter)
             engine = Engine(self.resolved, splits["train"], self.device)
-            seconds = self._resume(engine)
+            seconds = self._resume(engine, splits["train"])
             self._describe(engine, splits["train"])
             weights = self.resolved.recipe.sections.evaluation.weights
             scorer = Scorer(self.resolved, self.folder, self.reporter, splits, self.device)
@@ -55,6 +58,7 @@ class Session:
                     stop,
                     draw=lambda: scorer.draw(engine.ready_generator(weights), engine.step),
                     evaluate=lambda: scorer.score(engine.ready_generator(weights)).scores,
+                    headlines=[metric.spec.outputs[0].name for metric in self.resolved.metrics],
                     seconds=seconds,
                 )
             except DivergenceError as error:
@@ -74,13 +78,25 @@ class Session:
                 self.folder.update_manifest(
                     scores=evaluation.scores, real=evaluation.real, protocol=evaluation.protocol
                 )
-                scorer.show(evaluation)
-            self.folder.update_manifest(status="finished")
+                show(evaluation, self.resolved, self.reporter)
+            self.folder.update_manifest(status="finished", grid=grid.name)
             say(f"samples: {grid}")
             return True
 
-    def _resume(self, engine: Engine) -> float:
+    def _finished_before(self) -> bool:
+        """Whether there is nothing left to do; then the scores are shown again."""
+        manifest = self.folder.manifest()
+        if manifest.get("status") != "finished":
+            return False
+        self.reporter.say(f"{self.folder.path}: is finished; --fresh starts over")
+        if self.resolved.metrics:
+            show(Evaluation(manifest["scores"], manifest["real"], manifest["protocol"]), self.resolved, self.reporter)
+        self.reporter.say(f"samples: {self.folder.samples / manifest['grid']}")
+        return True
+
+    def _resume(self, engine: Engine, data: ImageSet) -> float:
         """Take over the newest checkpoint, if there is one; returns the training seconds spent so far."""
+        before = self.folder.manifest()
         state, damaged = checkpoint.newest(self.folder.checkpoints)
         for sentence in damaged:
             self.reporter.say(f"{sentence}: passed over", style="yellow")
@@ -89,6 +105,13 @@ class Session:
                 raise RunError(f"{self.folder.path}: no checkpoint is readable; --fresh starts over")
             self.folder.forget_after(0)
             return 0.0
+        if before.get("data", {}).get("fingerprint") != data.fingerprint:
+            raise RunError(
+                f"{self.folder.path}: the images are not those that this run began with; --fresh starts over"
+            )
+        versions = provenance.versions(self.resolved.providers)
+        if before.get("versions") != versions:
+            self.reporter.say("note: this run began with other versions; going on may not give the same bits", "yellow")
         engine.load_state(state)
         self.folder.forget_after(engine.step)
         if engine.step < engine.plan.steps:

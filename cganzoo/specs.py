@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from .config import Config
 
@@ -68,6 +68,8 @@ class ComponentSpec(Generic[C]):
     config: type[C]
     paper: str | None = None
 
+    host_keys: ClassVar[frozenset[str]] = frozenset({"name"})
+
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not NAME.fullmatch(self.name):
             raise ValueError(f"component name {self.name!r} is not lower snake case ([a-z][a-z0-9_]*)")
@@ -75,6 +77,8 @@ class ComponentSpec(Generic[C]):
             raise ValueError(f"{self.name}: summary must be one non-empty line")
         if not (isinstance(self.config, type) and issubclass(self.config, Config)):
             raise ValueError(f"{self.name}: config must be a subclass of cganzoo.Config")
+        for taken in sorted(self.host_keys & set(self.config.model_fields)):
+            raise ValueError(f'{self.name}: config has a field "{taken}", a key that the host keeps in that table')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +157,8 @@ class DatasetSpec(ComponentSpec[C]):
         build: returns a :class:`cganzoo.data.source.ImageSource`; reads no pixel yet.
         channels: channels an image has unless the recipe says otherwise.
     """
+
+    host_keys: ClassVar[frozenset[str]] = frozenset({"name", "image_size", "channels"})
 
     build: Callable[[C], ImageSource]
     channels: Literal[1, 3] = 3

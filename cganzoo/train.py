@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -61,6 +61,7 @@ def train(
     *,
     draw: Callable[[], object],
     evaluate: Callable[[], dict[str, float | None]],
+    headlines: Sequence[str] = (),
     seconds: float = 0.0,
 ) -> bool:
     """Step to the end of the plan, or until asked to stop; a checkpoint holds wherever it ends.
@@ -72,14 +73,16 @@ def train(
         stop: true when the loop is to end early.
         draw: writes a grid of samples.
         evaluate: scores the generator as it is.
+        headlines: the scores to show on the way; all are kept.
         seconds: training time spent before, in runs that were stopped.
 
     Returns:
         Whether the plan's last step was reached.
     """
     plan: Train = engine.plan
-    started = logged = time.monotonic()
-    logged_step = saved_step = engine.step
+    clock = Clock(seconds)
+    logged, logged_step = seconds, engine.step
+    saved_step = engine.step
 
     with reporter.training(engine.step, plan.steps) as display:
         while engine.step < plan.steps and not stop:
@@ -87,31 +90,60 @@ def train(
             step, last = engine.step, engine.step == plan.steps
 
             if step % plan.log_every == 0 or last:
-                terms = engine.mean_terms()
+                terms = engine.mean_terms()  # the one place where the loop waits for the device
                 engine.terms.clear()
-                now = time.monotonic()
+                now = clock.seconds
                 speed = (step - logged_step) * plan.batch_size / (now - logged)
                 logged, logged_step = now, step
-                spent = round(seconds + now - started, 3)
-                folder.append({"step": step, "seconds": spent, "images_per_second": round(speed, 1), "terms": terms})
+                folder.append(
+                    {"step": step, "seconds": round(now, 3), "images_per_second": round(speed, 1), "terms": terms}
+                )
                 display.terms(step, terms, speed)
 
-            if plan.evaluate_every and step % plan.evaluate_every == 0 and not last:
-                scores = evaluate()
-                folder.append({"step": step, "scores": scores})
-                display.scores(step, scores)
-            if plan.sample_every and step % plan.sample_every == 0 and not last:
-                draw()
-            if step % plan.checkpoint_every == 0 or last:
-                save(engine, folder, seconds + time.monotonic() - started)
-                saved_step = step
+            with clock.stopped():
+                if plan.evaluate_every and step % plan.evaluate_every == 0 and not last:
+                    scores = evaluate()
+                    folder.append({"step": step, "scores": scores})
+                    display.scores(step, {name: scores[name] for name in headlines})
+                if plan.sample_every and step % plan.sample_every == 0 and not last:
+                    draw()
+                if step % plan.checkpoint_every == 0 or last:
+                    save(engine, folder, clock.seconds)
+                    saved_step = step
     if engine.step > saved_step:
-        save(engine, folder, seconds + time.monotonic() - started)
+        save(engine, folder, clock.seconds)
     return engine.step >= plan.steps
+
+
+class Clock:
+    """Seconds spent on training; it stands still while samples are scored and files written.
+
+    Args:
+        spent: seconds of earlier calls.
+    """
+
+    def __init__(self, spent: float) -> None:
+        self._zero = time.monotonic() - spent
+        self._stopped_at: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Until now."""
+        return (self._stopped_at or time.monotonic()) - self._zero
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Time inside does not count."""
+        self._stopped_at = time.monotonic()
+        try:
+            yield
+        finally:
+            self._zero += time.monotonic() - self._stopped_at
+            self._stopped_at = None
 
 
 def save(engine: Engine, folder: RunFolder, seconds: float) -> None:
     """Write a checkpoint, unless the run has diverged: then the last good one must stay."""
-    engine.mean_terms()
+    engine.check_finite()
     checkpoint.save(folder.checkpoints, {**engine.state(), "seconds": seconds}, engine.plan.keep_checkpoints)
     folder.update_manifest(step=engine.step, seconds=round(seconds, 1))

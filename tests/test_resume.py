@@ -181,3 +181,13 @@ def test_interrupt_stops_cleanly_and_goes_on(recipe: Path, uninterrupted, tmp_pa
         assert folder.manifest()["status"] == "stopped"
     finish(start(command(recipe, tmp_path)))
     assert same(final_state(tmp_path), uninterrupted[0])
+
+
+def test_other_images_are_not_trained_on(recipe: Path, uninterrupted, tmp_path: Path):
+    finish(start(command(recipe, tmp_path)))
+    folder = RunFolder(tmp_path / "killed" / "seed-0")
+    folder.update_manifest(data={"fingerprint": "of other images"})
+    process = start(command(recipe, tmp_path))
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "the images are not those that this run began with" in output
