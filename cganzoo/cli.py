@@ -17,6 +17,8 @@ from .errors import CganzooError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from .plugins import Registry
+
 app = typer.Typer(
     name="cganzoo",
     help="A modular zoo of class-conditional GANs: methods are plugins, runs are TOML recipes.",
@@ -44,6 +46,13 @@ def main(arguments: list[str] | None = None) -> None:
             traceback.print_exc()
         _error_console().print(f"[bold red]error:[/] {_escaped(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
+    except (OSError, MemoryError) as error:
+        if debug:
+            traceback.print_exc()
+        place = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or "out of memory"
+        _error_console().print(f"[bold red]error:[/] {_escaped(place + reason)}", highlight=False, soft_wrap=True)
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -83,14 +92,13 @@ def run(
     from .resolution import resolve
     from .runs import RunFolder
 
-    limit = _seconds(time_limit) if time_limit else None
+    limit = None if time_limit is None else _seconds(time_limit)
     overrides = [*(overrides or []), *([f"train.seed={seed}"] if seed is not None else [])]
     resolved = resolve(recipes.load(recipe, overrides))
     folder = RunFolder(out / resolved.recipe.name / f"seed-{resolved.recipe.sections.train.seed}")
     with folder.claimed():
-        if fresh:
-            folder.clear()
-        folder.belong_to(resolved)
+        if not fresh:
+            folder.refuse_another(resolved)
 
         from .session import Session, pick_device  # torch, from here on
         from .terminal import Reporter
@@ -99,7 +107,7 @@ def run(
         reporter = Reporter(_console(), folder.log_file)
         stop = Stop.after(limit)
         try:
-            finished = Session(resolved, folder, reporter, pick_device(device)).run(stop)
+            finished = Session(resolved, folder, reporter, pick_device(device)).run(stop, fresh=fresh)
         except CganzooError as error:
             reporter.log(f"error: {error}")
             raise
@@ -113,7 +121,7 @@ def sample(
     classes: Annotated[
         list[str] | None, typer.Option("--class", "-c", metavar="CLASS", help="Name or index; may be repeated.")
     ] = None,
-    count: Annotated[int | None, typer.Option("-n", min=1, help="Images in all; default: 10 of each class.")] = None,
+    count: Annotated[int | None, typer.Option("-n", min=1, help="Images in all; default: 10 a class.")] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="A picture file for a grid; a folder for single PNG images.")
     ] = Path("samples.png"),
@@ -147,17 +155,23 @@ def export(
 def evaluate(
     source: Annotated[str, typer.Argument(metavar="RUN", help="Run folder.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print step, scores, real scores and protocol.")] = False,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one value for this evaluation: data.root=FOLDER."),
+    ] = None,
     device: Annotated[str, typer.Option(help='"auto", "cpu", "cuda" ...')] = "auto",
 ) -> None:
     """Score a run's newest checkpoint as its recipe says."""
     from . import runs
     from .scoring import evaluate_run, show
-    from .session import pick_device
+    from .session import pick_device, reproducible
     from .terminal import Reporter
 
     # With --json, standard output is the JSON alone; progress goes to standard error.
     reporter = Reporter(_error_console() if as_json else _console())
-    step, resolved, evaluation = evaluate_run(runs.find(source), reporter, pick_device(device))
+    where = pick_device(device)
+    with reproducible(where):
+        step, resolved, evaluation = evaluate_run(runs.find(source), reporter, where, overrides or [])
     if as_json:
         print(
             json.dumps(
@@ -210,8 +224,7 @@ def plugins(
                 "import it inside build",
                 soft_wrap=True,
             )
-    for failure in registry.failures:
-        _error_console().print(f"[red]failed:[/] {_escaped(str(failure))}", highlight=False, soft_wrap=True)
+    _tell_failures(registry)
 
 
 @recipes_app.callback()
@@ -257,7 +270,9 @@ def schema() -> None:
     from .plugins import load_plugins
     from .schema import recipe_schema
 
-    print(json.dumps(recipe_schema(load_plugins()), indent=2))
+    registry = load_plugins()
+    print(json.dumps(recipe_schema(registry), indent=2))
+    _tell_failures(registry)
 
 
 # --- helpers --------------------------------------------------------------------------------------------------------
@@ -271,6 +286,14 @@ def _console(**options: Any) -> Console:
 
 def _error_console() -> Console:
     return _console(stderr=True)
+
+
+def _tell_failures(registry: Registry) -> None:
+    """A line for each plugin that did not load, on standard error; with ``--debug`` its traceback, too."""
+    for failure in registry.failures:
+        _error_console().print(f"[red]failed:[/] {_escaped(str(failure))}", highlight=False, soft_wrap=True)
+        if DEBUG in sys.argv:
+            print(failure.traceback, file=sys.stderr)
 
 
 def _escaped(text: str) -> str:
@@ -288,9 +311,10 @@ def _near(location: str) -> str:
 
 
 def _seconds(text: str) -> float:
-    """``"1h30m"``, ``"9m"``, ``"90s"`` or ``"90"`` in seconds."""
-    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip())
+    """``"1h30m"``, ``"0.5h"``, ``"9m"``, ``"90s"`` or ``"90"`` in seconds."""
+    number = r"(\d+(?:\.\d+)?)"
+    match = re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s?)?", text.strip())
     if match is None or not any(match.groups()):
         raise CganzooError(f'--for {text}: is no time; write it like "90s", "9m" or "1h30m"')
-    hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return hours * 3600.0 + minutes * 60 + seconds
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + seconds

@@ -15,7 +15,7 @@ from .config import Schedule, value_at
 from .data.batches import Batches
 from .data.cache import ImageSet
 from .ema import Average
-from .errors import DivergenceError
+from .errors import DivergenceError, RunError
 from .networks import Generator
 from .optimizers import build_optimizer
 from .resolution import Resolved
@@ -40,6 +40,7 @@ class Engine:
     def __init__(self, resolved: Resolved, data: ImageSet, device: torch.device) -> None:
         sections = resolved.recipe.sections
         self.plan = plan = sections.train
+        self.digest = resolved.training_digest()
         self.device, self.num_classes = device, data.num_classes
         self.context = build_context(resolved, data)
 
@@ -149,7 +150,8 @@ class Engine:
         """
         self.mean_terms()
         for player, module in self.modules().items():
-            if not all(torch.stack([weight.isfinite().all() for weight in module.parameters()])):
+            finite = [weight.isfinite().all() for weight in module.parameters()]
+            if finite and not torch.stack(finite).all():
                 raise self._diverged(f"a weight of the {player} is not finite")
 
     def _diverged(self, what: str) -> DivergenceError:
@@ -175,6 +177,7 @@ class Engine:
     def state(self) -> dict[str, Any]:
         """Tensors and plain values from which :meth:`load_state` goes on as if never stopped."""
         return {
+            "recipe": self.digest,
             "step": self.step,
             "position": self.batches.position,
             "modules": {name: module.state_dict() for name, module in self.modules().items()},
@@ -185,7 +188,13 @@ class Engine:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state` gave."""
+        """Take over what :meth:`state` gave.
+
+        Raises:
+            RunError: it is the state of another recipe.
+        """
+        if state.get("recipe") != self.digest:
+            raise RunError("the checkpoint is another recipe's; --fresh starts over")
         self.step, self.batches.position = state["step"], state["position"]
         for name, module in self.modules().items():
             module.load_state_dict(state["modules"][name])
@@ -219,7 +228,7 @@ def _set_rate(optimizer: Optimizer, rate: float) -> None:
 @contextmanager
 def _frozen(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
     """No gradient for ``parameters`` meanwhile: the generator's step must not move, nor pay for, the other player."""
-    parameters = list(parameters)
+    parameters = [parameter for parameter in parameters if parameter.requires_grad]
     for parameter in parameters:
         parameter.requires_grad_(False)
     try:

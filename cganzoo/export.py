@@ -114,7 +114,7 @@ def class_index(class_names: Sequence[str], name: str | int) -> int:
     """
     if isinstance(name, str) and name in class_names:
         return list(class_names).index(name)
-    if str(name).isdigit() and int(name) < len(class_names):
+    if str(name).isdecimal() and int(name) < len(class_names):
         return int(name)
     shown = ", ".join(class_names[:10]) + (", ..." if len(class_names) > 10 else "")
     raise RunError(f'there is no class "{name}"; there are {len(class_names)}: {shown}')
@@ -130,6 +130,8 @@ def from_run(folder: RunFolder, device: torch.device | None = None) -> TrainedGe
     state, _ = checkpoint.newest(folder.checkpoints)
     if state is None or "classes" not in manifest:
         raise RunError(f"{folder.path}: has no checkpoint yet; run it first")
+    if state.get("recipe") != manifest["training"]:
+        raise RunError(f"{folder.checkpoints}: the checkpoint is another run's; put this run's own back")
     origin = Origin(
         recipe=folder.recipe_file.read_text(encoding="utf-8"),
         distribution=manifest["generator_distribution"],
@@ -140,7 +142,7 @@ def from_run(folder: RunFolder, device: torch.device | None = None) -> TrainedGe
     )
     weights = state["modules"]["average" if recipe.sections.evaluation.weights == "ema" else "generator"]
     generator = _build(recipe, origin)
-    generator.load_state_dict(weights)
+    _fill(generator, weights, f"{folder.path}", origin)
     generator.to(device or torch.device("cpu"))
     return TrainedGenerator(ready_to_sample(generator, len(origin.class_names)), origin)
 
@@ -198,14 +200,19 @@ def load_generator(file: str | Path, device: torch.device | str = "cpu") -> Trai
     except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
         raise RunError(f"{file}: is no generator that `cganzoo export` wrote") from error
     generator = _build(recipes.loads(origin.recipe, name=path.stem, source=f"recipe in {file}"), origin)
+    _fill(generator, weights, str(file), origin)
+    return TrainedGenerator(generator.to(device), origin)
+
+
+def _fill(generator: Generator, weights: dict[str, Tensor], place: str, origin: Origin) -> None:
     try:
         generator.load_state_dict(weights)
     except RuntimeError as error:
+        made_with = origin.provenance["versions"]["distributions"][origin.distribution]["version"]
         raise RunError(
-            f"{file}: its weights do not fit the generator that {origin.distribution} builds here; "
-            f"install the version it was made with: {origin.provenance['versions']['distributions']}"
+            f"{place}: the weights do not fit the generator that {origin.distribution} builds here; "
+            f"install the version they were made with: {origin.distribution}=={made_with}"
         ) from error
-    return TrainedGenerator(generator.to(device), origin)
 
 
 def _build(recipe: Recipe, origin: Origin) -> Generator:

@@ -51,16 +51,13 @@ def save(sheet: Image.Image, path: Path) -> Path:
     return path
 
 
-def rows_by_class(images: Tensor, classes: Tensor, wanted: Sequence[int], columns: int) -> tuple[Tensor, list[int]]:
-    """The first ``columns`` images of each wanted class, in rows; classes with too few are left out.
-
-    Returns:
-        images (rows * columns, C, H, W), and the class of each row.
+def rows_by_class(images: Tensor, classes: Tensor, wanted: Sequence[int], columns: int) -> Tensor:
+    """The first ``columns`` images of each wanted class in a row of its own, filled up with white where there are
+    fewer: (len(wanted) * columns, C, H, W).
     """
-    rows, found = [], []
+    blank = torch.ones_like(images[:1])
+    rows = []
     for label in wanted:
         members = images[classes == label][:columns]
-        if len(members) == columns:
-            rows.append(members)
-            found.append(label)
-    return torch.cat(rows) if rows else images[:0], found
+        rows += [members, blank.expand(columns - len(members), -1, -1, -1)]
+    return torch.cat(rows)

@@ -28,7 +28,7 @@ def draw(source: str, class_names: Sequence[str], count: int | None, out: Path, 
     Args:
         source: run folder, or exported file.
         class_names: classes to draw, names or indices; none: all, or unsorted for an unconditional generator.
-        count: images in all, shared by the classes in turn; default: ten of each class.
+        count: images in all, shared by the classes; default: ten of each class asked for, or of the first ten.
 
     Raises:
         RunError: no such run or class, or a class of an unconditional generator without a classifier to pick by.
@@ -38,7 +38,9 @@ def draw(source: str, class_names: Sequence[str], count: int | None, out: Path, 
     trained = load_generator(source, device) if folder is None else from_run(folder, device)
     labels = [class_index(trained.class_names, name) for name in class_names]
     rows = labels or list(range(len(trained.class_names)))
-    count = count or COLUMNS * (len(rows) if labels else min(DEFAULT_ROWS, len(rows)))
+    if count is None:
+        rows = rows if labels else rows[:DEFAULT_ROWS]
+        count = COLUMNS * len(rows)
     if trained.conditional:
         wanted = _by_class(count, rows)
         images = trained.sample(count, classes=wanted, seed=seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -46,5 +47,5 @@ def commit(folder: Path) -> str | None:
 
 
 def command() -> str:
-    """The command line, for the manifest."""
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """The command line, for the manifest: quoted, so that it can be pasted back into a shell."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])

@@ -34,7 +34,7 @@ Interval = Annotated[int, Field(ge=0)]
 
 
 class Choice(Config):
-    """A component by name, with its own options beside it: ``name = "dcgan"``, ``width = 32``."""
+    """A component by name, with its own options beside it: ``name = "mine"``, ``width = 32``."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -50,7 +50,7 @@ class Requires(Config):
     """The distributions that a run imports; no other plugin is imported."""
 
     cganzoo: str = Field("", description='Versions of the host, such as ">=0.1,<0.2".')
-    plugins: tuple[str, ...] = Field((), description='Distributions, such as "cganzoo-dcgan" or "cganzoo-dcgan>=0.1".')
+    plugins: tuple[str, ...] = Field((), description='Distributions, such as "cganzoo-mine" or "cganzoo-mine>=0.1".')
 
 
 class Data(Choice):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -82,6 +83,20 @@ class Resolved:
     def digest(self) -> str:
         """Identifies the run's recipe: equal exactly when every resolved value is."""
         return digest(self.values())
+
+    def training_digest(self) -> str:
+        """Identifies what decides the weights: equal for recipes that differ only in scoring and bookkeeping."""
+        return digest(training_values(self.values()))
+
+
+BOOKKEEPING = frozenset({"log_every", "checkpoint_every", "keep_checkpoints", "sample_every", "evaluate_every"})
+"""Keys of ``[train]`` that do not change a weight."""
+
+
+def training_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's values without those that may change while its run goes on: scoring, bookkeeping, version bounds."""
+    kept = {name: section for name, section in values.items() if name not in ("requires", "evaluation", "metrics")}
+    return {**kept, "train": {name: value for name, value in kept["train"].items() if name not in BOOKKEEPING}}
 
 
 def digest(values: Any) -> str:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from . import recipe as recipes
 from .errors import RunError
 from .files import UNFINISHED, write_whole
 from .recipe import Recipe
-from .resolution import Resolved
+from .resolution import Resolved, training_values
 
 
 class RunFolder:
@@ -39,7 +39,7 @@ class RunFolder:
     def _own_files(self) -> list[Path]:
         return [self.recipe_file, self.manifest_file, self.metrics_file, self.log_file, self.extractor_file]
 
-    def recipe(self) -> Recipe:
+    def recipe(self, overrides: Iterable[str] = ()) -> Recipe:
         """The resolved recipe that the run was started with."""
         try:
             text = self.recipe_file.read_text(encoding="utf-8")
@@ -47,7 +47,7 @@ class RunFolder:
             raise RunError(
                 f"{self.recipe_file}: cannot be read: {error.strerror or error}; this is no whole run"
             ) from error
-        return recipes.loads(text, name=self.path.parent.name, source=str(self.recipe_file))
+        return recipes.loads(text, name=self.path.parent.name, source=str(self.recipe_file), overrides=overrides)
 
     def manifest(self) -> dict[str, Any]:
         """Versions, device, timings, state of the run; empty before the first write."""
@@ -131,30 +131,47 @@ class RunFolder:
         finally:
             lock.release()
 
-    def belong_to(self, resolved: Resolved) -> None:
-        """Make this the folder of a recipe, or make sure that it is.
+    def refuse_another(self, resolved: Resolved) -> None:
+        """Make sure that a run that is under way here is this recipe's.
+
+        Scoring and bookkeeping may differ: they change no weight.
 
         Raises:
             RunError: it holds a run of another recipe; the sentence names the keys that differ.
         """
+        if not any(self.checkpoints.glob("step-*.pt")):
+            return  # whatever was begun here came to nothing
         if not self.recipe_file.is_file():
-            if any(self.checkpoints.glob("step-*.pt")):
-                raise RunError(f"{self.path}: holds checkpoints but no recipe.toml; choose another --out, or --fresh")
-            try:
-                self.samples.mkdir(exist_ok=True)
-                self.checkpoints.mkdir(exist_ok=True)
-                write_whole(self.recipe_file, resolved.toml())
-            except OSError as error:
-                raise RunError(
-                    f"{self.path}: cannot be written: {error.strerror or error}; choose another --out"
-                ) from error
-            return
-        differing = list(_differences(_values(self.recipe()), _values_of(resolved)))
+            raise RunError(f"{self.path}: holds checkpoints but no recipe.toml; choose another --out, or --fresh")
+        differing = list(_differences(training_values(_values(self.recipe())), training_values(_values_of(resolved))))
         if differing:
             shown = "; ".join(differing[:3]) + (f"; and {len(differing) - 3} more" if len(differing) > 3 else "")
             raise RunError(
                 f"{self.path}: holds a run of another recipe ({shown}); choose another --out, or --fresh to start over"
             )
+
+    def begin(self, resolved: Resolved, *, fresh: bool) -> None:
+        """Make this the folder of a recipe's run; ``fresh``, or without a checkpoint, what lies here is removed."""
+        if fresh or not any(self.checkpoints.glob("step-*.pt")):
+            self.clear()
+        try:
+            self.samples.mkdir(exist_ok=True)
+            self.checkpoints.mkdir(exist_ok=True)
+            write_whole(self.recipe_file, resolved.toml())
+        except OSError as error:
+            raise RunError(
+                f"{self.path}: cannot be written: {error.strerror or error}; choose another --out"
+            ) from error
+
+    def refuse_other_images(self, fingerprint: str) -> None:
+        """Make sure that the training images are those that the run began with.
+
+        Raises:
+            RunError: they are not.
+        """
+        began_with = self.manifest().get("data", {}).get("fingerprint")
+        if began_with is not None and began_with != fingerprint:
+            raise RunError(f"{self.path}: the images are not those that this run began with; put them back, or --fresh")
 
 
 def _values(recipe: Recipe) -> dict[str, Any]:

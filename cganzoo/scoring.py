@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from torch import Tensor
 from . import grids
 from .data.cache import ImageSet, cache_folder
 from .data.loading import load_data
-from .errors import DataError
+from .errors import DataError, RunError
 from .evaluate.config import ClassifierConfig
 from .evaluate.evaluation import Evaluation, Evaluator
 from .evaluate.extractor import Extractor
@@ -24,6 +26,7 @@ from .specs import BuildContext
 from .terminal import Reporter, ScoreRow
 
 GRID_ROWS, GRID_COLUMNS = 20, 10
+MAX_SORTED = 10_000  # samples to sort by the classifier for one grid
 
 
 class Scorer:
@@ -61,21 +64,45 @@ class Scorer:
 
         config = self.resolved.extractor
         assert isinstance(config, ClassifierConfig)
+        own = self._own_extractor()
+        if own is not None:
+            return own
         if "test" not in self.splits:
             raise DataError(
-                f'data set "{self.resolved.dataset.spec.name}": has no test images to measure the classifier on; '
-                "add some, or raise data.test_fraction"
+                f'data set "{self.resolved.dataset.spec.name}": has no test split to measure the classifier on, '
+                "so nothing can be scored; set metrics = [] to train without scores"
             )
         with self.reporter.stage("training the classifier for the scores") as progress:
             extractor = load_or_train(
                 self.data, self.splits["test"], config, cache_folder() / "classifiers", self.device, progress
             )
-        if not self.folder.extractor_file.is_file():
+        with suppress(OSError):  # of a folder that is only read, say: the cache holds it, too
             classifier.save(extractor, self.folder.extractor_file)
         self.reporter.say(
             f"classifier {config.model}: accuracy {extractor.accuracy:.4f} on {extractor.accuracy_count} test images"
         )
         return extractor
+
+    def _own_extractor(self) -> Extractor | None:
+        """The one in the run folder, which its scores were made with, if it is as the recipe says."""
+        from .evaluate import classifier
+
+        if not self.folder.extractor_file.is_file():
+            return None
+        with suppress(RunError):  # a damaged one is made again
+            own = classifier.load(self.folder.extractor_file, self.device)
+            if own.config == self.resolved.extractor and own.num_classes == self.data.num_classes:
+                return own
+        return None
+
+    def check(self) -> None:
+        """Find mistakes in the scoring options before hours of training, not after: build what scores will need.
+
+        Raises:
+            CganzooError: the extractor or a metric cannot be built, or there is nothing to measure the extractor on.
+        """
+        for metric in self.resolved.metrics:
+            metric.spec.build(metric.config, self._evaluator.context)
 
     @cached_property
     def _evaluator(self) -> Evaluator:
@@ -116,16 +143,17 @@ class Scorer:
             images, labels = _together(ready, count, self.data.num_classes, self.plan.seed, classes)
             assert labels is not None
         elif self.resolved.metrics:
-            # Ten times as many as are shown, so that each class that the generator makes fills its row.
-            images, _ = _together(ready, 10 * count, self.data.num_classes, self.plan.seed, None)
+            # Many more than are shown, so that each class that the generator makes fills its row.
+            count = min(10 * GRID_COLUMNS * self.data.num_classes, MAX_SORTED)
+            images, _ = _together(ready, count, self.data.num_classes, self.plan.seed, None)
+            extractor = self.extractor  # outside inference mode: it may have to be trained first
             with torch.inference_mode():
-                labels = torch.cat([self.extractor(part)[1].argmax(1) for part in torch.split(images, 500)])
+                labels = torch.cat([extractor(part)[1].argmax(1) for part in torch.split(images, 500)])
         else:  # no scores, hence no classifier to sort by
             images, _ = _together(ready, count, self.data.num_classes, self.plan.seed, None)
             return grids.save(grids.grid(images, GRID_COLUMNS), place)
-        rows, present = grids.rows_by_class(images, labels, classes, GRID_COLUMNS)
-        names = [self.data.class_names[label] for label in present]
-        return grids.save(grids.grid(rows, GRID_COLUMNS, names), place)
+        rows = grids.rows_by_class(images, labels, classes, GRID_COLUMNS)
+        return grids.save(grids.grid(rows, GRID_COLUMNS, [self.data.class_names[label] for label in classes]), place)
 
 
 def show(evaluation: Evaluation, resolved: Resolved, reporter: Reporter) -> None:
@@ -146,8 +174,8 @@ def show(evaluation: Evaluation, resolved: Resolved, reporter: Reporter) -> None
     reporter.scores(
         rows,
         f"{samples_of['count']:,} {samples_of['weights']} samples against {protocol['reference']['count']:,} real "
-        f"images; real halves: {halves['samples']} real images against the other {halves['reference']}, "
-        f"what a perfect generator would get; protocol {protocol['fingerprint']}",
+        f"images; real halves: the same scores of {halves['samples']} real images against the other "
+        f"{halves['reference']}; protocol {protocol['fingerprint']}",
     )
 
 
@@ -159,13 +187,25 @@ def _together(
     return torch.cat([images for images, _ in drawn]), labels
 
 
-def evaluate_run(folder: RunFolder, reporter: Reporter, device: torch.device) -> tuple[int, Resolved, Evaluation]:
+def evaluate_run(
+    folder: RunFolder, reporter: Reporter, device: torch.device, overrides: Sequence[str] = ()
+) -> tuple[int, Resolved, Evaluation]:
     """Score a run's newest checkpoint: its step, its recipe, the scores.
 
+    Args:
+        folder: the run's.
+        reporter: shows progress.
+        device: where to work.
+        overrides: changes of the recipe for this evaluation, such as another place of the same images.
+
     Raises:
-        CganzooError: the run has no checkpoint, or its data set or plugins are gone.
+        CganzooError: the run has no checkpoint or no metrics, or its data set or plugins are gone.
     """
-    resolved = resolve(folder.recipe())
+    resolved = resolve(folder.recipe(overrides))
+    if not resolved.metrics:
+        raise RunError(f"{folder.recipe_file}: lists no [[metrics]], so there is nothing to score")
     trained = from_run(folder, device)
-    scorer = Scorer(resolved, folder, reporter, load_data(resolved, reporter), device)
+    splits = load_data(resolved, reporter)
+    folder.refuse_other_images(splits["train"].fingerprint)
+    scorer = Scorer(resolved, folder, reporter, splits, device)
     return trained.origin.step, resolved, scorer.score(trained.generator)

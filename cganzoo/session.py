@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -12,7 +13,7 @@ from . import checkpoint, provenance
 from .data.cache import ImageSet
 from .data.loading import load_data
 from .engine import Engine
-from .errors import DivergenceError, RunError
+from .errors import CganzooError, DivergenceError, RunError
 from .evaluate.evaluation import Evaluation
 from .resolution import Resolved
 from .runs import RunFolder
@@ -34,59 +35,70 @@ class Session:
     def __init__(self, resolved: Resolved, folder: RunFolder, reporter: Reporter, device: torch.device) -> None:
         self.resolved, self.folder, self.reporter, self.device = resolved, folder, reporter, device
 
-    def run(self, stop: Stop) -> bool:
+    def run(self, stop: Stop, *, fresh: bool = False) -> bool:
         """Go on from the newest checkpoint, or start; returns whether the run came to its end.
+
+        What an earlier call left is removed (``fresh``) only when this one is known to be able to start.
 
         Raises:
             CganzooError: with the folder's last good checkpoint in place.
         """
-        say = self.reporter.say
-        if self._finished_before():
+        if not fresh and self._finished_before():
             return True
-        with reproducible(self.device), stop.on_signals():
+        with reproducible(self.device):
             splits = load_data(self.resolved, self.reporter)
             engine = Engine(self.resolved, splits["train"], self.device)
+            self.folder.begin(self.resolved, fresh=fresh)
             seconds = self._resume(engine, splits["train"])
             self._describe(engine, splits["train"])
-            weights = self.resolved.recipe.sections.evaluation.weights
             scorer = Scorer(self.resolved, self.folder, self.reporter, splits, self.device)
             try:
-                finished = train(
-                    engine,
-                    self.folder,
-                    self.reporter,
-                    stop,
-                    draw=lambda: scorer.draw(engine.ready_generator(weights), engine.step),
-                    evaluate=lambda: scorer.score(engine.ready_generator(weights)).scores,
-                    headlines=[metric.spec.outputs[0].name for metric in self.resolved.metrics],
-                    seconds=seconds,
-                )
+                return self._train_and_score(engine, scorer, stop, seconds)
             except DivergenceError as error:
                 self.folder.update_manifest(status="diverged")
                 last = checkpoint.steps(self.folder.checkpoints)
                 kept = f"the checkpoint of step {last[-1]} is kept" if last else "no checkpoint was written yet"
                 raise DivergenceError(f"{self.folder.path}: {error}; {kept}") from error
-            if not finished:
-                self.folder.update_manifest(status="stopped")
-                say(f"stopped at step {engine.step} of {engine.plan.steps}; the same command goes on from there")
-                return False
-            ready = engine.ready_generator(weights)
-            evaluation = scorer.score(ready) if self.resolved.metrics else None
-            grid = scorer.draw(ready, engine.step)
-            if evaluation is not None:
-                self.folder.append({"step": engine.step, "scores": evaluation.scores})
-                self.folder.update_manifest(
-                    scores=evaluation.scores, real=evaluation.real, protocol=evaluation.protocol
-                )
-                show(evaluation, self.resolved, self.reporter)
-            self.folder.update_manifest(status="finished", grid=grid.name)
-            say(f"samples: {grid}")
-            return True
+            except CganzooError:
+                self.folder.update_manifest(status="failed")
+                raise
+
+    def _train_and_score(self, engine: Engine, scorer: Scorer, stop: Stop, seconds: float) -> bool:
+        if self.resolved.metrics:
+            scorer.check()
+        weights = self.resolved.recipe.sections.evaluation.weights
+        with stop.on_signals():
+            finished = train(
+                engine,
+                self.folder,
+                self.reporter,
+                stop,
+                draw=lambda: scorer.draw(engine.ready_generator(weights), engine.step),
+                evaluate=lambda: scorer.score(engine.ready_generator(weights)).scores,
+                headlines=[metric.spec.outputs[0].name for metric in self.resolved.metrics],
+                seconds=seconds,
+            )
+        if not finished:
+            self.folder.update_manifest(status="stopped")
+            self.reporter.say(
+                f"stopped at step {engine.step} of {engine.plan.steps}; the same command goes on from there"
+            )
+            return False
+        ready = engine.ready_generator(weights)
+        if self.resolved.metrics:
+            evaluation = scorer.score(ready)
+            self.folder.append({"step": engine.step, "scores": evaluation.scores})
+            self.folder.update_manifest(scores=evaluation.scores, real=evaluation.real, protocol=evaluation.protocol)
+            show(evaluation, self.resolved, self.reporter)
+        grid = scorer.draw(ready, engine.step)
+        self.folder.update_manifest(status="finished", grid=grid.name)
+        self.reporter.say(f"samples: {grid}")
+        return True
 
     def _finished_before(self) -> bool:
         """Whether there is nothing left to do; then the scores are shown again."""
         manifest = self.folder.manifest()
-        if manifest.get("status") != "finished":
+        if manifest.get("status") != "finished" or manifest.get("recipe") != self.resolved.digest():
             return False
         self.reporter.say(f"{self.folder.path}: is finished; --fresh starts over")
         if self.resolved.metrics:
@@ -96,7 +108,6 @@ class Session:
 
     def _resume(self, engine: Engine, data: ImageSet) -> float:
         """Take over the newest checkpoint, if there is one; returns the training seconds spent so far."""
-        before = self.folder.manifest()
         state, damaged = checkpoint.newest(self.folder.checkpoints)
         for sentence in damaged:
             self.reporter.say(f"{sentence}: passed over", style="yellow")
@@ -105,20 +116,32 @@ class Session:
                 raise RunError(f"{self.folder.path}: no checkpoint is readable; --fresh starts over")
             self.folder.forget_after(0)
             return 0.0
-        if before.get("data", {}).get("fingerprint") != data.fingerprint:
-            raise RunError(
-                f"{self.folder.path}: the images are not those that this run began with; --fresh starts over"
+        self.folder.refuse_other_images(data.fingerprint)
+        began = self.folder.manifest()
+        if began and {key: began.get(key) for key in self._place()} != self._place():
+            self.reporter.say(
+                "note: this run began with other versions or on another device; going on may not give the same bits",
+                style="yellow",
             )
-        versions = provenance.versions(self.resolved.providers)
-        if before.get("versions") != versions:
-            self.reporter.say("note: this run began with other versions; going on may not give the same bits", "yellow")
-        engine.load_state(state)
+        try:
+            engine.load_state(state)
+        except (RuntimeError, KeyError) as error:
+            raise RunError(f"{self.folder.checkpoints}: the checkpoint does not fit; --fresh starts over") from error
         self.folder.forget_after(engine.step)
         if engine.step < engine.plan.steps:
             self.reporter.say(f"going on from step {engine.step}")
         return float(state["seconds"])
 
+    def _place(self) -> dict[str, Any]:
+        """What else decides the bits of a run, beside its recipe and its images."""
+        return {
+            "versions": provenance.versions(self.resolved.providers),
+            "device": device_name(self.device),
+            "threads": torch.get_num_threads(),
+        }
+
     def _describe(self, engine: Engine, data: ImageSet) -> None:
+        """Write the manifest: what the run began with, and each call that took it further."""
         counts = {
             name: sum(parameter.numel() for parameter in module.parameters())
             for name, module in (
@@ -127,14 +150,15 @@ class Session:
                 ("objective", engine.objective),
             )
         }
+        before = self.folder.manifest()
+        place = self._place()
         self.folder.update_manifest(
             name=self.resolved.recipe.name,
             recipe=self.resolved.digest(),
+            training=self.resolved.training_digest(),
             seed=engine.plan.seed,
-            command=provenance.command(),
-            versions=provenance.versions(self.resolved.providers),
-            device=device_name(self.device),
-            threads=torch.get_num_threads(),
+            **{key: before.get(key, value) for key, value in place.items()},
+            calls=[*before.get("calls", []), {"command": provenance.command(), "from_step": engine.step, **place}],
             parameters=counts,
             generator_distribution=self.resolved.generator.provider.distribution,
             classes=list(data.class_names),

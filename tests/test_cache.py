@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -112,6 +114,69 @@ def test_a_kill_while_packing_leaves_nothing_that_is_read(tmp_path: Path, monkey
             pack(tmp_path)
     assert [entry.name[0] for entry in entries(tmp_path)] == ["."]
     assert len(pack(tmp_path)["train"].labels) == 30
+
+
+def test_what_killed_packings_left_is_removed_after_a_day(tmp_path: Path) -> None:
+    key = "0123456789abcdef"
+    recent, yesterday = time.time() - 23 * 3600, time.time() - 25 * 3600
+
+    def left(name: str, folder_time: float, file_time: float) -> Path:
+        folder = tmp_path / "datasets" / name
+        folder.mkdir(parents=True)
+        (folder / "train.images").write_bytes(b"12345678")
+        os.utime(folder / "train.images", (file_time, file_time))
+        os.utime(folder, (folder_time, folder_time))
+        return folder
+
+    stale = [left(f".set-4px-{key}-abcd_123", yesterday, yesterday), left(f".other-32px-{key}-00000000", 1, 1)]
+    kept = [
+        left(f".set-4px-{key}-recent00", recent, recent),
+        left(f".set-4px-{key}-writing0", yesterday, recent),
+        left(f"set-32px-{key}", yesterday, yesterday),
+        left(".somebodys-else", yesterday, yesterday),
+    ]
+    pack(tmp_path)
+    assert not any(folder.exists() for folder in stale)
+    assert all((folder / "train.images").is_file() for folder in kept)
+    assert len(entries(tmp_path)) == len(kept) + 1
+
+
+def test_the_folder_of_a_packing_is_known_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    move = cache._move
+
+    def watched(beside: Path, place: Path) -> None:
+        seen.append(beside.name)
+        move(beside, place)
+
+    monkeypatch.setattr(cache, "_move", watched)
+    pack(tmp_path)
+    assert cache.LEFTOVER.fullmatch(seen[0])
+    assert not cache.LEFTOVER.fullmatch(entries(tmp_path)[0].name)
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_an_image_that_cannot_be_made_into_pixels_is_named(tmp_path: Path, skip: bool) -> None:
+    class Floats(ArraySource):
+        def read(self, split: str, index: int) -> Image.Image:
+            image = super().read(split, index)
+            return image.convert("F") if (split, index) == ("test", 4) else image
+
+        def skip_unreadable(self) -> bool:
+            return skip
+
+    of = Floats(source()._splits, ("a", "b", "c"))
+    told = "image 4 of the test split: cannot be made into pixels (a float image has no agreed range of values; "
+    if skip:
+        splits = pack(tmp_path, of)
+        assert (len(splits["train"].labels), splits["test"].labels.tolist()) == (30, [0, 1, 2, 0, 2])
+        (sentence,) = splits["test"].skipped
+        assert sentence.startswith(told)
+    else:
+        with pytest.raises(DataError) as caught:
+            pack(tmp_path, of)
+        assert str(caught.value).startswith(told)
+        assert entries(tmp_path) == []
 
 
 def full_disk(*_: Any, **__: Any) -> Any:

@@ -131,6 +131,7 @@ def test_the_same_command_again_trains_nothing_more(run: Path, cganzoo_command):
     before = checkpoint.stat().st_mtime_ns
     result = cganzoo_command("run", run.parents[2] / "tiny.toml", "--out", run.parents[1])
     assert result.code == 0
+    assert "is finished" in result.out
     assert "am_score" in result.out
     assert "\x1b" not in result.out
     assert checkpoint.stat().st_mtime_ns == before
@@ -146,6 +147,66 @@ def test_another_recipe_in_the_folder_is_refused_and_fresh_starts_over(run: Path
     assert cganzoo_command(*arguments, "--fresh").code == 0
     manifest = json.loads((tmp_path / "copy" / "runs" / "tiny" / "seed-0" / "manifest.json").read_text())
     assert manifest["step"] == 4
+
+
+def test_fresh_removes_nothing_before_the_new_run_can_start(run: Path, tmp_path: Path, cganzoo_command):
+    shutil.copytree(run.parents[2], tmp_path / "copy")
+    arguments = ["run", tmp_path / "copy" / "tiny.toml", "--out", tmp_path / "copy" / "runs", "--fresh"]
+    for mistake in (["--device", "tpu9"], ["--set", "data.image_size=12"]):
+        assert cganzoo_command(*arguments, *mistake).code == 2
+    assert list((tmp_path / "copy" / "runs" / "tiny" / "seed-0" / "checkpoints").iterdir())
+
+
+def test_a_start_that_failed_does_not_own_the_folder(tmp_path: Path, cganzoo_command):
+    file = tmp_path / "mine.toml"
+    file.write_text(SCORED.format(conditional="true", labeling="predefined"))
+    arguments = ["run", file, "--out", tmp_path, "--set", "metrics=[]"]
+    assert cganzoo_command(*arguments, "--set", "data.image_size=12").code == 2
+    assert cganzoo_command(*arguments).code == 0
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(run: Path, dynamic_run: Path, tmp_path: Path, cganzoo_command):
+    shutil.copytree(run.parents[2], tmp_path / "copy")
+    folder = tmp_path / "copy" / "runs" / "tiny" / "seed-0"
+    for checkpoint in (folder / "checkpoints").iterdir():
+        checkpoint.unlink()
+    shutil.copy(next((dynamic_run / "checkpoints").iterdir()), folder / "checkpoints" / "step-00000010.pt")
+    again = ["run", tmp_path / "copy" / "tiny.toml", "--out", tmp_path / "copy" / "runs", "--set", "evaluation.seed=1"]
+    for command in (again, ["evaluate", folder], ["export", folder, tmp_path / "x.safetensors"]):
+        result = cganzoo_command(*command)
+        assert result.code == 2
+        assert "checkpoint is another" in result.err
+
+
+def test_scores_may_be_changed_after_training(run: Path, tmp_path: Path, cganzoo_command):
+    shutil.copytree(run.parents[2], tmp_path / "copy")
+    arguments = ["run", tmp_path / "copy" / "tiny.toml", "--out", tmp_path / "copy" / "runs"]
+    result = cganzoo_command(*arguments, "--set", "evaluation.samples=40")
+    assert result.code == 0
+    manifest = json.loads((tmp_path / "copy" / "runs" / "tiny" / "seed-0" / "manifest.json").read_text())
+    assert manifest["protocol"]["samples"]["count"] == 40
+    assert manifest["step"] == 12
+    assert len(manifest["calls"]) == 2
+
+
+def test_a_wrong_extractor_is_told_before_training(tmp_path: Path, cganzoo_command):
+    file = tmp_path / "wrong.toml"
+    file.write_text(
+        SCORED.format(conditional="true", labeling="predefined").replace(
+            "width = 4, epochs", "model = 'resnt18', epochs"
+        )
+    )
+    result = cganzoo_command("run", file, "--out", tmp_path)
+    assert result.code == 2
+    assert "resnet18" in result.err
+    assert not (tmp_path / "wrong" / "seed-0" / "metrics.jsonl").read_text()
+
+
+def test_a_grid_before_any_score(tmp_path: Path, cganzoo_command, monkeypatch):
+    monkeypatch.setenv("CGANZOO_CACHE", str(tmp_path / "cold"))
+    file = tmp_path / "grid.toml"
+    file.write_text(SCORED.format(conditional="false", labeling="dynamic").replace("evaluate_every = 8\n", ""))
+    assert cganzoo_command("run", file, "--out", tmp_path).code == 0
 
 
 def test_a_time_limit_stops_with_a_checkpoint_and_the_same_command_goes_on(tmp_path: Path, cganzoo_command):
@@ -262,6 +323,40 @@ def test_export_gives_the_same_bytes_and_loads_to_the_same_images(run: Path, tmp
         sorted((tmp_path / "from-run").iterdir()), sorted((tmp_path / "from-file").iterdir()), strict=True
     ):
         assert mine.read_bytes() == theirs.read_bytes()
+
+
+def test_two_hundred_classes_are_sampled_ten_by_ten(tmp_path: Path, cganzoo_command):
+    for name in range(12):
+        folder = tmp_path / "images" / f"class {name:03}"
+        folder.mkdir(parents=True)
+        for index in range(4):
+            Image.new("RGB", (40, 32), (name * 20, index * 60, 90)).save(folder / f"{index}.png")
+    file = tmp_path / "mine.toml"
+    file.write_text(SCORED.format(conditional="true", labeling="predefined"))
+    root = tmp_path / "images"
+    result = cganzoo_command(
+        "run", file, "--out", tmp_path / "runs", "--set", "data.name=folder", "--set", f"data.root={root}",
+        "--set", "data.image_size=32", "--set", "metrics=[]",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    assert cganzoo_command("sample", tmp_path / "runs", "-o", tmp_path / "all.png").code == 0
+    assert cganzoo_command("sample", tmp_path / "runs", "-o", tmp_path / "singles").code == 0
+    names = [path.name for path in (tmp_path / "singles").iterdir()]
+    assert len(names) == 100
+    assert sum("class_009" in name for name in names) == 10
+    assert not any("class_010" in name for name in names)
+    moved = tmp_path / "elsewhere"
+    root.rename(moved)
+    assert "no such folder" in cganzoo_command("evaluate", tmp_path / "runs", "--set", "metrics=[{name='fid'}]").err
+
+
+def test_nothing_to_score_is_told(tmp_path: Path, cganzoo_command):
+    file = tmp_path / "unscored.toml"
+    file.write_text(SCORED.format(conditional="true", labeling="predefined"))
+    assert cganzoo_command("run", file, "--out", tmp_path, "--set", "metrics=[]").code == 0
+    result = cganzoo_command("evaluate", tmp_path / "unscored")
+    assert result.code == 2
+    assert "lists no [[metrics]]" in result.err
 
 
 # --- lists ----------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from sklearn.datasets import load_digits
 from cganzoo.data.batches import to_unit
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import DivergenceError, RecipeError, RunError
+from cganzoo.evaluate import classifier_training
 from cganzoo.evaluate.classifier import Classifier, Shape, load, save
 from cganzoo.evaluate.classifier_training import augment, load_or_train, train
 from cganzoo.evaluate.config import ClassifierConfig
@@ -166,6 +168,22 @@ def test_a_saved_classifier_needs_nothing_but_its_file(tmp_path: Path) -> None:
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"nothing\.safetensors: no such file"):
         load(tmp_path / "nothing.safetensors")
+
+
+def test_a_cache_that_may_only_be_read_serves_what_it_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = load_or_train(TRAIN, TEST, TINY, tmp_path, CPU)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(classifier_training, "FileLock", refuse)
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    steps = Steps()
+    assert load_or_train(TRAIN, TEST, TINY, tmp_path, CPU, steps).protocol() == first.protocol()
+    assert steps.told == []
+    stored(tmp_path).unlink()
+    with pytest.raises(RunError, match=r"cannot be written \(Read-only file system\); set CGANZOO_CACHE"):
+        load_or_train(TRAIN, TEST, TINY, tmp_path, CPU)
 
 
 def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:

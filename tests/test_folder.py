@@ -264,6 +264,42 @@ def test_damaged_images_are_named_with_what_to_do(damaged: Path) -> None:
     assert str(caught.value) in told
 
 
+@pytest.fixture
+def unconvertible(tmp_path: Path) -> Path:
+    """Good images, and two that decode but cannot be turned gray."""
+    fill(tmp_path, *(f"{split}/{name}/good{i}.png" for split in ("train", "test") for name in "ab" for i in range(3)))
+    Image.new("LAB", (6, 6)).save(tmp_path / "train" / "a" / "lab.tif")
+    Image.fromarray(np.full((6, 6), 0.5, np.float32)).save(tmp_path / "train" / "b" / "float.tif")
+    return tmp_path
+
+
+NO_PICTURES = {
+    "lab.tif": "cannot be made into pixels (conversion from LAB to RGB not supported)",
+    "float.tif": "cannot be made into pixels (a float image has no agreed range of values; save it with 8 or 16 bits)",
+}
+
+
+@pytest.mark.parametrize("name", NO_PICTURES)
+def test_images_that_are_no_pictures_are_named_with_what_to_do(unconvertible: Path, name: str) -> None:
+    bad, other = sorted(unconvertible.rglob("*.tif"), key=lambda path: path.name != name)
+    other.unlink()
+    with pytest.raises(DataError) as caught:
+        packed(source(unconvertible), name="folder", image_size=4, channels=1)
+    assert str(caught.value) == (
+        f'{bad}: {NO_PICTURES[name]}; mend or remove it, or set data.unreadable = "skip" to leave such files out'
+    )
+
+
+def test_images_that_are_no_pictures_are_left_out_when_told_so(unconvertible: Path) -> None:
+    train = packed(source(unconvertible, "skip"), name="folder", image_size=4, channels=1)["train"]
+    assert np.bincount(train.labels).tolist() == [3, 3]
+    assert (train.images == 76).all(), "only good ones, whose red is this gray"
+    folder = unconvertible / "train"
+    assert train.skipped == tuple(
+        f"{folder / place / name}: {reason}" for place, (name, reason) in zip("ab", NO_PICTURES.items(), strict=True)
+    )
+
+
 def test_damaged_images_are_left_out_only_when_told_so(damaged: Path) -> None:
     for _ in range(2):  # packed, and read again
         splits = packed(source(damaged, "skip"), name="folder", image_size=4, channels=3)

@@ -101,6 +101,19 @@ def test_sixteen_bits_keep_the_upper_byte() -> None:
     np.testing.assert_array_equal(square(Image.fromarray(deep.astype(np.int32)), 8, 3)[2], deep >> 8)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_floats_are_refused(channels: int) -> None:
+    """Pillow would round them: a picture in [0, 1] would be black."""
+    image = Image.fromarray(np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8))
+    with pytest.raises(ValueError, match="a float image has no agreed range of values; save it with 8 or 16 bits"):
+        square(image, 8, channels)
+
+
+def test_a_mode_that_cannot_be_converted_is_refused() -> None:
+    with pytest.raises(ValueError, match="conversion from LAB"):
+        square(Image.new("LAB", (8, 8)), 8, 1)
+
+
 def test_what_is_transparent_is_white() -> None:
     pixels = noise(8, 8, 4)
     alpha = pixels[:, :, 3:] / 255

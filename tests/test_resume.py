@@ -18,7 +18,7 @@ from cganzoo.runs import RunFolder
 
 RECIPE = """
 [requires]
-plugins = ["cganzoo-amgan", "cganzoo-dcgan"]
+plugins = ["cganzoo-acgan", "cganzoo-dcgan"]
 [data]
 name = "digits"
 image_size = 8
@@ -29,10 +29,11 @@ width = 4
 name = "dcgan"
 width = 4
 [loss]
-name = "amgan"
+name = "acgan"
+generator_class_weight = { from = 1.0, to = 0.1 }
 [optimizer.generator]
 name = "adam"
-lr = { from = 1e-3, to = 0.0 }
+lr = { from = 1e-3, to = 0.0, curve = "cosine" }
 [optimizer.discriminator]
 name = "sgd"
 lr = 1e-2
@@ -40,6 +41,7 @@ momentum = 0.5
 [train]
 steps = 60
 batch_size = 16
+discriminator_steps = 2
 log_every = 4
 checkpoint_every = 7
 """
@@ -183,10 +185,30 @@ def test_interrupt_stops_cleanly_and_goes_on(recipe: Path, uninterrupted, tmp_pa
     assert same(final_state(tmp_path), uninterrupted[0])
 
 
+SCORES = [
+    "--set", "train.evaluate_every=20", "--set", "train.sample_every=15", "--set", "evaluation.samples=50",
+    "--set", "requires.plugins=['cganzoo-acgan', 'cganzoo-dcgan', 'cganzoo-scores']",
+    "--set", "metrics=[{name='am_score'}]",
+    "--set", "evaluation.extractor={name='classifier', width=4, epochs=1}",
+]  # fmt: skip
+
+
+def test_scores_and_pictures_on_the_way_change_no_bit(recipe: Path, uninterrupted, tmp_path: Path):
+    """Killed and taken up again, too: the classifier is trained before, and loaded after."""
+    process = start(["step", "38", *command(recipe, tmp_path), *SCORES], KILLED)
+    process.communicate(timeout=240)
+    assert process.returncode == -signal.SIGKILL
+    output = finish(start([*command(recipe, tmp_path), *SCORES]))
+    assert "going on from step 35" in output
+    assert same(final_state(tmp_path), uninterrupted[0])
+    records = RunFolder(tmp_path / "killed" / "seed-0").records()
+    assert [record["step"] for record in records if "scores" in record] == [20, 40, 60]
+
+
 def test_other_images_are_not_trained_on(recipe: Path, uninterrupted, tmp_path: Path):
     finish(start(command(recipe, tmp_path)))
     folder = RunFolder(tmp_path / "killed" / "seed-0")
-    folder.update_manifest(data={"fingerprint": "of other images"})
+    folder.update_manifest(data={"fingerprint": "of other images"}, status="stopped")
     process = start(command(recipe, tmp_path))
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 2

@@ -26,7 +26,7 @@ def folder(tmp_path: Path, resolved: Resolver) -> RunFolder:
     """A run of the tiny recipe that has just begun."""
     made = RunFolder(tmp_path / "tiny" / "seed-0")
     with made.claimed():
-        made.belong_to(resolved())
+        made.begin(resolved(), fresh=False)
     return made
 
 
@@ -96,29 +96,57 @@ def test_a_place_that_cannot_be_a_folder_is_told(tmp_path: Path) -> None:
 
 def test_the_same_recipe_may_come_back(folder: RunFolder, resolved: Resolver) -> None:
     before = folder.recipe_file.read_bytes()
-    folder.belong_to(resolved("train.ema_decay=0.999"))
-    folder.belong_to(resolved(text=folder.recipe_file.read_text()))
+    (folder.checkpoints / "step-00000001.pt").touch()
+    for same in (resolved("train.ema_decay=0.999"), resolved(text=folder.recipe_file.read_text())):
+        folder.refuse_another(same)
+        folder.begin(same, fresh=False)
     assert folder.recipe_file.read_bytes() == before
+    assert (folder.checkpoints / "step-00000001.pt").exists()
     assert folder.recipe().name == "tiny"
     assert folder.recipe().sections.train == resolved().recipe.sections.train
 
 
 def test_another_recipe_is_named_by_what_differs(folder: RunFolder, resolved: Resolver) -> None:
-    assert told(lambda: folder.belong_to(resolved("train.steps=21", "optimizer.generator.lr={from=1, to=0}"))) == (
+    (folder.checkpoints / "step-00000001.pt").touch()
+    other = resolved("train.steps=21", "optimizer.generator.lr={from=1, to=0}")
+    assert told(lambda: folder.refuse_another(other)) == (
         f"{folder.path}: holds a run of another recipe (optimizer.generator.lr is 0.0004 there, "
-        '{"curve": "linear", "from": 1.0, "to"... here; train.steps is 20 there, 21 here); '
+        '{"after": 0, "curve": "linear", "from"... here; train.steps is 20 there, 21 here); '
         "choose another --out, or --fresh to start over"
     )
-    many = [f"train.{key}={value}" for key, value in {"steps": 1, "seed": 1, "batch_size": 1, "log_every": 1}.items()]
-    assert "; and 1 more)" in told(lambda: folder.belong_to(resolved(*many)))
-    absent = told(lambda: folder.belong_to(resolved("evaluation.extractor={name='classifier', width=8}")))
-    assert "(evaluation.extractor.width is absent there, 8 here)" in absent
+    many = {"train.steps": 1, "train.seed": 1, "train.batch_size": 1, "train.discriminator_steps": 2}
+    assert "; and 1 more)" in told(lambda: folder.refuse_another(resolved(*(f"{k}={v}" for k, v in many.items()))))
+
+
+def test_scoring_and_bookkeeping_may_change_on_the_way(folder: RunFolder, resolved: Resolver) -> None:
+    checkpoint = folder.checkpoints / "step-00000001.pt"
+    checkpoint.touch()
+    other = resolved("train.log_every=3", "evaluation.extractor={name='classifier', width=8}", "evaluation.samples=9")
+    folder.refuse_another(other)
+    folder.begin(other, fresh=False)
+    assert folder.recipe().sections.evaluation.samples == 9
+    assert checkpoint.exists()
+
+
+def test_a_start_that_came_to_nothing_owns_nothing(folder: RunFolder, resolved: Resolver) -> None:
+    folder.append({"step": 3})
+    folder.refuse_another(resolved("train.steps=99"))
+    folder.begin(resolved("train.steps=99"), fresh=False)
+    assert folder.recipe().sections.train.steps == 99
+    assert folder.records() == []
+
+
+def test_other_images_are_refused(folder: RunFolder) -> None:
+    folder.refuse_other_images("anything")  # a run that has not begun
+    folder.update_manifest(data={"fingerprint": "mine"})
+    folder.refuse_other_images("mine")
+    assert "the images are not those that this run began with" in told(lambda: folder.refuse_other_images("theirs"))
 
 
 def test_checkpoints_without_a_recipe_are_not_taken_over(folder: RunFolder, resolved: Resolver) -> None:
     (folder.checkpoints / "step-00000001.pt").touch()
     folder.recipe_file.unlink()
-    assert told(lambda: folder.belong_to(resolved())) == (
+    assert told(lambda: folder.refuse_another(resolved())) == (
         f"{folder.path}: holds checkpoints but no recipe.toml; choose another --out, or --fresh"
     )
     assert told(folder.recipe) == (
@@ -140,10 +168,9 @@ def test_fresh_removes_what_is_the_runs_and_leaves_the_rest(folder: RunFolder, r
     others = [folder.path / "notes.txt", folder.checkpoints / "best.pt", folder.samples / "favourite.png"]
     for file in [*mine, *others]:
         file.touch()
-    folder.clear()
-    assert not any(file.exists() for file in [*mine, folder.recipe_file])
+    folder.begin(resolved("train.steps=99"), fresh=True)
+    assert not any(file.exists() for file in mine)
     assert all(file.exists() for file in others)
-    folder.belong_to(resolved("train.steps=99"))
     assert folder.recipe().sections.train.steps == 99
 
 
@@ -190,7 +217,7 @@ def test_a_full_disk_is_told_and_what_was_there_stays(
         "manifest": (folder.manifest_file, lambda: folder.update_manifest(step=2)),
         "record": (folder.metrics_file, lambda: folder.append({"step": 2})),
         "forget": (folder.metrics_file, lambda: folder.forget_after(0)),
-        "recipe": (other.path, lambda: other.belong_to(resolved())),
+        "recipe": (other.path, lambda: other.begin(resolved(), fresh=False)),
     }
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", refuse)
@@ -214,7 +241,7 @@ def test_a_run_is_found_by_itself_and_from_above(folder: RunFolder, tmp_path: Pa
         assert find(place).path == folder.path
     other = RunFolder(folder.path.parent / "seed-1")
     other.path.mkdir()
-    other.belong_to(resolved("train.seed=1"))
+    other.begin(resolved("train.seed=1"), fresh=False)
     assert told(lambda: find(tmp_path)) == f"{tmp_path}: holds 2 runs; name one of {folder.path}, {other.path}"
     assert find(other.path).path == other.path
 

@@ -48,6 +48,8 @@ def test_a_plugin_is_a_whole_distribution(folder: Path):
     assert "cganzoo>=0.1,<0.2" in values["dependencies"]
     assert values["entry-points"]["cganzoo"] == {folder.name: f"cganzoo_{folder.name}"}
     assert len((folder / "README.md").read_text()) > 500
+    assert values["license-files"] == ["LICENSE"]
+    assert (folder / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
     assert list((folder / "tests").glob("test_*.py"))
     assert (folder / f"cganzoo_{folder.name}" / "config.py").is_file()
 

@@ -10,10 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +32,11 @@ Progress = Callable[[int, int], None]
 """Called with (done, total)."""
 
 CHUNK = 1024  # images in memory at a time while packing
+
+LEFTOVER = re.compile(r"\..+-\d+px-[0-9a-f]{16}-\w{8}")
+"""Name of the folder that a set is packed in before it is moved to its place."""
+
+LEFTOVER_AGE = 24 * 60 * 60  # seconds
 
 
 @dataclass(frozen=True)
@@ -112,6 +120,7 @@ def _pack(source: ImageSource, place: Path, image_size: int, channels: int, prog
     total, done = sum(len(part) for part in labels.values()), 0
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(place.parent)
         beside = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
     except OSError as error:
         raise _unwritable(place, error) from error
@@ -151,6 +160,16 @@ def _pack(source: ImageSource, place: Path, image_size: int, channels: int, prog
         shutil.rmtree(beside, ignore_errors=True)
 
 
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what killed packings left behind; one that is still at work has written to its files within the day."""
+    for entry in folder.iterdir():
+        if LEFTOVER.fullmatch(entry.name):
+            with suppress(OSError):  # another process moved or removed it first
+                written = max(path.stat().st_mtime for path in (entry, *entry.iterdir()))
+                if time.time() - written > LEFTOVER_AGE:
+                    shutil.rmtree(entry, ignore_errors=True)
+
+
 def _unwritable(place: Path, error: OSError) -> DataError:
     return DataError(
         f"{place.parent}: packed images cannot be written here: {error.strerror or error}; "
@@ -184,7 +203,11 @@ def _decoded(
 
     def decode(index: int) -> np.ndarray | DataError:
         try:
-            return square(source.read(split, index), size, channels)
+            image = source.read(split, index)
+            try:
+                return square(image, size, channels)
+            except Exception as error:  # Pillow, on a mode that it cannot convert or an image that was not decoded yet
+                raise source.unreadable(split, index, f"cannot be made into pixels ({error})") from error
         except DataError as error:
             if not source.skip_unreadable():
                 raise

@@ -96,19 +96,19 @@ class FolderSource(ImageSource):
 
     def read(self, split: str, index: int) -> Image.Image:
         """See :class:`ImageSource`."""
-        path = self._files[split][index]
         try:
-            image: Image.Image = Image.open(path, formats=self._formats)
+            image: Image.Image = Image.open(self._files[split][index], formats=self._formats)
             image.load()
         except UnidentifiedImageError as error:
-            raise self._unreadable(path, "is not an image") from error
+            raise self.unreadable(split, index, "is not an image") from error
         except Exception as error:  # decoders raise whatever they meet in a damaged file, from EOFError to zlib.error
-            raise self._unreadable(path, f"cannot be decoded ({error})") from error
+            raise self.unreadable(split, index, f"cannot be decoded ({error})") from error
         return image
 
-    def _unreadable(self, path: Path, reason: str) -> DataError:
+    def unreadable(self, split: str, index: int, reason: str) -> DataError:
+        """See :class:`ImageSource`."""
         advice = "" if self._skip else '; mend or remove it, or set data.unreadable = "skip" to leave such files out'
-        return DataError(f"{path}: {reason}{advice}")
+        return DataError(f"{self._files[split][index]}: {reason}{advice}")
 
     def fingerprint(self) -> str:
         """Hash of every path with its size and time of change: reading every pixel at each start would be slow."""

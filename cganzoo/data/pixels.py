@@ -24,6 +24,9 @@ def square(image: Image.Image, size: int, channels: int) -> np.ndarray:
     """The largest centred square, scaled to ``size``: (channels, size, size) uint8.
 
     The camera's orientation tag is obeyed, transparency is laid over white, 16-bit gray keeps its upper byte.
+
+    Raises:
+        ValueError: the image's mode has no meaning as pixels: floats, or a colour space that Pillow cannot convert.
     """
     image = _plain(_upright(image), "L" if channels == 1 else "RGB")
     side = min(image.size)
@@ -44,6 +47,8 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _plain(image: Image.Image, mode: str) -> Image.Image:
+    if image.mode == "F":
+        raise ValueError("a float image has no agreed range of values; save it with 8 or 16 bits")
     if image.mode.startswith("I;16") or image.mode == "I":
         # Pillow's own conversion clips at 255 instead of scaling.
         image = Image.fromarray((np.asarray(image).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8))

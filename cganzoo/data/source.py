@@ -9,6 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image
 
+from cganzoo.errors import DataError
+
 
 class ImageSource(ABC):
     """Labelled images by split (``"train"``, and ``"test"`` where there is one), before resizing.
@@ -34,6 +36,10 @@ class ImageSource(ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """Changes when any image or label does; cheap to compute (a folder looks at sizes and dates, not pixels)."""
+
+    def unreadable(self, split: str, index: int, reason: str) -> DataError:
+        """The error for an image that cannot be used; override it to name the file and what to do about it."""
+        return DataError(f"image {index} of the {split} split: {reason}")
 
     def skip_unreadable(self) -> bool:
         """Whether an image that cannot be read is left out (and counted) instead of ending the run."""

@@ -16,7 +16,11 @@ class ClassifierConfig(Config):
     )
     epochs: int = Field(30, ge=1, description="Passes over the training split.")
     batch_size: int = Field(64, ge=2, description="Images in a training batch.")
-    learning_rate: float = Field(0.1, gt=0, description="Peak rate of SGD with Nesterov momentum 0.9, one cycle.")
+    learning_rate: float = Field(
+        0.1,
+        gt=0,
+        description="Peak rate of SGD, one cycle; meanwhile Nesterov momentum goes from 0.95 to 0.85 and back.",
+    )
     weight_decay: float = Field(5e-4, ge=0, description="L2 penalty of SGD.")
     crop_padding: int | None = Field(
         None, ge=0, description="Random shifts of up to this many pixels; 0: none; default: an eighth of the size."
