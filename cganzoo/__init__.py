@@ -1,29 +1,31 @@
 """cganzoo: a modular zoo of class-conditional GANs.
 
-This module is the plugin author's front door and imports no torch; what a component is built from lives in
-:mod:`cganzoo.objective`, :mod:`cganzoo.networks`, :mod:`cganzoo.functional` and :mod:`cganzoo.metric`.
+This module is the plugin author's front door. It imports no torch, and nothing at all before it is asked for, so that
+``cganzoo --help`` answers at once. What a component is built from lives in :mod:`cganzoo.objective`,
+:mod:`cganzoo.networks`, :mod:`cganzoo.functional` and :mod:`cganzoo.metric`.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
-from .config import AdversarialRule, Config, Scalar, Schedule, at_least
-from .hookspecs import hookimpl
-from .specs import (
-    BuildContext,
-    Conditioning,
-    DatasetSpec,
-    DiscriminatorSpec,
-    GeneratorSpec,
-    LossSpec,
-    MetricOutput,
-    MetricSpec,
-)
 
 if TYPE_CHECKING:
-    from .export import load_generator as load_generator
+    from .config import AdversarialRule, Config, Scalar, Schedule, at_least
+    from .export import load_generator
+    from .hookspecs import hookimpl
+    from .specs import (
+        BuildContext,
+        Conditioning,
+        DatasetSpec,
+        DiscriminatorSpec,
+        GeneratorSpec,
+        LossSpec,
+        MetricOutput,
+        MetricSpec,
+    )
 
 __all__ = [
     "AdversarialRule",
@@ -44,11 +46,27 @@ __all__ = [
     "load_generator",
 ]
 
+_HOMES = {
+    "config": ("AdversarialRule", "Config", "Scalar", "Schedule", "at_least"),
+    "export": ("load_generator",),
+    "hookspecs": ("hookimpl",),
+    "specs": (
+        "BuildContext",
+        "Conditioning",
+        "DatasetSpec",
+        "DiscriminatorSpec",
+        "GeneratorSpec",
+        "LossSpec",
+        "MetricOutput",
+        "MetricSpec",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
 
 def __getattr__(name: str) -> Any:
-    # load_generator needs torch, which this module must not import.
-    if name == "load_generator":
-        from .export import load_generator
-
-        return load_generator
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOME_OF[name]}", __name__), name)
+    globals()[name] = value
+    return value

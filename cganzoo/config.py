@@ -20,7 +20,13 @@ class Config(BaseModel):
     integer is accepted where a float is meant. Give each field a ``description``: it is shown to users and editors.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        populate_by_name=True,
+        defer_build=True,  # listing plugins validates nothing, and building validators is what takes time
+    )
 
 
 C = TypeVar("C", bound=Config)

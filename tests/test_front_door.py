@@ -195,3 +195,13 @@ def test_a_curve_can_wait_before_it_begins():
     assert [late.at(step, 100) for step in (0, 50, 75, 100)] == [1.0, 1.0, 0.5, 0.0]
     counted = Schedule(start=1.0, to=0.0, after=10, steps=20)
     assert [counted.at(step, 100) for step in (9, 20, 30, 99)] == [1.0, 0.5, 0.0, 0.0]
+
+
+def test_every_public_name_is_there() -> None:
+    import cganzoo
+
+    assert set(cganzoo.__all__) == {"__version__", *cganzoo._HOME_OF}
+    for name in cganzoo.__all__:
+        assert getattr(cganzoo, name) is not None
+    with pytest.raises(AttributeError):
+        cganzoo.nothing  # noqa: B018
