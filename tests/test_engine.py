@@ -37,6 +37,17 @@ def noise_images() -> ImageSet:
     return ImageSet(pixels, random.permutation(np.arange(64) % 4), tuple("abcd"), "train", "noise")
 
 
+def same(one: Any, other: Any) -> bool:
+    """Whether two states are equal to the bit."""
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(same, one, other))
+    return type(one) is type(other) and bool(one == other)
+
+
 def started(resolved: Resolved) -> Engine:
     return Engine(resolved, noise_images(), CPU)
 
@@ -56,7 +67,8 @@ def with_own(resolved: Resolved, **components: Callable[[BuildContext], nn.Modul
         )
         return Chosen(spec, Config(), resolved.loss.provider)
 
-    return replace(resolved, **{kind: chosen(kind, make) for kind, make in components.items()})
+    changes: dict[str, Any] = {kind: chosen(kind, make) for kind, make in components.items()}
+    return replace(resolved, **changes)
 
 
 class Critic(Objective):
@@ -133,7 +145,8 @@ class Linear(Generator):
         self.first_batches: list[tuple[Tensor, Tensor]] = []
 
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
-        return torch.tanh(self.linear(z)).unflatten(1, self.shape)
+        images: Tensor = self.linear(z)
+        return images.tanh().view(-1, *self.shape)
 
     def initialize(self, z: Tensor, labels: Tensor) -> None:
         assert not torch.is_grad_enabled()
@@ -199,10 +212,8 @@ def test_each_loss_gets_the_real_batches_and_the_fake_labels_that_it_asks_for(
         images, labels = next(drawn) if half == "discriminator" or paired or uses_real else (None, None)
         assert (real is None) == (half == "generator" and not uses_real)
         if real is not None:
-            assert torch.equal(real.images, images)
-            assert torch.equal(real.labels, labels)
-        if labels is not None:
-            assert torch.equal(fake.labels, labels) == paired
+            assert same([real.images, real.labels], [images, labels])
+        assert same(fake.labels, labels) == paired
         assert fake.images.shape == (BATCH, 1, 8, 8)
     assert engine.batches.position == (8 if paired or uses_real else 6)
 
@@ -272,6 +283,9 @@ def test_rates_follow_their_schedules_step_by_step(resolved: Resolve) -> None:
 
 def test_a_losss_scheduled_number_is_right_at_each_step(resolved: Resolve) -> None:
     class Waning(Critic):
+        weight: Tensor
+        margin: float
+
         def __init__(self, context: BuildContext) -> None:
             super().__init__(context)
             self.hold(weight=Schedule(start=2.0, to=0.0), margin=3.0)
@@ -289,22 +303,13 @@ def test_a_losss_scheduled_number_is_right_at_each_step(resolved: Resolve) -> No
     for _ in range(20):
         engine.advance()
     assert isinstance(engine.objective, Waning)
-    expected = [(half, 2 - step / 10, 3.0) for step in range(20) for half in ("discriminator", "generator")]
-    assert engine.objective.used == [(half, pytest.approx(weight), margin) for half, weight, margin in expected]
+    halves, weights, margins = zip(*engine.objective.used, strict=True)
+    assert halves == ("discriminator", "generator") * 20
+    assert weights == pytest.approx([2 - step / 10 for step in range(20) for _ in range(2)])
+    assert margins == (3.0,) * 40
 
 
 # --- what a checkpoint holds ----------------------------------------------------------------------------------------
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two states are equal to the bit."""
-    if isinstance(one, Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, (list, tuple)):
-        return len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other)
 
 
 def test_a_fresh_engine_goes_on_from_a_state_to_the_same_bits(resolved: Resolve) -> None:
