@@ -21,6 +21,10 @@ LABELED = "conditional"
 # the generator may settle on another order of the classes.
 CLASSES_UP_TO_ORDER = {"contragan"}
 
+# AC-GAN under dynamic labeling trains its classifier on its own guesses of fakes; at full weight these drown the
+# adversarial term here (the AM-GAN paper, section 7.1.5, reports its worst scores for it). A tenth, as in 7.1.2, learns.
+SELF_LABELING = "generator_class_weight = 0.1\ndiscriminator_class_weight = 0.1"
+
 RECIPE = """
 [data]
 name = "digits"
@@ -28,7 +32,7 @@ image_size = 8
 [generator]
 name = "dcgan"
 width = 8
-latent_dim = 8
+latent_dim = 3
 conditional = {conditional}
 [discriminator]
 name = "dcgan"
@@ -46,7 +50,7 @@ name = "adam"
 lr = 2e-3
 betas = [0.5, 0.999]
 [train]
-steps = 250
+steps = 350
 batch_size = 32
 ema_decay = 0.9
 """
@@ -76,6 +80,10 @@ def drawn(engine: Engine) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tens
     return distances, labels, distances.argmin(1)
 
 
+def recipe_values(options: str) -> dict[str, object]:
+    return recipes.tomllib.loads(options)
+
+
 def quality(distances: torch.Tensor) -> float:
     """Median distance to the nearest pattern: a mean would count the few samples between two modes most."""
     return distances.amin(1).median().item()
@@ -85,15 +93,16 @@ def cases() -> list[tuple[Component, str, bool]]:
     found = []
     for loss in REGISTRY.components("loss"):
         for options in ("", 'labeling = "dynamic"', 'variant = "UCE"', 'form = "released"'):
-            key, _, value = options.partition(" = ")
-            if key and key not in loss.spec.config.model_fields:
-                continue
-            config = parse(loss.spec.config, {key: value.strip('"')} if key else {})
-            found.append((loss, options, loss.spec.conditioning(config) == LABELED))
+            values = recipe_values(options)
+            if set(values) <= set(loss.spec.config.model_fields):
+                if loss.name == "acgan" and values:
+                    options += "\n" + SELF_LABELING
+                config = parse(loss.spec.config, recipe_values(options))
+                found.append((loss, options, loss.spec.conditioning(config) == LABELED))
     return found
 
 
-@pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case[0].name} {case[1]}".strip())
+@pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case[0].name} {case[1]}".split(chr(10))[0].strip())
 def test_it_learns(case: tuple[Component, str, bool]):
     loss, options, conditional = case
     text = RECIPE.format(conditional=str(conditional).lower(), loss=loss.name, options=options)
