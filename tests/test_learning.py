@@ -22,7 +22,8 @@ LABELED = "conditional"
 CLASSES_UP_TO_ORDER = {"contragan"}
 
 # AC-GAN under dynamic labeling trains its classifier on its own guesses of fakes; at full weight these drown the
-# adversarial term here (the AM-GAN paper, section 7.1.5, reports its worst scores for it). A tenth, as in 7.1.2, learns.
+# adversarial term here (the AM-GAN paper, section 7.1.5, reports its worst scores for it). A tenth, as in section
+# 7.1.2, learns.
 SELF_LABELING = "generator_class_weight = 0.1\ndiscriminator_class_weight = 0.1"
 
 RECIPE = """

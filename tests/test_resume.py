@@ -157,7 +157,7 @@ def test_killed_again_and_again(recipe: Path, uninterrupted, tmp_path: Path):
     killed = 0
     for _ in range(6):
         process = start(command(recipe, tmp_path))
-        while process.poll() is None and not folder.metrics_file.exists():
+        while process.poll() is None and not folder.records():  # the loop has begun
             time.sleep(0.01)
         time.sleep(chance.uniform(0, 0.5))
         if process.poll() is None:
@@ -173,7 +173,7 @@ def test_killed_again_and_again(recipe: Path, uninterrupted, tmp_path: Path):
 def test_interrupt_stops_cleanly_and_goes_on(recipe: Path, uninterrupted, tmp_path: Path):
     folder = RunFolder(tmp_path / "killed" / "seed-0")
     process = start(command(recipe, tmp_path))
-    while process.poll() is None and not folder.metrics_file.exists():
+    while process.poll() is None and not folder.records():  # the loop has begun
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=120)

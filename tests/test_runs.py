@@ -111,7 +111,7 @@ def test_another_recipe_is_named_by_what_differs(folder: RunFolder, resolved: Re
     other = resolved("train.steps=21", "optimizer.generator.lr={from=1, to=0}")
     assert told(lambda: folder.refuse_another(other)) == (
         f"{folder.path}: holds a run of another recipe (optimizer.generator.lr is 0.0004 there, "
-        '{"after": 0, "curve": "linear", "from"... here; train.steps is 20 there, 21 here); '
+        '{"curve": "linear", "from": 1.0, "to"... here; train.steps is 20 there, 21 here); '
         "choose another --out, or --fresh to start over"
     )
     many = {"train.steps": 1, "train.seed": 1, "train.batch_size": 1, "train.discriminator_steps": 2}
