@@ -27,8 +27,10 @@ def trained(resolved: Resolved, steps: int = 4) -> Engine:
 
 @pytest.mark.slow
 def test_compiled_steps_equal_the_eager_ones(resolved: Callable[..., Resolved]):
-    """With random draws inside the networks off: a compiled kernel draws other numbers."""
-    quiet = ["discriminator.dropout=0.0", "discriminator.input_noise=0.0"]
+    """With random draws inside the networks off, as a compiled kernel draws other numbers, and without Adam, which
+    blows the rounding of a zero gradient (a bias before batch normalisation) up to a whole step.
+    """
+    quiet = ["discriminator.dropout=0.0", "discriminator.input_noise=0.0", "optimizer.generator={name='sgd', lr=0.05}"]
     eager, compiled = trained(resolved(*quiet)), trained(resolved(*quiet, "train.compile=true"))
     for mine, theirs in zip(eager.generator.parameters(), compiled.generator.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-5)
