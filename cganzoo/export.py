@@ -128,8 +128,13 @@ def from_run(folder: RunFolder, device: torch.device | None = None) -> TrainedGe
     """
     recipe, manifest = folder.recipe(), folder.manifest()
     state, _ = checkpoint.newest(folder.checkpoints)
-    if state is None or "classes" not in manifest:
+    if state is None:
         raise RunError(f"{folder.path}: has no checkpoint yet; run it first")
+    if missing := {"training", "classes", "channels", "generator_distribution", "versions"} - manifest.keys():
+        raise RunError(
+            f'{folder.manifest_file}: lacks "{min(missing)}", so it is damaged or another cganzoo wrote it; '
+            "run the recipe again with --fresh"
+        )
     if state.get("recipe") != manifest["training"]:
         raise RunError(f"{folder.checkpoints}: the checkpoint is another run's; put this run's own back")
     origin = Origin(

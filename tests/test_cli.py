@@ -442,6 +442,19 @@ def test_a_mistake_gets_one_sentence(arguments: list[str], sentence: str, tmp_pa
     assert "Traceback" not in result.err
 
 
+def test_a_damaged_manifest_is_told(run: Path, tmp_path: Path, cganzoo_command):
+    shutil.copytree(run, tmp_path / "seed-0")
+    manifest = tmp_path / "seed-0" / "manifest.json"
+    values = json.loads(manifest.read_text())
+    del values["classes"]
+    for text, sentence in ((json.dumps(values), 'lacks "classes"'), ("{", "is damaged")):
+        manifest.write_text(text)
+        for command in ("sample", "evaluate"):
+            result = cganzoo_command(command, tmp_path / "seed-0")
+            assert result.code == 2
+            assert sentence in result.err
+
+
 def test_mistakes_with_a_run(run: Path, tmp_path: Path, cganzoo_command):
     unknown = cganzoo_command("sample", run, "--class", "eleven", "-o", tmp_path / "x.png")
     assert unknown.code == 2
