@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -16,7 +17,6 @@ from .data.loading import load_data
 from .errors import DataError, RunError
 from .evaluate.config import ClassifierConfig
 from .evaluate.evaluation import Evaluation, Evaluator
-from .evaluate.extractor import Extractor
 from .export import from_run
 from .networks import Generator
 from .resolution import Resolved, resolve
@@ -24,6 +24,9 @@ from .runs import RunFolder
 from .sampling import BATCH_STATISTICS, samples
 from .specs import BuildContext
 from .terminal import Reporter, ScoreRow
+
+if TYPE_CHECKING:
+    from .evaluate.classifier import Classifier
 
 GRID_ROWS, GRID_COLUMNS = 20, 10
 MAX_SORTED = 10_000  # samples to sort by the classifier for one grid
@@ -56,17 +59,23 @@ class Scorer:
         self.plan = resolved.recipe.sections.evaluation
 
     @cached_property
-    def extractor(self) -> Extractor:
-        """The recipe's feature extractor; a copy of it lies in the run folder."""
+    def extractor(self) -> Classifier:
+        """The recipe's feature extractor, its accuracy reported; a copy of it lies in the run folder."""
+        extractor = self._own_extractor() or self._new_extractor()
+        self.reporter.say(
+            f"classifier {extractor.config.model}: accuracy {extractor.accuracy:.4f} "
+            f"on {extractor.accuracy_count} test images"
+        )
+        return extractor
+
+    def _new_extractor(self) -> Classifier:
+        """From the cache, or trained now."""
         # Here, because timm takes seconds to import and only scores need it.
         from .evaluate import classifier
         from .evaluate.classifier_training import load_or_train
 
         config = self.resolved.extractor
         assert isinstance(config, ClassifierConfig)
-        own = self._own_extractor()
-        if own is not None:
-            return own
         if "test" not in self.splits:
             raise DataError(
                 f'data set "{self.resolved.dataset.spec.name}": has no test split to measure the classifier on, '
@@ -78,12 +87,9 @@ class Scorer:
             )
         with suppress(OSError):  # of a folder that is only read, say: the cache holds it, too
             classifier.save(extractor, self.folder.extractor_file)
-        self.reporter.say(
-            f"classifier {config.model}: accuracy {extractor.accuracy:.4f} on {extractor.accuracy_count} test images"
-        )
         return extractor
 
-    def _own_extractor(self) -> Extractor | None:
+    def _own_extractor(self) -> Classifier | None:
         """The one in the run folder, which its scores were made with, if it is as the recipe says."""
         from .evaluate import classifier
 

@@ -13,7 +13,7 @@ def load_data(resolved: Resolved, reporter: Reporter) -> dict[str, ImageSet]:
     """The recipe's packed splits, ``"train"`` and ``"test"``.
 
     Raises:
-        DataError: the set is missing, damaged, or has one image or none to test on.
+        DataError: the set is missing or damaged, or or has fewer than two training images.
     """
     choice, data = resolved.dataset, resolved.recipe.sections.data
     source = choice.spec.build(choice.config)
