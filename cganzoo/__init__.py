@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from .config import AdversarialRule, Config, Scalar, Schedule, at_least
+    from .config import AdversarialRule, ArchiveConfig, Config, Scalar, Schedule, at_least
     from .export import load_generator
     from .hookspecs import hookimpl
     from .specs import (
+        Archive,
         BuildContext,
         Conditioning,
         DatasetSpec,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AdversarialRule",
+    "Archive",
+    "ArchiveConfig",
     "BuildContext",
     "Conditioning",
     "Config",
@@ -47,10 +50,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "config": ("AdversarialRule", "Config", "Scalar", "Schedule", "at_least"),
+    "config": ("AdversarialRule", "ArchiveConfig", "Config", "Scalar", "Schedule", "at_least"),
     "export": ("load_generator",),
     "hookspecs": ("hookimpl",),
     "specs": (
+        "Archive",
         "BuildContext",
         "Conditioning",
         "DatasetSpec",

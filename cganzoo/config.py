@@ -29,6 +29,15 @@ class Config(BaseModel):
     )
 
 
+class ArchiveConfig(Config):
+    """Base of the options of a data set that can be downloaded."""
+
+    root: str | None = Field(
+        None, description="The official archive, or the folder it was unpacked to; default: where downloads are kept."
+    )
+    download: bool = Field(False, description="Fetch the archive without asking if it is not there.")
+
+
 C = TypeVar("C", bound=Config)
 
 

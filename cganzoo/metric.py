@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
+
+from .networks import Generator
+
+Recall = Callable[[Tensor], Tensor]
+"""Positions (N,) int64 in the order that ``update_reference`` was fed to those images (N, C, H, W) in [-1, 1]."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +33,20 @@ class Evaluated:
 
 
 class Metric(ABC):
-    """One score. Fed batch by batch: first all real images, then all samples, each once.
+    """One score. Fed batch by batch: first all real images, then the generator, then all samples, each once.
 
-    The result must not depend on how the images are cut into batches.
+    The result must not depend on how the images are cut into batches. Where the reference rows are made (real images
+    in the place of samples) there is no generator, so :meth:`update_generator` is not called.
     """
 
     def update_reference(self, batch: Evaluated) -> None:
-        """Take a batch of real images. Metrics without a reference leave this as it is."""
+        """Take a batch of real images, of the spec's ``reference`` split. Metrics without one leave this as it is."""
+
+    def update_generator(self, generator: Generator, z: Tensor, labels: Tensor) -> None:
+        """Take the generator itself, in evaluation mode, with noise (N, L) and labels (N,) it is asked for.
+
+        Called once, before the samples, with the first of their batches. Gradients are recorded here.
+        """
 
     @abstractmethod
     def update(self, batch: Evaluated) -> None:
@@ -48,3 +60,7 @@ class Metric(ABC):
         Raises:
             CganzooError: the samples do not allow the score (too few, say); the sentence says what to change.
         """
+
+    def pictures(self, recall: Recall) -> Mapping[str, Tensor]:
+        """Pictures (C, H, W) in [-1, 1] by name, written beside the sample grids; asked for after :meth:`compute`."""
+        return {}

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
-from .config import Config
+from .config import ArchiveConfig, Config
 
 if TYPE_CHECKING:
     from .data.source import ImageSource
@@ -138,15 +138,37 @@ class MetricSpec(ComponentSpec[C]):
     Attributes:
         build: returns a :class:`cganzoo.metric.Metric`.
         outputs: the numbers it reports, the headline first.
+        reference: the split that ``update_reference`` is given.
     """
 
     build: Callable[[C, BuildContext], Metric]
     outputs: tuple[MetricOutput, ...]
+    reference: Literal["train", "test"] = "train"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.outputs or not all(isinstance(output, MetricOutput) for output in self.outputs):
             raise ValueError(f"{self.name}: outputs must be a non-empty tuple of MetricOutput")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archive:
+    """A file to download: where from, and how to know that it is the right one.
+
+    Attributes:
+        url: http or https; its last part is the file's name.
+        checksum: ``"md5:<hex>"`` or ``"sha256:<hex>"``; of a SHA-256 the first eight digits will do.
+        size: in bytes, where known; said before the download.
+    """
+
+    url: str
+    checksum: str
+    size: int | None = None
+
+    @property
+    def filename(self) -> str:
+        """What the file is called on disk."""
+        return self.url.rstrip("/").rpartition("/")[2]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,12 +178,20 @@ class DatasetSpec(ComponentSpec[C]):
     Attributes:
         build: returns a :class:`cganzoo.data.source.ImageSource`; reads no pixel yet.
         channels: channels an image has unless the recipe says otherwise.
+        archive: the official download, if there is one; ``config`` is then an :class:`~cganzoo.ArchiveConfig`, and the
+            host sets its ``root`` to the downloaded file where the recipe names no other place.
     """
 
     host_keys: ClassVar[frozenset[str]] = frozenset({"name", "image_size", "channels"})
 
     build: Callable[[C], ImageSource]
     channels: Literal[1, 3] = 3
+    archive: Archive | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.archive is not None and not issubclass(self.config, ArchiveConfig):
+            raise ValueError(f"{self.name}: a data set with an archive needs a config derived from ArchiveConfig")
 
 
 Spec = ComponentSpec[Any]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from cganzoo.config import Config
+from cganzoo.config import ArchiveConfig, Config
 
 
 class DigitsConfig(Config):
@@ -18,9 +18,39 @@ class DigitsConfig(Config):
 class FolderConfig(Config):
     """Options of ``folder``."""
 
-    root: str = Field(description='Folder with one sub-folder a class, or with "train" and "test" holding those.')
+    root: str = Field(
+        description='Folder or zip archive with one folder a class, or with "train" and "test" holding those.'
+    )
     test_fraction: float = Field(
         0.1, gt=0, lt=1, description='Share of each class held out where there is no "test" folder.'
     )
     unreadable: Literal["stop", "skip"] = Field("stop", description="What an image that cannot be read does.")
-    origin: str | None = Field(None, description="How to get the images; said where the folder is missing.")
+
+
+class ImageNetConfig(Config):
+    """Options of ``imagenet``."""
+
+    root: str = Field(description='Folder with "train" and "val", each with one folder a WordNet id.')
+    unreadable: Literal["stop", "skip"] = Field("stop", description="What an image that cannot be read does.")
+
+
+class TinyImageNetConfig(ArchiveConfig):
+    """Options of ``tinyimagenet``."""
+
+    grayscale: Literal["keep", "drop"] = Field(
+        "keep", description="Whether gray JPEGs (about 2 % of the set) are used; the AM-GAN authors drop them."
+    )
+
+
+class CIFAR10Config(ArchiveConfig):
+    """Options of ``cifar10``."""
+
+
+class CIFAR100Config(ArchiveConfig):
+    """Options of ``cifar100``."""
+
+    labels: Literal["fine", "coarse"] = Field("fine", description="100 classes, or the 20 that they belong to.")
+
+
+class CUB200Config(ArchiveConfig):
+    """Options of ``cub200``."""
