@@ -175,7 +175,13 @@ def evaluate(
     if as_json:
         print(
             json.dumps(
-                {"step": step, "scores": evaluation.scores, "real": evaluation.real, "protocol": evaluation.protocol},
+                {
+                    "step": step,
+                    "scores": evaluation.scores,
+                    "real_test": evaluation.real_test,
+                    "real_halves": evaluation.real_halves,
+                    "protocol": evaluation.protocol,
+                },
                 indent=2,
                 allow_nan=False,
             )

@@ -37,6 +37,12 @@ def grid(images: Tensor, columns: int, row_names: Sequence[str] | None = None) -
     return sheet
 
 
+def picture(image: Tensor) -> Image.Image:
+    """One picture (C, H, W) in [-1, 1]."""
+    pixels = to_pixels(image[None]).cpu()[0]
+    return Image.fromarray(pixels.expand(3, -1, -1).permute(1, 2, 0).contiguous().numpy())
+
+
 def save(sheet: Image.Image, path: Path) -> Path:
     """Write a picture, the folder made if need be.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from functools import cached_property
 
 from torch import Tensor
 
@@ -14,22 +14,27 @@ Recall = Callable[[Tensor], Tensor]
 """Positions (N,) int64 in the order that ``update_reference`` was fed to those images (N, C, H, W) in [-1, 1]."""
 
 
-@dataclass(frozen=True)
 class Evaluated:
     """A batch of images with what the feature extractor saw in them. Every metric of a pass gets the same one.
 
-    Attributes:
-        images: (N, C, H, W) float32 in [-1, 1].
+    Args:
+        images: the images, or a function that reads them: most metrics never look at those of a large set.
         labels: (N,) int64: the class of a real image, the class that a sample was asked for; ``None`` for samples of
             an unconditional generator.
         features: (N, D) float32.
-        logits: (N, K) float32, class logits of the extractor before the softmax.
+        logits: (N, K) float32, class logits of the extractor before the softmax; K is 0 for one that has none.
     """
 
-    images: Tensor
-    labels: Tensor | None
-    features: Tensor
-    logits: Tensor
+    def __init__(
+        self, images: Tensor | Callable[[], Tensor], labels: Tensor | None, features: Tensor, logits: Tensor
+    ) -> None:
+        self._images = images
+        self.labels, self.features, self.logits = labels, features, logits
+
+    @cached_property
+    def images(self) -> Tensor:
+        """(N, C, H, W) float32 in [-1, 1]."""
+        return self._images() if callable(self._images) else self._images
 
 
 class Metric(ABC):
@@ -45,7 +50,7 @@ class Metric(ABC):
     def update_generator(self, generator: Generator, z: Tensor, labels: Tensor) -> None:
         """Take the generator itself, in evaluation mode, with noise (N, L) and labels (N,) it is asked for.
 
-        Called once, before the samples, with the first of their batches. Gradients are recorded here.
+        Called once, before the samples, with one batch of noise. Gradients are recorded here.
         """
 
     @abstractmethod

@@ -35,6 +35,14 @@ class RunFolder:
         self.extractor_file = path / "extractor.safetensors"
         self._lock_file = path / ".lock"
 
+    def grid_file(self, step: int) -> Path:
+        """The grid of samples at a step."""
+        return self.samples / f"step-{step:08d}.png"
+
+    def picture_file(self, name: str, step: int) -> Path:
+        """A metric's picture at a step."""
+        return self.samples / f"{name}-step-{step:08d}.png"
+
     @property
     def _own_files(self) -> list[Path]:
         return [self.recipe_file, self.manifest_file, self.metrics_file, self.log_file, self.extractor_file]
@@ -104,6 +112,7 @@ class RunFolder:
             *self.checkpoints.glob("step-*.pt"),
             *self.checkpoints.glob(unfinished),
             *self.samples.glob("step-*.png"),
+            *self.samples.glob("*-step-*.png"),
         ]
         try:
             for file in files:

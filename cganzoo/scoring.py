@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,22 +13,23 @@ from torch import Tensor
 from . import grids
 from .data.cache import ImageSet, cache_folder
 from .data.loading import load_data
-from .errors import DataError, RunError
-from .evaluate.config import ClassifierConfig
-from .evaluate.evaluation import Evaluation, Evaluator
+from .errors import RunError
+from .evaluate.evaluation import Evaluation, Evaluator, Stage
 from .export import from_run
 from .networks import Generator
 from .resolution import Resolved, resolve
 from .runs import RunFolder
-from .sampling import BATCH_STATISTICS, samples
+from .sampling import BATCH_STATISTICS, noise, samples
 from .specs import BuildContext
 from .terminal import Reporter, ScoreRow
 
 if TYPE_CHECKING:
-    from .evaluate.classifier import Classifier
+    from .evaluate.extractor import Extractor
 
+STANDARD_ERROR = "_se"
+"""Ending of an output that is another one's standard error; it is shown beside that one."""
 GRID_ROWS, GRID_COLUMNS = 20, 10
-MAX_SORTED = 10_000  # samples to sort by the classifier for one grid
+MAX_SORTED = 4_000  # samples to sort by the classifier for one grid
 
 
 class Scorer:
@@ -41,8 +41,9 @@ class Scorer:
         resolved: the recipe.
         folder: the run's; takes the extractor's weights and the grids.
         reporter: shows progress.
-        splits: the packed set; ``"test"`` measures the extractor.
+        splits: the packed set; ``"test"`` measures a trained extractor and gives a row of real scores.
         device: where to work.
+        stage: announces each piece of work; default: the reporter's.
     """
 
     def __init__(
@@ -52,70 +53,37 @@ class Scorer:
         reporter: Reporter,
         splits: dict[str, ImageSet],
         device: torch.device,
+        stage: Stage | None = None,
     ) -> None:
         self.resolved, self.folder, self.reporter = resolved, folder, reporter
+        self.stage = stage or reporter.stage
         self.splits, self.device = splits, device
         self.data = splits["train"]
         self.plan = resolved.recipe.sections.evaluation
 
     @cached_property
-    def extractor(self) -> Classifier:
-        """The recipe's feature extractor, its accuracy reported; a copy of it lies in the run folder."""
-        extractor = self._own_extractor() or self._new_extractor()
-        self.reporter.say(
-            f"classifier {extractor.config.model}: accuracy {extractor.accuracy:.4f} "
-            f"on {extractor.accuracy_count} test images"
-        )
-        return extractor
-
-    def _new_extractor(self) -> Classifier:
-        """From the cache, or trained now."""
+    def extractor(self) -> Extractor:
+        """The recipe's feature extractor; a trained one is kept in the run folder, too."""
         # Here, because timm takes seconds to import and only scores need it.
-        from .evaluate import classifier
-        from .evaluate.classifier_training import load_or_train
+        from .evaluate.extractors import obtain
 
-        config = self.resolved.extractor
-        assert isinstance(config, ClassifierConfig)
-        if "test" not in self.splits:
-            raise DataError(
-                f'data set "{self.resolved.dataset.spec.name}": has no test split to measure the classifier on, '
-                "so nothing can be scored; set metrics = [] to train without scores"
-            )
-        with self.reporter.stage("training the classifier for the scores") as progress:
-            extractor = load_or_train(
-                self.data, self.splits["test"], config, cache_folder() / "classifiers", self.device, progress
-            )
-        with suppress(OSError):  # of a folder that is only read, say: the cache holds it, too
-            classifier.save(extractor, self.folder.extractor_file)
-        return extractor
-
-    def _own_extractor(self) -> Classifier | None:
-        """The one in the run folder, which its scores were made with, if it is as the recipe says."""
-        from .evaluate import classifier
-
-        if not self.folder.extractor_file.is_file():
-            return None
-        with suppress(RunError):  # a damaged one is made again
-            own = classifier.load(self.folder.extractor_file, self.device)
-            if own.config == self.resolved.extractor and own.num_classes == self.data.num_classes:
-                return own
-        return None
+        return obtain(self.resolved.extractor, self.splits, self.reporter, self.device, self.folder.extractor_file)
 
     def check(self) -> None:
         """Find mistakes in the scoring options before hours of training, not after: build what scores will need.
 
         Raises:
-            CganzooError: the extractor or a metric cannot be built, or there is nothing to measure the extractor on.
+            CganzooError: the extractor or a metric cannot be built, or there is nothing to measure it on.
         """
-        for metric in self.resolved.metrics:
-            metric.spec.build(metric.config, self._evaluator.context)
+        self._evaluator.check()
 
     @cached_property
     def _evaluator(self) -> Evaluator:
+        metrics = self.resolved.metrics
         return Evaluator(
-            reference=self.data,
+            splits=self.splits,
             extractor=self.extractor,
-            metrics=[(metric.spec, metric.config) for metric in self.resolved.metrics],
+            metrics=[(metric.spec, metric.config) for metric in metrics],
             context=BuildContext(
                 num_classes=self.data.num_classes,
                 image_size=self.resolved.recipe.sections.data.image_size,
@@ -125,37 +93,44 @@ class Scorer:
             device=self.device,
             batch_size=self.plan.batch_size,
             seed=self.plan.seed,
+            cache=cache_folder(),
+            versions={metric.spec.name: str(metric.provider) for metric in metrics},
+            stage=self.stage,
         )
 
-    def score(self, ready: Generator) -> Evaluation:
-        """Score a generator that :func:`~cganzoo.sampling.ready_to_sample` gave."""
-        evaluator = self._evaluator
-        plan = self.plan
-        batches = samples(ready, plan.samples, plan.batch_size, self.data.num_classes, seed=plan.seed)
-        with self.reporter.stage("scoring") as progress:
-            return evaluator.evaluate(
-                batches,
-                plan.samples,
-                sampling={"weights": plan.weights, "batch_statistics": BATCH_STATISTICS, "seed": plan.seed},
-                progress=progress,
-            )
+    def score(self, ready: Generator, step: int) -> Evaluation:
+        """Score a generator that :func:`~cganzoo.sampling.ready_to_sample` gave; pictures go beside the grids."""
+        plan, classes = self.plan, self.data.num_classes
+        evaluation = self._evaluator.evaluate(
+            samples(ready, plan.samples, plan.batch_size, classes, seed=plan.seed),
+            plan.samples,
+            sampling={"weights": plan.weights, "batch_statistics": BATCH_STATISTICS, "seed": plan.seed},
+            generator=ready,
+            noise=next(noise(ready, plan.batch_size, plan.batch_size, classes, seed=plan.seed)),
+        )
+        for name, picture in evaluation.pictures.items():
+            grids.save(grids.picture(picture), self.folder.picture_file(name, step))
+        return evaluation
 
     def draw(self, ready: Generator, step: int) -> Path:
-        """Write a grid of samples, a row a class; an unconditional generator's are sorted by the classifier."""
+        """Write a grid of samples, a row a class.
+
+        Those of an unconditional generator are sorted by the extractor, where that knows the classes.
+        """
         classes = list(range(min(self.data.num_classes, GRID_ROWS)))
         count = GRID_COLUMNS * len(classes)
-        place = self.folder.samples / f"step-{step:08d}.png"
+        place = self.folder.grid_file(step)
         if ready.conditional:
             images, labels = _together(ready, count, self.data.num_classes, self.plan.seed, classes)
             assert labels is not None
-        elif self.resolved.metrics:
+        elif self.resolved.metrics and self.extractor.num_classes == self.data.num_classes:
             # Many more than are shown, so that each class that the generator makes fills its row.
             count = min(10 * GRID_COLUMNS * self.data.num_classes, MAX_SORTED)
             images, _ = _together(ready, count, self.data.num_classes, self.plan.seed, None)
             extractor = self.extractor  # outside inference mode: it may have to be trained first
             with torch.inference_mode():
                 labels = torch.cat([extractor(part)[1].argmax(1) for part in torch.split(images, 500)])
-        else:  # no scores, hence no classifier to sort by
+        else:  # no classifier of these classes to sort by
             images, _ = _together(ready, count, self.data.num_classes, self.plan.seed, None)
             return grids.save(grids.grid(images, GRID_COLUMNS), place)
         rows = grids.rows_by_class(images, labels, classes, GRID_COLUMNS)
@@ -164,24 +139,29 @@ class Scorer:
 
 def show(evaluation: Evaluation, resolved: Resolved, reporter: Reporter) -> None:
     """Print the table of scores, real images beside samples."""
+    declared = {output.name for metric in resolved.metrics for output in metric.spec.outputs}
     rows = [
         ScoreRow(
             output.name,
-            evaluation.scores[output.name],
-            evaluation.real[output.name],
+            evaluation.scores.get(output.name),
+            evaluation.real_test.get(output.name),
+            evaluation.real_halves.get(output.name),
             output.higher_is_better,
             headline=output is metric.spec.outputs[0],
+            error=evaluation.scores.get(output.name + STANDARD_ERROR),
         )
         for metric in resolved.metrics
         for output in metric.spec.outputs
+        if not (output.name.endswith(STANDARD_ERROR) and output.name.removesuffix(STANDARD_ERROR) in declared)
     ]
     protocol = evaluation.protocol
-    samples_of, halves = protocol["samples"], protocol["real_halves"]
+    made, test, halves = protocol["samples"], protocol["real_test"], protocol["real_halves"]
+    tested = f"real test: {test['count']:,} test images in their place; " if test else ""
     reporter.scores(
         rows,
-        f"{samples_of['count']:,} {samples_of['weights']} samples against {protocol['reference']['count']:,} real "
-        f"images; real halves: the same scores of {halves['samples']} real images against the other "
-        f"{halves['reference']}; protocol {protocol['fingerprint']}",
+        f"{made['count']:,} {made['weights']} samples against {protocol['reference']['count']:,} training images; "
+        f"{tested}real halves: {halves['samples']:,} training images against the other {halves['reference']:,}; "
+        f"protocol {protocol['fingerprint']}",
     )
 
 
@@ -214,4 +194,4 @@ def evaluate_run(
     splits = load_data(resolved, reporter)
     folder.refuse_other_images(splits["train"].fingerprint)
     scorer = Scorer(resolved, folder, reporter, splits, device)
-    return trained.origin.step, resolved, scorer.score(trained.generator)
+    return trained.origin.step, resolved, scorer.score(trained.generator, trained.origin.step)

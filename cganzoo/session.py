@@ -21,6 +21,9 @@ from .scoring import Scorer, show
 from .terminal import Reporter
 from .train import Stop, train
 
+SCORE_KEYS = ("scores", "real_test", "real_halves", "protocol")
+"""What the manifest keeps of an evaluation."""
+
 
 class Session:
     """One call of ``cganzoo run``.
@@ -51,7 +54,8 @@ class Session:
             self.folder.begin(self.resolved, fresh=fresh)
             seconds = self._resume(engine, splits["train"])
             self._describe(engine, splits["train"])
-            scorer = Scorer(self.resolved, self.folder, self.reporter, splits, self.device)
+            stage = stop.watching(self.reporter.stage)
+            scorer = Scorer(self.resolved, self.folder, self.reporter, splits, self.device, stage)
             try:
                 return self._train_and_score(engine, scorer, stop, seconds)
             except DivergenceError as error:
@@ -74,7 +78,7 @@ class Session:
                 self.reporter,
                 stop,
                 draw=lambda: scorer.draw(engine.ready_generator(weights), engine.step),
-                evaluate=lambda: scorer.score(engine.ready_generator(weights)).scores,
+                evaluate=lambda: scorer.score(engine.ready_generator(weights), engine.step).scores,
                 headlines=[metric.spec.outputs[0].name for metric in self.resolved.metrics],
                 seconds=seconds,
             )
@@ -86,10 +90,12 @@ class Session:
             return False
         ready = engine.ready_generator(weights)
         if self.resolved.metrics:
-            evaluation = scorer.score(ready)
+            evaluation = scorer.score(ready, engine.step)
             self.folder.append({"step": engine.step, "scores": evaluation.scores})
-            self.folder.update_manifest(scores=evaluation.scores, real=evaluation.real, protocol=evaluation.protocol)
+            self.folder.update_manifest(**{key: getattr(evaluation, key) for key in SCORE_KEYS})
             show(evaluation, self.resolved, self.reporter)
+            for name in evaluation.pictures:
+                self.reporter.say(f"{name}: {self.folder.picture_file(name, engine.step)}")
         grid = scorer.draw(ready, engine.step)
         self.folder.update_manifest(status="finished", grid=grid.name)
         self.reporter.say(f"samples: {grid}")
@@ -100,9 +106,11 @@ class Session:
         manifest = self.folder.manifest()
         if manifest.get("status") != "finished" or manifest.get("recipe") != self.resolved.digest():
             return False
+        if self.resolved.metrics and not all(key in manifest for key in SCORE_KEYS):  # scored by an older version
+            return False
         self.reporter.say(f"{self.folder.path}: is finished; --fresh starts over")
         if self.resolved.metrics:
-            show(Evaluation(manifest["scores"], manifest["real"], manifest["protocol"]), self.resolved, self.reporter)
+            show(Evaluation(*(manifest[key] for key in SCORE_KEYS)), self.resolved, self.reporter)
         self.reporter.say(f"samples: {self.folder.samples / manifest['grid']}")
         return True
 

@@ -26,16 +26,20 @@ class ScoreRow:
     Attributes:
         name: of the metric's output.
         value: of the samples.
-        real: of real images.
+        test: of the test images in their place.
+        halves: of one half of the training images against the other.
         higher_is_better: ``None`` where neither is.
         headline: whether it is a metric's main output, or a part of it.
+        error: standard error of the value, where it is known.
     """
 
     name: str
     value: float | None
-    real: float | None
+    test: float | None
+    halves: float | None
     higher_is_better: bool | None = None
     headline: bool = True
+    error: float | None = None
 
 
 class Reporter:
@@ -119,15 +123,23 @@ class Reporter:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("score")
         table.add_column("samples", justify="right")
+        if any(row.error is not None for row in rows):
+            table.add_column("± se", justify="right")
+        table.add_column("real test", justify="right")
         table.add_column("real halves", justify="right")
         for row in rows:
             arrow = {True: " ↑", False: " ↓", None: ""}[row.higher_is_better]
             name, style = (row.name, "bold") if row.headline else (f"  {row.name}", "dim")
-            table.add_row(Text(name + arrow, style), Text(number(row.value), style), Text(number(row.real), "dim"))
+            error = [Text("" if row.error is None else f"{row.error:.2g}", "dim")] if len(table.columns) == 5 else []
+            real = [Text(number(value), "dim") for value in (row.test, row.halves)]
+            table.add_row(Text(name + arrow, style), Text(number(row.value), style), *error, *real)
         self.console.print(table)
         self._print(Text(caption, "dim"))
         for row in rows:
-            self.log(f"score {row.name}: {number(row.value)} (real halves {number(row.real)})")
+            self.log(
+                f"score {row.name}: {number(row.value)} (real test {number(row.test)}, "
+                f"real halves {number(row.halves)})"
+            )
         self.log(caption)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 
 from . import checkpoint
@@ -13,6 +13,14 @@ from .engine import Engine
 from .recipe import Train
 from .runs import RunFolder
 from .terminal import Reporter
+
+
+class Interrupted(Exception):  # noqa: N818 (not an error)
+    """A signal came while samples were scored; they are scored when the run goes on."""
+
+
+Stage = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
+"""Announces a piece of work and gives what to tell its progress to: :meth:`~cganzoo.terminal.Reporter.stage`."""
 
 
 @dataclass
@@ -52,6 +60,25 @@ class Stop:
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
+    def watching(self, stage: Stage) -> Stage:
+        """``stage``, its work ended by :class:`Interrupted` soon after a signal came.
+
+        A time limit does not end it: where scoring takes longer than the limit, the run would never get past it.
+        """
+
+        @contextmanager
+        def watched(what: str) -> Iterator[Callable[[int, int], None]]:
+            with stage(what) as show:
+
+                def progress(done: int, total: int) -> None:
+                    show(done, total)
+                    if self.signal is not None:
+                        raise Interrupted
+
+                yield progress
+
+        return watched
+
 
 def train(
     engine: Engine,
@@ -72,8 +99,8 @@ def train(
         reporter: shows them.
         stop: true when the loop is to end early.
         draw: writes a grid of samples.
-        evaluate: scores the generator as it is.
-        headlines: the scores to show on the way; all are kept.
+        evaluate: scores the generator as it is; may raise :class:`Interrupted`.
+        headlines: the scores to show on the way; all are kept. Without any, nothing is scored.
         seconds: training time spent before, in runs that were stopped.
 
     Returns:
@@ -84,7 +111,19 @@ def train(
     logged, logged_step = seconds, engine.step
     saved_step = engine.step
 
-    with reporter.training(engine.step, plan.steps) as display:
+    def look(step: int) -> None:
+        """Score and draw the generator, where that is due."""
+        if headlines and plan.evaluate_every and step % plan.evaluate_every == 0 and step < plan.steps:
+            scores = evaluate()
+            folder.append({"step": step, "scores": scores})
+            display.scores(step, {name: scores[name] for name in headlines})
+        if plan.sample_every and step % plan.sample_every == 0 and step < plan.steps:
+            draw()
+
+    with reporter.training(engine.step, plan.steps) as display, suppress(Interrupted):
+        if engine.step and not any(record["step"] == engine.step and "scores" in record for record in folder.records()):
+            with clock.stopped():  # an earlier call saved this step, and was stopped before it was scored
+                look(engine.step)
         while engine.step < plan.steps and not stop:
             engine.advance()
             step, last = engine.step, engine.step == plan.steps
@@ -101,15 +140,10 @@ def train(
                 display.terms(step, terms, speed)
 
             with clock.stopped():
-                if plan.evaluate_every and step % plan.evaluate_every == 0 and not last:
-                    scores = evaluate()
-                    folder.append({"step": step, "scores": scores})
-                    display.scores(step, {name: scores[name] for name in headlines})
-                if plan.sample_every and step % plan.sample_every == 0 and not last:
-                    draw()
                 if step % plan.checkpoint_every == 0 or last:
                     save(engine, folder, clock.seconds)
                     saved_step = step
+                look(step)
     if engine.step > saved_step:
         save(engine, folder, clock.seconds)
     return engine.step >= plan.steps

@@ -251,7 +251,8 @@ def test_evaluate_prints_only_json_and_the_run_s_own_scores(run: Path, cganzoo_c
     manifest = json.loads((run / "manifest.json").read_text())
     assert report["step"] == 12
     assert report["scores"] == manifest["scores"]
-    assert report["real"] == manifest["real"]
+    assert report["real_test"] == manifest["real_test"]
+    assert report["real_halves"] == manifest["real_halves"]
     assert report["protocol"] == manifest["protocol"]
 
 

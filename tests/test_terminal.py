@@ -64,9 +64,9 @@ def whole_run(reporter: Reporter) -> None:
         reporter.say("a word in between")
         display.terms(100, TERMS, 1000.0)
     rows = [
-        ScoreRow("am_score", 0.01234567, 0.007, higher_is_better=False),
-        ScoreRow("is", 9.0, None, higher_is_better=True),
-        ScoreRow("n", None, None, headline=False),
+        ScoreRow("am_score", 0.01234567, 0.006, 0.007, higher_is_better=False),
+        ScoreRow("is", 9.0, None, None, higher_is_better=True),
+        ScoreRow("n", None, None, None, headline=False),
     ]
     reporter.scores(rows, CAPTION)
 
@@ -79,9 +79,9 @@ def test_the_log_holds_every_line_and_no_control_code(reporter: Reporter, live: 
     assert "step 50/100  am_score 0.5  undefined -" in lines
     assert "a word in between" in lines
     assert lines[-4:] == [
-        "score am_score: 0.01235 (real halves 0.007)",
-        "score is: 9 (real halves -)",
-        "score n: - (real halves -)",
+        "score am_score: 0.01235 (real test 0.006, real halves 0.007)",
+        "score is: 9 (real test -, real halves -)",
+        "score n: - (real test -, real halves -)",
         CAPTION,
     ]
     assert ("packing images: 2 of 2" in lines) is not live

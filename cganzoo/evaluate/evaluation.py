@@ -1,4 +1,4 @@
-"""The one pass over samples that feeds every metric, and the same scores between two halves of the real images."""
+"""The one pass over samples that feeds every metric, and the rows of real images to read the scores by."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,17 +20,23 @@ from cganzoo.config import Config
 from cganzoo.data.batches import to_pixels, to_unit
 from cganzoo.data.cache import ImageSet
 from cganzoo.data.pixels import RESIZE
-from cganzoo.errors import CganzooError, DivergenceError, PluginError
+from cganzoo.errors import CganzooError, DataError, DivergenceError, PluginError
 from cganzoo.metric import Evaluated, Metric
+from cganzoo.networks import Generator
 from cganzoo.specs import BuildContext, MetricSpec
 
 from .extractor import Extractor
-
-Progress = Callable[[int, int], None]
-"""Called with (done, total): images that the extractor has seen."""
+from .rows import RowStore
+from .seen import Progress, Seen, see
 
 Scores = dict[str, float | None]
 """Metric outputs by name; ``None`` where one is not defined or not finite. Valid JSON."""
+
+Stage = Callable[[str], AbstractContextManager[Progress]]
+"""Announces a piece of work by name, and gives what to tell its progress to."""
+
+Choice = tuple[MetricSpec[Any], Config]
+"""A metric with its options."""
 
 
 @dataclass(frozen=True)
@@ -36,125 +44,165 @@ class Evaluation:
     """Scores, and what they can be compared with.
 
     Attributes:
-        scores: of the samples, against all real images.
-        real: the same metrics with a random half of the real images as the samples, against the other half: the
-            floor of a distance, the ceiling of an accuracy. ``None`` also where a half is too small for a metric.
+        scores: of the samples, against the training images.
+        real_test: the same metrics with the test images in the place of samples. ``None`` where there are too few
+            images for a metric, and for one that is itself measured against the test images.
+        real_halves: likewise with a random half of the training images, against the other half: the floor of a
+            distance, the ceiling of an accuracy.
         protocol: all that decides what a score means; ``protocol["fingerprint"]`` is a hash of the rest. JSON values.
+        pictures: (C, H, W) in [-1, 1], by name.
     """
 
     scores: Scores
-    real: Scores
+    real_test: Scores
+    real_halves: Scores
     protocol: dict[str, Any]
+    pictures: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@contextmanager
+def silent(what: str) -> Iterator[Progress]:
+    """A :data:`Stage` that shows nothing."""
+    yield lambda done, total: None
 
 
 class Evaluator:
     """Scores samples against one set of real images; made once a run, used as often as the run evaluates.
 
-    The extractor sees the real images at the first evaluation; their features and logits (in memory, float32) and the
-    real column serve all later ones. Samples are rounded to 8 bits first, as the real images are and as sample files
-    would be. Torch's global generators are left alone (a metric must do so too).
+    What the extractor sees in the real images, and the rows of real scores, are computed at the first evaluation and
+    kept in ``cache`` for every later run. Samples are rounded to 8 bits first, as the real images are and as sample
+    files would be. Torch's global generators are left alone (a metric must do so too).
 
     Args:
-        reference: the real images.
+        splits: the real images; ``"train"`` is the reference, ``"test"`` may be missing.
         extractor: what all metrics look through; it is moved to ``device``.
         metrics: specs and their options.
         context: of the run's data; the extractor's feature size is filled in here.
         device: where the extractor and the metrics work.
         batch_size: real images at a time.
         seed: of the two halves.
+        cache: folder for features and rows of real scores; ``None``: they are kept in memory.
+        versions: of the metrics, by name: a new version's row of real scores is computed anew.
+        stage: shows progress.
     """
 
     def __init__(
         self,
         *,
-        reference: ImageSet,
+        splits: Mapping[str, ImageSet],
         extractor: Extractor,
-        metrics: Sequence[tuple[MetricSpec[Any], Config]],
+        metrics: Sequence[Choice],
         context: BuildContext,
         device: torch.device,
         batch_size: int,
         seed: int = 0,
+        cache: Path | None = None,
+        versions: Mapping[str, str] | None = None,
+        stage: Stage = silent,
     ) -> None:
-        self.reference, self.metrics, self.batch_size, self.seed = reference, metrics, batch_size, seed
+        self.splits, self.metrics, self.batch_size, self.seed = splits, metrics, batch_size, seed
         self.extractor = extractor.to(device).eval()
         self.context = dataclasses.replace(context, feature_dim=extractor.feature_dim)
         self.device = device
         # Metrics work in float64, which Apple's GPUs do not have.
         self.metric_device = torch.device("cpu") if device.type == "mps" else device
-        self._seen: tuple[Tensor, Tensor] | None = None
-        self._real: Scores | None = None
+        self.versions, self.stage = versions or {}, stage
+        self._features = None if cache is None else cache / "features"
+        self._rows = RowStore(None if cache is None else cache / "real-scores")
+        self._seen: dict[str, Seen] = {}
+
+    def check(self) -> None:
+        """Build every metric: mistakes in its options are to be found before hours of training, not after.
+
+        Raises:
+            CganzooError: a metric cannot be built, or what it is measured against is missing.
+        """
+        for spec, config in self.metrics:
+            spec.build(config, self.context)
+            if spec.reference not in self.splits:
+                raise DataError(
+                    f'metric "{spec.name}" is measured against {spec.reference} images, and the data set has none; '
+                    "leave this metric out"
+                )
 
     @torch.inference_mode()
     def evaluate(
         self,
-        sample_batches: Iterable[tuple[Tensor, Tensor | None]],
+        samples: Iterable[tuple[Tensor, Tensor | None]],
         count: int,
         *,
         sampling: Mapping[str, Any],
-        progress: Progress | None = None,
+        generator: Generator | None = None,
+        noise: tuple[Tensor, Tensor] | None = None,
     ) -> Evaluation:
         """Score samples.
 
         Args:
-            sample_batches: images (N, C, H, W) in [-1, 1] and the classes (N,) they were asked for, or ``None``.
+            samples: batches of images (N, C, H, W) in [-1, 1] with the classes (N,) they were asked for, or ``None``.
             count: how many samples the batches hold together.
             sampling: how they were made, for the protocol: which weights, batch statistics, seed. JSON values.
-            progress: told how many images the extractor has seen, of how many.
+            generator: what made them, for metrics that look at the generator itself.
+            noise: a batch of noise (N, L) and labels (N,) for those.
 
         Raises:
             DivergenceError: a sample is not finite.
             CganzooError: a metric cannot score these samples.
             ValueError: the batches do not hold ``count`` samples.
         """
-        total = count + (len(self.reference.labels) if self._seen is None else 0)
-        done = 0
+        built = self._built(self.metrics)
+        self._feed_reference(built)
+        if generator is not None and noise is not None:
+            with torch.inference_mode(False), torch.enable_grad():
+                z, labels = (part.clone() for part in noise)  # what inference mode made takes no gradient
+                for _, metric in built:
+                    metric.update_generator(generator, z, labels)
+        with self.stage("scoring") as progress:
+            _feed(built, self._sampled(samples), count, progress)
+        scores: Scores = {}
+        pictures: dict[str, Tensor] = {}
+        for spec, metric in built:
+            scores.update(_outputs(spec, metric))
+            pictures.update(metric.pictures(self._see(spec.reference).recall))
+        test, halves = self._real("test"), self._real("halves")
+        return Evaluation(scores, test, halves, self._protocol(count, sampling), pictures)
 
-        def saw(images: int) -> None:
-            nonlocal done
-            done += images
-            if progress:
-                progress(done, total)
+    # --- what is fed ------------------------------------------------------------------------------------------------
 
-        if self._seen is None:
-            self._seen = self._see_reference(saw)
-        scores = self._score(self._real_batches(), self._sample_batches(sample_batches, saw))
-        if done != total:
-            raise ValueError(f"{count} samples were announced, {count + done - total} came")
-        return Evaluation(scores, dict(self._real_scores()), self._protocol(count, sampling))
+    def _see(self, split: str) -> Seen:
+        if split not in self._seen:
+            with self.stage(f"looking at the {split} images") as progress:
+                self._seen[split] = see(
+                    self.extractor,
+                    self.splits[split],
+                    device=self.device,
+                    batch_size=self.batch_size,
+                    folder=self._features,
+                    progress=progress,
+                )
+        return self._seen[split]
 
-    def _see_reference(self, saw: Callable[[int], None]) -> tuple[Tensor, Tensor]:
-        features, logits = [], []
-        for start in range(0, len(self.reference.labels), self.batch_size):
-            images = self._real_images(np.arange(start, min(start + self.batch_size, len(self.reference.labels))))
-            seen = self.extractor(images.to(self.device))
-            features.append(seen[0].float().cpu())
-            logits.append(seen[1].float().cpu())
-            saw(len(images))
-        return torch.cat(features), torch.cat(logits)
+    def _built(self, choices: Iterable[Choice]) -> list[tuple[MetricSpec[Any], Metric]]:
+        return [(spec, spec.build(config, self.context)) for spec, config in choices]
 
-    def _real_images(self, indices: np.ndarray) -> Tensor:
-        return to_unit(torch.from_numpy(self.reference.images[indices]))
+    def _feed_reference(
+        self, built: Sequence[tuple[MetricSpec[Any], Metric]], training: np.ndarray | None = None
+    ) -> None:
+        """Give each metric its reference: all images of its split, or of the training images those at ``training``."""
+        for split in {spec.reference for spec, _ in built}:
+            metrics = [metric for spec, metric in built if spec.reference == split]
+            for batch in self._images(split, training if split == "train" else None):
+                for metric in metrics:
+                    metric.update_reference(batch)
 
-    def _real_batches(self, indices: np.ndarray | None = None) -> Iterator[Evaluated]:
-        """The real images, or those at ``indices``, with what the extractor saw."""
-        assert self._seen is not None
-        features, logits = self._seen
-        order = np.arange(len(self.reference.labels)) if indices is None else indices
-        for start in range(0, len(order), self.batch_size):
-            part = order[start : start + self.batch_size]
-            labels = torch.from_numpy(self.reference.labels[part])
-            parts = (self._real_images(part), labels, features[part], logits[part])
-            yield Evaluated(*(tensor.to(self.metric_device) for tensor in parts))
+    def _images(self, split: str, indices: np.ndarray | None = None) -> Iterator[Evaluated]:
+        return self._see(split).batches(self.batch_size, self.metric_device, indices)
 
-    def _sample_batches(
-        self, batches: Iterable[tuple[Tensor, Tensor | None]], saw: Callable[[int], None]
-    ) -> Iterator[Evaluated]:
+    def _sampled(self, batches: Iterable[tuple[Tensor, Tensor | None]]) -> Iterator[Evaluated]:
         for images, labels in batches:
             if not images.isfinite().all():
                 raise DivergenceError("the generator makes images that are not finite, so they cannot be scored")
             images = to_unit(to_pixels(images.to(self.device)))
             features, logits = self.extractor(images)
-            saw(len(images))
             yield Evaluated(
                 images.to(self.metric_device),
                 None if labels is None else labels.to(self.metric_device),
@@ -162,45 +210,56 @@ class Evaluator:
                 logits.float().to(self.metric_device),
             )
 
-    def _score(self, real: Iterable[Evaluated], samples: Iterable[Evaluated], *, lenient: bool = False) -> Scores:
-        built = [(spec, spec.build(config, self.context)) for spec, config in self.metrics]
-        for batch in real:
-            for _, metric in built:
-                metric.update_reference(batch)
-        for batch in samples:
-            for _, metric in built:
-                metric.update(batch)
+    # --- real images in the place of samples ------------------------------------------------------------------------
+
+    def _real(self, row: str) -> Scores:
+        """The row ``"test"`` or ``"halves"``, from the cache as far as it is there."""
+        keys = {spec.name: self._row_key(row, spec, config) for spec, config in self.metrics}
+        wanted = [choice for choice in self.metrics if self._rows.get(keys[choice[0].name]) is None]
+        # Test images measured against themselves would say nothing.
+        defined = [c for c in wanted if row == "halves" or ("test" in self.splits and c[0].reference == "train")]
+        for spec, config in wanted:
+            if (spec, config) not in defined:
+                self._rows.put(keys[spec.name], dict.fromkeys(output.name for output in spec.outputs))
+        if defined:
+            built = self._built(defined)
+            split, (samples, reference) = ("train", self._halves()) if row == "halves" else ("test", (None, None))
+            self._feed_reference(built, reference)
+            count = len(self.splits[split].labels) if samples is None else len(samples)
+            with self.stage(f"scoring real images ({row})") as progress:
+                _feed(built, self._images(split, samples), count, progress)
+            for spec, metric in built:
+                self._rows.put(keys[spec.name], _outputs(spec, metric, lenient=True))
         scores: Scores = {}
-        for spec, metric in built:
-            try:
-                scores.update(_outputs(spec, metric))
-            except CganzooError:
-                if not lenient:
-                    raise
-                scores.update({output.name: None for output in spec.outputs})
+        for key in keys.values():
+            scores.update(self._rows.get(key) or {})
         return scores
 
-    def _real_scores(self) -> Scores:
-        if self._real is None:
-            samples, reference = self._halves()
-            self._real = self._score(self._real_batches(reference), self._real_batches(samples), lenient=True)
-        return self._real
+    def _row_key(self, row: str, spec: MetricSpec[Any], config: Config) -> dict[str, Any]:
+        return {
+            "row": row,
+            "seed": self.seed,
+            "images": {name: data.fingerprint for name, data in self.splits.items()},
+            "extractor": dict(self.extractor.protocol()),
+            "device": self.device.type,
+            "metric": spec.name,
+            "options": config.model_dump(mode="json"),
+            "version": self.versions.get(spec.name),
+            "outputs": [output.name for output in spec.outputs],
+        }
 
     def _halves(self) -> tuple[np.ndarray, np.ndarray]:
-        """Indices of two random halves of equal size; of an odd number of images one is left out."""
-        order = np.random.default_rng(self.seed).permutation(len(self.reference.labels))
+        """Indices of two random halves of equal size, sorted; of an odd number of images one is left out."""
+        order = np.random.default_rng(self.seed).permutation(len(self.splits["train"].labels))
         half = len(order) // 2
-        return order[:half], order[half : 2 * half]
+        return np.sort(order[:half]), np.sort(order[half : 2 * half])
 
     def _protocol(self, count: int, sampling: Mapping[str, Any]) -> dict[str, Any]:
         samples, reference = self._halves()
         protocol: dict[str, Any] = {
             "extractor": dict(self.extractor.protocol()),
-            "reference": {
-                "split": self.reference.split,
-                "count": len(self.reference.labels),
-                "fingerprint": self.reference.fingerprint,
-            },
+            "reference": _identity(self.splits["train"]),
+            "real_test": _identity(self.splits["test"]) if "test" in self.splits else None,
             "real_halves": {"samples": len(samples), "reference": len(reference), "seed": self.seed},
             "samples": {"count": count, **sampling},
             "images": {
@@ -220,15 +279,38 @@ def fingerprint(protocol: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
-def _outputs(spec: MetricSpec[Any], metric: Metric) -> Scores:
-    result = metric.compute()
-    declared = {output.name for output in spec.outputs}
-    if set(result) != declared:
+def _identity(data: ImageSet) -> dict[str, Any]:
+    return {"split": data.split, "count": len(data.labels), "fingerprint": data.fingerprint}
+
+
+def _feed(
+    built: Sequence[tuple[MetricSpec[Any], Metric]], batches: Iterable[Evaluated], count: int, progress: Progress
+) -> None:
+    done = 0
+    for batch in batches:
+        for _, metric in built:
+            metric.update(batch)
+        done += len(batch.features)
+        progress(done, count)
+    if done != count:
+        raise ValueError(f"{count} samples were announced, {done} came")
+
+
+def _outputs(spec: MetricSpec[Any], metric: Metric, *, lenient: bool = False) -> Scores:
+    """What a metric reports; if ``lenient``, nothing but ``None`` where it refuses these images."""
+    declared = [output.name for output in spec.outputs]
+    try:
+        result = metric.compute()
+    except CganzooError:
+        if not lenient:
+            raise
+        return dict.fromkeys(declared)
+    if set(result) != set(declared):
         raise PluginError(
             f'metric "{spec.name}" reports {sorted(result)}, but its spec declares {sorted(declared)}; '
             "report this to the plugin's author"
         )
     return {
-        output.name: float(value) if (value := result[output.name]) is not None and math.isfinite(value) else None
-        for output in spec.outputs
+        name: float(value) if (value := result[name]) is not None and math.isfinite(value) else None
+        for name in declared
     }
