@@ -2,7 +2,7 @@
 
 This module is the plugin author's front door. It imports no torch, and nothing at all before it is asked for, so that
 ``cganzoo --help`` answers at once. What a component is built from lives in :mod:`cganzoo.objective`,
-:mod:`cganzoo.networks`, :mod:`cganzoo.functional` and :mod:`cganzoo.metric`.
+:mod:`cganzoo.networks`, :mod:`cganzoo.functional`, :mod:`cganzoo.metric` and :mod:`cganzoo.classification`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .config import AdversarialRule, ArchiveConfig, Config, Scalar, Schedule, at_least
+    from .evaluate.config import ClassifierConfig
     from .export import load_generator
     from .hookspecs import hookimpl
     from .specs import (
@@ -33,6 +34,7 @@ __all__ = [
     "Archive",
     "ArchiveConfig",
     "BuildContext",
+    "ClassifierConfig",
     "Conditioning",
     "Config",
     "DatasetSpec",
@@ -51,6 +53,7 @@ __all__ = [
 
 _HOMES = {
     "config": ("AdversarialRule", "ArchiveConfig", "Config", "Scalar", "Schedule", "at_least"),
+    "evaluate.config": ("ClassifierConfig",),
     "export": ("load_generator",),
     "hookspecs": ("hookimpl",),
     "specs": (

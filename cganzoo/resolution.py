@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from .config import Config, parse
 from .errors import PluginError, RecipeError
-from .evaluate.config import EXTRACTORS
+from .evaluate.config import EXTRACTORS, extractor_config
 from .plugins import Provider, Registry, load_plugins
 from .recipe import Choice, Recipe, explain
 from .specs import DatasetSpec, DiscriminatorSpec, GeneratorSpec, LossSpec, MetricSpec, Spec
@@ -121,12 +121,7 @@ def resolve(recipe: Recipe, registry: Registry | None = None) -> Resolved:
     generator = chosen("generator", sections.generator, "generator")
     loss = chosen("loss", sections.loss, "loss")
     _check_conditioning(recipe, generator, loss)
-    extractor = sections.evaluation.extractor
-    if extractor.name not in EXTRACTORS:
-        known = ", ".join(f'"{name}"' for name in EXTRACTORS)
-        raise RecipeError(
-            f'{recipe.place("evaluation", "extractor", "name")}: "{extractor.name}" is not known; choose one of {known}'
-        )
+    extractor = _extractor(recipe)
     metrics = tuple(chosen("metric", metric, "metrics", i) for i, metric in enumerate(sections.metrics))
     _check_outputs(recipe, metrics)
     return Resolved(
@@ -136,7 +131,7 @@ def resolve(recipe: Recipe, registry: Registry | None = None) -> Resolved:
         discriminator=chosen("discriminator", sections.discriminator, "discriminator"),
         loss=loss,
         metrics=metrics,
-        extractor=_options(EXTRACTORS[extractor.name], extractor, recipe, ("evaluation", "extractor")),
+        extractor=extractor,
     )
 
 
@@ -154,17 +149,29 @@ def _chosen(recipe: Recipe, registry: Registry, kind: str, choice: Choice, *keys
         component = registry.get(kind, choice.name)
     except PluginError as error:
         raise PluginError(f"{recipe.place(*keys, 'name')}: {error}") from error
-    config = _options(component.spec.config, choice, recipe, keys)
+    config = _options(component.spec.config, type(choice), choice.options, recipe, keys)
     return Chosen(component.spec, config, component.provider)
 
 
-def _options(model: type[Config], choice: Choice, recipe: Recipe, keys: tuple[str | int, ...]) -> Config:
+def _extractor(recipe: Recipe) -> Config:
+    choice, keys = recipe.sections.evaluation.extractor, ("evaluation", "extractor")
+    model = extractor_config(choice.name)
+    if model is None:
+        known = ", ".join(f'"{name}"' for name in EXTRACTORS)
+        raise RecipeError(f'{recipe.place(*keys, "name")}: "{choice.name}" is not known; choose one of {known}')
+    # The name of some extractors is an option, too: it says which model.
+    values = {"name": choice.name, **choice.options} if "name" in model.model_fields else choice.options
+    return _options(model, type(choice), values, recipe, keys)
+
+
+def _options(
+    model: type[Config], host: type[Choice], values: dict[str, Any], recipe: Recipe, keys: tuple[str | int, ...]
+) -> Config:
     try:
-        return parse(model, choice.options)
+        return parse(model, values)
     except ValidationError as error:
-        known = (model, type(choice))
         raise RecipeError(
-            explain(error, known, choice.options, recipe.source, recipe.overrides, prefix=keys)
+            explain(error, (model, host), values, recipe.source, recipe.overrides, prefix=keys)
         ) from error
 
 

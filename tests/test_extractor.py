@@ -14,14 +14,16 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
+from cganzoo.classification import ImageClassifier, augment
 from cganzoo.data.batches import to_unit
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import DivergenceError, RecipeError, RunError
 from cganzoo.evaluate import classifier_training
-from cganzoo.evaluate.classifier import Classifier, Shape, load, save
-from cganzoo.evaluate.classifier_training import augment, load_or_train, train
+from cganzoo.evaluate.classifier import Classifier, load, save
+from cganzoo.evaluate.classifier_training import load_or_train, train
 from cganzoo.evaluate.config import ClassifierConfig
 from cganzoo.evaluate.extractor import weights_hash
+from cganzoo.evaluate.small_networks import Shape
 
 CPU = torch.device("cpu")
 TINY = ClassifierConfig(width=2, epochs=1)
@@ -59,29 +61,29 @@ def stored(folder: Path) -> Path:
 
 def test_learns_real_digits_and_reports_its_held_out_accuracy() -> None:
     steps = Steps()
-    classifier = train(TRAIN, TEST, ClassifierConfig(width=8, epochs=8), CPU, steps)
+    classifier = train(TRAIN, TEST, ClassifierConfig(width=8, epochs=16), CPU, steps)
     _, logits = classifier(to_unit(torch.from_numpy(TEST.images)))
     correct = (logits.argmax(1).numpy() == TEST.labels).mean()
     protocol = classifier.protocol()
     assert protocol["accuracy"] == pytest.approx(correct)
     assert protocol["accuracy"] > 0.8
     assert protocol["accuracy_count"] == 200
-    assert steps.told == [(step, 75) for step in range(1, 76)]
+    assert steps.told == [(step, 150) for step in range(1, 151)]
 
 
 def test_features_are_what_the_last_layer_sees() -> None:
-    classifier = Classifier(TINY, Shape(1, 8, 10)).eval()
+    classifier = Classifier(ImageClassifier(TINY, Shape(1, 8, 10)), 0.5, 2)
     features, logits = classifier(torch.randn(3, 1, 8, 8))
     assert features.shape == (3, classifier.feature_dim)
     assert logits.shape == (3, classifier.num_classes)
-    assert torch.equal(classifier.network.fc(features), logits)
+    assert torch.equal(classifier.trained.network.fc(features), logits)
 
 
 def test_images_are_normalised_with_the_training_sets_moments() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (64, 3, 8, 8), dtype=np.uint8)
     pixels[:, 1] //= 3
     data = ImageSet(pixels, np.arange(64) % 2, ("a", "b"), "train", "noise")
-    classifier = train(data, data, TINY, CPU)
+    classifier = train(data, data, TINY, CPU).trained
     unit = pixels / 127.5 - 1
     np.testing.assert_allclose(classifier.mean, unit.mean((0, 2, 3)), rtol=1e-5)
     np.testing.assert_allclose(classifier.std, unit.std((0, 2, 3)), rtol=1e-5)
@@ -100,7 +102,7 @@ def test_a_channel_without_contrast_is_no_nan() -> None:
 
 @pytest.mark.parametrize(("size", "kept"), [(8, True), (64, True), (128, False)])
 def test_small_images_keep_their_resolution_in_the_stem(size: int, kept: bool) -> None:
-    network = Classifier(TINY, Shape(3, size, 10)).network
+    network = ImageClassifier(TINY, Shape(3, size, 10)).network
     assert (network.conv1.stride == (1, 1)) is kept
     assert isinstance(network.maxpool, torch.nn.Identity) is kept
 
@@ -162,7 +164,7 @@ def test_a_saved_classifier_needs_nothing_but_its_file(tmp_path: Path) -> None:
     loaded = load(tmp_path / "classifier.safetensors")
     assert global_randomness() == before
     assert loaded.protocol() == classifier.protocol()
-    assert (loaded.config, loaded.shape) == (classifier.config, classifier.shape)
+    assert (loaded.config, loaded.trained.shape) == (classifier.config, classifier.trained.shape)
 
 
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
@@ -203,12 +205,12 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
 )
 def test_a_network_that_does_not_fit_is_one_sentence(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(RecipeError, match=sentence):
-        Classifier(ClassifierConfig(**options), Shape(1, 8, 10))
+        ImageClassifier(ClassifierConfig(**options), Shape(1, 8, 10))
 
 
 def test_other_timm_networks_serve_too() -> None:
-    classifier = Classifier(ClassifierConfig(model="mobilenetv3_small_050"), Shape(3, 32, 7)).eval()
-    features, logits = classifier(torch.zeros(2, 3, 32, 32))
+    classifier = ImageClassifier(ClassifierConfig(model="mobilenetv3_small_050"), Shape(3, 32, 7)).eval()
+    features, logits = classifier.features_and_logits(torch.zeros(2, 3, 32, 32))
     assert features.shape == (2, classifier.feature_dim)
     assert logits.shape == (2, 7)
 

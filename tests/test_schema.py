@@ -24,7 +24,7 @@ def nodes(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def table(kind: str, name: str, schema: dict[str, Any] = SCHEMA) -> dict[str, Any]:
-    (found,) = [one for one in schema["$defs"][kind]["oneOf"] if name in one["properties"]["name"]["enum"]]
+    (found,) = [one for one in schema["$defs"][kind]["oneOf"] if name in one["properties"]["name"].get("enum", ())]
     return dict(found)
 
 

@@ -14,11 +14,14 @@ class Extractor(nn.Module):
 
     Attributes:
         feature_dim: D.
-        num_classes: K of the logits; not always the set's (an ImageNet network has its own classes).
+        num_classes: K of the logits; not always the set's (an ImageNet network has its own classes), and 0 for a
+            network that tells no classes apart.
+        own_classes: whether the logits are of the set's own classes, in their order.
     """
 
     feature_dim: int
     num_classes: int
+    own_classes: bool = False
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Images (N, C, H, W) in [-1, 1] to features (N, D) and logits (N, K)."""
