@@ -25,7 +25,7 @@ import platformdirs
 
 from cganzoo.errors import DataError
 
-from .pixels import RESIZE, square
+from .pixels import RESIZE
 from .source import ImageSource
 
 Progress = Callable[[int, int], None]
@@ -133,7 +133,7 @@ def _pack(source: ImageSource, place: Path, image_size: int, channels: int, prog
                 for index, image in _decoded(source, split, len(split_labels), image_size, channels):
                     if isinstance(image, DataError):
                         skipped.append(str(image))
-                    else:
+                    elif image is not None:
                         pixels = image.tobytes()
                         file.write(pixels)
                         digest.update(pixels)
@@ -198,16 +198,12 @@ def _move(beside: Path, place: Path) -> None:
 
 def _decoded(
     source: ImageSource, split: str, count: int, size: int, channels: int
-) -> Iterator[tuple[int, np.ndarray | DataError]]:
+) -> Iterator[tuple[int, np.ndarray | DataError | None]]:
     """Images of a split in order, or the error of one that is to be skipped."""
 
-    def decode(index: int) -> np.ndarray | DataError:
+    def decode(index: int) -> np.ndarray | DataError | None:
         try:
-            image = source.read(split, index)
-            try:
-                return square(image, size, channels)
-            except Exception as error:  # Pillow, on a mode that it cannot convert or an image that was not decoded yet
-                raise source.unreadable(split, index, f"cannot be made into pixels ({error})") from error
+            return source.pixels(split, index, size, channels)
         except DataError as error:
             if not source.skip_unreadable():
                 raise

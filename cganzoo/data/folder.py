@@ -1,148 +1,130 @@
-"""A folder of images with one sub-folder a class."""
+"""A folder of images with one sub-folder a class, as it is or in a zip archive."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from cganzoo.errors import DataError
 
 from .config import FolderConfig
-from .source import ImageSource
+from .file_source import FileSource, Splits, is_image
+from .tree import Tree, open_tree
 
 TEST_FOLDERS = ("test", "val", "valid", "validation")
 
-NOT_IMAGES = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "PALM", "PDF", "WMF"})
-"""Formats that Pillow lists but cannot decode, or that are programs: PostScript is run by an interpreter."""
 
-
-class FolderSource(ImageSource):
+class FolderSource(FileSource):
     """Images below ``root/<class>/``, or below ``root/train/<class>/`` and ``root/test/<class>/``.
 
-    A class folder may hold folders of its own. Files without an image format's ending, and hidden ones, are left
-    alone. Without a test folder, a seeded share of each class is held out.
+    The root is a folder or a zip archive; where all classes lie in one folder there, that is looked into. A class's
+    folder may hold folders of its own. Files without an image format's ending, and hidden ones, are left alone.
+    Without a test folder, a seeded share of each class is held out.
 
     Raises:
-        DataError: no such folder, no class in it, a class without an image, or no image left to test on.
+        DataError: no such folder or archive. Once files are listed: no class, a class without an image, or no image
+            left to test on.
     """
 
     def __init__(self, config: FolderConfig) -> None:
-        self.root = Path(config.root).expanduser()
-        self._skip = config.unreadable == "skip"
-        if not self.root.is_dir():
-            advice = config.origin or "name one that holds a folder of images for each class"
-            raise DataError(f'data.root = "{config.root}": no such folder; {advice}')
-        Image.init()
-        self._formats = [name for name in Image.OPEN if name not in NOT_IMAGES]
-        self._endings = {end for end, name in Image.registered_extensions().items() if name not in NOT_IMAGES}
-        train = self.root / "train"
-        test = next((self.root / name for name in TEST_FOLDERS if (self.root / name).is_dir()), None)
-        if train.is_dir():
-            files = {"train": self._classes(train)} | ({"test": self._classes(test)} if test else {})
-        else:
-            files = {"train": self._classes(self.root)}
-        self.class_names = tuple(files["train"])
-        strangers = sorted(set(files.get("test", {})) - set(self.class_names))
-        if strangers:
-            raise DataError(f'{test}: class "{strangers[0]}" is not in {train}')
-        self._files: dict[str, list[Path]] = {}
-        self._labels: dict[str, np.ndarray] = {}
-        if "test" not in files:
-            files = _hold_out(files["train"], config.test_fraction)
-            if not any(files["test"].values()):
-                raise DataError(
-                    f"{self.root}: each class holds one image, so none can be held out to test on; add some, "
-                    'or put images into "train" and "test" folders'
-                )
-        for split, classes in files.items():
-            self._files[split] = [path for paths in classes.values() for path in paths]
-            counts = [len(classes.get(name, [])) for name in self.class_names]
-            self._labels[split] = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+        tree = open_root(config.root, "a folder of images for each class")
+        super().__init__(tree, settings=(config.test_fraction,), unreadable=config.unreadable)
+        self._test_fraction = config.test_fraction
 
-    def _classes(self, folder: Path) -> dict[str, list[Path]]:
-        """Class name to its image files, both sorted, so that labels do not depend on the file system."""
-        classes = {}
-        try:
-            entries = sorted(folder.iterdir())
-        except OSError as error:
-            _refuse(error)
-        for entry in entries:
-            if entry.name.startswith(".") or not entry.is_dir():
-                continue
-            paths: list[Path] = []
-            for parent, folders, names in os.walk(entry, onerror=_refuse):
-                folders.sort()
-                paths += [
-                    Path(parent, name)
-                    for name in sorted(names)
-                    if Path(name).suffix.lower() in self._endings and not name.startswith(".")
-                ]
-            if not paths:
-                raise DataError(f"{entry}: this class's folder holds no image; add some, or remove the folder")
-            classes[entry.name] = paths
-        if not classes:
-            raise DataError(f"{folder}: holds no class; put the images of each class into a folder of its own")
-        return classes
-
-    def labels(self) -> Mapping[str, np.ndarray]:
-        """See :class:`ImageSource`."""
-        return self._labels
-
-    def read(self, split: str, index: int) -> Image.Image:
-        """See :class:`ImageSource`."""
-        try:
-            image: Image.Image = Image.open(self._files[split][index], formats=self._formats)
-            image.load()
-        except UnidentifiedImageError as error:
-            raise self.unreadable(split, index, "is not an image") from error
-        except Exception as error:  # decoders raise whatever they meet in a damaged file, from EOFError to zlib.error
-            raise self.unreadable(split, index, f"cannot be decoded ({error})") from error
-        return image
-
-    def unreadable(self, split: str, index: int, reason: str) -> DataError:
-        """See :class:`ImageSource`."""
-        advice = "" if self._skip else '; mend or remove it, or set data.unreadable = "skip" to leave such files out'
-        return DataError(f"{self._files[split][index]}: {reason}{advice}")
-
-    def fingerprint(self) -> str:
-        """Hash of every path with its size and time of change: reading every pixel at each start would be slow."""
-        digest = hashlib.sha256()
-        for split, paths in sorted(self._files.items()):
-            for path, label in zip(paths, self._labels[split], strict=True):
-                entry = (split, path.relative_to(self.root).as_posix(), int(label), *_size_and_time(path))
-                digest.update(repr(entry).encode())
-        return digest.hexdigest()
-
-    def skip_unreadable(self) -> bool:
-        """See :class:`ImageSource`."""
-        return self._skip
+    def find(self) -> Splits:
+        """See :class:`FileSource`."""
+        top = _top(self.tree)
+        inside = {name[len(top) :].partition("/")[0] for name in self.tree.names if name.startswith(top)}
+        test = next((name for name in TEST_FOLDERS if name in inside), None)
+        if "train" in inside and test:
+            return split_folders(self.tree, f"{top}train/", f"{top}{test}/")
+        classes = classes_below(self.tree, f"{top}train/" if "train" in inside else top)
+        return hold_out(classes, self._test_fraction, self.tree.where(top))
 
 
-def _size_and_time(path: Path) -> tuple[int, int]:
-    try:
-        status = path.stat()
-    except OSError:  # a link to nowhere: reading it will tell
-        return 0, 0
-    return status.st_size, status.st_mtime_ns
+def open_root(root: str, holding: str) -> Tree:
+    """The tree that ``data.root`` names.
+
+    Raises:
+        DataError: there is none; name one that is ``holding``.
+    """
+    if not Path(root).expanduser().exists():
+        raise DataError(f'data.root = "{root}": no such folder or zip archive; name one that holds {holding}')
+    return open_tree(root)
 
 
-def _refuse(error: OSError) -> NoReturn:
-    raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
+def _top(tree: Tree) -> str:
+    """The folder that holds the set: the tree's own top, or the only folder in it if that looks like a set's."""
+    folders = {name.partition("/")[0] for name in tree.names if "/" in name}
+    if len(folders) != 1 or "train" in folders:
+        return ""
+    top = f"{folders.pop()}/"
+    inside = {name[len(top) :].partition("/")[:2] for name in tree.names if name.startswith(top)}
+    below = {name for name, slash in inside if slash}
+    holds_images = any(is_image(name) for name, slash in inside if not slash)
+    return top if not holds_images and (len(below) > 1 or "train" in below) else ""
 
 
-def _hold_out(classes: dict[str, list[Path]], fraction: float) -> dict[str, dict[str, list[Path]]]:
-    """Split each class by a fixed shuffle; a class of one image keeps it for training."""
+def split_folders(tree: Tree, train: str, test: str) -> Splits:
+    """A folder of classes to train on, and one with some or all of them to test on.
+
+    Raises:
+        DataError: as :func:`classes_below`, or a class to test on is not among the others.
+    """
+    splits = {"train": classes_below(tree, train), "test": classes_below(tree, test)}
+    strangers = sorted(splits["test"].keys() - splits["train"].keys())
+    if strangers:
+        raise DataError(f'{tree.where(test)}: class "{strangers[0]}" is not in {tree.where(train)}')
+    return splits
+
+
+def classes_below(tree: Tree, folder: str) -> dict[str, list[str]]:
+    """Class name to its image files, both sorted, so that labels do not depend on the file system.
+
+    Args:
+        tree: where they are.
+        folder: that holds the classes' folders: ``""`` for the top, else with a slash at the end.
+
+    Raises:
+        DataError: there is no class, or one without an image.
+    """
+    classes: dict[str, list[str]] = {}
+    for name in tree.names:
+        if name.startswith(folder):
+            class_name, slash, file = name[len(folder) :].partition("/")
+            if slash:
+                files = classes.setdefault(class_name, [])
+                if is_image(file):
+                    files.append(name)
+    place = tree.where(folder)
+    if not classes:
+        raise DataError(f"{place}: holds no class; put the images of each class into a folder of its own")
+    for class_name, files in classes.items():
+        if not files:
+            place = tree.where(folder + class_name)
+            raise DataError(f"{place}: this class's folder holds no image; add some, or remove the folder")
+        files.sort()
+    return dict(sorted(classes.items()))
+
+
+def hold_out(classes: Mapping[str, Sequence[str]], fraction: float, place: str) -> Splits:
+    """Split each class by a fixed shuffle; a class of one image keeps it for training.
+
+    Raises:
+        DataError: there is only one of each.
+    """
     random = np.random.default_rng(0)
     train, test = {}, {}
-    for name, paths in classes.items():
-        order = random.permutation(len(paths))
-        held = min(len(paths) - 1, max(1, round(fraction * len(paths)))) if len(paths) > 1 else 0
-        test[name] = [paths[i] for i in sorted(order[:held])]
-        train[name] = [paths[i] for i in sorted(order[held:])]
+    for name, files in classes.items():
+        order = random.permutation(len(files))
+        held = min(len(files) - 1, max(1, round(fraction * len(files)))) if len(files) > 1 else 0
+        test[name] = [files[i] for i in sorted(order[:held])]
+        train[name] = [files[i] for i in sorted(order[held:])]
+    if not any(test.values()):
+        raise DataError(
+            f"{place}: each class holds one image, so none can be held out to test on; add some, "
+            'or put images into "train" and "test" folders'
+        )
     return {"train": train, "test": test}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import ExifTags, Image
 
-RESIZE = "centre square to size (area mean for whole factors, else bicubic with antialiasing)"
+RESIZE = "centre square to size (exact area mean for whole factors, else bicubic with antialiasing)"
 """Part of the protocol fingerprint: change it whenever :func:`square` gives other pixels."""
 
 _UPRIGHT: dict[object, Image.Transpose] = {
@@ -28,22 +28,60 @@ def square(image: Image.Image, size: int, channels: int) -> np.ndarray:
     Raises:
         ValueError: the image's mode has no meaning as pixels: floats, or a colour space that Pillow cannot convert.
     """
-    image = _plain(_upright(image), "L" if channels == 1 else "RGB")
+    turn = orientation(image)
+    image = _plain(image if turn is None else image.transpose(turn), "L" if channels == 1 else "RGB")
     side = min(image.size)
+    if side % size == 0:
+        return square_of_pixels(_planes(image), size, channels)
     left, top = (image.width - side) // 2, (image.height - side) // 2
-    method = Image.Resampling.BOX if side % size == 0 else Image.Resampling.BICUBIC
-    pixels = np.asarray(image.resize((size, size), method, box=(left, top, left + side, top + side)))
-    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+    box = (left, top, left + side, top + side)
+    return _planes(image.resize((size, size), Image.Resampling.BICUBIC, box=box))
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def square_of_pixels(pixels: np.ndarray, size: int, channels: int) -> np.ndarray:
+    """The same of decoded pixels, (1, H, W) gray or (3, H, W) RGB, uint8."""
+    planes, height, width = pixels.shape
+    side = min(height, width)
+    if planes > channels or side % size:
+        return square(to_image(pixels), size, channels)
+    left, top = (width - side) // 2, (height - side) // 2
+    pixels = _area_mean(pixels[:, top : top + side, left : left + side], side // size)
+    return pixels if planes == channels else np.repeat(pixels, channels, axis=0)
+
+
+def _area_mean(pixels: np.ndarray, factor: int) -> np.ndarray:
+    """Mean of each block of ``factor`` x ``factor``, rounded once, halves up: for 2, ``(a + b + c + d + 2) >> 2``."""
+    if factor == 1:
+        return pixels
+    wide = np.uint16 if factor <= 16 else np.uint32  # holds factor^2 * 255.5
+    total = pixels[:, ::factor].astype(wide)
+    for row in range(1, factor):
+        total += pixels[:, row::factor]
+    mean = total[:, :, ::factor].copy()
+    for column in range(1, factor):
+        mean += total[:, :, column::factor]
+    mean += factor * factor // 2
+    mean //= factor * factor
+    return np.asarray(mean, np.uint8)
+
+
+def to_image(pixels: np.ndarray) -> Image.Image:
+    """Pixels (1, H, W) or (3, H, W) uint8 as Pillow has them."""
+    return Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+
+
+def _planes(image: Image.Image) -> np.ndarray:
+    pixels = np.asarray(image)
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def orientation(image: Image.Image) -> Image.Transpose | None:
+    """What turns the image upright, by its tags; None if it is."""
     # Pillow's exif_transpose also writes the tags anew, which fails on many a camera's.
     try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
+        return _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation))
     except Exception:  # damaged tags, on which the parser raises whatever it meets; the pixels are good
-        return image
-    method = _UPRIGHT.get(orientation)
-    return image if method is None else image.transpose(method)
+        return None
 
 
 def _plain(image: Image.Image, mode: str) -> Image.Image:

@@ -11,6 +11,8 @@ from PIL import Image
 
 from cganzoo.errors import DataError
 
+from .pixels import square
+
 
 class ImageSource(ABC):
     """Labelled images by split (``"train"``, and ``"test"`` where there is one), before resizing.
@@ -26,8 +28,8 @@ class ImageSource(ABC):
         """Labels (N,) int64 of each split."""
 
     @abstractmethod
-    def read(self, split: str, index: int) -> Image.Image:
-        """One image, of any size and mode.
+    def read(self, split: str, index: int) -> Image.Image | None:
+        """One image, of any size and mode; None for one that the set's options leave out.
 
         Raises:
             DataError: the file cannot be read; the sentence names it.
@@ -36,6 +38,20 @@ class ImageSource(ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """Changes when any image or label does; cheap to compute (a folder looks at sizes and dates, not pixels)."""
+
+    def pixels(self, split: str, index: int, size: int, channels: int) -> np.ndarray | None:
+        """The same image as it is packed: (channels, size, size) uint8. Called from several threads at once.
+
+        Raises:
+            DataError: the file cannot be read, or its content is not a picture.
+        """
+        image = self.read(split, index)
+        if image is None:
+            return None
+        try:
+            return square(image, size, channels)
+        except Exception as error:  # Pillow, on a mode that it cannot convert or an image that was not decoded yet
+            raise self.unreadable(split, index, f"cannot be made into pixels ({error})") from error
 
     def unreadable(self, split: str, index: int, reason: str) -> DataError:
         """The error for an image that cannot be used; override it to name the file and what to do about it."""

@@ -1,0 +1,141 @@
+"""Sets whose images are encoded files: JPEG, PNG and whatever else Pillow reads."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import cache, cached_property
+from pathlib import PurePosixPath
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from cganzoo.errors import DataError
+
+from .jpeg import decode_jpeg
+from .pixels import square_of_pixels
+from .source import ImageSource
+from .tree import Tree
+
+Splits = Mapping[str, Mapping[str, Sequence[str]]]
+"""Split to class to the names of its files. A class's place among those of ``"train"`` is its label."""
+
+NOT_IMAGES = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "PALM", "PDF", "WMF"})
+"""Formats that Pillow lists but cannot decode, or that are programs: PostScript is run by an interpreter."""
+
+
+class FileSource(ImageSource):
+    """Images that are files of a :class:`~cganzoo.data.tree.Tree`; a subclass says which (:meth:`find`).
+
+    Nothing is listed before it is needed: of a set that is packed already, only the fingerprint is asked.
+
+    Args:
+        tree: where the files are.
+        settings: whatever else decides which files are used and how they are labelled; part of the fingerprint.
+        unreadable: ``"stop"`` or ``"skip"``: what an image that cannot be read does.
+        drop_gray: leave out images that are stored without colour.
+    """
+
+    def __init__(
+        self, tree: Tree, *, settings: tuple[object, ...] = (), unreadable: str = "stop", drop_gray: bool = False
+    ) -> None:
+        self.tree = tree
+        self._settings = settings
+        self._skip = unreadable == "skip"
+        self._drop_gray = drop_gray
+
+    @abstractmethod
+    def find(self) -> Splits:
+        """Which files are the images. Called once, when the set is packed.
+
+        Raises:
+            DataError: the tree does not hold such a set; the sentence says what is missing where.
+        """
+
+    @cached_property
+    def _found(self) -> Splits:
+        return self.find()
+
+    @cached_property
+    def _files(self) -> dict[str, list[str]]:
+        return {
+            split: [name for class_name in self.class_names for name in classes.get(class_name, ())]
+            for split, classes in self._found.items()
+        }
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:  # type: ignore[override]
+        """See :class:`ImageSource`."""
+        return tuple(self._found["train"])
+
+    def labels(self) -> Mapping[str, np.ndarray]:
+        """See :class:`ImageSource`."""
+        numbers = np.arange(len(self.class_names), dtype=np.int64)
+        return {
+            split: np.repeat(numbers, [len(classes.get(name, ())) for name in self.class_names])
+            for split, classes in self._found.items()
+        }
+
+    def read(self, split: str, index: int) -> Image.Image | None:
+        """See :class:`ImageSource`."""
+        data = self._data(split, index)
+        try:
+            image: Image.Image = Image.open(io.BytesIO(data), formats=image_formats())
+            image.load()
+        except UnidentifiedImageError as error:
+            raise self.unreadable(split, index, "is not an image") from error
+        except Exception as error:  # decoders raise whatever they meet in a damaged file, from EOFError to zlib.error
+            raise self.unreadable(split, index, f"cannot be decoded ({error})") from error
+        return None if self._drop_gray and image.mode in ("1", "L", "LA", "I;16", "I") else image
+
+    def pixels(self, split: str, index: int, size: int, channels: int) -> np.ndarray | None:
+        """See :class:`ImageSource`. The same pixels as through :meth:`read`; JPEG by a decoder that threads share."""
+        decoded = decode_jpeg(self._data(split, index))
+        if decoded is None:
+            return super().pixels(split, index, size, channels)
+        if self._drop_gray and len(decoded) == 1:
+            return None
+        return square_of_pixels(decoded, size, channels)
+
+    def unreadable(self, split: str, index: int, reason: str) -> DataError:
+        """See :class:`ImageSource`."""
+        advice = "" if self._skip else '; mend or remove it, or set data.unreadable = "skip" to leave such files out'
+        return DataError(f"{self.tree.where(self._files[split][index])}: {reason}{advice}")
+
+    def fingerprint(self) -> str:
+        """Hash of the tree's (see :meth:`Tree.fingerprint`) and the settings."""
+        content = (type(self).__name__, self.tree.fingerprint(), self._settings, self._drop_gray)
+        return hashlib.sha256(repr(content).encode()).hexdigest()
+
+    def skip_unreadable(self) -> bool:
+        """See :class:`ImageSource`."""
+        return self._skip
+
+    def _data(self, split: str, index: int) -> bytes:
+        try:
+            return self.tree.read(self._files[split][index])
+        except OSError as error:
+            raise self.unreadable(split, index, f"cannot be read ({error.strerror or error})") from error
+        except ValueError as error:
+            raise self.unreadable(split, index, str(error)) from error
+
+
+@cache
+def image_formats() -> list[str]:
+    """The formats, as Pillow names them, that a data set's files may have."""
+    Image.init()
+    return [name for name in Image.OPEN if name not in NOT_IMAGES]
+
+
+@cache
+def image_endings() -> frozenset[str]:
+    """The endings, in lower case, of the names of such files."""
+    Image.init()
+    return frozenset(end for end, name in Image.registered_extensions().items() if name not in NOT_IMAGES)
+
+
+def is_image(name: str) -> bool:
+    """Whether a file is one by its name's ending."""
+    return PurePosixPath(name).suffix.lower() in image_endings()
