@@ -27,7 +27,8 @@ from .data.cache import ImageSet
 from .errors import DivergenceError
 from .evaluate.config import ClassifierConfig
 from .evaluate.seeding import seeded
-from .evaluate.small_networks import Shape, build, features_and_logits
+from .evaluate.small_networks import Shape as Shape
+from .evaluate.small_networks import build, features_and_logits
 from .files import write_whole
 
 Progress = Callable[[int, int], None]

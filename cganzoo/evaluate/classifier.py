@@ -62,6 +62,10 @@ class Classifier(Extractor):
             "accuracy_count": self.accuracy_count,
         }
 
+    def description(self) -> str:
+        """See :class:`Extractor`."""
+        return f"classifier {self.config.model}: accuracy {self.accuracy:.4f} on {self.accuracy_count} test images"
+
 
 def save(classifier: Classifier, path: Path) -> None:
     """Write the weights, how they were made and how good they are to one safetensors file, whole or not at all."""

@@ -31,6 +31,10 @@ class Extractor(nn.Module):
         """Kind, model, hash of the weights, and what a reader wants beside a score, such as accuracy. JSON values."""
         raise NotImplementedError
 
+    def description(self) -> str:
+        """One line for the user: what is looked through, and how far it can be relied on."""
+        raise NotImplementedError
+
 
 def weights_hash(module: nn.Module) -> str:
     """16 hexadecimal digits of the SHA-256 of a module's parameters and buffers; the same on every device."""

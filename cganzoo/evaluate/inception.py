@@ -1,0 +1,100 @@
+"""The ``inception`` extractor: the network that FID and Inception Score of the literature are made with."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch_fidelity
+from torch import Tensor
+from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
+
+from cganzoo.data.batches import to_pixels
+from cganzoo.data.download import Progress, fetch
+from cganzoo.errors import RunError
+from cganzoo.specs import Archive
+
+from .config import InceptionConfig
+from .extractor import Extractor, weights_hash
+
+ARCHIVE = Archive(url=URL_INCEPTION_V3, checksum="sha256:6726825d", size=95628359)
+"""The weights of the TensorFlow graph ``inception-2015-12-05``, as torch-fidelity publishes them."""
+
+PART = 50  # images at a time: of 299 x 299 pixels, each takes 20 MB in the first layers
+
+
+class Inception(Extractor):
+    """Inception v3 of 2015 as torch-fidelity ported it, its own resizing to 299 pixels included.
+
+    Features are the 2048 of the last pooling layer, as FID and KID take them; logits are those of 1008 classes without
+    the bias, as the Inception Score takes them (``"2048"`` and ``"logits_unbiased"`` in torch-fidelity's terms). Images
+    are rounded to 8 bits first, as their PNG files would be; gray ones are repeated to three channels.
+
+    Args:
+        weights: the state of the network, as torch-fidelity names its parts.
+
+    Raises:
+        RuntimeError: the weights are another network's.
+    """
+
+    feature_dim = 2048
+    num_classes = 1008
+
+    def __init__(self, weights: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        # torch-fidelity reads its file without restriction, so it is given one that was just written from tensors.
+        file = io.BytesIO()
+        torch.save(dict(weights), file)
+        file.seek(0)
+        self.network = FeatureExtractorInceptionV3(
+            "inception-v3-compat", ["2048", "logits_unbiased"], feature_extractor_weights_path=file
+        )
+        self._weights_hash = weights_hash(self.network)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """See :class:`Extractor`."""
+        pixels = to_pixels(images).expand(-1, 3, -1, -1)
+        parts = [self.network(part) for part in torch.split(pixels, PART)]
+        features, logits = zip(*parts, strict=True)
+        return torch.cat(features), torch.cat(logits)
+
+    def protocol(self) -> Mapping[str, Any]:
+        """See :class:`Extractor`."""
+        return {
+            "kind": "inception",
+            "weights": self._weights_hash,
+            "library": f"torch-fidelity {torch_fidelity.__version__}",
+        }
+
+    def description(self) -> str:
+        """See :class:`Extractor`."""
+        return (
+            f"inception: the FID network of torch-fidelity {torch_fidelity.__version__}, weights {self._weights_hash}"
+        )
+
+
+def load(config: InceptionConfig, folder: Path, progress: Progress | None = None) -> Inception:
+    """The network with the weights of ``config.weights``, or of ``folder``, where they are downloaded to once.
+
+    Raises:
+        RunError: the file is missing, damaged, or holds something else.
+        DataError: the weights cannot be downloaded.
+    """
+    if config.weights is None:
+        advice = "get the file by other means and set evaluation.extractor.weights to it"
+        path = fetch(ARCHIVE, folder, progress, advice=advice)
+    else:
+        path = Path(config.weights).expanduser()
+    try:
+        return Inception(torch.load(path, map_location="cpu", weights_only=True))
+    except FileNotFoundError as error:
+        raise RunError(f'evaluation.extractor.weights = "{config.weights}": no such file') from error
+    except (OSError, EOFError, TypeError, ValueError, RuntimeError, AttributeError, pickle.UnpicklingError) as error:
+        raise RunError(
+            f"{path}: does not hold the weights of torch-fidelity's Inception network, or is damaged; write another "
+            "file at evaluation.extractor.weights, or leave it out to have them downloaded"
+        ) from error

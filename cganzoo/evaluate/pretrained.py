@@ -1,0 +1,186 @@
+"""The ``timm/<model>`` extractor: a pretrained timm network."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import timm
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from cganzoo.errors import RecipeError, RunError
+
+from .config import TimmConfig
+from .extractor import Extractor, weights_hash
+
+PART = 50  # images at a time: they are looked at in a size larger than their own
+NAME, WEIGHTS = "evaluation.extractor.name", "evaluation.extractor.weights"
+
+
+class Pretrained(Extractor):
+    """A timm network with the weights it was published with.
+
+    Features are what its classifier sees; logits are the classifier's, of the classes that it was trained with, not the
+    set's. A network without a classifier (self-supervised ones, say) has logits (N, 0). The whole image is resized to
+    the network's input with the interpolation that the network was trained with, antialiased, and then normalised
+    with the mean and standard deviation it was trained with; gray images are repeated to its channels.
+
+    Args:
+        network: the timm network, with its ``pretrained_cfg``.
+        config: the options.
+
+    Raises:
+        ValueError: the network gives no features (N, D) for such images.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: Any, config: TimmConfig) -> None:
+        super().__init__()
+        self.network, self.model = network, config.model
+        trained: dict[str, Any] = network.pretrained_cfg
+        self.channels = trained["input_size"][0]
+        self.input_size = config.input_size or trained["input_size"][-1]
+        self.interpolation = "bilinear" if trained["interpolation"] == "bilinear" else "bicubic"
+        self.register_buffer("mean", torch.tensor(trained["mean"]), persistent=False)
+        self.register_buffer("std", torch.tensor(trained["std"]), persistent=False)
+        self.num_classes = network.num_classes
+        self.eval().requires_grad_(False)
+        features, logits = self._look(torch.zeros(2, self.channels, self.input_size, self.input_size))
+        if features.ndim != 2 or logits.shape != (2, self.num_classes):
+            raise ValueError(f"it gives features {tuple(features.shape)} and logits {tuple(logits.shape)}")
+        self.feature_dim = features.shape[1]
+        self._weights_hash = weights_hash(network)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """See :class:`Extractor`."""
+        features, logits = zip(*(self._look(self.prepare(part)) for part in torch.split(images, PART)), strict=True)
+        return torch.cat(features), torch.cat(logits)
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) in [-1, 1] as the network takes them: resized and normalised."""
+        images = (images.expand(-1, self.channels, -1, -1) + 1) / 2
+        if images.shape[-2:] != (self.input_size, self.input_size):
+            size = (self.input_size, self.input_size)
+            images = F.interpolate(images, size, mode=self.interpolation, align_corners=False, antialias=True)
+            images = images.clamp(0, 1)  # bicubic curves overshoot, which no image file can
+        return (images - self.mean[:, None, None]) / self.std[:, None, None]
+
+    def _look(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        maps = self.network.forward_features(images)
+        features = self.network.forward_head(maps, pre_logits=True)
+        if self.num_classes == 0:
+            return features, features.new_empty(len(features), 0)
+        return features, self.network.forward_head(maps)
+
+    def protocol(self) -> Mapping[str, Any]:
+        """See :class:`Extractor`."""
+        return {
+            "kind": "timm",
+            "model": self.model,
+            "weights": self._weights_hash,
+            "input_size": self.input_size,
+            "interpolation": self.interpolation,
+            "library": f"timm {timm.__version__}",
+        }
+
+    def description(self) -> str:
+        """See :class:`Extractor`."""
+        classes = f"{self.num_classes} classes" if self.num_classes else "no classes"
+        return (
+            f"timm/{self.model}: {self.feature_dim} features and {classes}, images resized to {self.input_size} px, "
+            f"weights {self._weights_hash}"
+        )
+
+
+def load(config: TimmConfig, *, image_channels: int) -> Pretrained:
+    """The network with the weights of ``config.weights``, or of the Hugging Face hub, which keeps its own cache.
+
+    Args:
+        config: the options.
+        image_channels: of the images that it will look at.
+
+    Raises:
+        RecipeError: there is no such model, or it does not take such images.
+        RunError: the weights are missing, damaged or another network's, or cannot be downloaded.
+    """
+    _check_name(config)
+    network = _from_hub(config) if config.weights is None else _from_file(config, Path(config.weights).expanduser())
+    try:
+        extractor = Pretrained(network, config)
+    except Exception as error:  # whatever a timm model says of a size that it does not take
+        raise RecipeError(
+            f'{NAME} = "{config.name}": cannot look at images of {config.input_size or "its own"} px ({error}); '
+            "write another evaluation.extractor.input_size, or another model"
+        ) from error
+    if image_channels not in (1, extractor.channels):
+        raise RecipeError(
+            f'{NAME} = "{config.name}": takes images of {extractor.channels} channels, not {image_channels}; '
+            "write another model"
+        )
+    return extractor
+
+
+def _check_name(config: TimmConfig) -> None:
+    tagged = "." in config.model  # as in resnet50.a1_in1k: which of several weights
+    known = timm.list_pretrained() if tagged else timm.list_models()
+    if not (config.model in known if tagged else timm.is_model(config.model)):
+        close = difflib.get_close_matches(config.model, known, n=1)
+        hint = f'did you mean "timm/{close[0]}"?' if close else "write timm/ and one that timm.list_models() names"
+        raise RecipeError(f'{NAME} = "{config.name}": timm has no such model; {hint}')
+
+
+def _from_hub(config: TimmConfig) -> Any:
+    client = logging.getLogger("huggingface_hub")
+    level = client.level
+    client.setLevel(logging.ERROR)  # it warns of each attempt
+    try:
+        return timm.create_model(config.model, pretrained=True, **_size(config))
+    except Exception as error:  # of timm, the hub's client, or the connection: many kinds
+        raise RunError(
+            f'{NAME} = "{config.name}": its weights could not be had from the Hugging Face hub ({_reason(error)}); '
+            f'get them by other means and write {WEIGHTS} = "FILE"'
+        ) from error
+    finally:
+        client.setLevel(level)
+
+
+def _from_file(config: TimmConfig, path: Path) -> Any:
+    try:
+        if path.suffix == ".safetensors":
+            weights: Any = safetensors.torch.load_file(path)
+        else:
+            weights = torch.load(path, map_location="cpu", weights_only=True)
+            for inner in ("state_dict", "model"):  # how training programs wrap them
+                weights = weights.get(inner, weights)
+        return timm.create_model(
+            config.model, pretrained=True, pretrained_cfg_overlay={"state_dict": weights}, **_size(config)
+        )
+    except FileNotFoundError as error:
+        raise RunError(f'{WEIGHTS} = "{config.weights}": no such file') from error
+    except Exception as error:  # of a file that holds something else, or of timm on another network's weights
+        raise RunError(
+            f'{WEIGHTS} = "{config.weights}": does not hold the weights of timm\'s "{config.model}" ({_reason(error)})'
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what a library says; not the advice to load a file that may run code."""
+    if isinstance(error, pickle.UnpicklingError):
+        return "it is damaged, or holds more than weights"
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")
+
+
+def _size(config: TimmConfig) -> dict[str, Any]:
+    """What a network must be told when it is built for images of another size than it was trained with."""
+    fixed = timm.get_pretrained_cfg_value(config.model, "fixed_input_size")
+    return {"img_size": config.input_size} if fixed and config.input_size else {}
