@@ -1,0 +1,165 @@
+"""Tar archives, unpacked once into the cache, after a look at what they would write.
+
+An archive may come from anywhere, so only plain files and folders below the archive's own folder are ever made.
+Members are written by hand (a name and bytes; no link, mode, owner or date), which leaves nothing to do for tarfile's
+extraction filters, and not every Python 3.10 has those.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import lzma
+import os
+import shutil
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from filelock import FileLock
+
+from cganzoo.errors import DataError
+
+from .cache import cache_folder
+
+Progress = Callable[[int, int], None]
+"""Called with (bytes unpacked, bytes in all)."""
+
+ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
+
+BLOCK = 1 << 20
+
+
+def is_tar(path: Path) -> bool:
+    """Whether a file's name is that of a tar archive."""
+    return path.name.lower().endswith(ENDINGS)
+
+
+def unpacked(archive: Path, progress: Progress | None = None) -> Path:
+    """The folder with an archive's contents, unpacked now if the cache does not hold it; a folder is its own.
+
+    An archive that has changed since is unpacked anew. Nothing is left behind by a process that is killed here.
+
+    Raises:
+        DataError: there is no such file, it is not a whole tar archive, a member is not a plain file or folder below
+            the archive's own, or there is no room.
+    """
+    if archive.is_dir():
+        return archive
+    try:
+        with archive.open("rb") as file:
+            status = os.fstat(file.fileno())
+    except OSError as error:
+        raise DataError(f"{archive}: cannot be read: {error.strerror}") from error
+    content = (str(archive.resolve()), status.st_size, status.st_mtime_ns)
+    key = hashlib.sha256(repr(content).encode()).hexdigest()[:16]
+    place = cache_folder() / "unpacked" / f"{_stem(archive)}-{key}"
+    if place.is_dir():
+        return place
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(place.parent / f".{place.name}.lock"):
+            if not place.is_dir():  # another process may have been first
+                _unpack(archive, place, progress)
+    except OSError as error:
+        raise DataError(
+            f"{archive}: cannot be unpacked in {place.parent}: {error.strerror or error}; make room, or set "
+            "CGANZOO_CACHE to another folder"
+        ) from error
+    return place
+
+
+def _stem(archive: Path) -> str:
+    ending = max((end for end in ENDINGS if archive.name.lower().endswith(end)), key=len, default="")
+    return archive.name[: len(archive.name) - len(ending)]
+
+
+def _unpack(archive: Path, place: Path, progress: Progress | None) -> None:
+    members = _checked(archive)
+    total, done = sum(member.size for member in members), 0
+    _check_room(archive, place.parent, total)
+    beside = place.with_name(f".{place.name}.part")
+    shutil.rmtree(beside, ignore_errors=True)  # left by a process that was killed
+    try:
+        beside.mkdir()
+        with tarfile.open(archive) as tar:
+            for member in members:
+                target = beside / member.name
+                if member.isdir():
+                    target.mkdir(parents=True, exist_ok=True)
+                    continue
+                target.parent.mkdir(parents=True, exist_ok=True)
+                content = tar.extractfile(member)
+                assert content is not None  # it is a plain file
+                with content, target.open("xb") as file:
+                    shutil.copyfileobj(content, file, BLOCK)
+                done += member.size
+                if progress:
+                    progress(done, total)
+        beside.rename(place)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+@contextmanager
+def _reading(archive: Path) -> Iterator[None]:
+    """Whatever goes wrong in the archive's bytes meanwhile is told as such."""
+    try:
+        yield
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError) as error:
+        raise _damaged(archive) from error
+
+
+def _damaged(archive: Path) -> DataError:
+    return DataError(
+        f"{archive}: is no tar archive, or is damaged or cut short; get it again, or name the folder that it was "
+        "unpacked to"
+    )
+
+
+def _checked(archive: Path) -> list[tarfile.TarInfo]:
+    """All members, each known to be harmless; the whole archive is read for this, and nothing written."""
+    members: list[tarfile.TarInfo] = []
+    files: set[PurePosixPath] = set()
+    folders = {PurePosixPath()}
+    with _reading(archive), tarfile.open(archive) as tar:
+        for member in tar:
+            if member.size < 0:
+                raise _damaged(archive)
+            # As Windows reads it, which takes either slash and knows drives: what is harmless there is so everywhere.
+            name = PureWindowsPath(member.name)
+            if name.anchor or ".." in name.parts:
+                raise _refused(archive, member, "its name leads out of the archive's folder")
+            if not (member.isreg() or member.isdir()) or member.issparse():
+                kind = "a link" if member.issym() or member.islnk() else "a device or another special file"
+                raise _refused(archive, member, f"it is {kind}")
+            path = PurePosixPath(member.name)
+            if path in files or (member.isreg() and path in folders) or not files.isdisjoint(path.parents):
+                raise _refused(archive, member, "another member has its name, or is a file where its folder must be")
+            (files if member.isreg() else folders).add(path)
+            folders.update(path.parents)
+            members.append(member)
+        # tarfile takes a header that it cannot read for the archive's end, which is all zeros.
+        assert tar.fileobj is not None
+        tar.fileobj.seek(tar.offset)
+        while rest := tar.fileobj.read(BLOCK):
+            if rest.strip(b"\0"):
+                raise _damaged(archive)
+    return members
+
+
+def _refused(archive: Path, member: tarfile.TarInfo, reason: str) -> DataError:
+    return DataError(
+        f'{archive}: is not unpacked, because of its member "{member.name}": {reason}; get the archive from a source '
+        "that you trust"
+    )
+
+
+def _check_room(archive: Path, folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DataError(
+            f"{archive}: unpacking needs {needed:,} bytes in {folder}, and {free:,} are free; make room, or set "
+            "CGANZOO_CACHE to another folder"
+        )
