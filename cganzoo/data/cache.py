@@ -1,8 +1,8 @@
 """Packing: decode a data set once into a memory-mapped uint8 array that every run reads from.
 
 A packed set is a folder named by what it holds (source fingerprint and settings), so a stale one is never read. It
-is written beside its place and renamed, so a half-written one is never read either, and two processes that pack the
-same set at once end with the same folder.
+is written beside its place and renamed, so a half-written one is never read either. Of two processes that want the
+same set at once, the second waits for the first.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ import re
 import shutil
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import platformdirs
+from filelock import FileLock
 
 from cganzoo.errors import DataError
 
@@ -31,7 +33,11 @@ from .source import ImageSource
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
 
-CHUNK = 1024  # images in memory at a time while packing
+CHUNK = 128  # images that a thread decodes at a time while packing
+CHUNK_BYTES = 4 << 20  # or fewer, of large ones
+
+FORMAT = 2
+"""Of a packed set's files; a part of its name."""
 
 LEFTOVER = re.compile(r"\..+-\d+px-[0-9a-f]{16}-\w{8}")
 """Name of the folder that a set is packed in before it is moved to its place."""
@@ -49,7 +55,8 @@ class ImageSet:
         class_names: the K classes.
         split: ``"train"`` or ``"test"``.
         fingerprint: hash of the pixels and labels.
-        skipped: a sentence for each image of the whole set that could not be read and was left out.
+        skipped: a sentence for each image of the whole set that could not be read and was skipped.
+        left_out: images of this split that the set's options leave out.
     """
 
     images: np.ndarray
@@ -58,6 +65,7 @@ class ImageSet:
     split: str
     fingerprint: str
     skipped: tuple[str, ...] = ()
+    left_out: int = 0
 
     @property
     def num_classes(self) -> int:
@@ -86,11 +94,21 @@ def packed(
         DataError: an image cannot be read and is not to be skipped, a split or a class has none that can, or the
             cache is damaged or cannot be written.
     """
-    content = (source.fingerprint(), source.skip_unreadable(), image_size, channels, RESIZE, 1)
+    content = (source.fingerprint(), source.skip_unreadable(), image_size, channels, RESIZE, FORMAT)
     key = hashlib.sha256(repr(content).encode()).hexdigest()[:16]
     place = (folder or cache_folder()) / "datasets" / f"{name}-{image_size}px-{key}"
     if not place.exists():
-        _pack(source, place, image_size, channels, progress)
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with _alone(place):
+                if not place.exists():  # another process may have been first
+                    _remove_leftovers(place.parent)
+                    _pack(source, place, image_size, channels, progress)
+        except OSError as error:
+            raise DataError(
+                f"{place.parent}: packed images cannot be written here: {error.strerror or error}; "
+                "make room, or set CGANZOO_CACHE to another folder"
+            ) from error
     try:
         return _read(place)
     except (OSError, ValueError, KeyError) as error:
@@ -109,43 +127,52 @@ def _read(place: Path) -> dict[str, ImageSet]:
         if len(labels) != entry["count"] or file.stat().st_size != int(np.prod(shape)):
             raise ValueError(f"{split} holds less or more than it should")
         images = np.memmap(file, np.uint8, "r", shape=shape)
-        sets[split] = ImageSet(
-            images, labels, tuple(meta["class_names"]), split, entry["fingerprint"], tuple(meta["skipped"])
-        )
+        names, skipped = tuple(meta["class_names"]), tuple(meta["skipped"])
+        sets[split] = ImageSet(images, labels, names, split, entry["fingerprint"], skipped, entry["left_out"])
     return sets
+
+
+@contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    """Have other processes wait that want to pack the same set."""
+    lock = FileLock(place.with_name(f".{place.name}.lock"))
+    try:
+        lock.acquire()
+    except (OSError, NotImplementedError):  # not every network drive has locks; packing twice does no harm
+        yield
+        return
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows removes no open file
+            Path(lock.lock_file).unlink()
+        lock.release()
 
 
 def _pack(source: ImageSource, place: Path, image_size: int, channels: int, progress: Progress | None) -> None:
     labels = source.labels()
     total, done = sum(len(part) for part in labels.values()), 0
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(place.parent)
-        beside = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
-    except OSError as error:
-        raise _unwritable(place, error) from error
+    beside = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
     try:
         splits: dict[str, dict[str, object]] = {}
         skipped: list[str] = []
         for split, split_labels in labels.items():
-            digest, kept = hashlib.sha256(), []
+            digest, kept, left_out = hashlib.sha256(), [], 0
             with (beside / f"{split}.images").open("wb") as file:
-                for index, image in _decoded(source, split, len(split_labels), image_size, channels):
-                    if isinstance(image, DataError):
-                        skipped.append(str(image))
-                    elif image is not None:
-                        pixels = image.tobytes()
-                        file.write(pixels)
-                        digest.update(pixels)
-                        kept.append(index)
-                    done += 1
-                    if progress and (done % 256 == 0 or done == total):
+                for chunk in _chunks(source, split, len(split_labels), image_size, channels):
+                    file.write(chunk.pixels.data)
+                    digest.update(chunk.pixels.data)
+                    kept += chunk.kept
+                    skipped += chunk.skipped
+                    left_out += chunk.left_out
+                    done += len(chunk.kept) + len(chunk.skipped) + chunk.left_out
+                    if progress:
                         progress(done, total)
             packed_labels = split_labels[kept].astype(np.int64)
             _check_classes(split, packed_labels, source.class_names, skipped)
             packed_labels.tofile(beside / f"{split}.labels")
             digest.update(packed_labels.tobytes())
-            splits[split] = {"count": len(kept), "fingerprint": digest.hexdigest()[:16]}
+            splits[split] = {"count": len(kept), "left_out": left_out, "fingerprint": digest.hexdigest()[:16]}
         meta = {
             "shape": [channels, image_size, image_size],
             "class_names": source.class_names,
@@ -154,10 +181,56 @@ def _pack(source: ImageSource, place: Path, image_size: int, channels: int, prog
         }
         (beside / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
         _move(beside, place)
-    except OSError as error:
-        raise _unwritable(place, error) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+@dataclass
+class _Chunk:
+    """Some images of a split that follow each other: (N, C, H, W) uint8, and what became of the others."""
+
+    pixels: np.ndarray
+    kept: list[int]
+    skipped: list[str]
+    left_out: int
+
+
+def _chunks(source: ImageSource, split: str, count: int, size: int, channels: int) -> Iterator[_Chunk]:
+    """All images of a split in order, decoded by a thread for each core; few chunks are in memory at a time."""
+    length = max(1, min(CHUNK, CHUNK_BYTES // (channels * size * size)))
+
+    def decode(start: int) -> _Chunk:
+        indices = range(start, min(start + length, count))
+        chunk = _Chunk(np.empty((len(indices), channels, size, size), np.uint8), [], [], 0)
+        for index in indices:
+            try:
+                pixels = source.pixels(split, index, size, channels)
+            except DataError as error:
+                if not source.skip_unreadable():
+                    raise
+                chunk.skipped.append(str(error))
+                continue
+            if pixels is None:
+                chunk.left_out += 1
+            else:
+                chunk.pixels[len(chunk.kept)] = pixels
+                chunk.kept.append(index)
+        chunk.pixels = chunk.pixels[: len(chunk.kept)]
+        return chunk
+
+    workers = os.cpu_count() or 1
+    waiting: deque[Future[_Chunk]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for start in range(0, count, length):
+                waiting.append(pool.submit(decode, start))
+                if len(waiting) > 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def _remove_leftovers(folder: Path) -> None:
@@ -168,13 +241,6 @@ def _remove_leftovers(folder: Path) -> None:
                 written = max(path.stat().st_mtime for path in (entry, *entry.iterdir()))
                 if time.time() - written > LEFTOVER_AGE:
                     shutil.rmtree(entry, ignore_errors=True)
-
-
-def _unwritable(place: Path, error: OSError) -> DataError:
-    return DataError(
-        f"{place.parent}: packed images cannot be written here: {error.strerror or error}; "
-        "make room, or set CGANZOO_CACHE to another folder"
-    )
 
 
 def _check_classes(split: str, labels: np.ndarray, class_names: tuple[str, ...], skipped: list[str]) -> None:
@@ -194,22 +260,3 @@ def _move(beside: Path, place: Path) -> None:
         # Another process was first; its folder holds the same pixels, as the name says.
         if not place.is_dir():
             raise
-
-
-def _decoded(
-    source: ImageSource, split: str, count: int, size: int, channels: int
-) -> Iterator[tuple[int, np.ndarray | DataError | None]]:
-    """Images of a split in order, or the error of one that is to be skipped."""
-
-    def decode(index: int) -> np.ndarray | DataError | None:
-        try:
-            return source.pixels(split, index, size, channels)
-        except DataError as error:
-            if not source.skip_unreadable():
-                raise
-            return error
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, count, CHUNK):
-            part = range(start, min(start + CHUNK, count))
-            yield from zip(part, pool.map(decode, part), strict=True)

@@ -7,7 +7,6 @@ import io
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
-from pathlib import PurePosixPath
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -138,4 +137,4 @@ def image_endings() -> frozenset[str]:
 
 def is_image(name: str) -> bool:
     """Whether a file is one by its name's ending."""
-    return PurePosixPath(name).suffix.lower() in image_endings()
+    return name[name.rfind(".") :].lower() in image_endings()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from PIL import Image
@@ -27,16 +29,11 @@ def decode_jpeg(data: bytes) -> np.ndarray | None:
     tagged = _is_tagged(data)
     if tagged is None:
         return None
-    try:
-        import torch  # when something is packed, not before
-        from torchvision.io import ImageReadMode
-        from torchvision.io import decode_jpeg as decode
-    except ImportError:  # torchvision means to give its decoders up one day; Pillow's is slower
+    decode = _decoder()
+    if decode is None:
         return None
     try:
-        pixels: np.ndarray = decode(
-            torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.UNCHANGED
-        ).numpy()
+        pixels = decode(data)
         turn = orientation(Image.open(io.BytesIO(data), formats=["JPEG"])) if tagged else None
     except (RuntimeError, OSError):
         return None
@@ -69,3 +66,18 @@ def _is_tagged(data: bytes) -> bool | None:
             at += 2 + length
     except struct.error:  # the file ends within its header
         return None
+
+
+@cache
+def _decoder() -> Callable[[bytes], np.ndarray] | None:
+    try:
+        import torch  # when something is packed, not before
+        from torchvision.io import ImageReadMode, decode_jpeg
+    except ImportError:  # torchvision means to give its decoders up one day; Pillow's are slower
+        return None
+
+    def decode(data: bytes) -> np.ndarray:
+        encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+        return np.asarray(decode_jpeg(encoded, ImageReadMode.UNCHANGED).numpy(), np.uint8)
+
+    return decode

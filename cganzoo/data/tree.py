@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import threading
@@ -163,7 +164,10 @@ class ZipTree(Tree):
 
     def read(self, name: str) -> bytes:
         """See :class:`Tree`."""
-        return read_member(self._members[name], name, self._bytes)
+        member = self._members.get(name)
+        if member is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.where(name))
+        return read_member(member, name, self._bytes)
 
     def _bytes(self, length: int, offset: int) -> bytes:
         if hasattr(os, "pread"):
