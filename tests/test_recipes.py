@@ -358,5 +358,7 @@ def test_it_is_scored_on_a_folder_of_ones_own(name: str, train):
             "evaluation.extractor.epochs": 1,
         },
     )["scores"]
-    assert {"am_score", "inception_score", "fid", "kid", "class_accuracy", "intra_class_msssim"} <= set(scores)
+    assert {"am_score", "inception_score", "fid", "kid", "class_accuracy", "intra_class_msssim", "precision"} <= set(
+        scores
+    )
     assert (scores["class_accuracy"] is None) is not predefined(name)
