@@ -8,6 +8,8 @@ from torch import Tensor
 
 from cganzoo.metric import Evaluated, Metric
 
+from .checks import class_logits
+from .config import AMScoreConfig
 from .predictions import Predictions
 
 FLOOR = 1e-18
@@ -17,28 +19,40 @@ FLOOR = 1e-18
 class AMScore(Metric):
     """AM = KL(E_real C || E_samples C) + E_samples H(C(x)), in nats; 0 is best.
 
-    The reference is the mean prediction on the real images, not the count of their labels. The extractor is meant to
-    be a classifier of the same classes.
+    Zhou et al., arXiv:1703.02000, eq. 27. The reference is the mean prediction on the real images, not the count of
+    their labels. The extractor is meant to be a classifier of the same classes, and absolute values depend on it.
+
+    The standard error is a bootstrap's over the samples; the mean prediction on the real images counts as known.
+
+    Memory: K numbers for each side, and K for each bootstrap replica.
+
+    Not shown: collapse within a class, which the score may even reward, as one sure image of each class has entropy 0;
+    and, of a generator that is told which class to make, hardly anything by the divergence.
     """
 
-    def __init__(self) -> None:
-        self._real, self._samples = Predictions(), Predictions()
+    def __init__(self, config: AMScoreConfig) -> None:
+        self._real, self._samples = Predictions(), Predictions(config.bootstrap)
 
     def update_reference(self, batch: Evaluated) -> None:
         """See :class:`~cganzoo.metric.Metric`."""
-        self._real.add(batch.logits)
+        self._real.add(class_logits(batch, "am_score"))
 
     def update(self, batch: Evaluated) -> None:
         """See :class:`~cganzoo.metric.Metric`."""
-        self._samples.add(batch.logits)
+        self._samples.add(class_logits(batch, "am_score"))
 
     def compute(self) -> Mapping[str, float | None]:
         """See :class:`~cganzoo.metric.Metric`."""
-        divergence = _kl(self._real.marginal(), self._samples.marginal())
-        entropy = self._samples.conditional_entropy()
-        return {"am_score": divergence + entropy, "am_kl": divergence, "am_entropy": entropy}
+        real, samples = self._real.marginal(), self._samples.marginal()
+        divergence, entropy = float(_kl(real, samples)), float(self._samples.conditional_entropy())
+        return {
+            "am_score": divergence + entropy,
+            "am_score_se": self._samples.standard_error(lambda marginal, mean: _kl(real, marginal) + mean),
+            "am_kl": divergence,
+            "am_entropy": entropy,
+        }
 
 
-def _kl(p: Tensor, q: Tensor) -> float:
-    """KL(p || q) of two distributions (K,), in nats, with q floored at :data:`FLOOR`."""
-    return (p.xlogy(p) - p.xlogy(q.clamp_min(FLOOR))).sum().item()
+def _kl(p: Tensor, q: Tensor) -> Tensor:
+    """KL(p || q) of a distribution (K,) from others (..., K): (...), in nats, with q floored at :data:`FLOOR`."""
+    return (p.xlogy(p) - p.xlogy(q.clamp_min(FLOOR))).sum(-1)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
 
 from cganzoo.metric import Evaluated, Metric
 
+from .checks import class_logits
+
 
 class ClassAccuracy(Metric):
     """Share of samples whose largest logit is at the class they were asked for, over all and in the worst class.
 
-    Not defined (``None``) for an unconditional generator, nor with an extractor that tells other classes apart than
-    the set's.
+    From 0 to 1, with the binomial standard error sqrt(p (1 - p) / N) of the share over all. Not defined (``None``) for
+    an unconditional generator, nor with an extractor that tells other classes apart than the set's.
+
+    Memory: two counts a class.
+
+    Not shown: what samples of a class look like, or whether they differ; a generator can please the classifier without
+    making images of the class. No value is to be trusted beyond the classifier's own accuracy.
     """
 
     def __init__(self, num_classes: int) -> None:
@@ -23,11 +31,11 @@ class ClassAccuracy(Metric):
 
     def update(self, batch: Evaluated) -> None:
         """See :class:`~cganzoo.metric.Metric`."""
-        classes = len(self._asked)
-        if batch.labels is None or batch.logits.shape[1] != classes:
+        logits, classes = class_logits(batch, "class_accuracy"), len(self._asked)
+        if batch.labels is None or logits.shape[1] != classes:
             self._defined = False
             return
-        hit = batch.logits.argmax(1) == batch.labels
+        hit = logits.argmax(1) == batch.labels
         self._asked += batch.labels.bincount(minlength=classes).cpu()
         self._hit += batch.labels[hit].bincount(minlength=classes).cpu()
 
@@ -35,8 +43,11 @@ class ClassAccuracy(Metric):
         """See :class:`~cganzoo.metric.Metric`."""
         asked = self._asked > 0
         if not self._defined or not asked.any():
-            return {"class_accuracy": None, "class_accuracy_worst": None}
+            return {"class_accuracy": None, "class_accuracy_se": None, "class_accuracy_worst": None}
+        count = self._asked.sum().item()
+        share = self._hit.sum().item() / count
         return {
-            "class_accuracy": self._hit.sum().item() / self._asked.sum().item(),
+            "class_accuracy": share,
+            "class_accuracy_se": math.sqrt(share * (1 - share) / count),
             "class_accuracy_worst": (self._hit[asked] / self._asked[asked]).min().item(),
         }

@@ -4,41 +4,71 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from torchmetrics.image.fid import FrechetInceptionDistance
+import torch
+from torch import Tensor
 
 from cganzoo.errors import CganzooError
 from cganzoo.metric import Evaluated, Metric
 
-from .features import HostFeatures
+from .checks import finite_features
+from .frechet import Gaussian, frechet_distance
 
 
 class FID(Metric):
-    """|m - m'|^2 + tr(S + S' - 2 (S S')^(1/2)) of the features' means and unbiased covariances, in float64.
+    """|m - m'|^2 + tr(S + S' - 2 (S S')^(1/2)) of the features' means and unbiased covariances; 0 is best.
 
-    Defined from two images on each side; with fewer images than features the covariances are singular, the trace of
-    the root still exists and is what is computed. The value is biased upwards for small sets: compare equal counts.
+    Heusel et al., arXiv:1706.08500, eq. 6. In float64. Defined from two images on each side: with fewer images than
+    features the covariances are singular, and the value is still exact.
+
+    Memory: a D x D matrix for each side, however many images.
+
+    Not shown: the estimate is biased upwards for small sets, so compare equal counts; copies of the training images
+    score 0; a Gaussian sees means and correlations only; and one number mixes bad images with missing ones.
     """
 
-    def __init__(self, feature_dim: int) -> None:
-        self._distance = FrechetInceptionDistance(feature=HostFeatures(feature_dim))
-        self._real_count = self._sample_count = 0
+    def __init__(self) -> None:
+        self._real, self._samples = _Moments(), _Moments()
+        self._origin: Tensor | None = None
 
     def update_reference(self, batch: Evaluated) -> None:
         """See :class:`~cganzoo.metric.Metric`."""
-        self._distance.to(batch.features.device).update(batch.features, real=True)
-        self._real_count += len(batch.features)
+        self._real.add(self._moved(batch))
 
     def update(self, batch: Evaluated) -> None:
         """See :class:`~cganzoo.metric.Metric`."""
-        self._distance.to(batch.features.device).update(batch.features, real=False)
-        self._sample_count += len(batch.features)
+        self._samples.add(self._moved(batch))
 
     def compute(self) -> Mapping[str, float | None]:
         """See :class:`~cganzoo.metric.Metric`."""
-        if min(self._real_count, self._sample_count) < 2:
+        if min(self._real.count, self._samples.count) < 2:
             raise CganzooError(
-                f"fid needs two real images and two samples, but there are {self._real_count} and "
-                f"{self._sample_count}; raise evaluation.samples"
+                f"fid needs two real images and two samples, but there are {self._real.count} and "
+                f"{self._samples.count}; raise evaluation.samples"
             )
-        # A squared distance: rounding can leave a zero slightly below it.
-        return {"fid": max(0.0, self._distance.compute().item())}
+        return {"fid": frechet_distance(self._real.gaussian(), self._samples.gaussian())}
+
+    def _moved(self, batch: Evaluated) -> Tensor:
+        """Features seen from the first real image's, which changes no distance and keeps the sums' digits."""
+        features = finite_features(batch, "fid").double()
+        if self._origin is None:
+            self._origin = features[:1].clone()
+        return features - self._origin
+
+
+class _Moments:
+    """Running sums of features and of their products, in float64."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._sum: Tensor | float = 0.0
+        self._products: Tensor | float = 0.0
+
+    def add(self, features: Tensor) -> None:
+        self.count += len(features)
+        self._sum = self._sum + features.sum(0)
+        self._products = self._products + features.T @ features
+
+    def gaussian(self) -> Gaussian:
+        mean = torch.as_tensor(self._sum) / self.count
+        covariance = (torch.as_tensor(self._products) - self.count * mean.outer(mean)) / (self.count - 1)
+        return Gaussian.of_covariance(mean, covariance)

@@ -2,63 +2,83 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from itertools import pairwise
 from statistics import fmean, pstdev
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from cganzoo.errors import CganzooError
 from cganzoo.metric import Evaluated, Metric
 
+from .checks import class_logits
 from .config import InceptionScoreConfig
-from .predictions import Predictions
+from .predictions import Predictions, entropy
+
+SHUFFLE_SEED = 2020
+"""torch-fidelity's, with the same generator: ten splits are then the same ten splits."""
 
 
 class InceptionScore(Metric):
-    """IS = exp(E KL(C(x) || E C)) = exp(H(E C) - E H(C(x))), by arXiv:1703.02000, eq. 25.
+    """IS = exp(E KL(C(x) || E C)) = exp(H(E C) - E H(C(x))); from 1 to the number of classes K, higher is better.
 
-    The Mode Score is the same number (eq. 26). With ``splits`` of more than 1, samples are shuffled with a fixed seed
-    (they may come sorted by class) and cut in parts of equal size: the score is the parts' mean, with their population
-    standard deviation. The two entropies are always the whole set's.
+    Salimans et al., arXiv:1606.03498, section 4; the second form is arXiv:1703.02000, eq. 25, where eq. 26 shows that
+    the Mode Score is the same number. With ``splits`` of more than 1, samples are shuffled with a fixed seed (they may
+    come sorted by class) and cut in parts of equal size: the score is the parts' mean, with their population standard
+    deviation. The two entropies are always the whole set's.
+
+    The standard error is of the whole set's score, by a bootstrap over the samples. It says how much the score would
+    move with other samples of the same generator, and nothing of another training run.
+
+    Memory: K numbers and K for each bootstrap replica; with ``splits`` of more than 1 also every sample's logits.
+
+    Not shown: whether samples look real, whether they look like the data at all (real images are not used), and, with
+    a classifier of the set itself, collapse within a class.
     """
 
     def __init__(self, config: InceptionScoreConfig) -> None:
         self.splits = config.splits
-        self._whole = Predictions()
+        self._whole = Predictions(config.bootstrap)
         self._logits: list[Tensor] = []
 
     def update(self, batch: Evaluated) -> None:
         """See :class:`~cganzoo.metric.Metric`."""
-        self._whole.add(batch.logits)
+        logits = class_logits(batch, "inception_score")
+        self._whole.add(logits)
         if self.splits > 1:
-            self._logits.append(batch.logits)
+            self._logits.append(logits)
 
     def compute(self) -> Mapping[str, float | None]:
         """See :class:`~cganzoo.metric.Metric`."""
-        scores = [_score(part) for part in self._parts()] if self.splits > 1 else [_score(self._whole)]
+        marginal, conditional = self._whole.marginal(), self._whole.conditional_entropy()
+        scores = [float(_score(part.marginal(), part.conditional_entropy())) for part in self._parts()]
         return {
             "inception_score": fmean(scores),
             "inception_score_std": pstdev(scores) if self.splits > 1 else None,
-            "is_marginal_entropy": self._whole.marginal_entropy(),
-            "is_conditional_entropy": self._whole.conditional_entropy(),
+            "inception_score_se": self._whole.standard_error(_score),
+            "is_marginal_entropy": float(entropy(marginal)),
+            "is_conditional_entropy": float(conditional),
         }
 
     def _parts(self) -> list[Predictions]:
+        if self.splits == 1:
+            return [self._whole]
         if self._whole.count < self.splits:
             raise CganzooError(
                 f"inception_score: splits = {self.splits} needs as many samples, but there are {self._whole.count}; "
                 "lower splits or raise evaluation.samples"
             )
         logits = torch.cat(self._logits)
-        order = torch.randperm(len(logits), generator=torch.Generator().manual_seed(0)).to(logits.device)
+        order = torch.from_numpy(np.random.RandomState(SHUFFLE_SEED).permutation(len(logits))).to(logits.device)
+        bounds = [index * len(logits) // self.splits for index in range(self.splits + 1)]
         parts = []
-        for indices in order.tensor_split(self.splits):
+        for start, end in pairwise(bounds):
             parts.append(Predictions())
-            parts[-1].add(logits[indices])
+            parts[-1].add(logits[order[start:end]])
         return parts
 
 
-def _score(predictions: Predictions) -> float:
-    return math.exp(predictions.marginal_entropy() - predictions.conditional_entropy())
+def _score(marginal: Tensor, conditional_entropy: Tensor) -> Tensor:
+    return (entropy(marginal) - conditional_entropy).exp()

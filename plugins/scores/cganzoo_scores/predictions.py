@@ -1,45 +1,65 @@
-"""What Inception Score and AM Score are made of: the mean prediction and the predictions' entropies."""
+"""What Inception Score and AM Score are made of: the mean prediction and the predictions' mean entropy."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from cganzoo.errors import CganzooError
 
+from .bootstrap import PoissonBootstrap
+
+Score = Callable[[Tensor, Tensor], Tensor]
+"""Mean predictions (..., K) and mean entropies (...) to scores (...)."""
+
 
 class Predictions:
-    """Running sums over the softmax C(x) of each image, in float64. Entropies are in nats, and 0 log 0 is 0."""
+    """Running sums over the softmax C(x) of each image, in float64. Entropies are in nats, and 0 log 0 is 0.
 
-    def __init__(self) -> None:
+    Memory: K numbers, and K more for each bootstrap replica.
+
+    Args:
+        replicas: of the bootstrap that :meth:`standard_error` needs; 0: none.
+    """
+
+    def __init__(self, replicas: int = 0) -> None:
         self.count = 0
-        self._sum: Tensor | None = None
-        self._entropy_sum: Tensor | None = None
+        self._sums: Tensor | None = None  # of each class's probability, then of the entropy
+        self._bootstrap = PoissonBootstrap(replicas) if replicas else None
 
     def add(self, logits: Tensor) -> None:
         """Take the class logits (N, K) of N images."""
         predictions = logits.double().softmax(1)
-        total, entropy = predictions.sum(0), torch.special.entr(predictions).sum()
-        self._sum = total if self._sum is None else self._sum + total
-        self._entropy_sum = entropy if self._entropy_sum is None else self._entropy_sum + entropy
+        rows = torch.cat([predictions, entropy(predictions)[:, None]], 1)
+        self._sums = rows.sum(0) if self._sums is None else self._sums + rows.sum(0)
         self.count += len(logits)
+        if self._bootstrap:
+            self._bootstrap.add(rows)
 
     def marginal(self) -> Tensor:
-        """The mean prediction E C(x), (K,).
+        """The mean prediction E C(x), (K,)."""
+        return self._means()[:-1]
 
-        Raises:
-            CganzooError: there were no images.
-        """
-        if self._sum is None:
+    def conditional_entropy(self) -> Tensor:
+        """The mean entropy E H(C(x)), a scalar from 0 to log K."""
+        return self._means()[-1]
+
+    def standard_error(self, score: Score) -> float | None:
+        """Standard deviation of ``score`` over the bootstrap's replicas; ``None`` without replicas or for one image."""
+        if self._bootstrap is None or self.count < 2:
+            return None
+        means = self._bootstrap.means()
+        return float(score(means[:, :-1], means[:, -1]).std())
+
+    def _means(self) -> Tensor:
+        if self._sums is None:
             raise CganzooError("there are no images to score; raise evaluation.samples")
-        return self._sum / self.count
+        return torch.div(self._sums, self.count)
 
-    def marginal_entropy(self) -> float:
-        """H(E C(x)), from 0 to log K."""
-        return float(torch.special.entr(self.marginal()).sum())
 
-    def conditional_entropy(self) -> float:
-        """E H(C(x)), from 0 to log K."""
-        if self._entropy_sum is None:
-            raise CganzooError("there are no images to score; raise evaluation.samples")
-        return float(self._entropy_sum) / self.count
+def entropy(predictions: Tensor) -> Tensor:
+    """H of distributions (..., K): (...), in nats."""
+    terms: Tensor = torch.special.entr(predictions)
+    return terms.sum(-1)

@@ -1,0 +1,98 @@
+"""Classification Accuracy Score: can a classifier learn the real classes from samples alone? (arXiv:1905.10887)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from cganzoo import BuildContext
+from cganzoo.classification import ImageClassifier, Shape, fit
+from cganzoo.errors import CganzooError
+from cganzoo.metric import Evaluated, Metric
+
+from .config import CASConfig
+from .pixels import to_pixels, to_unit
+
+CHUNK = 250  # test images looked at together
+WHERE = "metrics.cas.classifier"
+
+
+class CAS(Metric):
+    """Accuracy on the real test images of a classifier trained on samples, with the classes they were asked for.
+
+    Ravuri and Vinyals, arXiv:1905.10887, section 3; 0 to 1, higher is better. Samples that look unlike the class, and
+    classes that lack variety, both lower it. ``cas_top5`` counts a test image as right where its class is among the
+    five likeliest; from ten classes on. ``None`` for an unconditional generator. The classifier and its training are
+    the option ``classifier``; it knows nothing of the evaluation's extractor. The same samples, seed, machine and build
+    give the same score.
+
+    The number to compare with is the same classifier's accuracy when trained on as many real images.
+
+    Memory: every sample and every test image, as uint8.
+
+    Not shown: a low score says not which of the two is missing; and it grows with ``evaluation.samples`` and with the
+    length of the training, so compare equal ones. Copies of the training images score as well as these.
+    """
+
+    def __init__(self, config: CASConfig, context: BuildContext) -> None:
+        self.config, self.num_classes = config.classifier, context.num_classes
+        # Only to find out, before anything is trained, whether there is such a classifier.
+        ImageClassifier(self.config, Shape(context.image_channels, context.image_size, self.num_classes), WHERE)
+        self._real, self._samples = _Images(), _Images()
+        self._defined = True
+        self._device = torch.device("cpu")
+
+    def update_reference(self, batch: Evaluated) -> None:
+        """See :class:`~cganzoo.metric.Metric`. The images are those of the test split."""
+        assert batch.labels is not None  # real images have them
+        self._real.add(batch.images, batch.labels)
+
+    def update(self, batch: Evaluated) -> None:
+        """See :class:`~cganzoo.metric.Metric`."""
+        self._device = batch.features.device
+        if batch.labels is None:
+            self._defined = False
+        else:
+            self._samples.add(batch.images, batch.labels)
+
+    def compute(self) -> Mapping[str, float | None]:
+        """See :class:`~cganzoo.metric.Metric`."""
+        if not self._defined:
+            return {"cas": None, "cas_top5": None}
+        if not self._real.labels or not self._samples.labels:
+            raise CganzooError("cas needs samples to train on and test images; raise evaluation.samples")
+        images, labels = self._samples.together()
+        with torch.inference_mode(False), torch.enable_grad():
+            classifier = fit(images, labels, self.num_classes, self.config, self._device, where=WHERE)
+        ranks = self._ranks(classifier)
+        top5 = float((ranks < 5).double().mean()) if self.num_classes >= 10 else None
+        return {"cas": float((ranks < 1).double().mean()), "cas_top5": top5}
+
+    @torch.inference_mode()
+    def _ranks(self, classifier: ImageClassifier) -> Tensor:
+        """How many classes are likelier than the right one, for each test image: (N,)."""
+        ranks = []
+        for images, labels in zip(*(torch.split(part, CHUNK) for part in self._real.together()), strict=True):
+            logits = classifier(to_unit(images.to(self._device)))
+            right = logits.gather(1, labels.to(self._device)[:, None])
+            # A class that is as likely as the right one counts as likelier: a constant answer is no good guess.
+            ranks.append((logits >= right).sum(1) - 1)
+        return torch.cat(ranks)
+
+
+class _Images:
+    """Pixels and classes, in main memory."""
+
+    def __init__(self) -> None:
+        self.images: list[Tensor] = []
+        self.labels: list[Tensor] = []
+
+    def add(self, images: Tensor, labels: Tensor) -> None:
+        self.images.append(to_pixels(images).cpu())
+        self.labels.append(labels.cpu())
+
+    def together(self) -> tuple[Tensor, Tensor]:
+        """(N, C, S, S) uint8 and (N,) int64."""
+        return torch.cat(self.images), torch.cat(self.labels)
