@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -69,13 +78,132 @@ def test_images_come_with_their_labels_in_range() -> None:
     torch.testing.assert_close(images[:, 0, 0, 0], labels / 127.5 - 1)
 
 
-def test_a_set_too_large_for_the_device_gives_the_same_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    resident = batches()
-    monkeypatch.setattr(module, "RESIDENT_BYTES", 10)
-    mapped = batches()
-    assert mapped._mapped is not None
+def test_a_mapped_file_is_read_where_it_is(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    mapped = np.memmap(tmp_path / "images", np.uint8, "w+", shape=(COUNT, 1, 2, 2))
+    mapped[:] = data().images
+    mapped.flush()
+    mapped = np.memmap(tmp_path / "images", np.uint8, "r", shape=(COUNT, 1, 2, 2))
+    of = Batches(replace(data(), images=mapped), 4, 0, torch.device("cpu"))
+    assert np.shares_memory(of._mapped, mapped), "no copy of the set"
+    expected = batches()
     for _ in range(7):
+        torch.testing.assert_close(of.next(), expected.next(), rtol=0, atol=0)
+    assert not recwarn.list
+
+
+# --- sets too large for the device ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every set is too large."""
+    monkeypatch.setattr(module, "RESIDENT_BYTES", 10)
+
+
+def readers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("batches")]
+
+
+@pytest.mark.usefixtures("large")
+def test_a_set_too_large_for_the_device_gives_the_same_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    mapped = batches()
+    monkeypatch.undo()
+    resident = batches()
+    assert (mapped._reader is None, resident._reader is None) == (False, True)
+    for position in (*range(20), 3, 4, 5, 40, 0, 0):
+        mapped.position = resident.position = position
         torch.testing.assert_close(mapped.next(), resident.next(), rtol=0, atol=0)
+        assert mapped.position == position + 1, "batches read ahead do not count"
+
+
+@pytest.mark.gpu
+def test_batches_on_a_gpu_are_those_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    resident = Batches(data(), 4, 0, torch.device("cuda"))
+    monkeypatch.setattr(module, "RESIDENT_BYTES", 10)
+    streamed = Batches(data(), 4, 0, torch.device("cuda"))
+    monkeypatch.undo()
+    on_cpu = batches()
+    assert resident._resident is not None
+    for _ in range(50):
+        expected = on_cpu.next()
+        for of in (resident, streamed):
+            images, labels = of.next()
+            torch.testing.assert_close((images.cpu(), labels.cpu()), expected, rtol=0, atol=0)
+
+
+@pytest.mark.usefixtures("large")
+def test_batches_are_read_ahead_by_one_thread_and_no_further_than_stated(monkeypatch: pytest.MonkeyPatch) -> None:
+    gather = module._gather
+    read: list[tuple[str, int]] = []
+
+    def watched(images: np.ndarray, indices: np.ndarray, pixels: torch.Tensor) -> None:
+        gather(images, indices, pixels)
+        read.append((threading.current_thread().name, int(pixels[0, 0, 0, 0])))
+
+    monkeypatch.setattr(module, "_gather", watched)
+    of = batches()
+    assert not read
+    for drawn in range(1, 5):
+        of.next()
+        deadline = time.monotonic() + 10
+        while len(read) < drawn + module.AHEAD and time.monotonic() < deadline:
+            time.sleep(0.001)
+        time.sleep(0.01)
+        assert len(read) == drawn + module.AHEAD
+    assert {name for name, _ in read} == {"batches_0"}
+    monkeypatch.undo()
+    assert [first for _, first in read] == [int(batches_at(position)[1][0]) for position in range(len(read))]
+
+
+def batches_at(position: int) -> tuple[torch.Tensor, torch.Tensor]:
+    of = batches()
+    of.position = position
+    return of.next()
+
+
+@pytest.mark.usefixtures("large")
+def test_an_error_while_reading_is_raised_by_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    gather, calls = module._gather, itertools.count()
+
+    def failing(images: np.ndarray, indices: np.ndarray, pixels: torch.Tensor) -> None:
+        if next(calls) == 2:
+            raise OSError("the disk is gone")
+        gather(images, indices, pixels)
+
+    expected = [batches_at(position) for position in range(3)]
+    monkeypatch.setattr(module, "_gather", failing)
+    of = batches()
+    for position in range(2):
+        torch.testing.assert_close(of.next(), expected[position], rtol=0, atol=0)
+    with pytest.raises(OSError, match="the disk is gone"):
+        of.next()
+    assert of.position == 2
+    torch.testing.assert_close(of.next(), expected[2], rtol=0, atol=0)
+
+
+@pytest.mark.usefixtures("large")
+def test_the_thread_ends_with_the_object() -> None:
+    before = set(readers())
+    of = batches()
+    of.next()
+    (thread,) = set(readers()) - before
+    del of
+    gc.collect()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_the_thread_ends_with_the_process() -> None:
+    program = """
+import numpy as np, torch
+from cganzoo.data import batches as module
+from cganzoo.data.cache import ImageSet
+module.RESIDENT_BYTES = 0
+of = module.Batches(ImageSet(np.zeros((9, 1, 2, 2), np.uint8), np.zeros(9, np.int64), ("a",), "train", ""), 4, 0,
+                    torch.device("cpu"))
+of.next()
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 def test_pixels_survive_the_way_there_and_back() -> None:

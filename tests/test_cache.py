@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 from cganzoo.data import cache
@@ -83,7 +84,8 @@ def test_progress_counts_every_image(tmp_path: Path, monkeypatch: pytest.MonkeyP
     splits = packed(
         source(count), name="set", image_size=4, channels=1, folder=tmp_path, progress=lambda *at: told.append(at)
     )
-    assert told == [(256, 606), (512, 606), (606, 606)]
+    assert [done for done, _ in told] == [*range(7, 600, 7), 600, 606]
+    assert {total for _, total in told} == {606}
     np.testing.assert_array_equal(splits["train"].labels, np.arange(count) % 3)
 
 
@@ -186,10 +188,10 @@ def full_disk(*_: Any, **__: Any) -> Any:
 @pytest.mark.parametrize("what", ["folder", "pixels", "meta"])
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     class Full:
-        """A file that takes the first bytes and then no more."""
+        """A file that takes the first images and then no more."""
 
         def __init__(self, file: Any) -> None:
-            self.file, self.room = file, 5
+            self.file, self.room = file, 2
 
         def __enter__(self) -> Full:
             return self
@@ -206,6 +208,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pyt
         if what == "folder":
             patch.setattr(tempfile, "mkdtemp", full_disk)
         elif what == "pixels":
+            patch.setattr(cache, "CHUNK", 7)
             opened = Path.open
             patch.setattr(Path, "open", lambda self, *mode, **_: Full(opened(self, *mode)))
         else:
@@ -266,44 +269,91 @@ def test_a_split_without_images_is_refused(tmp_path: Path, labels: list[int], to
 # --- two at once ----------------------------------------------------------------------------------------------------
 
 
-def test_threads_that_pack_at_once_end_with_one_folder(tmp_path: Path) -> None:
-    barrier, results = threading.Barrier(4), []
+class Counted(ArraySource):
+    """Counts how often it is packed, once ``together`` callers want it."""
 
-    class Together(ArraySource):
-        def labels(self) -> Any:
-            barrier.wait(30)  # each has seen by now that nothing is packed
-            return super().labels()
+    def __init__(self, together: int) -> None:
+        super().__init__(source()._splits, ("a", "b", "c"))
+        self.barrier = threading.Barrier(together)
+        self.packings = 0
 
-    def work() -> None:
-        results.append(pack(tmp_path, Together(source()._splits, ("a", "b", "c")))["train"])
+    def fingerprint(self) -> str:
+        answer = super().fingerprint()
+        self.barrier.wait(30)
+        return answer
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
+    def labels(self) -> Any:
+        self.packings += 1
+        time.sleep(0.2)
+        return super().labels()
+
+
+def pack_together(folder: Path, of: ArraySource, count: int) -> None:
+    results: list[ImageSet] = []
+    threads = [threading.Thread(target=lambda: results.append(pack(folder, of)["train"])) for _ in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert len(results) == 4
+    assert len(results) == count
     assert len({result.fingerprint for result in results}) == 1
     assert all((result.images == results[0].images).all() for result in results)
-    assert len(entries(tmp_path)) == 1
+    assert len(entries(folder)) == 1
+
+
+def test_of_threads_that_want_a_set_at_once_one_packs_it(tmp_path: Path) -> None:
+    of = Counted(4)
+    pack_together(tmp_path, of, 4)
+    assert of.packings == 1
+
+
+def test_where_there_are_no_locks_all_pack_and_end_with_one_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: FileLock) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    of = Counted(4)
+    pack_together(tmp_path, of, 4)
+    assert of.packings == 4
+
+
+def test_a_packed_set_needs_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache that others packed may be read-only."""
+    pack(tmp_path)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("written to")
+
+    for place, name in ((FileLock, "acquire"), (Path, "mkdir"), (tempfile, "mkdtemp")):
+        monkeypatch.setattr(place, name, refuse)
+    assert len(pack(tmp_path)["train"].labels) == 30
 
 
 PACK = """
-import sys
+import sys, time
 import numpy as np
 from pathlib import Path
 from cganzoo.data.cache import packed
 from cganzoo.data.source import ArraySource
+
+class Slow(ArraySource):
+    def labels(self):
+        print("packing", flush=True)
+        time.sleep(0.5)
+        return super().labels()
+
 images, labels = np.zeros((3000, 4, 4), np.uint8), np.zeros(3000, np.int64)
 print("ready", flush=True)
 sys.stdin.readline()
-splits = packed(ArraySource({"train": (images, labels)}, class_names=("a",)), name="set", image_size=4, channels=1,
+splits = packed(Slow({"train": (images, labels)}, class_names=("a",)), name="set", image_size=4, channels=1,
                 folder=Path(sys.argv[1]))
 print(splits["train"].fingerprint, len(splits["train"].images))
 """
 
 
-def test_processes_that_pack_at_once_end_with_one_folder(tmp_path: Path) -> None:
+def test_of_processes_that_want_a_set_at_once_one_packs_it(tmp_path: Path) -> None:
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", PACK, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -317,7 +367,85 @@ def test_processes_that_pack_at_once_end_with_one_folder(tmp_path: Path) -> None
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    answers = {process.communicate(timeout=60)[0] for process in processes}
-    assert len(answers) == 1
-    assert answers.pop().endswith(" 3000\n")
+    answers = [process.communicate(timeout=60)[0].splitlines() for process in processes]
+    assert sorted(len(lines) for lines in answers) == [1, 2], "one says that it packs"
+    (answer,) = {lines[-1] for lines in answers}
+    assert answer.endswith(" 3000")
     assert len(entries(tmp_path)) == 1
+
+
+# --- many threads ---------------------------------------------------------------------------------------------------
+
+
+class Numbered(ArraySource):
+    """Image i is i all over; whoever is asked for one first is not the first to answer."""
+
+    def __init__(self, count: int = 200) -> None:
+        images = np.broadcast_to(np.arange(count, dtype=np.uint8)[:, None, None], (count, 4, 4))
+        super().__init__({"train": (images, np.arange(count) % 3)}, ("a", "b", "c"))
+        self.asked: list[int] = []
+
+    def pixels(self, split: str, index: int, size: int, channels: int) -> np.ndarray | None:
+        self.asked.append(index)
+        time.sleep(0.002 * (index // 3 % 4 == 0))
+        return super().pixels(split, index, size, channels)
+
+
+def test_images_are_in_order_whichever_thread_was_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "CHUNK", 3)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    of = Numbered()
+    images = pack(tmp_path, of)["train"].images
+    assert images[:, 0, 0, 0].tolist() == list(range(200))
+    assert of.asked != sorted(of.asked), "several at once"
+
+
+def test_images_that_are_left_out_on_purpose_are_counted_and_not_unreadable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Every(Numbered):
+        def read(self, split: str, index: int) -> Image.Image | None:  # type: ignore[override]
+            return None if index % 10 == 7 else super().read(split, index)
+
+    monkeypatch.setattr(cache, "CHUNK", 6)
+    told: list[tuple[int, int]] = []
+    for _ in range(2):  # packed, and read again
+        train = packed(
+            Every(), name="set", image_size=4, channels=1, folder=tmp_path, progress=lambda *at: told.append(at)
+        )["train"]
+        kept = [i for i in range(200) if i % 10 != 7]
+        assert train.images[:, 0, 0, 0].tolist() == kept
+        assert train.labels.tolist() == [i % 3 for i in kept]
+        assert (train.left_out, train.skipped) == (20, ())
+    assert told[-1] == (200, 200)
+
+
+def test_few_images_are_in_memory_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    of = Numbered()
+    for size, length in ((4, 128), (1024, 4), (4096, 1)):
+        chunk = next(cache._chunks(of, "train", 200, size, 1))
+        assert len(chunk.pixels) == length
+    of.asked.clear()
+    monkeypatch.setattr(cache, "CHUNK", 1)
+    chunks = cache._chunks(of, "train", 200, 4, 1)
+    next(chunks)
+    time.sleep(0.2)
+    assert len(of.asked) <= 6, "no more until the next is wanted"
+    assert len(list(chunks)) == 199
+
+
+def test_an_unreadable_image_ends_the_packing_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Bad(Numbered):
+        def read(self, split: str, index: int) -> Image.Image:
+            if index == 9:
+                raise self.unreadable(split, index, "is bad")
+            return super().read(split, index)
+
+    monkeypatch.setattr(cache, "CHUNK", 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    of = Bad()
+    with pytest.raises(DataError, match=r"^image 9 of the train split: is bad$"):
+        pack(tmp_path, of)
+    assert len(of.asked) < 30
+    assert entries(tmp_path) == []

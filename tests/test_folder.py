@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -33,9 +34,9 @@ def fill(root: Path, *names: str, color: tuple[int, int, int] = RED) -> Path:
     return root
 
 
-def refusal(root: Path, **options: float) -> str:
+def refusal(root: Path) -> str:
     with pytest.raises(DataError) as caught:
-        source(root, **options)  # type: ignore[arg-type]
+        source(root).labels()
     assert caught.value.exit_code == 2
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -123,7 +124,7 @@ def test_folders_that_hold_no_set_are_named(tmp_path: Path) -> None:
     empty.mkdir()
     fill(flat, "1.png")
     assert refusal(missing) == (
-        f'data.root = "{missing}": no such folder; name one that holds a folder of images for each class'
+        f'data.root = "{missing}": no such folder or zip archive; name one that holds a folder of images for each class'
     )
     no_class = "holds no class; put the images of each class into a folder of its own"
     assert refusal(empty) == f"{empty}: {no_class}"
@@ -149,16 +150,6 @@ def test_a_set_with_nothing_to_hold_out_is_refused(tmp_path: Path) -> None:
     assert refusal(fill(tmp_path, "a/1.png", "b/1.png")).startswith(
         f"{tmp_path}: each class holds one image, so none can be held out to test on; add some"
     )
-
-
-def test_a_folder_that_may_not_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(tmp_path, "a/1.png")
-
-    def refuse(self: Path) -> None:
-        raise PermissionError(13, "Permission denied", str(self))
-
-    monkeypatch.setattr(Path, "iterdir", refuse)
-    assert refusal(tmp_path) == f"{tmp_path}: cannot be read: Permission denied"
 
 
 # --- what is in a file ----------------------------------------------------------------------------------------------
@@ -207,29 +198,38 @@ def test_a_photograph_taken_sideways_is_turned_upright(tmp_path: Path) -> None:
     fill(tmp_path, "a/2.png")
     turned.save(tmp_path / "a" / "1.jpg", exif=exif)
     found = source(tmp_path, test_fraction=0.01)
-    image = square(FolderSource.read(found, *place_of(found, "1.jpg")), 4, 1)[0]
+    image = packed_as(found, "1.jpg", 4, 1)[0]
     assert image[:2].max() < 20
     assert image[2:].min() > 235
 
 
-def place_of(found: FolderSource, name: str) -> tuple[str, int]:
+def packed_as(found: FolderSource, name: str, size: int, channels: int) -> np.ndarray:
+    """The file as it is packed, and the same through Pillow alone."""
     ((split, index),) = [
-        (split, index) for split, paths in found._files.items() for index, path in enumerate(paths) if path.name == name
+        (split, index)
+        for split, names in found._files.items()
+        for index, file in enumerate(names)
+        if Path(file).name == name
     ]
-    return split, index
+    pixels, image = found.pixels(split, index, size, channels), found.read(split, index)
+    assert pixels is not None
+    assert image is not None
+    np.testing.assert_array_equal(pixels, square(image, size, channels))
+    return pixels
 
 
 def failures(found: FolderSource) -> list[DataError]:
-    """What reading every image raises; anything but a DataError would end the test."""
+    """What packing every image raises; anything but a DataError would end the test."""
     errors = []
     for split, labels in found.labels().items():
         for index in range(len(labels)):
             try:
-                image = square(found.read(split, index), 4, 3)
+                pixels = found.pixels(split, index, 4, 3)
             except DataError as error:
                 errors.append(error)
             else:
-                assert image.shape == (3, 4, 4)
+                assert pixels is not None
+                assert (pixels.shape, pixels.dtype) == ((3, 4, 4), np.uint8)
     return errors
 
 
@@ -323,7 +323,7 @@ def test_a_class_whose_every_image_is_damaged_is_refused_even_when_skipping(dama
 def test_no_damage_is_answered_by_anything_but_a_sentence(tmp_path: Path) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8))
     chance = random.Random(0)
-    for ending in ("png", "jpg", "gif", "webp", "bmp", "tif", "jp2", "ico", "tga", "ppm", "pcx"):
+    for ending in ("png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "jp2", "ico", "tga", "ppm", "pcx"):
         path = fill(tmp_path, f"{ending}/good0.png", f"{ending}/good1.png") / ending / f"whole.{ending}"
         noise.save(path)
         data = path.read_bytes()
@@ -337,3 +337,140 @@ def test_no_damage_is_answered_by_anything_but_a_sentence(tmp_path: Path) -> Non
     assert len(errors) > 40
     assert all(str(error).startswith(str(tmp_path)) and ".hurt" not in str(error) for error in errors)
     assert not any("good" in str(error) or "whole" in str(error) for error in errors)
+
+
+# --- a folder of a user's own, and the same as an archive ------------------------------------------------------------
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """Three classes of whatever people have, with all that can be wrong in one."""
+    root = tmp_path / "mine"
+    for name in ("Ä pfel", "b", "日本"):
+        fill(root, *(f"{name}/good{i}.{ending}" for i in range(3) for ending in ("png", "jpg")))
+    images = {
+        "Ä pfel/nested/er/rgba.png": Image.new("RGBA", (9, 7), (*RED, 0)),
+        "Ä pfel/gray.jpg": Image.new("L", (8, 8), 100),
+        "Ä pfel/gray.png": Image.new("L", (8, 8), 100),
+        "b/deep.png": Image.fromarray(np.full((8, 8), 100 * 256 + 9, np.uint16)),
+        "b/cmyk.jpg": Image.new("CMYK", (8, 8), (0, 255, 255, 0)),
+        "b/one é.jpg": Image.new("RGB", (1, 1), BLUE),
+        "b/one.png": Image.new("RGB", (1, 1), BLUE),
+    }
+    for name, image in images.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        image.save(root / name)
+    Image.new("P", (8, 8), 0).save(root / "日本" / "keyed.png", transparency=0)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    sideways = Image.new("RGB", (32, 16), BLUE)
+    sideways.paste(RED, (0, 0, 16, 16))
+    sideways.save(root / "日本" / "turned.jpg", exif=exif, quality=100, subsampling=0)
+    (root / "日本" / "empty.jpg").touch()
+    (root / "b" / "empty.png").touch()
+    (root / "b" / "text.jpg").write_text("no image")
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+    photo.save(root / "b" / "cut.jpg")
+    (root / "b" / "cut.jpg").write_bytes((root / "b" / "cut.jpg").read_bytes()[:-400])
+    (root / "notes.txt").write_text("no class")
+    return root
+
+
+OWN_COLOURS = {
+    "rgba.png": (255, 255, 255),
+    "gray.jpg": (100, 100, 100),
+    "gray.png": (100, 100, 100),
+    "deep.png": (100, 100, 100),
+    "cmyk.jpg": RED,
+    "one é.jpg": BLUE,
+    "one.png": BLUE,
+    "keyed.png": (255, 255, 255),
+}
+OWN_BAD = {
+    "日本/empty.jpg": "is not an image",
+    "b/empty.png": "is not an image",
+    "b/text.jpg": "is not an image",
+    "b/cut.jpg": "cannot be decoded (image file is truncated",
+}
+
+
+def zipped(root: Path, top: str = "") -> Path:
+    path = root.with_name(f"mine-{len(top)}.zip")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(root.rglob("*")):
+            archive.write(file, top + file.relative_to(root).as_posix())
+    return path
+
+
+FORMS: dict[str, Callable[[Path], Path]] = {
+    "folder": lambda root: root,
+    "folder above": lambda root: root.parent,
+    "archive": zipped,
+    "archive with a top folder": lambda root: zipped(root, "my pictures/"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_users_own_images_are_read_wherever_they_lie(own: Path, form: str) -> None:
+    place = FORMS[form](own)
+    found = source(place, "skip", 0.2)
+    assert found.class_names == ("b", "Ä pfel", "日本")
+    for name, colour in OWN_COLOURS.items():
+        assert np.abs(packed_as(found, name, 4, 3).astype(int) - np.array(colour)[:, None, None]).max() <= 2, name
+        luma = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
+        assert np.abs(packed_as(found, name, 4, 1).astype(int) - luma).max() <= 2, name
+    turned = packed_as(found, "turned.jpg", 4, 3).astype(int)
+    assert np.abs(turned[:, :2] - np.array(RED)[:, None, None]).max() <= 2, "what was on the left is on top"
+    assert np.abs(turned[:, 2:] - np.array(BLUE)[:, None, None]).max() <= 2
+    splits = packed(found, name="folder", image_size=4, channels=3)
+    labels = np.concatenate([split.labels for split in splits.values()])
+    assert np.bincount(labels).tolist() == [6 + 4, 6 + 3, 6 + 2]
+    told = sorted(splits["train"].skipped)
+    assert len(told) == len(OWN_BAD)
+    for name, reason in OWN_BAD.items():
+        (sentence,) = [sentence for sentence in told if Path(name).name in sentence]
+        assert sentence.startswith(str(place))
+        assert f"{name}: {reason}".replace("/", os.sep) in sentence
+        assert "\n" not in sentence
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_users_bad_image_is_told_with_what_to_do(own: Path, form: str) -> None:
+    with pytest.raises(DataError) as caught:
+        packed(source(FORMS[form](own)), name="folder", image_size=4, channels=3)
+    sentence = str(caught.value)
+    assert any(f"{name}: {reason}".replace("/", os.sep) in sentence for name, reason in OWN_BAD.items())
+    assert sentence.endswith('; mend or remove it, or set data.unreadable = "skip" to leave such files out')
+
+
+def test_train_and_test_folders_are_found_in_an_archive(tmp_path: Path) -> None:
+    root = fill(tmp_path / "mine", "train/a/1.png", "train/b/1.png", "valid/b/1.png", "valid/b/2.png")
+    for path in (zipped(root), zipped(root, "deeper/")):
+        found = source(path)
+        assert {split: labels.tolist() for split, labels in found.labels().items()} == {
+            "train": [0, 1],
+            "test": [1, 1],
+        }
+
+
+def test_a_single_class_is_a_class_and_not_a_folder_around_the_set(tmp_path: Path) -> None:
+    assert source(fill(tmp_path / "1", "a/1.png", "a/2.png", "a/b/1.png", "a/c/1.png")).class_names == ("a",)
+    assert source(fill(tmp_path / "2", "a/b/1.png", "a/b/2.png")).class_names == ("a",)
+    assert source(fill(tmp_path / "3", "a/b/1.png", "a/c/2.png", "a/c/3.png")).class_names == ("b", "c")
+    assert source(fill(tmp_path / "4", "train/b/1.png", "train/b/2.png", "train/c/2.png")).class_names == ("b", "c")
+    assert source(fill(tmp_path / "5", "train/b/1.png", "train/b/2.png")).class_names == ("b",)
+
+
+def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
+    path = zipped(fill(tmp_path / "mine", "a/1.png", "a/2.png", "b/1.png", "b/2.png"))
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    assert refusal(path) == f"{path}: is cut short: the end of the zip archive is missing; copy or download it again"
+    hurt = bytearray(data)
+    hurt[60] ^= 255  # in the first image
+    path.write_bytes(hurt)
+    with pytest.raises(DataError) as caught:
+        packed(source(path), name="folder", image_size=4, channels=3)
+    assert str(caught.value).startswith(
+        f"{path / 'a' / '1.png'}: is damaged in the archive; copy or download that again"
+    )

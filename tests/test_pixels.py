@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from cganzoo.data.pixels import square
+from cganzoo.data.pixels import square, square_of_pixels
 
 RANDOM = np.random.default_rng(0)
 
@@ -31,10 +31,34 @@ def test_the_centre_is_kept(height: int, width: int, rows: tuple[int, int], colu
     )
 
 
-def test_whole_factors_average_areas() -> None:
-    pixels = noise(24, 30)
-    blocks = pixels[:, 3:27].reshape(8, 3, 8, 3, 3).mean((1, 3)).transpose(2, 0, 1)
-    assert np.abs(square(Image.fromarray(pixels), 8, 3) - blocks).max() < 1, "rounded once down and once across"
+@pytest.mark.parametrize("factor", [2, 3, 4, 16, 17, 50])
+@pytest.mark.parametrize("level", [None, 0, 255])
+def test_whole_factors_average_areas_and_round_once(factor: int, level: int | None) -> None:
+    side = 8 * factor
+    pixels = noise(side, side + 6) if level is None else np.full((side, side + 6, 3), level, np.uint8)
+    blocks = pixels[:, 3 : side + 3].astype(int).reshape(8, factor, 8, factor, 3)
+    expected = np.floor(blocks.mean((1, 3)) + 0.5).astype(np.uint8).transpose(2, 0, 1)
+    np.testing.assert_array_equal(square(Image.fromarray(pixels), 8, 3), expected, strict=True)
+    np.testing.assert_array_equal(square(Image.fromarray(pixels[:, :, 1]), 8, 1), expected[1:2], strict=True)
+    np.testing.assert_array_equal(square(Image.fromarray(pixels[:, :, 1]), 8, 3), expected[[1, 1, 1]], strict=True)
+
+
+def test_four_pixels_average_as_the_papers_authors_do() -> None:
+    pixels = noise(64, 64)
+    a, b, c, d = (pixels[i::2, j::2].astype(np.uint16) for i in (0, 1) for j in (0, 1))
+    expected = ((a + b + c + d + 2) >> 2).astype(np.uint8).transpose(2, 0, 1)
+    np.testing.assert_array_equal(square(Image.fromarray(pixels), 32, 3), expected, strict=True)
+
+
+@pytest.mark.parametrize("shape", [(1, 24, 30), (3, 24, 30), (3, 31, 16), (1, 8, 8), (3, 1, 1)])
+@pytest.mark.parametrize("size", [8, 5, 1])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_decoded_pixels_are_treated_like_an_image(shape: tuple[int, ...], size: int, channels: int) -> None:
+    pixels = RANDOM.integers(0, 256, shape, np.uint8)
+    image = Image.fromarray(pixels[0] if shape[0] == 1 else pixels.transpose(1, 2, 0).copy())
+    expected = square(image, size, channels)
+    assert expected.shape == (channels, size, size)
+    np.testing.assert_array_equal(square_of_pixels(pixels, size, channels), expected, strict=True)
 
 
 def test_other_factors_are_antialiased_and_enlarging_is_smooth() -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,11 +13,21 @@ from torch import Tensor
 from .cache import ImageSet
 
 RESIDENT_BYTES = 4 << 30
-"""Sets up to this size are copied to the device; larger ones are read from the mapped file batch by batch."""
+"""Sets up to this size are copied to the device; larger ones are read from the mapped file as training goes."""
+
+AHEAD = 3
+"""Batches of such a larger set that are read ahead."""
+
+COPY_BYTES = 64 << 20  # copied to the device at a time
 
 
 class Batches:
     """Real batches on the device: epoch after epoch, each in an order of its own, with no remainder dropped.
+
+    On the CPU, batches are read from the mapped file, of which the system keeps in memory what it has room for; any
+    other device holds the whole set up to :data:`RESIDENT_BYTES`. Of a larger set, a thread reads the next
+    :data:`AHEAD` batches while the device works. This takes ``AHEAD + 1`` batches of uint8 pixels (50 MB for 256
+    images of 128 x 128), whatever the size of the set.
 
     Args:
         data: the packed set.
@@ -22,7 +36,7 @@ class Batches:
         device: where batches are wanted.
 
     Attributes:
-        position: batches drawn so far; part of a checkpoint.
+        position: batches drawn so far; part of a checkpoint. Set it to go on from there.
     """
 
     def __init__(self, data: ImageSet, batch_size: int, seed: int, device: torch.device) -> None:
@@ -30,28 +44,55 @@ class Batches:
         self.position = 0
         self._count = len(data.labels)
         self._epoch, self._order = -1, np.empty(0, np.int64)
-        self._mapped = data.images if data.images.nbytes > RESIDENT_BYTES else None
-        if self._mapped is None:
-            self._images = torch.from_numpy(np.array(data.images)).to(device)
         self._labels = torch.from_numpy(data.labels).to(device)
+        self._mapped = np.asarray(data.images)
+        large = data.images.nbytes > RESIDENT_BYTES
+        self._resident = None if large or device.type == "cpu" else _copied(self._mapped, device)
+        self._reader = ThreadPoolExecutor(1, "batches") if large else None
+        self._ahead: deque[_Reading] = deque()
 
     def next(self) -> tuple[Tensor, Tensor]:
         """Images (N, C, H, W) float32 in [-1, 1] and labels (N,) int64."""
-        indices = self._indices(self.position * self.batch_size)
-        self.position += 1
-        on_device = self._to_device(torch.from_numpy(indices))
-        if self._mapped is None:
-            images = self._images.index_select(0, on_device)
+        if self._resident is not None:
+            chosen = self._to_device(torch.from_numpy(self._indices(self.position)))
+            images = self._resident.index_select(0, chosen)
         else:
-            images = self._to_device(torch.from_numpy(self._mapped[indices]))
-        return to_unit(images), self._labels.index_select(0, on_device)
+            indices, pixels = self._read()
+            chosen, images = self._to_device(torch.from_numpy(indices)), self._to_device(pixels)
+        self.position += 1
+        return to_unit(images), self._labels.index_select(0, chosen)
+
+    def _read(self) -> tuple[np.ndarray, Tensor]:
+        """Indices and uint8 pixels of the batch at the position, read from the file now or ahead of time."""
+        if self._reader is None:
+            indices, pixels = self._indices(self.position), self._buffer()
+            _gather(self._mapped, indices, pixels)
+            return indices, pixels
+        if self._ahead and self._ahead[0].position != self.position:  # it was set
+            for reading in self._ahead:
+                reading.done.cancel()
+            self._ahead.clear()
+        while len(self._ahead) <= AHEAD:
+            position = self.position + len(self._ahead)
+            indices, pixels = self._indices(position), self._buffer()
+            done = self._reader.submit(_gather, self._mapped, indices, pixels)
+            self._ahead.append(_Reading(position, indices, pixels, done))
+        reading = self._ahead.popleft()
+        reading.done.result()
+        return reading.indices, reading.pixels
+
+    def _buffer(self) -> Tensor:
+        # Copies from pinned memory overlap with the step that is still running.
+        shape = (self.batch_size, *self._mapped.shape[1:])
+        return torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
 
     def _to_device(self, tensor: Tensor) -> Tensor:
-        # Pinned memory lets the copy overlap with the step that is still running.
-        return tensor.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else tensor
+        if self.device.type == "cuda":
+            return tensor.pin_memory().to(self.device, non_blocking=True)  # what is pinned already stays as it is
+        return tensor.to(self.device)
 
-    def _indices(self, start: int) -> np.ndarray:
-        parts, needed = [], self.batch_size
+    def _indices(self, position: int) -> np.ndarray:
+        start, needed, parts = position * self.batch_size, self.batch_size, []
         while needed:
             epoch, offset = divmod(start, self._count)
             if epoch != self._epoch:
@@ -62,6 +103,28 @@ class Batches:
             start += len(part)
             needed -= len(part)
         return np.concatenate(parts)
+
+
+class _Reading(NamedTuple):
+    """A batch that a thread reads: ``pixels`` hold it when ``done``."""
+
+    position: int
+    indices: np.ndarray
+    pixels: Tensor
+    done: Future[None]
+
+
+def _gather(images: np.ndarray, indices: np.ndarray, pixels: Tensor) -> None:
+    np.take(images, indices, axis=0, out=pixels.numpy(), mode="clip")  # the other modes make a copy first
+
+
+def _copied(images: np.ndarray, device: torch.device) -> Tensor:
+    """The whole set on the device, without another copy of it in the host's memory."""
+    copy = torch.empty(images.shape, dtype=torch.uint8, device=device)
+    length = max(1, COPY_BYTES // max(1, images[:1].nbytes))
+    for start in range(0, len(images), length):
+        copy[start : start + length] = torch.from_numpy(images[start : start + length].copy())
+    return copy
 
 
 def to_unit(images: Tensor) -> Tensor:

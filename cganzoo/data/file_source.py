@@ -7,6 +7,7 @@ import io
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
+from typing import Literal
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -24,6 +25,12 @@ Splits = Mapping[str, Mapping[str, Sequence[str]]]
 NOT_IMAGES = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "PALM", "PDF", "WMF"})
 """Formats that Pillow lists but cannot decode, or that are programs: PostScript is run by an interpreter."""
 
+ADVICE: dict[str | None, str] = {
+    "stop": '; mend or remove it, or set data.unreadable = "skip" to leave such files out',
+    "skip": "",
+    None: "; get the set again",
+}
+
 
 class FileSource(ImageSource):
     """Images that are files of a :class:`~cganzoo.data.tree.Tree`; a subclass says which (:meth:`find`).
@@ -33,16 +40,22 @@ class FileSource(ImageSource):
     Args:
         tree: where the files are.
         settings: whatever else decides which files are used and how they are labelled; part of the fingerprint.
-        unreadable: ``"stop"`` or ``"skip"``: what an image that cannot be read does.
+        unreadable: ``"stop"`` or ``"skip"``: what an image that cannot be read does; ``None`` for a set without
+            the option, where it stops.
         drop_gray: leave out images that are stored without colour.
     """
 
     def __init__(
-        self, tree: Tree, *, settings: tuple[object, ...] = (), unreadable: str = "stop", drop_gray: bool = False
+        self,
+        tree: Tree,
+        *,
+        settings: tuple[object, ...] = (),
+        unreadable: Literal["stop", "skip"] | None = None,
+        drop_gray: bool = False,
     ) -> None:
         self.tree = tree
         self._settings = settings
-        self._skip = unreadable == "skip"
+        self._unreadable = unreadable
         self._drop_gray = drop_gray
 
     @abstractmethod
@@ -100,8 +113,7 @@ class FileSource(ImageSource):
 
     def unreadable(self, split: str, index: int, reason: str) -> DataError:
         """See :class:`ImageSource`."""
-        advice = "" if self._skip else '; mend or remove it, or set data.unreadable = "skip" to leave such files out'
-        return DataError(f"{self.tree.where(self._files[split][index])}: {reason}{advice}")
+        return DataError(f"{self.tree.where(self._files[split][index])}: {reason}{ADVICE[self._unreadable]}")
 
     def fingerprint(self) -> str:
         """Hash of the tree's (see :meth:`Tree.fingerprint`) and the settings."""
@@ -110,7 +122,7 @@ class FileSource(ImageSource):
 
     def skip_unreadable(self) -> bool:
         """See :class:`ImageSource`."""
-        return self._skip
+        return self._unreadable == "skip"
 
     def _data(self, split: str, index: int) -> bytes:
         try:

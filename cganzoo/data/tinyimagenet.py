@@ -77,8 +77,11 @@ class TinyImageNetSource(FileSource):
         return images
 
     def _test(self, ids: list[str]) -> dict[str, list[str]]:
+        images = self._images("val/")
+        if not images:
+            raise DataError(f"{self.tree.where(self._top + 'val')}: holds no image; get the set again")
         classes: dict[str, list[str]] = {class_id: [] for class_id in ids}
-        for folder, names in self._images("val/").items():
+        for folder, names in images.items():
             labels = self._annotations() if folder == "images" else {}
             for name in names:
                 class_id = labels.pop(name.rpartition("/")[2], "") if folder == "images" else folder

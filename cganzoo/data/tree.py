@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import threading
+import weakref
 from abc import ABC, abstractmethod
 from functools import cached_property
 from pathlib import Path
@@ -141,6 +142,7 @@ class ZipTree(Tree):
         self.path = path
         try:
             self._file = path.open("rb")
+            weakref.finalize(self, self._file.close)
             self._directory = read_directory(self._file)
         except OSError as error:
             _refuse(error)

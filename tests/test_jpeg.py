@@ -1,0 +1,152 @@
+"""JPEG by the decoder that threads share: Pillow's pixels, or left to Pillow."""
+
+from __future__ import annotations
+
+import io
+import random
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cganzoo.data import jpeg
+from cganzoo.data.jpeg import decode_jpeg
+from cganzoo.data.pixels import square, square_of_pixels
+
+
+def picture(width: int, height: int, mode: str = "RGB") -> Image.Image:
+    """Smooth colours and some noise, as photographs have."""
+    random = np.random.default_rng(0)
+    coarse = Image.fromarray(random.integers(0, 256, (4, 4, 3), np.uint8)).resize((width, height))
+    noise = random.integers(-20, 20, (height, width, 3))
+    return Image.fromarray((np.asarray(coarse) + noise).clip(0, 255).astype(np.uint8)).convert(mode)
+
+
+def encode(image: Image.Image, **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "jpeg", **options)
+    return file.getvalue()
+
+
+def by_pillow(data: bytes) -> Image.Image:
+    image: Image.Image = Image.open(io.BytesIO(data))
+    image.load()
+    return image
+
+
+def oriented(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+)
+
+
+def with_xmp(data: bytes) -> bytes:
+    """Turned by Adobe's kind of tags."""
+    segment = b"http://ns.adobe.com/xap/1.0/\0" + XMP
+    return data[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + data[2:]
+
+
+def plain() -> Iterator[bytes]:
+    """Whatever kinds of JPEG are common."""
+    for width, height in ((64, 64), (1, 1), (7, 64), (97, 33), (8, 3)):
+        for mode in ("RGB", "L"):
+            yield encode(picture(width, height, mode))
+    for options in (
+        {"quality": 100, "subsampling": "4:4:4"},
+        {"quality": 30, "subsampling": "4:2:2"},
+        {"quality": 10, "subsampling": "4:2:0", "optimize": True},
+        {"progressive": True},
+        {"restart_marker_blocks": 1},
+        {"comment": b"a comment", "icc_profile": b"no profile" * 9000},
+        {"keep_rgb": True},
+        *({"exif": oriented(number)} for number in range(10)),
+        {"exif": b"Exif\0\0damaged"},
+    ):
+        yield encode(picture(48, 32), **options)
+    yield encode(picture(48, 32, "L"), exif=oriented(8))
+    yield with_xmp(encode(picture(48, 32)))
+
+
+@pytest.mark.parametrize("data", list(plain()))
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data", "ignore:Image appears to be a malformed MPO")
+def test_pixels_are_pillows(data: bytes) -> None:
+    decoded = decode_jpeg(data)
+    assert decoded is not None
+    for size, channels in ((8, 3), (5, 3), (8, 1), (16, 3), (100, 3)):
+        np.testing.assert_array_equal(
+            square_of_pixels(decoded, size, channels), square(by_pillow(data), size, channels), strict=True
+        )
+
+
+def test_tags_turn_an_image() -> None:
+    for data in (encode(picture(48, 32), exif=oriented(6)), with_xmp(encode(picture(48, 32)))):
+        decoded = decode_jpeg(data)
+        assert decoded is not None
+        assert decoded.shape == (3, 48, 32)
+
+
+def test_what_is_no_plain_jpeg_is_left_to_pillow() -> None:
+    data = encode(picture(16, 16))
+    frame = data.index(b"\xff\xc0")
+    deep = bytearray(data)
+    deep[frame + 4] = 12  # bits
+    huge = bytearray(data)
+    huge[frame + 5 : frame + 9] = b"\xff" * 4  # height and width
+    arithmetic = bytearray(data)
+    arithmetic[frame + 1] = 0xC9
+    png = io.BytesIO()
+    picture(16, 16).save(png, "png")
+    for other in (
+        encode(picture(16, 16, "CMYK")),
+        deep,
+        huge,
+        arithmetic,
+        png.getvalue(),
+        b"",
+        b"\xff\xd8",
+        b"\xff" * 99,
+    ):
+        assert decode_jpeg(bytes(other)) is None
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}], ids=["baseline", "progressive"])
+def test_a_part_of_an_image_is_left_to_pillow(options: dict[str, object]) -> None:
+    data = encode(picture(64, 64), **options)
+    assert decode_jpeg(data) is not None
+    for length in range(0, len(data), 11):
+        assert decode_jpeg(data[:length]) is None
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_damaged_is_decoded_as_pillow_does_or_left_to_it() -> None:
+    chance = random.Random(0)
+    decoded = 0
+    for number in range(400):
+        data = bytearray(encode(picture(40, 40), progressive=number % 4 == 0))
+        for _ in range(chance.choice((1, 1, 5))):
+            data[chance.randrange(2, len(data))] = chance.randrange(256)
+        pixels = decode_jpeg(bytes(data))
+        if pixels is not None:
+            decoded += 1
+            np.testing.assert_array_equal(np.asarray(by_pillow(bytes(data))).transpose(2, 0, 1), pixels)
+    assert 100 < decoded < 400
+
+
+def test_without_torchvisions_decoder_all_is_left_to_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encode(picture(16, 16))
+    monkeypatch.setitem(sys.modules, "torchvision.io", None)
+    jpeg._decoder.cache_clear()
+    try:
+        assert decode_jpeg(data) is None
+    finally:
+        jpeg._decoder.cache_clear()
+    monkeypatch.undo()
+    assert decode_jpeg(data) is not None

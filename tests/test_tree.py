@@ -1,0 +1,297 @@
+"""The files of a set, below a folder or in a zip archive: the same names and bytes, or a sentence about the archive."""
+
+from __future__ import annotations
+
+import os
+import random
+import stat
+import struct
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from cganzoo.data import zipformat
+from cganzoo.data.tree import Tree, open_tree
+from cganzoo.errors import DataError
+
+FILES = {
+    "a/1.png": b"one" * 1000,
+    "a/nested/er/2.png": bytes(range(256)) * 5,
+    "Äpfel/日本 3.png": b"three",
+    "empty.txt": b"",
+}
+
+
+def write_zip(path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def write_folder(path: Path, files: dict[str, bytes]) -> Path:
+    for name, data in files.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(data)
+    return path
+
+
+def contents(tree: Tree) -> dict[str, bytes]:
+    return {name: tree.read(name) for name in tree.names if not name.endswith("/")}
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(DataError) as caught:
+        open_tree(path).names  # noqa: B018
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(f"{path}: ")
+    return str(caught.value).removeprefix(f"{path}: ")
+
+
+# --- what both kinds have in common ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["folder", "stored", "deflated"])
+def test_names_and_bytes_are_those_that_were_written(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "set"
+    if kind == "folder":
+        write_folder(path, FILES)
+    else:
+        write_zip(path, FILES, zipfile.ZIP_STORED if kind == "stored" else zipfile.ZIP_DEFLATED)
+    tree = open_tree(str(path))
+    assert contents(tree) == FILES
+    assert tree.where("a/1.png") == str(path / "a" / "1.png")
+    with pytest.raises(FileNotFoundError):
+        tree.read("a/2.png")
+
+
+def test_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:
+    files = {"a/1.png": b"1"}
+    hidden = {".x.png": b"", "a/.y.png": b"", ".git/z.png": b"", "a/.cache/z.png": b""}
+    folder = open_tree(write_folder(tmp_path / "folder", files | hidden))
+    archive = open_tree(write_zip(tmp_path / "set.zip", files | hidden | {"__MACOSX/a/._1.png": b""}))
+    assert contents(folder) == contents(archive) == files
+    assert "a/" in folder.names
+    assert not any("MACOSX" in name for name in archive.names)
+
+
+def test_a_place_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        open_tree(tmp_path / "missing")
+    assert str(caught.value) == f"{tmp_path / 'missing'}: no such folder or zip archive"
+
+
+# --- folders --------------------------------------------------------------------------------------------------------
+
+
+def test_a_folders_fingerprint_changes_with_any_file(tmp_path: Path) -> None:
+    write_folder(tmp_path, FILES)
+    seen = [open_tree(tmp_path).fingerprint()]
+    assert open_tree(tmp_path).fingerprint() == seen[0]
+    (tmp_path / "a" / "new.png").touch()
+    seen.append(open_tree(tmp_path).fingerprint())
+    (tmp_path / "a" / "new.png").rename(tmp_path / "a" / "newer.png")
+    seen.append(open_tree(tmp_path).fingerprint())
+    os.utime(tmp_path / "a" / "1.png", ns=(1, 1))
+    seen.append(open_tree(tmp_path).fingerprint())
+    (tmp_path / "a" / "1.png").write_bytes(b"longer")
+    os.utime(tmp_path / "a" / "1.png", ns=(1, 1))
+    seen.append(open_tree(tmp_path).fingerprint())
+    assert len(set(seen)) == len(seen)
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+    write_folder(tmp_path / "elsewhere", {"1.png": b"1"})
+    write_folder(tmp_path / "set", {"a/2.png": b"2"})
+    (tmp_path / "set" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "set" / "a" / "circle").symlink_to(tmp_path / "set")
+    (tmp_path / "set" / "nowhere.png").symlink_to(tmp_path / "missing")
+    tree = open_tree(tmp_path / "set")
+    assert sorted(name for name in tree.names if not name.endswith("/")) == ["a/2.png", "linked/1.png", "nowhere.png"]
+    assert tree.read("linked/1.png") == b"1"
+    with pytest.raises(OSError, match="No such file"):
+        tree.read("nowhere.png")
+
+
+def test_a_folder_that_may_not_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_folder(tmp_path, FILES)
+    listed = os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path).endswith("nested"):
+            raise PermissionError(13, "Permission denied", path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(DataError) as caught:
+        open_tree(tmp_path).fingerprint()
+    assert str(caught.value) == f"{tmp_path / 'a' / 'nested'}: cannot be read: Permission denied"
+
+
+# --- zip archives ---------------------------------------------------------------------------------------------------
+
+
+def test_an_archives_fingerprint_is_its_contents_and_needs_no_listing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = open_tree(write_zip(tmp_path / "1.zip", FILES)).fingerprint()
+    os.utime(tmp_path / "1.zip", ns=(1, 1))
+    (tmp_path / "copy.zip").write_bytes((tmp_path / "1.zip").read_bytes())
+    changed = FILES | {"Äpfel/日本 3.png": b"THREE"}
+    with zipfile.ZipFile(tmp_path / "2.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for entry in zipfile.ZipFile(tmp_path / "1.zip").infolist():
+            archive.writestr(entry, changed[entry.filename])
+    assert (tmp_path / "1.zip").stat().st_size == (tmp_path / "2.zip").stat().st_size
+
+    def parse(directory: zipformat.Directory) -> None:
+        raise AssertionError("listed")
+
+    monkeypatch.setattr("cganzoo.data.tree.parse_directory", parse)
+    assert open_tree(tmp_path / "1.zip").fingerprint() == open_tree(tmp_path / "copy.zip").fingerprint() == first
+    assert open_tree(tmp_path / "2.zip").fingerprint() != first
+
+
+@pytest.mark.parametrize("pread", [True, False])
+def test_threads_read_one_archive_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pread: bool) -> None:
+    if not pread:  # as on Windows
+        monkeypatch.delattr(os, "pread")
+    chance = random.Random(0)
+    files = {f"{i}.bin": chance.randbytes(chance.randrange(5000)) * 2 for i in range(200)}
+    tree = open_tree(write_zip(tmp_path / "set.zip", files))
+    results: list[bool] = []
+
+    def work(seed: int) -> None:
+        names = sorted(files)
+        random.Random(seed).shuffle(names)
+        results.append(all(tree.read(name) == files[name] for name in names * 5))
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert results == [True] * 4
+
+
+def test_what_stands_around_an_archive_does_no_harm(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "set.zip", FILES)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = b"a comment" * 1000
+    path.write_bytes(b"#!/bin/sh\nexit\n" + path.read_bytes())
+    assert contents(open_tree(path)) == FILES
+
+
+def test_archives_of_the_64_bit_kind_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 2)
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 100)
+    path = write_zip(tmp_path / "set.zip", FILES)
+    data = path.read_bytes()
+    assert b"PK\6\6" in data
+    assert data.count(struct.pack("<L", 0xFFFFFFFF)) > 3, "sizes and offsets are in the extra fields"
+    assert contents(open_tree(path)) == FILES
+
+
+def test_an_archive_of_nothing_is_empty(tmp_path: Path) -> None:
+    assert open_tree(write_zip(tmp_path / "set.zip", {})).names == []
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"), [("é.png".encode(), "é.png"), ("é.png".encode("cp437"), "é.png"), (b"a\\b.png", "a/b.png")]
+)
+def test_names_are_read_however_an_archiver_wrote_them(tmp_path: Path, raw: bytes, name: str) -> None:
+    """Without the flag that says UTF-8; with the slashes of Windows."""
+    placeholder = "x" * len(raw)
+    path = write_zip(tmp_path / "set.zip", {placeholder: b"1"})
+    path.write_bytes(path.read_bytes().replace(placeholder.encode(), raw))
+    assert contents(open_tree(path)) == {name: b"1"}
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/passwd", "../up.png", "a/../../up.png", "..\\up.png", "C:/up.png", "C:\\up.png"]
+)
+def test_a_member_that_points_out_of_the_archive_is_refused(tmp_path: Path, name: str) -> None:
+    told = refusal(write_zip(tmp_path / "set.zip", {"a/1.png": b"1", name: b"2"}))
+    slashed = name.replace("\\", "/")
+    assert told == f'holds the member "{slashed}", which points out of the archive; do not trust this file'
+
+
+def test_names_with_dots_in_them_point_nowhere(tmp_path: Path) -> None:
+    files = {"a..b/1.png": b"1", "a/..2.png...": b"2"}
+    assert contents(open_tree(write_zip(tmp_path / "set.zip", files))) == {"a..b/1.png": b"1"}
+
+
+def test_a_link_in_an_archive_is_refused(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "set.zip", FILES)
+    link = zipfile.ZipInfo("a/link.png")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(link, "/etc/passwd")
+    assert refusal(path) == (
+        'holds the symbolic link "a/link.png", and links are not followed; pack the files themselves'
+    )
+
+
+def test_members_that_cannot_be_unpacked_are_told(tmp_path: Path) -> None:
+    other = open_tree(write_zip(tmp_path / "bzip2.zip", FILES, zipfile.ZIP_BZIP2))
+    with pytest.raises(ValueError, match=r"^is compressed by a method not read here \(number 12\); pack it anew with"):
+        other.read("a/1.png")
+    path = write_zip(tmp_path / "encrypted.zip", {"a/1.png": b"1"})
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\1\2") + 8] |= 1
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"^is encrypted; pack the archive anew without a password$"):
+        open_tree(path).read("a/1.png")
+
+
+def test_what_is_no_archive_or_a_part_of_one_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "set.zip"
+    for data in (b"", b"text", bytes(100_000)):
+        path.write_bytes(data)
+        assert refusal(path) == "is not a zip archive"
+    whole = write_zip(path, FILES).read_bytes()
+    path.write_bytes(whole[:-1])
+    assert refusal(path) == "is cut short: the end of the zip archive is missing; copy or download it again"
+    path.write_bytes(whole[100:])
+    assert refusal(path) == ("is damaged: its directory does not lie where its end says; copy or download it again")
+    at = whole.index(b"PK\1\2")
+    path.write_bytes(whole[:at] + b"XX" + whole[at + 2 :])
+    assert refusal(path) == "is damaged: its directory cannot be read; copy or download it again"
+
+
+def test_a_member_that_claims_to_be_small_is_not_unpacked_further(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "set.zip", {"bomb.png": bytes(1 << 24)})
+    data = path.read_bytes().replace(struct.pack("<L", 1 << 24), struct.pack("<L", 10))
+    path.write_bytes(data)
+    tree = open_tree(path)
+    with pytest.raises(ValueError, match=r"^is damaged in the archive; copy or download that again$"):
+        tree.read("bomb.png")
+
+
+def test_no_damage_gives_wrong_bytes_or_another_error(tmp_path: Path) -> None:
+    path = tmp_path / "set.zip"
+    whole = write_zip(path, FILES | {"stored.bin": b"x"}).read_bytes()
+    chance = random.Random(0)
+    told: list[str] = []
+    for number in range(1500):
+        data = bytearray(whole)
+        if number % 3 == 0:
+            del data[chance.randrange(len(data)) :]
+        else:
+            for _ in range(chance.choice((1, 1, 4))):
+                data[chance.randrange(len(data))] = chance.randrange(256)
+        path.write_bytes(data)
+        try:
+            tree = open_tree(path)
+            names = [name for name in tree.names if not name.endswith("/")]
+        except DataError as error:
+            told.append(str(error))
+            continue
+        for name in names:
+            try:
+                assert tree.read(name) in (*FILES.values(), b"x")
+            except ValueError as error:
+                told.append(f"{path}: {error}")
+    assert len(told) > 500
+    assert {sentence[: len(str(path)) + 5] for sentence in told} <= {f"{path}: is ", f"{path}: hol"}
