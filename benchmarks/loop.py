@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cganzoo import recipe as recipes
-from cganzoo.data.loading import load_data
+from cganzoo.datasets import load_data
 from cganzoo.engine import Engine
 from cganzoo.resolution import resolve
 from cganzoo.session import pick_device

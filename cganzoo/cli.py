@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ._version import __version__
+from .cli_data import data_app
 from .errors import CganzooError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 recipes_app = typer.Typer(help="List the recipes that come with the zoo, or copy one.", invoke_without_command=True)
 app.add_typer(recipes_app, name="recipes")
+app.add_typer(data_app, name="data")
 
 DEBUG = "--debug"
 

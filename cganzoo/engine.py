@@ -42,12 +42,12 @@ class Engine:
         self.plan = plan = sections.train
         self.digest = resolved.training_digest()
         self.device, self.num_classes = device, data.num_classes
-        self.context = build_context(resolved, data)
+        self.context = build_context(resolved, data.class_names)
 
         torch.manual_seed(plan.seed)
         self.generator = resolved.generator.spec.build(resolved.generator.config, self.context).to(device)
         self.trunk = resolved.discriminator.spec.build(resolved.discriminator.config, self.context).to(device)
-        loss_context = build_context(resolved, data, feature_dim=self.trunk.feature_dim)
+        loss_context = build_context(resolved, data.class_names, feature_dim=self.trunk.feature_dim)
         self.objective = resolved.loss.spec.build(resolved.loss.config, loss_context).to(device)
         self.batches = Batches(data, plan.batch_size, plan.seed, device)
         self._layout = torch.channels_last if plan.channels_last else torch.contiguous_format
@@ -209,14 +209,25 @@ class Engine:
         return {"generator": self.generator_optimizer, "discriminator": self.discriminator_optimizer}
 
 
-def build_context(resolved: Resolved, data: ImageSet, feature_dim: int | None = None) -> BuildContext:
+def check_networks(resolved: Resolved, class_names: tuple[str, ...]) -> None:
+    """Build the networks for nothing, so that they refuse an image size before minutes of packing, not after.
+
+    Raises:
+        CganzooError: what a network's constructor says.
+    """
+    context = build_context(resolved, class_names)
+    for network in (resolved.generator, resolved.discriminator):
+        network.spec.build(network.config, context)
+
+
+def build_context(resolved: Resolved, class_names: tuple[str, ...], feature_dim: int | None = None) -> BuildContext:
     """What components of this run are told when they are built."""
     return BuildContext(
-        num_classes=data.num_classes,
+        num_classes=len(class_names),
         image_size=resolved.recipe.sections.data.image_size,
         image_channels=resolved.channels,
         feature_dim=feature_dim,
-        class_names=data.class_names,
+        class_names=class_names,
     )
 
 

@@ -54,6 +54,8 @@ def save(sheet: Image.Image, path: Path) -> Path:
         sheet.save(path)
     except OSError as error:
         raise RunError(f"{path}: saving failed: {error.strerror or error}") from error
+    except ValueError as error:  # Pillow knows no format of this ending
+        raise RunError(f"{path}: is no name of a picture; end it in .png") from error
     return path
 
 

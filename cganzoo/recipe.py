@@ -168,6 +168,30 @@ def loads(text: str, *, name: str, source: str, overrides: Iterable[str] = ()) -
     return Recipe(name=name, source=source, sections=sections, overrides=changed)
 
 
+def of_dataset(name: str, overrides: Iterable[str] = (), image_size: int | None = None) -> Recipe:
+    """A recipe of a data set and nothing else: enough to look at it.
+
+    Args:
+        name: of the set.
+        overrides: ``data.key=value``.
+        image_size: unless an override gives it.
+
+    Raises:
+        RecipeError: an unknown key, a wrong type or a value out of range.
+    """
+    source = f'data set "{name}"'
+    values: dict[str, Any] = {"data": {"name": name} | ({} if image_size is None else {"image_size": image_size})}
+    changed = frozenset(_override(values, override) for override in overrides)
+    others = sorted(set(values) - {"data"})
+    if others:
+        raise RecipeError(f"--set {others[0]}: is no option of a data set; those are keys of data, like data.root")
+    try:
+        sections: dict[str, Any] = {"data": parse(Data, values["data"])}
+    except ValidationError as error:
+        raise RecipeError(explain(error, (Data,), values["data"], source, changed, prefix=("data",))) from error
+    return Recipe(name=name, source=source, sections=Sections.model_construct(**sections), overrides=changed)
+
+
 def _check_host(requires: Requires, where: str) -> None:
     try:
         wanted = SpecifierSet(requires.cganzoo)

@@ -144,6 +144,18 @@ def resolve_generator(recipe: Recipe, distribution: str) -> Chosen[GeneratorSpec
     return generator
 
 
+def resolve_dataset(recipe: Recipe, registry: Registry | None = None) -> Chosen[DatasetSpec[Any]]:
+    """The data set alone: enough to pack it and to look at it.
+
+    Raises:
+        RecipeError: an unknown option of the set.
+        PluginError: there is no such set, or it is ambiguous; or a distribution that is asked for does not load.
+    """
+    registry = registry or load_plugins(recipe.sections.requires.plugins)
+    dataset: Chosen[DatasetSpec[Any]] = _chosen(recipe, registry, "dataset", recipe.sections.data, "data")
+    return dataset
+
+
 def _chosen(recipe: Recipe, registry: Registry, kind: str, choice: Choice, *keys: str | int) -> Chosen[Any]:
     try:
         component = registry.get(kind, choice.name)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from . import grids
 from .data.cache import ImageSet, cache_folder
-from .data.loading import load_data
+from .datasets import load_data
 from .errors import RunError
 from .evaluate.evaluation import Evaluation, Evaluator, Stage
 from .export import from_run

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 
 from . import checkpoint, provenance
 from .data.cache import ImageSet
-from .data.loading import load_data
-from .engine import Engine
+from .datasets import load_data
+from .engine import Engine, check_networks
 from .errors import CganzooError, DivergenceError, RunError
 from .evaluate.evaluation import Evaluation
 from .resolution import Resolved
@@ -49,7 +50,7 @@ class Session:
         if not fresh and self._finished_before():
             return True
         with reproducible(self.device):
-            splits = load_data(self.resolved, self.reporter)
+            splits = load_data(self.resolved, self.reporter, partial(check_networks, self.resolved))
             engine = Engine(self.resolved, splits["train"], self.device)
             self.folder.begin(self.resolved, fresh=fresh)
             seconds = self._resume(engine, splits["train"])

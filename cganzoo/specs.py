@@ -178,6 +178,7 @@ class DatasetSpec(ComponentSpec[C]):
     Attributes:
         build: returns a :class:`cganzoo.data.source.ImageSource`; reads no pixel yet.
         channels: channels an image has unless the recipe says otherwise.
+        image_size: side of its images in pixels, where all have the same: what ``cganzoo data`` uses unless told.
         archive: the official download, if there is one; ``config`` is then an :class:`~cganzoo.ArchiveConfig`, and the
             host sets its ``root`` to the downloaded file where the recipe names no other place.
     """
@@ -186,6 +187,7 @@ class DatasetSpec(ComponentSpec[C]):
 
     build: Callable[[C], ImageSource]
     channels: Literal[1, 3] = 3
+    image_size: int | None = None
     archive: Archive | None = None
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,8 +12,18 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console, Group
+from rich.filesize import decimal
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -75,29 +86,44 @@ class Reporter:
             self.log_file = None  # a full disk must not end a run here: saving a checkpoint reports it
 
     @contextmanager
-    def stage(self, what: str) -> Iterator[Callable[[int, int], None]]:
-        """A piece of work with a known length; yields ``progress(done, total)``. Silent if it never calls it."""
+    def stage(self, what: str, *, in_bytes: bool = False) -> Iterator[Callable[[int, int], None]]:
+        """A piece of work; yields ``progress(done, total)``. Silent if it never calls it.
+
+        Args:
+            what: it is called.
+            in_bytes: whether that is what ``progress`` counts; a total of 0 is then one that is not known.
+        """
         if not self.console.is_terminal:
-            yield self._lines(what)
+            yield self._lines(what, in_bytes)
             return
-        with _bar(self.console, transient=True) as bar:
+        with _bar(self.console, transient=True, in_bytes=in_bytes) as bar:
             task = bar.add_task(what, total=None, visible=False)
 
             def progress(done: int, total: int) -> None:
-                bar.update(task, completed=done, total=total, visible=True)
+                bar.update(task, completed=done, total=total or None, visible=True)
 
             yield progress
 
-    def _lines(self, what: str) -> Callable[[int, int], None]:
-        last = time.monotonic()
+    def _lines(self, what: str, in_bytes: bool) -> Callable[[int, int], None]:
+        told, last = amount if in_bytes else str, time.monotonic()
 
         def progress(done: int, total: int) -> None:
             nonlocal last
-            if done >= total or time.monotonic() - last > LINE_EVERY:
-                self.say(f"{what}: {done} of {total}")
+            if (total and done >= total) or time.monotonic() - last > LINE_EVERY:
+                self.say(f"{what}: {told(done)}" + (f" of {told(total)}" if total else ""))
                 last = time.monotonic()
 
         return progress
+
+    def agrees(self, question: str) -> bool:
+        """Ask a question of yes or no; where nobody sits at a terminal to answer it, the answer is no."""
+        if not (self.console.is_terminal and sys.stdin is not None and sys.stdin.isatty()):
+            return False
+        try:
+            answer = self.console.input(Text(f"{question} [y/N] "))
+        except EOFError:
+            return False
+        return answer.strip().lower() in ("y", "yes")
 
     @contextmanager
     def training(self, start: int, steps: int) -> Iterator[TrainingDisplay]:
@@ -204,12 +230,17 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
-def _bar(console: Console, *, transient: bool = False) -> Progress:
+def amount(count: int) -> str:
+    """A number of bytes as people write it: "248.1 MB"."""
+    return decimal(count)
+
+
+def _bar(console: Console, *, transient: bool = False, in_bytes: bool = False) -> Progress:
+    counts = (DownloadColumn(), TransferSpeedColumn()) if in_bytes else (MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
+        *counts,
         TextColumn("left"),
         TimeRemainingColumn(),
         console=console,

@@ -73,6 +73,7 @@ def cganzoo_datasets() -> Iterable[DatasetSpec[Any]]:
         config=DigitsConfig,
         build=_digits,
         channels=1,
+        image_size=8,
     )
     yield DatasetSpec(
         name="folder",
@@ -85,6 +86,7 @@ def cganzoo_datasets() -> Iterable[DatasetSpec[Any]]:
         summary="60,000 photographs of 32x32 pixels in ten classes",
         config=CIFAR10Config,
         build=_cifar10,
+        image_size=32,
         archive=Archive(
             url="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
             checksum="md5:c58f30108f718f92721af3b95e74349a",
@@ -96,6 +98,7 @@ def cganzoo_datasets() -> Iterable[DatasetSpec[Any]]:
         summary="60,000 photographs of 32x32 pixels in 100 classes of 20 kinds",
         config=CIFAR100Config,
         build=_cifar100,
+        image_size=32,
         archive=Archive(
             url="https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
             checksum="md5:eb9058c3a382ffc7106e4002c42a8d85",
@@ -107,6 +110,7 @@ def cganzoo_datasets() -> Iterable[DatasetSpec[Any]]:
         summary="110,000 photographs of 64x64 pixels in 200 of ImageNet's classes",
         config=TinyImageNetConfig,
         build=_tinyimagenet,
+        image_size=64,
         archive=Archive(
             url="http://cs231n.stanford.edu/tiny-imagenet-200.zip",
             checksum="md5:90528d7ca1a48142e341f4ef8d21d0de",
