@@ -35,6 +35,9 @@ Progress = Callable[[int, int], None]
 """Called with (done, total) training steps."""
 
 STATE_EVERY = 120.0  # seconds between two writings of the state of a training
+CHANNELS_LAST_FROM = 16
+"""From this size (pixels) on, weights and maps are laid out channels last: a fifth to a half faster on CPU and GPU."""
+
 CHUNK = 250  # images looked at together outside training
 
 
@@ -63,6 +66,8 @@ class ImageClassifier(nn.Module):
         self.config, self.shape = config, shape
         with seeded(config.seed):
             self.network, self.feature_dim = build(config, shape, where)
+        if shape.image_size >= CHANNELS_LAST_FROM:
+            self.network.to(memory_format=torch.channels_last)
         self.register_buffer("mean", torch.zeros(shape.image_channels))
         self.register_buffer("std", torch.ones(shape.image_channels))
 
@@ -110,10 +115,19 @@ def fit(
         RecipeError: the options fit no network for these images.
         DivergenceError: the training did not stay finite.
     """
-    training = _Training(np.asarray(images), np.asarray(labels), num_classes, config, device, where)
+
+    def begin() -> _Training:
+        return _Training(np.asarray(images), np.asarray(labels), num_classes, config, device, where)
+
+    training, generators = begin(), None
+    if state is not None and state.is_file():
+        try:
+            generators = training.resume(state)
+        except (OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError, pickle.UnpicklingError):
+            training = begin()  # the state is damaged, and a part of it may have been taken over
     with seeded(config.seed, device):  # for networks with dropout
-        if state is not None:
-            training.resume(state)
+        if generators is not None:
+            _set_generators(generators, device)
         written = time.monotonic()
         while training.done < training.steps:
             training.step()
@@ -200,37 +214,40 @@ class _Training:
             )
 
     def write(self, path: Path) -> None:
-        """Keep the state; a disk that is full costs the safety, not the training."""
-        generators = [torch.get_rng_state()]
-        if self.device.type == "cuda":
-            generators.append(torch.cuda.get_rng_state(self.device))
+        """Keep the state, that of torch's global generators with it; a full disk costs the safety, not the training."""
         content = {
             "done": self.done,
             "classifier": self.classifier.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "random": self.random.get_state(),
-            "generators": generators,
+            "generators": _generators(self.device),
         }
         buffer = io.BytesIO()
         torch.save(content, buffer)
         with suppress(OSError):
             write_whole(path, buffer.getbuffer())
 
-    def resume(self, path: Path) -> None:
-        """Go on from what :meth:`write` kept, if there is such a file and it is whole."""
-        try:
-            content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-            self.classifier.load_state_dict(content["classifier"])
-            self.optimizer.load_state_dict(content["optimizer"])
-            self.schedule.load_state_dict(content["schedule"])
-            self.random.set_state(content["random"])
-            torch.set_rng_state(content["generators"][0])
-            if self.device.type == "cuda" and len(content["generators"]) > 1:
-                torch.cuda.set_rng_state(content["generators"][1], self.device)
-            self.done = self.batches.position = content["done"]
-        except (OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError, pickle.UnpicklingError):
-            return  # not there, or damaged: training starts anew
+    def resume(self, path: Path) -> list[Tensor]:
+        """Take over what :meth:`write` kept; returns the state of the global generators."""
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        self.classifier.load_state_dict(content["classifier"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.schedule.load_state_dict(content["schedule"])
+        self.random.set_state(content["random"])
+        self.done = self.batches.position = content["done"]
+        return list(content["generators"])
+
+
+def _generators(device: torch.device) -> list[Tensor]:
+    """The states of torch's global generators: the CPU's, and that of ``device`` if it is a CUDA one."""
+    return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
+
+
+def _set_generators(states: list[Tensor], device: torch.device) -> None:
+    torch.set_rng_state(states[0])
+    if device.type == "cuda" and len(states) > 1:  # the training may have begun on a CPU
+        torch.cuda.set_rng_state(states[1], device)
 
 
 def _schedule(
