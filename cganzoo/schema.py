@@ -35,7 +35,7 @@ def recipe_schema(registry: Registry) -> dict[str, Any]:
             "title": title,
             "type": "object",
             "properties": {**beside["properties"], "name": {"enum": names}, **own.get("properties", {})},
-            "required": [*beside["required"], *own.get("required", [])],
+            "required": list(dict.fromkeys([*beside["required"], *own.get("required", [])])),
             "additionalProperties": False,
         }
 

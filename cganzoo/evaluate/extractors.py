@@ -45,7 +45,7 @@ def obtain(
     elif isinstance(config, InceptionConfig):
         from . import inception
 
-        with reporter.stage("downloading the weights of the Inception network") as progress:
+        with reporter.stage("downloading the weights of the Inception network", in_bytes=True) as progress:
             extractor = inception.load(config, cache_folder() / "weights", progress)
     else:
         from . import pretrained
