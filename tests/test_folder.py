@@ -113,6 +113,7 @@ def test_fingerprint_changes_with_a_file_its_name_and_its_class(tmp_path: Path) 
     for change in changes:
         change()
         seen.append(source(tmp_path).fingerprint())
+    seen.append(source(tmp_path, test_fraction=0.2).fingerprint())
     assert len(set(seen)) == len(seen)
 
 
@@ -451,6 +452,15 @@ def test_train_and_test_folders_are_found_in_an_archive(tmp_path: Path) -> None:
             "train": [0, 1],
             "test": [1, 1],
         }
+
+
+def test_the_order_of_an_archives_members_is_of_no_importance(tmp_path: Path) -> None:
+    root = fill(tmp_path / "mine", *(f"{name}/{i}.png" for name in "ab" for i in range(9)))
+    path = tmp_path / "mine.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(root.rglob("*.png"), reverse=True):
+            archive.write(file, file.relative_to(root).as_posix())
+    assert source(path)._files == source(root)._files
 
 
 def test_a_single_class_is_a_class_and_not_a_folder_around_the_set(tmp_path: Path) -> None:

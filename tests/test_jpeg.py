@@ -117,6 +117,14 @@ def test_what_is_no_plain_jpeg_is_left_to_pillow() -> None:
         assert decode_jpeg(bytes(other)) is None
 
 
+def test_an_image_made_to_fill_the_memory_is_left_to_pillow_which_refuses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encode(picture(16, 16))
+    monkeypatch.setattr(jpeg, "MAX_PIXELS", 16 * 16)
+    assert decode_jpeg(data) is not None
+    monkeypatch.setattr(jpeg, "MAX_PIXELS", 16 * 16 - 1)
+    assert decode_jpeg(data) is None
+
+
 @pytest.mark.parametrize("options", [{}, {"progressive": True}], ids=["baseline", "progressive"])
 def test_a_part_of_an_image_is_left_to_pillow(options: dict[str, object]) -> None:
     data = encode(picture(64, 64), **options)

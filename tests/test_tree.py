@@ -7,6 +7,7 @@ import random
 import stat
 import struct
 import threading
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -249,7 +250,7 @@ def test_what_is_no_archive_or_a_part_of_one_is_told(tmp_path: Path) -> None:
     path = tmp_path / "set.zip"
     for data in (b"", b"text", bytes(100_000)):
         path.write_bytes(data)
-        assert refusal(path) == "is not a zip archive"
+        assert refusal(path) == "is not a zip archive; name one, or an unpacked folder"
     whole = write_zip(path, FILES).read_bytes()
     path.write_bytes(whole[:-1])
     assert refusal(path) == "is cut short: the end of the zip archive is missing; copy or download it again"
@@ -265,8 +266,11 @@ def test_a_member_that_claims_to_be_small_is_not_unpacked_further(tmp_path: Path
     data = path.read_bytes().replace(struct.pack("<L", 1 << 24), struct.pack("<L", 10))
     path.write_bytes(data)
     tree = open_tree(path)
+    tracemalloc.start()
     with pytest.raises(ValueError, match=r"^is damaged in the archive; copy or download that again$"):
         tree.read("bomb.png")
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
 
 
 def test_no_damage_gives_wrong_bytes_or_another_error(tmp_path: Path) -> None:

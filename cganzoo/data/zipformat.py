@@ -76,7 +76,7 @@ def read_directory(file: BinaryIO) -> Directory:
         file.seek(0)
         if file.read(4) == b"PK\3\4":
             raise ZipError("is cut short: the end of the zip archive is missing; copy or download it again")
-        raise ZipError("is not a zip archive")
+        raise ZipError("is not a zip archive; name one, or an unpacked folder")
     end = length - len(tail) + at
     _, _, _, _, _, size, offset, _ = _END.unpack_from(tail, at)
     if 0xFFFFFFFF in (size, offset) or tail[at - _LOCATOR_64.size : at].startswith(b"PK\6\7"):
