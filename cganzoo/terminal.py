@@ -19,12 +19,13 @@ from rich.progress import (
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 LINE_EVERY = 10.0  # seconds between two progress lines where there is no live display
@@ -236,7 +237,9 @@ def amount(count: int) -> str:
 
 
 def _bar(console: Console, *, transient: bool = False, in_bytes: bool = False) -> Progress:
-    counts = (DownloadColumn(), TransferSpeedColumn()) if in_bytes else (MofNCompleteColumn(), TimeElapsedColumn())
+    counts: tuple[ProgressColumn, ...] = (MofNCompleteColumn(), TimeElapsedColumn())
+    if in_bytes:  # in a narrow terminal the bar gives way, not these
+        counts = tuple(kind(table_column=Column(no_wrap=True)) for kind in (DownloadColumn, TransferSpeedColumn))
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

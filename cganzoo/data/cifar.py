@@ -109,13 +109,6 @@ def _entry(file: Path, values: Any, key: str) -> Any:
 # --- pickles --------------------------------------------------------------------------------------------------------
 
 
-def _latin1(text: str, encoding: str) -> bytes:
-    """How Python 3 pickles bytes for older versions: as text, to be encoded again."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"encoding {encoding!r}")
-    return text.encode(encoding)
-
-
 _RECONSTRUCT = np.empty(0).__reduce__()[0]  # what makes an array of its pickled parts; its module's name has changed
 
 ALLOWED: dict[tuple[str, str], Any] = {
@@ -123,7 +116,7 @@ ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
-    ("_codecs", "encode"): _latin1,
+    ("_codecs", "encode"): str.encode,  # of bytes that Python 3 wrote for older versions: no codec but text's
 }
 """Everything that a batch may name; a pickle can call what it names, so nothing else is looked up."""
 

@@ -158,8 +158,6 @@ class _Transfer:
         start = self._length()
         if start and start == self.size:
             return  # whole, but not verified yet
-        if self.size is not None and start > self.size:
-            start = self._start_over()
         try:
             answer = self._open(start)
         except urllib.error.HTTPError as error:
@@ -174,7 +172,9 @@ class _Transfer:
             told = answer.headers.get("Content-Length")
             total = start + int(told) if told and told.isdecimal() else None
             if None not in (total, self.size) and total != self.size:
-                raise self._error(f"it has {total:,} bytes where {self.size:,} were expected, so it is another file")
+                raise DataError(
+                    f"{self.url}: is not the expected file: it has {total:,} bytes, not {self.size:,}; {self.advice}"
+                )
             self._receive(answer, start, total or self.size or 0)
 
     def _open(self, start: int) -> http.client.HTTPResponse:

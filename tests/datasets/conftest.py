@@ -28,6 +28,7 @@ class Server(ThreadingHTTPServer):
     Attributes:
         files: name to content.
         ranges: whether it honours the Range header.
+        off_by: how many bytes further on the part begins that it sends; one entry an answer, then none.
         close_after: bytes of body after which each answer breaks off; one entry an answer, then none does.
         tells_length: whether it sends Content-Length.
         wait: what it waits for before it answers.
@@ -40,6 +41,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.files: dict[str, bytes] = {}
         self.ranges, self.tells_length = True, True
+        self.off_by: list[int] = []
         self.close_after: list[int] = []
         self.wait: threading.Event | None = None
         self.asked: list[str | None] = []
@@ -74,6 +76,7 @@ class Handler(BaseHTTPRequestHandler):
             start = int(asked[1])
             if start >= len(body):
                 return self.status(416, **{"Content-Range": f"bytes */{len(body)}"})
+            start += server.off_by.pop(0) if server.off_by else 0
             self.send_response(206)
             self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
         else:

@@ -47,8 +47,8 @@ def test_a_folder_is_its_own(tmp_path: Path) -> None:
 
 
 def test_a_changed_archive_is_unpacked_anew(write_tar: Write) -> None:
-    before = unpacked(write_tar({"a": b"1"}))
-    path = write_tar({"a": b"2"})
+    before = unpacked(write_tar({"a": b"1"}, "set.tar"))
+    path = write_tar({"a": b"2"}, "set.tar")  # of the same size
     os.utime(path, ns=(1, 1))
     after = unpacked(path)
     assert (contents(before), contents(after)) == ({"a": b"1"}, {"a": b"2"})

@@ -150,7 +150,7 @@ def test_a_mirror_must_have_the_official_file(command: Command, server: Any, con
     server.files["file"] = content
     other_size = command("get", "cifar10", "--url", server.url("file"))
     assert other_size.code == 2
-    assert "bytes where 170,498,071 were expected" in other_size.err
+    assert "bytes, not 170,498,071; get the file by other means" in other_size.err
     server.tells_length = False
     server.files["file"] = b"x" * 100
     wrong = command("get", "cifar10", "--url", server.url("file"), "--checksum", "md5:" + "0" * 32)

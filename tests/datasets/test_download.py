@@ -79,6 +79,13 @@ def test_a_slow_but_steady_trickle_gets_there(server: Any, tmp_path: Path) -> No
     assert fetch(archive(server), tmp_path).read_bytes() == CONTENT
 
 
+def test_a_server_that_goes_on_elsewhere_is_asked_for_the_whole(server: Any, tmp_path: Path) -> None:
+    (tmp_path / "set.tar.gz.part").write_bytes(CONTENT[:1000])
+    server.off_by = [24]
+    assert fetch(archive(server), tmp_path).read_bytes() == CONTENT
+    assert server.asked == ["bytes=1000-", None]
+
+
 def test_a_server_without_ranges_starts_over(server: Any, tmp_path: Path) -> None:
     server.ranges = False
     server.close_after = [400_000, 300_000]
@@ -132,7 +139,7 @@ def test_a_part_of_another_file_is_caught_by_the_checksum_and_the_next_call_gets
 
 def test_another_length_is_told_before_the_download(server: Any, tmp_path: Path) -> None:
     server.files["set.tar.gz"] = b"<html>Please log in</html>"
-    with pytest.raises(DataError, match="it has 26 bytes where 1,024,000 were expected"):
+    with pytest.raises(DataError, match="is not the expected file: it has 26 bytes, not 1,024,000; get the file"):
         fetch(archive(server), tmp_path)
     assert not (tmp_path / "set.tar.gz").exists()
 
