@@ -244,11 +244,17 @@ def recipes(context: typer.Context) -> None:
 
     from . import bundled
 
-    table = Table(box=None, pad_edge=False)
-    table.add_column("recipe", style="bold", no_wrap=True)
-    table.add_column("what")
+    groups: dict[str, list[str]] = {}
     for name in bundled.names():
-        table.add_row(name, bundled.summary(bundled.folder() / f"{name}.toml"))
+        groups.setdefault(name.rpartition("_")[2], []).append(name)  # <method>_<data set>
+    table = Table(box=None, pad_edge=False, expand=True)
+    table.add_column("recipe", style="bold", width=max(map(len, bundled.names())))  # the other column gives way
+    table.add_column("what", no_wrap=True, overflow="ellipsis", ratio=1)
+    for names in groups.values():
+        if table.row_count:
+            table.add_row()
+        for name in names:
+            table.add_row(name, bundled.summary(bundled.folder() / f"{name}.toml"))
     _console().print(table)
 
 

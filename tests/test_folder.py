@@ -484,3 +484,15 @@ def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
     assert str(caught.value).startswith(
         f"{path / 'a' / '1.png'}: is damaged in the archive; copy or download that again"
     )
+
+
+def test_gray_images_are_left_out_when_told_so(tmp_path: Path) -> None:
+    fill(tmp_path, "a/1.png", "a/2.png", "a/3.png", "b/1.png", "b/2.png")
+    Image.new("L", (6, 6), 9).save(tmp_path / "a" / "gray.png")
+    keeping, dropping = (FolderConfig(root=str(tmp_path), grayscale=choice) for choice in ("keep", "drop"))
+    kept, dropped = (
+        packed(FolderSource(config), name="folder", image_size=4, channels=3) for config in (keeping, dropping)
+    )
+    assert sum(len(split.labels) for split in kept.values()) == 6
+    assert sum(len(split.labels) for split in dropped.values()) == 5
+    assert sum(split.left_out for split in dropped.values()) == 1

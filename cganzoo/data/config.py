@@ -15,6 +15,10 @@ class DigitsConfig(Config):
     test_fraction: float = Field(0.2, ge=0.01, le=0.99, description="Share of each class held out as the test split.")
 
 
+Grayscale = Literal["keep", "drop"]
+"""What images do that are stored without colour."""
+
+
 class FolderConfig(Config):
     """Options of ``folder``."""
 
@@ -25,6 +29,7 @@ class FolderConfig(Config):
         0.1, gt=0, lt=1, description='Share of each class held out where there is no "test" folder.'
     )
     unreadable: Literal["stop", "skip"] = Field("stop", description="What an image that cannot be read does.")
+    grayscale: Grayscale = Field("keep", description="Whether images that are stored without colour are used.")
 
 
 class ImageNetConfig(Config):
@@ -37,7 +42,7 @@ class ImageNetConfig(Config):
 class TinyImageNetConfig(ArchiveConfig):
     """Options of ``tinyimagenet``."""
 
-    grayscale: Literal["keep", "drop"] = Field(
+    grayscale: Grayscale = Field(
         "keep", description="Whether gray JPEGs (about 2 % of the set) are used; the AM-GAN authors drop them."
     )
 

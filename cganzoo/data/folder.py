@@ -30,7 +30,12 @@ class FolderSource(FileSource):
 
     def __init__(self, config: FolderConfig) -> None:
         tree = open_root(config.root, "a folder of images for each class")
-        super().__init__(tree, settings=(config.test_fraction,), unreadable=config.unreadable)
+        super().__init__(
+            tree,
+            settings=(config.test_fraction,),
+            unreadable=config.unreadable,
+            drop_gray=config.grayscale == "drop",
+        )
         self._test_fraction = config.test_fraction
 
     def find(self) -> Splits:
