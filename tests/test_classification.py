@@ -109,8 +109,8 @@ def test_length_is_epochs_or_steps(options: dict[str, int], steps: int) -> None:
 
 def test_the_step_schedule_divides_by_ten_at_a_half_and_three_quarters() -> None:
     with rates() as taken:
-        fit(IMAGES, LABELS, 10, TINY.model_copy(update={"schedule": "step", "steps": 8}), CPU)
-    assert taken == [(pytest.approx(rate), 0.9) for rate in [0.1] * 4 + [0.01] * 2 + [0.001] * 2]
+        fit(IMAGES, LABELS, 10, TINY.model_copy(update={"schedule": "step", "steps": 20}), CPU)
+    assert taken == [(pytest.approx(rate), 0.9) for rate in [0.1] * 10 + [0.01] * 5 + [0.001] * 5]
 
 
 def test_one_cycle_rises_to_the_rate_and_falls_to_nearly_nothing() -> None:
@@ -233,6 +233,16 @@ def test_stems_keep_the_resolution_of_small_images(model: str, small: int, large
         network = ImageClassifier(ClassifierConfig(model=model), Shape(1, size, 3)).network
         with torch.no_grad():
             assert network.forward_features(torch.zeros(1, 1, size, size)).shape[-1] == map_size, size
+
+
+@pytest.mark.parametrize("model", ["resnet18", "densenet121", "convnext_atto_ols", "regnetx_002", "efficientnet_lite0"])
+def test_a_stem_of_stride_two_halves_the_maps(model: str) -> None:
+    sizes = []
+    for stride in (1, 2):
+        network = ImageClassifier(ClassifierConfig(model=model, stem_stride=stride), Shape(1, 32, 3)).network
+        with torch.no_grad():
+            sizes.append(network.forward_features(torch.zeros(1, 1, 32, 32)).shape[-1])
+    assert sizes[0] == 2 * sizes[1]
 
 
 def test_stems_give_the_network_the_channels_it_was_built_for() -> None:

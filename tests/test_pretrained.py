@@ -106,7 +106,7 @@ def test_many_images_are_looked_at_in_parts(weights_file: Path) -> None:
     torch.testing.assert_close(features[105:], extractor(many[105:])[0])
 
 
-@pytest.mark.parametrize("model", [MODEL, "test_vit"])
+@pytest.mark.parametrize("model", [MODEL, "test_vit3"])
 def test_another_input_size(tmp_path: Path, model: str) -> None:
     path = tmp_path / "weights.pth"
     torch.save(network(model).state_dict(), path)

@@ -27,9 +27,14 @@ def create(name: str, *, pretrained: bool, in_chans: int, num_classes: int) -> A
     network = DenseNet(
         growth_rate=GROWTH, block_config=(bottlenecks,) * BLOCKS, in_chans=in_chans, num_classes=num_classes
     )
-    stem = nn.Conv2d(in_chans, 2 * GROWTH, 3, padding=1, bias=False)
-    nn.init.kaiming_normal_(stem.weight)
-    network.features.conv0 = stem
+    replace_stem(network, in_chans, stride=1)
     network.features.norm0 = nn.Identity()
-    network.features.pool0 = nn.Identity()
     return network
+
+
+def replace_stem(network: Any, image_channels: int, stride: int) -> None:
+    """Give any timm DenseNet a 3x3 convolution without pooling for a stem."""
+    channels = network.features.conv0.out_channels
+    network.features.conv0 = nn.Conv2d(image_channels, channels, 3, stride, padding=1, bias=False)
+    nn.init.kaiming_normal_(network.features.conv0.weight)  # as the rest of a DenseNet
+    network.features.pool0 = nn.Identity()

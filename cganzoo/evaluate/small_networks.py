@@ -1,4 +1,4 @@
-"""timm networks for small images: built from scratch, with a stem that keeps the resolution."""
+"""timm networks for small images: built from scratch, with a stem that keeps the resolution, or halves it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from . import densenet
 from .config import ClassifierConfig
 
 SMALL = 64
-"""Up to this size (pixels) the stem keeps the resolution."""
+"""Up to this size (pixels) the stem is changed."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class Shape:
 def build(config: ClassifierConfig, shape: Shape, where: str) -> tuple[Any, int]:
     """A timm network for such images, its weights drawn from torch's global generator, and the size of its features.
 
-    For images of up to 64 pixels the stem keeps the resolution (stride 1, no pooling) in the families that
-    :data:`STEMS` lists; other families keep the stem they have, which suits larger images.
+    For images of up to 64 pixels the stem becomes one of stride ``config.stem_stride`` without pooling in the families
+    that :data:`STEMS` lists; other families keep the stem they have, which suits larger images.
 
     Args:
-        config: the model and its width.
+        config: the model, its width and the stride of its stem.
         shape: of the images, and the number of classes.
         where: what messages call the table of these options.
 
@@ -64,7 +64,7 @@ def build(config: ClassifierConfig, shape: Shape, where: str) -> tuple[Any, int]
             config.model, pretrained=False, in_chans=shape.image_channels, num_classes=shape.num_classes, **options
         )
         if shape.image_size <= SMALL:
-            keep_resolution(network, shape.image_channels)
+            change_stem(network, shape.image_channels, config.stem_stride)
         with torch.no_grad():
             blank = torch.zeros(1, shape.image_channels, shape.image_size, shape.image_size)
             features, _ = features_and_logits(network.eval(), blank)
@@ -83,46 +83,41 @@ def features_and_logits(network: Any, images: Tensor) -> tuple[Tensor, Tensor]:
     return features, network.get_classifier()(features)
 
 
-def keep_resolution(network: Any, image_channels: int) -> None:
-    """Give a network of a known family a stem of stride 1 in place; leave any other as it is."""
+def change_stem(network: Any, image_channels: int, stride: int) -> None:
+    """Give a network of a known family a stem of this stride in place; leave any other as it is."""
     for family, change in STEMS.items():
         if isinstance(network, family):
-            change(network, image_channels)
+            change(network, image_channels, stride)
             return
 
 
-def _resnet(network: Any, image_channels: int) -> None:
-    network.conv1 = nn.Conv2d(image_channels, network.bn1.num_features, 3, padding=1, bias=False)
+def _resnet(network: Any, image_channels: int, stride: int) -> None:
+    network.conv1 = nn.Conv2d(image_channels, network.bn1.num_features, 3, stride, padding=1, bias=False)
     network.maxpool = nn.Identity()
 
 
-def _densenet(network: Any, image_channels: int) -> None:
-    first = network.features.conv0
-    network.features.conv0 = nn.Conv2d(image_channels, first.out_channels, 3, padding=1, bias=False)
-    network.features.pool0 = nn.Identity()
-
-
-def _convnext(network: Any, image_channels: int) -> None:
-    # Patches of 4x4 pixels become overlapping ones of 3x3: the first of the stem's layers, or of two the second, too.
+def _convnext(network: Any, image_channels: int, stride: int) -> None:
+    # Patches of 4x4 pixels become overlapping ones of 3x3; a stem of two convolutions has its stride in the first.
+    strides = iter((stride, 1))
     for index, layer in enumerate(network.stem):
         if isinstance(layer, nn.Conv2d):
-            network.stem[index] = nn.Conv2d(layer.in_channels, layer.out_channels, 3, padding=1)
+            network.stem[index] = nn.Conv2d(layer.in_channels, layer.out_channels, 3, next(strides), padding=1)
 
 
-def _efficientnet(network: Any, image_channels: int) -> None:
-    network.conv_stem.stride = (1, 1)
+def _efficientnet(network: Any, image_channels: int, stride: int) -> None:
+    network.conv_stem.stride = (stride, stride)
 
 
-def _regnet(network: Any, image_channels: int) -> None:
-    network.stem.conv.stride = (1, 1)
+def _regnet(network: Any, image_channels: int, stride: int) -> None:
+    network.stem.conv.stride = (stride, stride)
 
 
-STEMS: dict[type[nn.Module], Callable[[Any, int], None]] = {
+STEMS: dict[type[nn.Module], Callable[[Any, int, int], None]] = {
     ResNet: _resnet,
-    DenseNet: _densenet,
+    DenseNet: densenet.replace_stem,
     ConvNeXt: _convnext,
     EfficientNet: _efficientnet,
     MobileNetV3: _efficientnet,
     RegNet: _regnet,
 }
-"""Families of timm networks (ResNeXt and their like are ResNets), and what makes their stem keep the resolution."""
+"""Families of timm networks (ResNeXt and their like are ResNets), and what gives them a stem of some stride."""
