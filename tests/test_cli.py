@@ -115,7 +115,9 @@ def test_a_run_leaves_a_whole_folder(run: Path):
     assert manifest["step"] == 12
     assert manifest["seed"] == 0
     assert manifest["versions"]["distributions"]["cganzoo-amgan"]["version"] == "0.1.0"
-    assert set(manifest["scores"]) == {"am_score", "am_kl", "am_entropy", "class_accuracy", "class_accuracy_worst"}
+    shown = {"am_score", "am_kl", "am_entropy", "am_score_se"}
+    shown |= {"class_accuracy", "class_accuracy_worst", "class_accuracy_se"}
+    assert set(manifest["scores"]) == set(manifest["real_test"]) == set(manifest["real_halves"]) == shown
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [record["step"] for record in records if "terms" in record] == [4, 8, 12]
     assert [record["step"] for record in records if "scores" in record] == [8, 12]
