@@ -22,7 +22,7 @@ WHERE = "metrics.cas.classifier"
 class CAS(Metric):
     """Accuracy on the real test images of a classifier trained on samples, with the classes they were asked for.
 
-    Ravuri and Vinyals, arXiv:1905.10887, section 3; 0 to 1, higher is better. Samples that look unlike the class, and
+    Ravuri and Vinyals, arXiv:1905.10887; 0 to 1, higher is better. Samples that look unlike the class, and
     classes that lack variety, both lower it. ``cas_top5`` counts a test image as right where its class is among the
     five likeliest; from ten classes on. ``None`` for an unconditional generator. The classifier and its training are
     the option ``classifier``; it knows nothing of the evaluation's extractor. The same samples, seed, machine and build

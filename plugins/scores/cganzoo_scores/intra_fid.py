@@ -18,7 +18,7 @@ from .frechet import Gaussian, frechet_distance
 class IntraFID(Metric):
     """FID between a class's real images and the samples asked for that class; the mean and the worst of the classes.
 
-    Miyato and Koyama, arXiv:1802.05637, section 4 ("intra FID"). 0 is best. Unlike FID it sees samples of the wrong
+    Miyato and Koyama, arXiv:1802.05637, where it is "intra FID". 0 is best. Unlike FID it sees samples of the wrong
     class, and a collapse within one. ``None`` for an unconditional generator. In float64, and exact with fewer images
     of a class than features, which is usual.
 

@@ -22,7 +22,7 @@ SUBSET_SEED = 2020
 class KID(Metric):
     """Unbiased squared MMD under the kernel (x.y / D + 1)^3, the mean over random subsets; 0 is best.
 
-    Bińkowski et al., arXiv:1801.01401, section 3. In float64. A subset is no larger than the smaller of the two sets;
+    Bińkowski et al., arXiv:1801.01401. In float64. A subset is no larger than the smaller of the two sets;
     its size is reported as ``kid_subset_size``. Being unbiased, the value can lie below 0. The subsets are drawn with a
     fixed seed.
 

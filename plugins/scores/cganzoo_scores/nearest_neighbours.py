@@ -17,6 +17,9 @@ from .neighbours import nearest
 COMPARED = 1000
 """Training images whose own nearest neighbours say how far apart training images are."""
 
+MIN_CELL = 48
+"""Pixels; smaller images are enlarged by a whole factor, without smoothing."""
+
 GAP = 3
 """How much wider the gap after the sample is than the others: so many gaps more."""
 
@@ -98,12 +101,14 @@ class NearestNeighbours(Metric):
 
 def _sheet(samples: Tensor, neighbours: Tensor) -> Tensor:
     """Samples (R, C, H, W), each with its neighbours (R, n, C, H, W) to the right, on white: (C, height, width)."""
-    rows, channels, height, width = samples.shape
+    cells = torch.cat([samples[:, None], neighbours], 1)
+    scale = max(1, -(-MIN_CELL // samples.shape[-1]))
+    cells = cells.repeat_interleave(scale, -2).repeat_interleave(scale, -1)
+    rows, columns, channels, height, width = cells.shape
     gap = max(1, width // 16)
-    columns = 1 + neighbours.shape[1]
-    sheet = samples.new_ones(channels, rows * (height + gap) - gap, columns * (width + gap) + GAP * gap - gap)
-    for row, images in enumerate(torch.cat([samples[:, None], neighbours], 1)):
-        for column, image in enumerate(images):
+    sheet = cells.new_ones(channels, rows * (height + gap) - gap, columns * (width + gap) + GAP * gap - gap)
+    for row in range(rows):
+        for column in range(columns):
             top, left = row * (height + gap), column * (width + gap) + (GAP * gap if column else 0)
-            sheet[:, top : top + height, left : left + width] = image
+            sheet[:, top : top + height, left : left + width] = cells[row, column]
     return sheet

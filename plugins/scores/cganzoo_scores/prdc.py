@@ -28,9 +28,8 @@ class PRDC(Metric):
     - precision = share of Y inside some B(X_i), 0 to 1 (Kynkäänniemi et al., arXiv:1904.06991, eq. 1 and 2);
     - recall = share of X inside some B(Y_j), 0 to 1 (the same);
     - density = 1/(kM) sum over pairs of [Y_j inside B(X_i)], 0 or more, about 1 for real images (Naeem et al.,
-      arXiv:2002.09797, eq. 4);
-    - coverage = share of X with some Y_j inside B(X_i), 0 to 1, about 1 - 2^-k for as many real images (the same,
-      eq. 5 and 6).
+      arXiv:2002.09797);
+    - coverage = share of X with some Y_j inside B(X_i), 0 to 1, about 1 - 2^-k for as many real images (the same).
 
     Balls are closed for precision and recall, as in the first paper's eq. 1, and open for density and coverage, as in
     the second paper's code: with copies of the real images density and coverage are then 1, and an image of which

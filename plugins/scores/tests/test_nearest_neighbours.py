@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from cganzoo_scores.nearest_neighbours import _sheet
 from torch import Tensor
 
 from cganzoo.errors import CganzooError
@@ -71,21 +72,28 @@ def picture(build: Any, samples: list[Evaluated], **options: Any) -> Tensor:
 
 
 def cells(sheet: Tensor, columns: int) -> list[list[float]]:
-    """The brightness of each cell of 16 pixels, by 100; gaps of 1 pixel, and of 4 after the first column."""
-    lefts = [0] + [16 + 4 + 17 * column for column in range(columns - 1)]
-    assert sheet.shape[2] == lefts[-1] + 16
+    """The brightness of each cell, by 100: 16 pixels enlarged to 48, gaps of 3, and of 12 after the first column."""
+    lefts = [0] + [48 + 12 + 51 * column for column in range(columns - 1)]
+    assert sheet.shape[2] == lefts[-1] + 48
+    for left in lefts:
+        assert (sheet[:, :48, left : left + 48] == sheet[0, 0, left]).all()
     return [
-        [round(100 * sheet[0, top + 8, left + 8].item(), 4) for left in lefts] for top in range(0, sheet.shape[1], 17)
+        [round(100 * sheet[0, top + 24, left + 24].item(), 4) for left in lefts] for top in range(0, sheet.shape[1], 51)
     ]
 
 
 def test_a_row_is_a_sample_and_its_neighbours_nearest_first(build: Any) -> None:
     samples = line(40, None, offset=0.3)
     sheet = picture(build, [samples], neighbours=3, rows=4)
-    assert sheet.shape == (3, 4 * 17 - 1, 16 + 4 + 3 * 17 - 1)
+    assert sheet.shape == (3, 4 * 51 - 3, 48 + 12 + 3 * 51 - 3)
     assert cells(sheet, 4) == [[0.3, 0, 1, 2], [1.3, 1, 2, 0], [2.3, 2, 3, 1], [3.3, 3, 4, 2]]
-    assert (sheet[:, :16, 16:20] == 1).all()
-    assert (sheet[:, 16] == 1).all()
+    assert (sheet[:, :48, 48:60] == 1).all()
+    assert (sheet[:, 48:51] == 1).all()
+
+
+def test_large_images_are_left_as_they_are() -> None:
+    cells = _sheet(torch.zeros(2, 3, 64, 64), torch.zeros(2, 1, 3, 64, 64))
+    assert cells.shape == (3, 2 * 64 + 4, 2 * 64 + 16)
 
 
 def test_a_row_for_each_of_the_first_classes(build: Any) -> None:

@@ -51,6 +51,24 @@ def test_ties_are_decided_as_documented(scale: float, score: Any, of_features: A
     assert scores == pytest.approx(expected, rel=1e-12)
 
 
+def test_balls_are_closed_for_precision_and_recall_and_open_for_density_and_coverage(
+    score: Any, of_features: Any
+) -> None:
+    line, at_an_edge = of_features([[0.0], [1.0], [3.0]]), of_features([[-1.0], [5.5]])
+    expected = {"coverage": 0, "density": 0, "precision": 0.5, "recall": 1}
+    assert score("prdc", line, at_an_edge, nearest_k=1) == expected
+    assert score("prdc", at_an_edge, line, nearest_k=1)["recall"] == 0.5
+
+
+def test_ties_survive_rounding(score: Any, of_features: Any) -> None:
+    # The same numbers in another order are as far from the origin, but for the rounding of their sum.
+    random = torch.Generator().manual_seed(0)
+    point = torch.randn(300, generator=random)
+    shuffled = torch.stack([point[torch.randperm(300, generator=random)] for _ in range(50)])
+    scores = score("prdc", of_features(torch.stack([0 * point, point])), of_features(shuffled), nearest_k=1)
+    assert (scores["precision"], scores["density"], scores["coverage"]) == (1, 0, 0)
+
+
 @pytest.mark.parametrize("dim", [2, 300])
 def test_copies_of_the_real_images_score_one(dim: int, score: Any, evaluated: Any, take: Any) -> None:
     real = evaluated(0, 60, dim=dim)
