@@ -59,4 +59,4 @@ def _slopes(generator: Generator, z: Tensor, labels: Tensor) -> Tensor:
     z = z.detach().requires_grad_()
     # In evaluation mode images do not depend on each other, so one gradient of their sum serves all.
     (gradient,) = torch.autograd.grad(generator(z, labels).float().sum(), z)
-    return gradient.double().abs().mean(1)
+    return gradient.abs().mean(1).cpu().double()  # Apple's GPUs have no float64
