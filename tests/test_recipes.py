@@ -355,7 +355,7 @@ def test_it_is_scored_on_a_folder_of_ones_own(name: str, train):
         **{
             "evaluation.samples": 24,
             "evaluation.extractor.width": 2,
-            "evaluation.extractor.epochs": 1,
+            "evaluation.extractor.steps": 2,
         },
     )["scores"]
     assert {"am_score", "inception_score", "fid", "kid", "class_accuracy", "intra_class_msssim", "precision"} <= set(
