@@ -160,7 +160,6 @@ def test_a_stopped_training_goes_on_to_the_same_weights(
     resumed = fit(images, labels, 4, config, CPU, lambda done, total: told.append(done), state=state)
     assert told == [4, 5, 6], "the state of step 3 was the last that was written"
     assert weights_hash(resumed) == weights_hash(whole)
-    assert list(tmp_path.iterdir()) == [], "what is no longer needed is removed"
     assert torch.equal(torch.get_rng_state(), before)
 
 
