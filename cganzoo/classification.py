@@ -10,7 +10,6 @@ share = accuracy(classifier, test_images, test_labels)
 from __future__ import annotations
 
 import io
-import pickle
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -103,9 +102,9 @@ def fit(
         config: network, length and augmentation.
         device: where to train; the classifier is returned there.
         progress: told after each step.
-        state: a file that keeps the state of the training, written every few minutes and removed at the end. Where
-            one is left of a training that was stopped, training goes on from it and gives the weights that it would
-            have given. It must belong to the same images and options.
+        state: a file that keeps the state of the training, written every few minutes. Where one is left of a
+            training that was stopped, training goes on from it and gives the weights that it would have given. It
+            must belong to the same images and options; the caller removes it when the classifier is saved.
         where: what messages call the table of these options.
 
     Returns:
@@ -123,8 +122,8 @@ def fit(
     if state is not None and state.is_file():
         try:
             generators = training.resume(state)
-        except (OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError, pickle.UnpicklingError):
-            training = begin()  # the state is damaged, and a part of it may have been taken over
+        except Exception:  # a damaged file makes torch.load raise whatever it comes upon
+            training = begin()  # and a part of it may have been taken over
     with seeded(config.seed, device):  # for networks with dropout
         if generators is not None:
             _set_generators(generators, device)
@@ -138,8 +137,6 @@ def fit(
                 training.write(state)
                 written = time.monotonic()
     training.check_finite()
-    if state is not None:
-        state.unlink(missing_ok=True)
     return training.classifier.eval().requires_grad_(False)
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from . import grids
+from ._version import __version__
 from .data.cache import ImageSet, cache_folder
 from .datasets import load_data
 from .errors import RunError
@@ -44,6 +45,7 @@ class Scorer:
         splits: the packed set; ``"test"`` measures a trained extractor and gives a row of real scores.
         device: where to work.
         stage: announces each piece of work; default: the reporter's.
+        keep_extractor: whether a trained extractor is the run's, and is to be kept in its folder.
     """
 
     def __init__(
@@ -54,9 +56,12 @@ class Scorer:
         splits: dict[str, ImageSet],
         device: torch.device,
         stage: Stage | None = None,
+        *,
+        keep_extractor: bool = True,
     ) -> None:
         self.resolved, self.folder, self.reporter = resolved, folder, reporter
         self.stage = stage or reporter.stage
+        self._extractor_file = folder.extractor_file if keep_extractor else None
         self.splits, self.device = splits, device
         self.data = splits["train"]
         self.plan = resolved.recipe.sections.evaluation
@@ -67,7 +72,7 @@ class Scorer:
         # Here, because timm takes seconds to import and only scores need it.
         from .evaluate.extractors import obtain
 
-        return obtain(self.resolved.extractor, self.splits, self.reporter, self.device, self.folder.extractor_file)
+        return obtain(self.resolved.extractor, self.splits, self.reporter, self.device, self._extractor_file)
 
     def check(self) -> None:
         """Find mistakes in the scoring options before hours of training, not after: build what scores will need.
@@ -94,7 +99,7 @@ class Scorer:
             batch_size=self.plan.batch_size,
             seed=self.plan.seed,
             cache=cache_folder(),
-            versions={metric.spec.name: str(metric.provider) for metric in metrics},
+            versions={metric.spec.name: f"{metric.provider}, cganzoo {__version__}" for metric in metrics},
             stage=self.stage,
         )
 
@@ -123,7 +128,7 @@ class Scorer:
         if ready.conditional:
             images, labels = _together(ready, count, self.data.num_classes, self.plan.seed, classes)
             assert labels is not None
-        elif self.resolved.metrics and self.extractor.num_classes == self.data.num_classes:
+        elif self.resolved.metrics and self.extractor.own_classes:
             # Many more than are shown, so that each class that the generator makes fills its row.
             count = min(10 * GRID_COLUMNS * self.data.num_classes, MAX_SORTED)
             images, _ = _together(ready, count, self.data.num_classes, self.plan.seed, None)
@@ -193,5 +198,7 @@ def evaluate_run(
     trained = from_run(folder, device)
     splits = load_data(resolved, reporter)
     folder.refuse_other_images(splits["train"].fingerprint)
-    scorer = Scorer(resolved, folder, reporter, splits, device)
+    # Another extractor than the run's must not take its place in the folder.
+    own = resolve(folder.recipe()).extractor == resolved.extractor
+    scorer = Scorer(resolved, folder, reporter, splits, device, keep_extractor=own)
     return trained.origin.step, resolved, scorer.score(trained.generator, trained.origin.step)

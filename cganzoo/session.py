@@ -16,11 +16,12 @@ from .datasets import load_data
 from .engine import Engine, check_networks
 from .errors import CganzooError, DivergenceError, RunError
 from .evaluate.evaluation import Evaluation
+from .networks import Generator
 from .resolution import Resolved
 from .runs import RunFolder
 from .scoring import Scorer, show
 from .terminal import Reporter
-from .train import Stop, train
+from .train import Interrupted, Stop, train
 
 SCORE_KEYS = ("scores", "real_test", "real_halves", "protocol")
 """What the manifest keeps of an evaluation."""
@@ -73,7 +74,7 @@ class Session:
             scorer.check()
         weights = self.resolved.recipe.sections.evaluation.weights
         with stop.on_signals():
-            finished = train(
+            ended = train(
                 engine,
                 self.folder,
                 self.reporter,
@@ -83,13 +84,18 @@ class Session:
                 headlines=[metric.spec.outputs[0].name for metric in self.resolved.metrics],
                 seconds=seconds,
             )
-        if not finished:
-            self.folder.update_manifest(status="stopped")
-            self.reporter.say(
-                f"stopped at step {engine.step} of {engine.plan.steps}; the same command goes on from there"
-            )
-            return False
-        ready = engine.ready_generator(weights)
+            try:
+                if ended:
+                    self._finish(engine, scorer, engine.ready_generator(weights))
+                    return True
+            except Interrupted:
+                pass
+        self.folder.update_manifest(status="stopped")
+        self.reporter.say(f"stopped at step {engine.step} of {engine.plan.steps}; the same command goes on from there")
+        return False
+
+    def _finish(self, engine: Engine, scorer: Scorer, ready: Generator) -> None:
+        """Score and draw what the last step left."""
         if self.resolved.metrics:
             evaluation = scorer.score(ready, engine.step)
             self.folder.append({"step": engine.step, "scores": evaluation.scores})
@@ -100,7 +106,6 @@ class Session:
         grid = scorer.draw(ready, engine.step)
         self.folder.update_manifest(status="finished", grid=grid.name)
         self.reporter.say(f"samples: {grid}")
-        return True
 
     def _finished_before(self) -> bool:
         """Whether there is nothing left to do; then the scores are shown again."""

@@ -31,7 +31,13 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 class BuildContext:
     """What the host knows when it builds a component.
 
-    ``feature_dim`` is set for losses (the built discriminator's) and metrics (the extractor's).
+    Attributes:
+        num_classes: K of the data set.
+        image_size: side of the images, in pixels.
+        image_channels: 1 or 3.
+        feature_dim: for losses, of the built discriminator; for metrics, of the extractor.
+        class_names: of the data set.
+        own_classes: for metrics: whether the extractor's logits are of the data set's classes, in their order.
     """
 
     num_classes: int
@@ -39,6 +45,7 @@ class BuildContext:
     image_channels: int = 3
     feature_dim: int | None = None
     class_names: tuple[str, ...] = ()
+    own_classes: bool = True
 
     @property
     def features(self) -> int:

@@ -29,6 +29,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 LINE_EVERY = 10.0  # seconds between two progress lines where there is no live display
+SHOW_EVERY = 0.2  # seconds between two movements of the bar
 
 
 @dataclass(frozen=True)
@@ -179,17 +180,26 @@ class TrainingDisplay:
         self._speed = 0.0
         self._scores: Mapping[str, float | None] = {}
         self._scored_at = 0
+        self._began = time.monotonic()
+        self._shown = float("-inf")
         self.show: Callable[[int], None] | None = None
 
     def step(self, step: int) -> None:
-        """Move the bar."""
+        """Show how far it is, a few times a second, or by a line every few seconds where there is no bar."""
+        now = time.monotonic()
         if self.show:
-            self.show(step)
+            if now - self._shown >= SHOW_EVERY:
+                self._shown = now
+                self.show(step)
+        elif now - max(self._began, self._reporter._last_line) >= LINE_EVERY:
+            self._reporter._last_line = now
+            self._reporter.say(f"step {step}/{self._steps}")
 
     def terms(self, step: int, terms: Mapping[str, float], images_per_second: float) -> None:
         """New means of the loss terms."""
         self._terms, self._speed = terms, images_per_second
-        self.step(step)
+        if self.show:
+            self.show(step)
         now = time.monotonic()
         if now - self._reporter._last_line >= LINE_EVERY or step == self._steps:
             self._reporter._last_line = now
@@ -207,7 +217,7 @@ class TrainingDisplay:
         line = f"step {step}/{self._steps}  " + "  ".join(f"{name} {number(value)}" for name, value in scores.items())
         if self.show:
             self._reporter.log(line)
-            self.step(step)
+            self.show(step)
         else:
             self._reporter.say(line)
 

@@ -127,6 +127,7 @@ def train(
         while engine.step < plan.steps and not stop:
             engine.advance()
             step, last = engine.step, engine.step == plan.steps
+            display.step(step)
 
             if step % plan.log_every == 0 or last:
                 terms = engine.mean_terms()  # the one place where the loop waits for the device

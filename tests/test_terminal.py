@@ -180,3 +180,14 @@ def test_names_that_are_not_text_are_logged_all_the_same(tmp_path: Path) -> None
 )
 def test_numbers_have_four_significant_digits(value: float | None, text: str) -> None:
     assert number(value) == text
+
+
+def test_long_waits_between_terms_are_filled_with_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("cganzoo.terminal.time.monotonic", lambda: clock[0])
+    shown = io.StringIO()
+    with Reporter(Console(file=shown, force_terminal=False)).training(0, 100) as display:
+        for step in range(1, 6):
+            clock[0] += 4.0
+            display.step(step)
+    assert shown.getvalue().split() == ["step", "3/100"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,10 @@ class Classifier(Extractor):
         """The options that it was trained with."""
         return self.trained.config
 
+    @cached_property
+    def _weights_hash(self) -> str:
+        return weights_hash(self.trained)
+
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """See :class:`Extractor`."""
         return self.trained.features_and_logits(images)
@@ -57,7 +62,7 @@ class Classifier(Extractor):
             "kind": "classifier",
             "model": self.config.model,
             "width": self.config.width,
-            "weights": weights_hash(self.trained),
+            "weights": self._weights_hash,
             "accuracy": self.accuracy,
             "accuracy_count": self.accuracy_count,
         }

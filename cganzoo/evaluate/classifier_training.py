@@ -58,11 +58,15 @@ def load_or_train(
             try:
                 return load(path, device)  # another process may have trained it meanwhile
             except RunError:
-                classifier = train(train_set, held_out, config, device, progress, path.with_suffix(".partial"))
+                state = path.with_suffix(".partial")
+                classifier = train(train_set, held_out, config, device, progress, state)
                 save(classifier, path)
+                state.unlink(missing_ok=True)
                 return classifier
     except OSError as error:
-        raise RunError(f"{folder}: the cache cannot be written ({error.strerror}); set CGANZOO_CACHE") from error
+        raise RunError(
+            f"{folder}: the cache cannot be written ({error.strerror or error}); set CGANZOO_CACHE"
+        ) from error
 
 
 def train(

@@ -27,7 +27,7 @@ from cganzoo.specs import BuildContext, MetricSpec
 
 from .extractor import Extractor
 from .rows import RowStore
-from .seen import Progress, Seen, see
+from .seen import Progress, Seen, full_precision, see
 
 Scores = dict[str, float | None]
 """Metric outputs by name; ``None`` where one is not defined or not finite. Valid JSON."""
@@ -102,7 +102,9 @@ class Evaluator:
     ) -> None:
         self.splits, self.metrics, self.batch_size, self.seed = splits, metrics, batch_size, seed
         self.extractor = extractor.to(device).eval()
-        self.context = dataclasses.replace(context, feature_dim=extractor.feature_dim)
+        self.context = dataclasses.replace(
+            context, feature_dim=extractor.feature_dim, own_classes=extractor.own_classes
+        )
         self.device = device
         # Metrics work in float64, which Apple's GPUs do not have.
         self.metric_device = torch.device("cpu") if device.type == "mps" else device
@@ -202,7 +204,8 @@ class Evaluator:
             if not images.isfinite().all():
                 raise DivergenceError("the generator makes images that are not finite, so they cannot be scored")
             images = to_unit(to_pixels(images.to(self.device)))
-            features, logits = self.extractor(images)
+            with full_precision():
+                features, logits = self.extractor(images)
             yield Evaluated(
                 images.to(self.metric_device),
                 None if labels is None else labels.to(self.metric_device),

@@ -74,7 +74,7 @@ def _classifier(
     if "test" not in splits:
         raise DataError(
             "the data set has no test split to measure the classifier on, so nothing can be scored with it; set "
-            'metrics = [] to train without scores, or evaluation.extractor.name = "inception"'
+            'metrics = [] to train without scores, or evaluation.extractor = { name = "inception" }'
         )
     with reporter.stage("training the classifier for the scores") as progress:
         trained = load_or_train(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -93,7 +92,7 @@ def load(config: InceptionConfig, folder: Path, progress: Progress | None = None
         return Inception(torch.load(path, map_location="cpu", weights_only=True))
     except FileNotFoundError as error:
         raise RunError(f'evaluation.extractor.weights = "{config.weights}": no such file') from error
-    except (OSError, EOFError, TypeError, ValueError, RuntimeError, AttributeError, pickle.UnpicklingError) as error:
+    except Exception as error:  # a file of something else makes torch.load raise whatever it comes upon
         raise RunError(
             f"{path}: does not hold the weights of torch-fidelity's Inception network, or is damaged; write another "
             "file at evaluation.extractor.weights, or leave it out to have them downloaded"

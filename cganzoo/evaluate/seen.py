@@ -8,7 +8,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +25,20 @@ from .extractor import Extractor
 
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Convolutions and products in float32 on a GPU, too, not in TF32: a score must not depend on the device."""
+    switches: tuple[Any, Any] = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    before = [switch.allow_tf32 for switch in switches]
+    try:
+        for switch in switches:
+            switch.allow_tf32 = False
+        yield
+    finally:
+        for switch, value in zip(switches, before, strict=True):
+            switch.allow_tf32 = value
 
 
 class Seen:
@@ -149,7 +165,8 @@ def _look(
         for start in range(0, total, batch_size):
             part = slice(start, min(start + batch_size, total))
             images = to_unit(torch.from_numpy(np.array(data.images[part])).to(device))
-            seen = extractor(images)
+            with full_precision():
+                seen = extractor(images)
             features[part] = seen[0].float().cpu().numpy()
             logits[part] = seen[1].float().cpu().numpy()
             if progress:

@@ -71,7 +71,7 @@ def class_accuracy(config: ClassAccuracyConfig, context: BuildContext) -> Metric
     """See :class:`cganzoo_scores.class_accuracy.ClassAccuracy`."""
     from .class_accuracy import ClassAccuracy
 
-    return ClassAccuracy(context.num_classes)
+    return ClassAccuracy(context.num_classes, own_classes=context.own_classes)
 
 
 def cas(config: CASConfig, context: BuildContext) -> Metric:

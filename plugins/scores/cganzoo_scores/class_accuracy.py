@@ -24,15 +24,15 @@ class ClassAccuracy(Metric):
     making images of the class. No value is to be trusted beyond the classifier's own accuracy.
     """
 
-    def __init__(self, num_classes: int) -> None:
+    def __init__(self, num_classes: int, *, own_classes: bool = True) -> None:
         self._asked = torch.zeros(num_classes, dtype=torch.int64)
         self._hit = torch.zeros(num_classes, dtype=torch.int64)
-        self._defined = True
+        self._defined = own_classes
 
     def update(self, batch: Evaluated) -> None:
         """See :class:`~cganzoo.metric.Metric`."""
         logits, classes = class_logits(batch, "class_accuracy"), len(self._asked)
-        if batch.labels is None or logits.shape[1] != classes:
+        if batch.labels is None or logits.shape[1] != classes or not self._defined:
             self._defined = False
             return
         hit = logits.argmax(1) == batch.labels
