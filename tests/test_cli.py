@@ -246,6 +246,15 @@ def test_divergence_keeps_the_last_good_checkpoint(tmp_path: Path, cganzoo_comma
 # --- evaluate, sample, export ---------------------------------------------------------------------------------------
 
 
+def test_evaluating_with_another_extractor_leaves_the_runs_own_in_its_folder(run: Path, cganzoo_command):
+    own = (run / "extractor.safetensors").read_bytes()
+    other = "evaluation.extractor={name='classifier', width=4, epochs=1}"
+    result = cganzoo_command("evaluate", run, "--json", "--set", other)
+    assert result.code == 0
+    assert json.loads(result.out)["protocol"]["extractor"]["width"] == 4
+    assert (run / "extractor.safetensors").read_bytes() == own
+
+
 def test_evaluate_prints_only_json_and_the_run_s_own_scores(run: Path, cganzoo_command):
     result = cganzoo_command("evaluate", run, "--json")
     assert result.code == 0

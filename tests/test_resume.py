@@ -193,6 +193,34 @@ SCORES = [
 ]  # fmt: skip
 
 
+INTERRUPTED_LAST = """
+import os, signal, sys
+from cganzoo.cli import main
+from cganzoo.engine import Engine
+original = Engine.advance
+def advance(engine):
+    original(engine)
+    if engine.step == engine.plan.steps:
+        os.kill(os.getpid(), signal.SIGINT)
+Engine.advance = advance
+main(sys.argv[1:])
+"""
+
+
+def test_an_interrupt_in_the_last_step_leaves_the_scoring_to_the_next_call(recipe: Path, tmp_path: Path):
+    arguments = [*command(recipe, tmp_path), *SCORES]
+    process = start(arguments, INTERRUPTED_LAST)
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    folder = RunFolder(tmp_path / "killed" / "seed-0")
+    assert folder.manifest()["status"] == "stopped"
+    assert checkpoint.steps(folder.checkpoints)[-1] == 60
+    finish(start(arguments))
+    assert folder.manifest()["status"] == "finished"
+    assert folder.manifest()["scores"]["am_score"] is not None
+
+
 def test_scores_and_pictures_on_the_way_change_no_bit(recipe: Path, uninterrupted, tmp_path: Path):
     """Killed and taken up again, too: the classifier is trained before, and loaded after."""
     process = start(["step", "38", *command(recipe, tmp_path), *SCORES], KILLED)
