@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import stat
 import struct
 import threading
+import time
 import tracemalloc
 import zipfile
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from cganzoo.data import zipformat
-from cganzoo.data.tree import Tree, open_tree
+from cganzoo.data.tree import FolderTree, Tree, open_tree
 from cganzoo.errors import DataError
 
 FILES = {
@@ -103,6 +106,43 @@ def test_a_folders_fingerprint_changes_with_any_file(tmp_path: Path) -> None:
     assert len(set(seen)) == len(seen)
 
 
+def test_folders_alike_have_fingerprints_of_their_own(tmp_path: Path) -> None:
+    """Of equal names, sizes and dates, as scripts write them."""
+    prints = []
+    for folder in ("1", "2"):
+        write_folder(tmp_path / folder, {"a/1.png": folder.encode()})
+        os.utime(tmp_path / folder / "a" / "1.png", ns=(1, 1))
+        prints.append(open_tree(tmp_path / folder).fingerprint())
+    assert prints[0] != prints[1]
+    (tmp_path / "link").symlink_to(tmp_path / "1")
+    assert open_tree(tmp_path / "link").fingerprint() == prints[0], "one folder, by another name"
+
+
+def test_a_file_that_is_dated_back_changes_the_fingerprint(tmp_path: Path) -> None:
+    write_folder(tmp_path, FILES)
+    os.utime(tmp_path / "a" / "1.png", ns=(1, 1))
+    before = open_tree(tmp_path).fingerprint()
+    time.sleep(0.05)  # the clock that dates files is coarse
+    (tmp_path / "a" / "1.png").write_bytes(b"eno" * 1000)
+    os.utime(tmp_path / "a" / "1.png", ns=(1, 1))
+    assert open_tree(tmp_path).fingerprint() != before
+
+
+def test_a_link_to_itself_is_told(tmp_path: Path) -> None:
+    write_folder(tmp_path, FILES)
+    (tmp_path / "a" / "loop").symlink_to("loop")
+    with pytest.raises(DataError) as caught:
+        open_tree(tmp_path).fingerprint()
+    loop = tmp_path / "a" / "loop"
+    assert str(caught.value) == f"{loop}: is a symbolic link that leads back to itself; remove it"
+
+
+def test_a_folder_can_go_by_another_name(tmp_path: Path) -> None:
+    tree = FolderTree(write_folder(tmp_path, FILES), Path("set.tar"))
+    assert contents(tree) == FILES
+    assert tree.where("a/1.png") == str(Path("set.tar/a/1.png"))
+
+
 def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     write_folder(tmp_path / "elsewhere", {"1.png": b"1"})
     write_folder(tmp_path / "set", {"a/2.png": b"2"})
@@ -134,30 +174,51 @@ def test_a_folder_that_may_not_be_listed_is_named(tmp_path: Path, monkeypatch: p
 # --- zip archives ---------------------------------------------------------------------------------------------------
 
 
-def test_an_archives_fingerprint_is_its_contents_and_needs_no_listing(
+def test_an_archives_fingerprint_changes_with_it_and_needs_no_listing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = open_tree(write_zip(tmp_path / "1.zip", FILES)).fingerprint()
-    os.utime(tmp_path / "1.zip", ns=(1, 1))
-    (tmp_path / "copy.zip").write_bytes((tmp_path / "1.zip").read_bytes())
-    changed = FILES | {"Äpfel/日本 3.png": b"THREE"}
-    with zipfile.ZipFile(tmp_path / "2.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for entry in zipfile.ZipFile(tmp_path / "1.zip").infolist():
-            archive.writestr(entry, changed[entry.filename])
-    assert (tmp_path / "1.zip").stat().st_size == (tmp_path / "2.zip").stat().st_size
-
-    def parse(directory: zipformat.Directory) -> None:
+    def listed(*_: object) -> None:
         raise AssertionError("listed")
 
-    monkeypatch.setattr("cganzoo.data.tree.parse_directory", parse)
-    assert open_tree(tmp_path / "1.zip").fingerprint() == open_tree(tmp_path / "copy.zip").fingerprint() == first
-    assert open_tree(tmp_path / "2.zip").fingerprint() != first
+    path = write_zip(tmp_path / "set.zip", FILES)
+    monkeypatch.setattr(zipfile, "ZipFile", listed)
+    os.utime(path, ns=(1, 1))
+    seen = [open_tree(path).fingerprint()]
+    assert open_tree(path).fingerprint() == seen[0]
+    data = path.read_bytes()
+    time.sleep(0.05)  # the clock that dates files is coarse
+    path.write_bytes(data)
+    os.utime(path, ns=(1, 1))
+    seen.append(open_tree(path).fingerprint())
+    os.utime(path, ns=(1, 2))
+    seen.append(open_tree(path).fingerprint())
+    path.write_bytes(data[:-1] + b"x")
+    seen.append(open_tree(path).fingerprint())
+    path.write_bytes(b"0" + data)
+    seen.append(open_tree(path).fingerprint())
+    assert len(set(seen)) == len(seen)
 
 
-@pytest.mark.parametrize("pread", [True, False])
-def test_threads_read_one_archive_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pread: bool) -> None:
-    if not pread:  # as on Windows
-        monkeypatch.delattr(os, "pread")
+@pytest.mark.parametrize("change", ["end", "size"])
+def test_an_archives_fingerprint_does_not_rest_on_dates_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """Of two archives written within one tick of the clock."""
+    path = write_zip(tmp_path / "set.zip", {"a.bin": random.Random(0).randbytes(1 << 17)})
+    data = path.read_bytes()
+    other = data[:-30] + b"x" + data[-29:] if change == "end" else data[:9] + b"x" + data[9:]
+    status = os.fstat
+
+    def one_date(number: int) -> SimpleNamespace:
+        return SimpleNamespace(st_size=status(number).st_size, st_mtime_ns=1, st_ctime_ns=1)
+
+    monkeypatch.setattr(os, "fstat", one_date)
+    before = open_tree(path).fingerprint()
+    path.write_bytes(other)
+    assert open_tree(path).fingerprint() != before
+
+
+def test_threads_read_one_archive_at_once(tmp_path: Path) -> None:
     chance = random.Random(0)
     files = {f"{i}.bin": chance.randbytes(chance.randrange(5000)) * 2 for i in range(200)}
     tree = open_tree(write_zip(tmp_path / "set.zip", files))
@@ -235,15 +296,14 @@ def test_a_link_in_an_archive_is_refused(tmp_path: Path) -> None:
 
 
 def test_members_that_cannot_be_unpacked_are_told(tmp_path: Path) -> None:
-    other = open_tree(write_zip(tmp_path / "bzip2.zip", FILES, zipfile.ZIP_BZIP2))
-    with pytest.raises(ValueError, match=r"^is compressed by a method not read here \(number 12\); pack it anew with"):
-        other.read("a/1.png")
-    path = write_zip(tmp_path / "encrypted.zip", {"a/1.png": b"1"})
-    data = bytearray(path.read_bytes())
-    data[data.index(b"PK\1\2") + 8] |= 1
-    path.write_bytes(data)
-    with pytest.raises(ValueError, match=r"^is encrypted; pack the archive anew without a password$"):
-        open_tree(path).read("a/1.png")
+    whole = write_zip(tmp_path / "set.zip", {"a/1.png": b"1"}).read_bytes()
+    entry, told = whole.index(b"PK\1\2"), "is encrypted, or compressed by a method not read here; pack the archive anew"
+    for at, value in ((entry + 8, 1), (entry + 8, 1 << 6), (entry + 10, 9)):  # a password, a strong one, deflate64
+        data = bytearray(whole)
+        data[at] = value
+        (tmp_path / "set.zip").write_bytes(data)
+        with pytest.raises(ValueError, match=f"^{told} with deflate and without a password$"):
+            open_tree(tmp_path / "set.zip").read("a/1.png")
 
 
 def test_what_is_no_archive_or_a_part_of_one_is_told(tmp_path: Path) -> None:
@@ -253,12 +313,66 @@ def test_what_is_no_archive_or_a_part_of_one_is_told(tmp_path: Path) -> None:
         assert refusal(path) == "is not a zip archive; name one, or an unpacked folder"
     whole = write_zip(path, FILES).read_bytes()
     path.write_bytes(whole[:-1])
-    assert refusal(path) == "is cut short: the end of the zip archive is missing; copy or download it again"
-    path.write_bytes(whole[100:])
-    assert refusal(path) == ("is damaged: its directory does not lie where its end says; copy or download it again")
+    with pytest.raises(DataError) as caught:
+        open_tree(path)
+    assert str(caught.value) == (
+        f"{path}: is cut short: the end of the zip archive is missing or damaged; copy or download it again"
+    )
     at = whole.index(b"PK\1\2")
-    path.write_bytes(whole[:at] + b"XX" + whole[at + 2 :])
-    assert refusal(path) == "is damaged: its directory cannot be read; copy or download it again"
+    for data in (whole[:at] + b"XX" + whole[at + 2 :], whole[-22:]):
+        path.write_bytes(data)
+        told = refusal(path)
+        assert told.startswith("is damaged: its directory cannot be read (")
+        assert told.endswith("); copy or download it again")
+
+
+@pytest.mark.parametrize("value", [1 << 40, 1 << 63, (1 << 64) - 1])
+@pytest.mark.parametrize("what", ["size", "packed", "offset"])
+def test_no_number_of_an_archive_is_too_large_for_a_sentence(tmp_path: Path, what: str, value: int) -> None:
+    """Sizes and places of the 64-bit kind, which can say anything."""
+    path = write_zip(tmp_path / "set.zip", {"a.bin": b"1" * 500})
+    data = bytearray(path.read_bytes())
+    entry = data.index(b"PK\1\2")
+    at = entry + {"packed": 20, "size": 24, "offset": 42}[what]
+    data[at : at + 4] = b"\xff" * 4
+    struct.pack_into("<H", data, entry + 30, 12)  # an extra field follows the name
+    extra = struct.pack("<HHQ", 1, 8, value)
+    data[entry + 46 + 5 : entry + 46 + 5] = extra
+    end = data.index(b"PK\5\6")
+    struct.pack_into("<L", data, end + 12, end - entry)
+    path.write_bytes(data)
+    tree = open_tree(path)
+    if what == "packed":  # deflate knows its own end
+        with suppress(ValueError, DataError):
+            assert tree.read("a.bin") == b"1" * 500
+        return
+    with pytest.raises((ValueError, DataError)) as caught:  # newer versions of Python see a wrong offset while listing
+        tree.read("a.bin")
+    told = f"is stated to have {value:,} bytes, which no image has; do not trust this file"
+    assert (told if what == "size" else "is damaged") in str(caught.value)
+
+
+def test_an_end_that_says_anything_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 0)  # writes the 64-bit kind
+    path = write_zip(tmp_path / "set.zip", FILES)
+    whole = path.read_bytes()
+    record, locator = whole.index(b"PK\6\6"), whole.index(b"PK\6\7")
+    told: list[str] = []
+    for at in (record + 40, record + 48, locator + 8):  # the directory's size and place, the record's place
+        for value in (1 << 63, (1 << 64) - 1, 1 << 50):
+            data = bytearray(whole)
+            struct.pack_into("<Q", data, at, value)
+            path.write_bytes(data)
+            try:
+                assert contents(open_tree(path)) == FILES  # zipfile does not go by the last of the three
+            except (ValueError, DataError) as error:  # the first of members that lie elsewhere
+                told.append(str(error))
+    assert told
+    assert all(re.match(rf"({re.escape(str(path))}: )?is (damaged|cut short)[^\n]*$", sentence) for sentence in told)
+    data = bytearray(whole)
+    struct.pack_into("<L", data, locator + 16, 7)  # of seven disks
+    path.write_bytes(data)
+    assert refusal(path).startswith("is cut short: ")
 
 
 def test_a_member_that_claims_to_be_small_is_not_unpacked_further(tmp_path: Path) -> None:

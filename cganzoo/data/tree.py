@@ -5,16 +5,21 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import threading
-import weakref
+import stat
+import zipfile
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 from cganzoo.errors import DataError
 
-from .zipformat import Member, ZipError, parse_directory, read_directory, read_member
+LARGEST_MEMBER = 1 << 30  # bytes; an archive can state any size, and no image of a set has this one
+
+UTF_8 = 1 << 11  # flag of a zip member whose name is encoded so
+
+TAIL = 1 << 16  # bytes
 
 
 class Tree(ABC):
@@ -23,7 +28,7 @@ class Tree(ABC):
     Hidden files and folders (of a name that begins with a dot) are left out.
 
     Attributes:
-        path: the folder or the archive.
+        path: the folder or the archive, as a person names it.
     """
 
     path: Path
@@ -70,10 +75,16 @@ def open_tree(path: str | Path) -> Tree:
 
 
 class FolderTree(Tree):
-    """The files below a folder, links followed."""
+    """The files below a folder, links followed.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Args:
+        folder: where they are.
+        path: what to call it in messages, if not that: the archive that the folder was unpacked from.
+    """
+
+    def __init__(self, folder: Path, path: Path | None = None) -> None:
+        self._folder = folder
+        self.path = path or folder
 
     @property
     def names(self) -> list[str]:
@@ -82,17 +93,18 @@ class FolderTree(Tree):
 
     def read(self, name: str) -> bytes:
         """See :class:`Tree`."""
-        with open(f"{self.path}/{name}", "rb") as file:
+        with open(f"{self._folder}/{name}", "rb") as file:
             return file.read()
 
     def fingerprint(self) -> str:
-        """Hash of every name with its size and time of change: reading every file at each start would be slow."""
+        """Hash of the place and of every name with its size and times: reading every file would be slow."""
         return self._walked[1]
 
     @cached_property
     def _walked(self) -> tuple[list[str], str]:
         names: list[str] = []
-        digest = hashlib.sha256()
+        # Folders of one layout may well hold files of equal names, sizes and dates.
+        digest = hashlib.sha256(str(self._folder.resolve()).encode("utf-8", "surrogateescape"))
 
         def visit(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> None:
             try:
@@ -108,23 +120,32 @@ class FolderTree(Tree):
                 if entry.name.startswith("."):
                     continue
                 name = prefix + entry.name
-                if entry.is_dir():
+                if _is_folder(entry):
                     names.append(f"{name}/")
                     visit(entry.path, f"{name}/", (*above, identity))
                 else:
                     names.append(name)
-                    digest.update(repr((name, *_size_and_time(entry))).encode())
+                    digest.update(repr((name, *_size_and_times(entry))).encode())
 
-        visit(str(self.path), "", ())
+        visit(str(self._folder), "", ())
         return names, digest.hexdigest()
 
 
-def _size_and_time(entry: os.DirEntry[str]) -> tuple[int, int]:
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise DataError(f"{entry.path}: is a symbolic link that leads back to itself; remove it") from error
+        _refuse(error)
+
+
+def _size_and_times(entry: os.DirEntry[str]) -> tuple[int, int, int]:
     try:
         status = entry.stat()
     except OSError:  # a link to nowhere: reading it will tell
-        return 0, 0
-    return status.st_size, status.st_mtime_ns
+        return 0, 0, 0
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _refuse(error: OSError) -> NoReturn:
@@ -141,21 +162,43 @@ class ZipTree(Tree):
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._file = path.open("rb")
-            weakref.finalize(self, self._file.close)
-            self._directory = read_directory(self._file)
+            with path.open("rb") as file:
+                begins_as_zip = file.read(4) == b"PK\3\4"
+                whole = _has_end(file)
         except OSError as error:
             _refuse(error)
-        except ZipError as error:
-            raise DataError(f"{path}: {error}") from error
-        self._lock = threading.Lock()
+        if not whole and begins_as_zip:
+            raise DataError(
+                f"{path}: is cut short: the end of the zip archive is missing or damaged; copy or download it again"
+            )
+        if not whole:
+            raise DataError(f"{path}: is not a zip archive; name one, or an unpacked folder")
 
     @cached_property
-    def _members(self) -> dict[str, Member]:
+    def _archive(self) -> zipfile.ZipFile:
         try:
-            return parse_directory(self._directory)
-        except ZipError as error:
-            raise DataError(f"{self.path}: {error}") from error
+            return zipfile.ZipFile(self.path)
+        except Exception as error:  # zipfile raises whatever it meets in a damaged file, from struct.error to OSError
+            raise DataError(
+                f"{self.path}: is damaged: its directory cannot be read ({error}); copy or download it again"
+            ) from error
+
+    @cached_property
+    def _members(self) -> dict[str, zipfile.ZipInfo]:
+        members: dict[str, zipfile.ZipInfo] = {}
+        for member in self._archive.infolist():
+            name = _name(member)
+            if stat.S_ISLNK(member.external_attr >> 16):
+                raise DataError(
+                    f'{self.path}: holds the symbolic link "{name}", and links are not followed; pack the files '
+                    "themselves"
+                )
+            if name.startswith("/") or name[1:3] == ":/" or ".." in name.split("/"):
+                raise DataError(
+                    f'{self.path}: holds the member "{name}", which points out of the archive; do not trust this file'
+                )
+            members[name] = member
+        return members
 
     @cached_property
     def names(self) -> list[str]:
@@ -169,15 +212,45 @@ class ZipTree(Tree):
         member = self._members.get(name)
         if member is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.where(name))
-        return read_member(member, name, self._bytes)
-
-    def _bytes(self, length: int, offset: int) -> bytes:
-        if hasattr(os, "pread"):
-            return os.pread(self._file.fileno(), length, offset)
-        with self._lock:  # Windows
-            self._file.seek(offset)
-            return self._file.read(length)
+        if member.file_size > LARGEST_MEMBER:
+            raise ValueError(
+                f"is stated to have {member.file_size:,} bytes, which no image has; do not trust this file"
+            )
+        try:
+            with self._archive.open(member) as file:
+                return file.read(max(1, member.file_size))  # no more than stated, however much a crafted one would give
+        except RuntimeError as error:  # its subclass NotImplementedError stands for the method
+            raise ValueError(
+                "is encrypted, or compressed by a method not read here; pack the archive anew with deflate and "
+                "without a password"
+            ) from error
+        except Exception as error:  # as above
+            raise ValueError("is damaged in the archive; copy or download that again") from error
 
     def fingerprint(self) -> str:
-        """Hash of the archive's directory, which holds the name, size and checksum of every file."""
-        return hashlib.sha256(self._directory.raw).hexdigest()
+        """Hash of the archive's size, times and end: listing 100,000 members at each start would take a second."""
+        try:
+            with self.path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                file.seek(max(0, status.st_size - TAIL))
+                digest = hashlib.sha256(file.read())
+        except OSError as error:
+            _refuse(error)
+        digest.update(repr((status.st_size, status.st_mtime_ns, status.st_ctime_ns)).encode())
+        return digest.hexdigest()
+
+
+def _has_end(file: IO[bytes]) -> bool:
+    """Whether a file ends as a zip archive does; reads no more than that."""
+    try:
+        return zipfile.is_zipfile(file)
+    except Exception:  # an end that is damaged
+        return False
+
+
+def _name(member: zipfile.ZipInfo) -> str:
+    name = member.filename
+    if not member.flag_bits & UTF_8:  # zipfile has taken it for code page 437; some archivers do not say UTF-8
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode()
+    return name.replace("\\", "/")  # some write the separators of their system
