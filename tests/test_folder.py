@@ -91,6 +91,15 @@ def test_train_and_test_folders_are_the_split(tmp_path: Path) -> None:
     assert splits["train"].images[:, 0].min() == splits["test"].images[:, 2].min() == 255
 
 
+def test_a_file_of_such_a_name_is_no_folder(tmp_path: Path) -> None:
+    fill(tmp_path / "1", "a/1.png", "a/2.png", "b/1.png")
+    (tmp_path / "1" / "train").write_text("a list of files")
+    assert source(tmp_path / "1").class_names == ("a", "b")
+    fill(tmp_path / "2", "train/a/1.png", "train/a/2.png", "train/b/1.png")
+    (tmp_path / "2" / "test").write_text("a list of files")
+    assert source(tmp_path / "2").class_names == ("a", "b")
+
+
 def test_a_share_of_each_class_is_held_out_the_same_one_each_time(tmp_path: Path) -> None:
     fill(tmp_path, *(f"{name}/{i}.png" for name in "ab" for i in range(10)), "c/only.png")
     first, again = (source(tmp_path, test_fraction=0.3) for _ in range(2))
@@ -475,7 +484,10 @@ def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
     path = zipped(fill(tmp_path / "mine", "a/1.png", "a/2.png", "b/1.png", "b/2.png"))
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
-    assert refusal(path) == f"{path}: is cut short: the end of the zip archive is missing; copy or download it again"
+    assert (
+        refusal(path)
+        == f"{path}: is cut short: the end of the zip archive is missing or damaged; copy or download it again"
+    )
     hurt = bytearray(data)
     hurt[60] ^= 255  # in the first image
     path.write_bytes(hurt)

@@ -41,7 +41,8 @@ class FolderSource(FileSource):
     def find(self) -> Splits:
         """See :class:`FileSource`."""
         top = _top(self.tree)
-        inside = {name[len(top) :].partition("/")[0] for name in self.tree.names if name.startswith(top)}
+        below = (name[len(top) :].partition("/") for name in self.tree.names if name.startswith(top))
+        inside = {folder for folder, slash, _ in below if slash}  # a file of such a name is none
         test = next((name for name in TEST_FOLDERS if name in inside), None)
         if "train" in inside and test:
             return split_folders(self.tree, f"{top}train/", f"{top}{test}/")
