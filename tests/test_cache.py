@@ -72,9 +72,10 @@ def test_a_changed_source_and_changed_settings_are_packed_anew(tmp_path: Path) -
     after = pack(tmp_path, source(value=9))["train"]
     assert (after.images[0] == 9).all()
     assert after.fingerprint != before.fingerprint
+    assert pack(tmp_path, ArraySource(source()._splits, ("a", "b", "d")))["train"].class_names == ("a", "b", "d")
     assert pack(tmp_path, size=8)["train"].images.shape == (30, 1, 8, 8)
     assert packed(source(), name="set", image_size=4, channels=3, folder=tmp_path)["train"].images.shape[1] == 3
-    assert len(entries(tmp_path)) == 4
+    assert len(entries(tmp_path)) == 5
 
 
 def test_progress_counts_every_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +111,7 @@ def test_a_kill_while_packing_leaves_nothing_that_is_read(tmp_path: Path, monkey
         raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(cache, "_move", killed)
+        patch.setattr(cache, "move_folder", killed)
         patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # a kill cleans nothing up
         with pytest.raises(KilledError):
             pack(tmp_path)
@@ -145,13 +146,13 @@ def test_what_killed_packings_left_is_removed_after_a_day(tmp_path: Path) -> Non
 
 def test_the_folder_of_a_packing_is_known_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    move = cache._move
+    move = cache.move_folder
 
     def watched(beside: Path, place: Path) -> None:
         seen.append(beside.name)
         move(beside, place)
 
-    monkeypatch.setattr(cache, "_move", watched)
+    monkeypatch.setattr(cache, "move_folder", watched)
     pack(tmp_path)
     assert cache.LEFTOVER.fullmatch(seen[0])
     assert not cache.LEFTOVER.fullmatch(entries(tmp_path)[0].name)
@@ -307,11 +308,12 @@ def test_of_threads_that_want_a_set_at_once_one_packs_it(tmp_path: Path) -> None
     assert of.packings == 1
 
 
+@pytest.mark.parametrize("error", [OSError(errno.ENOLCK, "No locks available"), NotImplementedError("no flock")])
 def test_where_there_are_no_locks_all_pack_and_end_with_one_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def refuse(self: FileLock) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
+        raise error
 
     monkeypatch.setattr(FileLock, "acquire", refuse)
     of = Counted(4)

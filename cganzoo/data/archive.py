@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import lzma
 import os
+import secrets
 import shutil
 import tarfile
 import zlib
@@ -17,9 +18,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from filelock import FileLock
-
 from cganzoo.errors import DataError
+from cganzoo.files import alone, move_folder
 
 from .cache import cache_folder
 
@@ -59,9 +59,11 @@ def unpacked(archive: Path, progress: Progress | None = None) -> Path:
         return place
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(place.parent / f".{place.name}.lock"):
+        with alone(place) as locked:
             if not place.is_dir():  # another process may have been first
-                _unpack(archive, place, progress)
+                # Without a lock, each process needs a folder of its own to unpack in.
+                owner = "" if locked else f"-{secrets.token_hex(4)}"
+                _unpack(archive, place, place.with_name(f".{place.name}{owner}.part"), progress)
     except OSError as error:
         raise DataError(
             f"{archive}: cannot be unpacked in {place.parent}: {error.strerror or error}; make room, or set "
@@ -75,11 +77,10 @@ def _stem(archive: Path) -> str:
     return archive.name[: len(archive.name) - len(ending)]
 
 
-def _unpack(archive: Path, place: Path, progress: Progress | None) -> None:
+def _unpack(archive: Path, place: Path, beside: Path, progress: Progress | None) -> None:
     members = _checked(archive)
     total, done = sum(member.size for member in members), 0
     _check_room(archive, place.parent, total)
-    beside = place.with_name(f".{place.name}.part")
     shutil.rmtree(beside, ignore_errors=True)  # left by a process that was killed
     try:
         beside.mkdir()
@@ -97,7 +98,7 @@ def _unpack(archive: Path, place: Path, progress: Progress | None) -> None:
                 done += member.size
                 if progress:
                     progress(done, total)
-        beside.rename(place)
+        move_folder(beside, place)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

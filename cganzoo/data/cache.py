@@ -17,15 +17,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import platformdirs
-from filelock import FileLock
 
 from cganzoo.errors import DataError
+from cganzoo.files import alone, move_folder
 
 from .pixels import RESIZE
 from .source import ImageSource
@@ -100,7 +100,7 @@ def packed(
     if not place.exists():
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(place):
+            with alone(place):
                 if not place.exists():  # another process may have been first
                     _remove_leftovers(place.parent)
                     _pack(source, place, image_size, channels, progress)
@@ -130,23 +130,6 @@ def _read(place: Path) -> dict[str, ImageSet]:
         names, skipped = tuple(meta["class_names"]), tuple(meta["skipped"])
         sets[split] = ImageSet(images, labels, names, split, entry["fingerprint"], skipped, entry["left_out"])
     return sets
-
-
-@contextmanager
-def _alone(place: Path) -> Iterator[None]:
-    """Have other processes wait that want to pack the same set."""
-    lock = FileLock(place.with_name(f".{place.name}.lock"))
-    try:
-        lock.acquire()
-    except (OSError, NotImplementedError):  # not every network drive has locks; packing twice does no harm
-        yield
-        return
-    try:
-        yield
-    finally:
-        with suppress(OSError):  # Windows removes no open file
-            Path(lock.lock_file).unlink()
-        lock.release()
 
 
 def _pack(source: ImageSource, place: Path, image_size: int, channels: int, progress: Progress | None) -> None:
@@ -180,7 +163,7 @@ def _pack(source: ImageSource, place: Path, image_size: int, channels: int, prog
             "skipped": skipped,
         }
         (beside / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
-        _move(beside, place)
+        move_folder(beside, place)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
@@ -251,12 +234,3 @@ def _check_classes(split: str, labels: np.ndarray, class_names: tuple[str, ...],
         what = f'class "{missing[0]}" has no readable image' if seen else "there is no readable image"
         first = f"; the first that is not: {skipped[0]}" if skipped else ""
         raise DataError(f"{split} split: {what}{first}")
-
-
-def _move(beside: Path, place: Path) -> None:
-    try:
-        beside.rename(place)
-    except OSError:
-        # Another process was first; its folder holds the same pixels, as the name says.
-        if not place.is_dir():
-            raise

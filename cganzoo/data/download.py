@@ -18,11 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from filelock import FileLock
-
 from cganzoo._version import __version__
 from cganzoo.errors import DataError
-from cganzoo.files import write_whole
+from cganzoo.files import alone, write_whole
 from cganzoo.specs import Archive
 
 Progress = Callable[[int, int], None]
@@ -80,7 +78,7 @@ def fetch(
         return place
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f".{archive.filename}.lock"):
+        with alone(place):
             if _is_stamped(place, archive.checksum):  # another process was first
                 return place
             if place.exists():

@@ -83,8 +83,8 @@ class ArraySource(ImageSource):
         return Image.fromarray(self._splits[split][0][index])
 
     def fingerprint(self) -> str:
-        """Hash of every pixel and label: they are in memory anyway."""
-        digest = hashlib.sha256()
+        """Hash of every pixel, label and class name: they are in memory anyway."""
+        digest = hashlib.sha256(repr(self.class_names).encode())
         for name, (images, labels) in sorted(self._splits.items()):
             for part in (name.encode(), str(images.shape).encode(), images.tobytes(), labels.tobytes()):
                 digest.update(part)

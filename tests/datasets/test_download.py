@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from cganzoo.data import download
 from cganzoo.data.download import fetch, parse_checksum
@@ -229,6 +230,17 @@ def test_a_folder_that_cannot_be_made(server: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot be kept in"):
         fetch(archive(server), tmp_path / "file" / "folder")
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOLCK, "No locks available"), NotImplementedError("no flock")])
+def test_where_there_are_no_locks_it_is_fetched_without(
+    server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refuse(self: FileLock) -> None:
+        raise error
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    assert fetch(archive(server), tmp_path).read_bytes() == CONTENT
 
 
 def test_two_that_want_the_same_file_download_it_once(server: Any, tmp_path: Path) -> None:
