@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -72,6 +73,11 @@ def select(what: str, overrides: Sequence[str] = ()) -> Selection:
     if what not in names and (what.endswith(".toml") or what in bundled.names() or Path(what).expanduser().is_file()):
         recipe = recipes.load(what, overrides)
         return Selection.of(recipe, resolve_dataset(recipe))
+    if what not in names and Path(what).expanduser().is_dir():
+        raise DataError(
+            f'"{what}" is a folder; name the set and, with --root, the folder, like '
+            f"`cganzoo data info folder --root {shlex.quote(what)}`"
+        )
     if what not in names and (near := difflib.get_close_matches(what, names | set(bundled.names()), n=1)):
         raise DataError(f'"{what}" is neither a data set nor a recipe; did you mean "{near[0]}"?')
     spec = registry.get("dataset", what).spec
@@ -179,8 +185,8 @@ def open_source(selection: Selection, reporter: Reporter) -> ImageSource:
     config = selection.config
     if selection.spec.archive is not None:
         place = _find(selection.spec, selection.spec.archive, config, reporter)
-        if is_tar(place):
-            place = unpack(place, reporter)
+        if is_tar(place) and is_tar(Path(selection.spec.archive.filename)):
+            unpack(place, reporter)  # the set finds it unpacked, and names in messages what the user knows
         config = config.model_copy(update={"root": str(place)})
     return selection.spec.build(config)
 
@@ -201,8 +207,10 @@ def get(archive: Archive, reporter: Reporter, folder: Path | None = None, mirror
     """An archive, downloaded with its progress shown if it is not there.
 
     Raises:
-        DataError: it cannot be had.
+        DataError: it cannot be had, or ``folder`` is none.
     """
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise DataError(f"--to {folder}: is a file; name the folder to keep {archive.filename} in")
     with reporter.stage(f"downloading {archive.filename}", in_bytes=True) as progress:
         return fetch(archive, folder or downloads(), progress, mirror=mirror)
 

@@ -6,6 +6,7 @@ alone; these unpickle arrays, numbers and names only, so a subset that someone h
 
 from __future__ import annotations
 
+import io
 import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from cganzoo.errors import DataError
 from .archive import unpacked
 from .config import CIFAR10Config, CIFAR100Config
 from .source import ArraySource
+from .tree import FolderTree, Tree
 
 SIDE, CHANNELS = 32, 3
 
@@ -27,6 +29,9 @@ CIFAR10_BATCHES = {"train": [f"data_batch_{number}" for number in range(1, 6)], 
 CIFAR100_FOLDER, CIFAR100_META = "cifar-100-python", "meta"
 CIFAR100_BATCHES = {"train": ["train"], "test": ["test"]}
 
+FILES = {"cifar10": (CIFAR10_FOLDER, CIFAR10_META), "cifar100": (CIFAR100_FOLDER, CIFAR100_META)}
+"""Name of a set to the folder in its archive, and the table of class names there."""
+
 
 def cifar10(config: CIFAR10Config) -> ArraySource:
     """50,000 and 10,000 images in ten classes.
@@ -34,8 +39,8 @@ def cifar10(config: CIFAR10Config) -> ArraySource:
     Raises:
         DataError: the archive or folder is missing, incomplete or damaged.
     """
-    folder = _folder(config.root, CIFAR10_FOLDER, CIFAR10_META)
-    return _source(folder, CIFAR10_BATCHES, CIFAR10_META, "label_names", "labels")
+    tree, top = _find(config.root, "cifar10")
+    return _source(tree, top, CIFAR10_BATCHES, CIFAR10_META, "label_names", "labels")
 
 
 def cifar100(config: CIFAR100Config) -> ArraySource:
@@ -44,46 +49,59 @@ def cifar100(config: CIFAR100Config) -> ArraySource:
     Raises:
         DataError: the archive or folder is missing, incomplete or damaged.
     """
-    folder = _folder(config.root, CIFAR100_FOLDER, CIFAR100_META)
-    return _source(folder, CIFAR100_BATCHES, CIFAR100_META, f"{config.labels}_label_names", f"{config.labels}_labels")
+    tree, top = _find(config.root, "cifar100")
+    return _source(
+        tree, top, CIFAR100_BATCHES, CIFAR100_META, f"{config.labels}_label_names", f"{config.labels}_labels"
+    )
 
 
-def _folder(root: str | None, name: str, meta: str) -> Path:
-    """The folder of batches that ``root`` is, or holds, or holds packed."""
+def _find(root: str | None, name: str) -> tuple[Tree, str]:
+    """The tree that ``root`` is, or holds packed, and the folder of batches in it, which may be its top."""
     assert root is not None  # the host has found the archive by now
-    place = unpacked(Path(root).expanduser())
-    for folder in (place, place / name):
-        if (folder / meta).is_file():
-            return folder
+    path = Path(root).expanduser()
+    place = unpacked(path)
+    found = {
+        known: top
+        for known, (folder, meta) in FILES.items()
+        for top in (f"{folder}/", "")
+        if (place / top / meta).is_file()
+    }
+    if name in found:
+        return FolderTree(place, path), found[name]
+    if found:
+        (other,) = found
+        raise DataError(f'{root}: holds {other}; set data.name = "{other}", or name an archive of {name}')
+    folder, meta = FILES[name]
     raise DataError(
-        f'{root}: holds no folder "{name}" with a file "{meta}"; name the official archive or the folder that it was '
-        'unpacked to, or, for images in class folders, set data.name = "folder"'
+        f'{root}: holds no folder "{folder}" with a file "{meta}"; name the official archive or the '
+        'folder that it was unpacked to, or, for images in class folders, set data.name = "folder"'
     )
 
 
 def _source(
-    folder: Path, batches: Mapping[str, Sequence[str]], meta: str, names_key: str, labels_key: str
+    tree: Tree, top: str, batches: Mapping[str, Sequence[str]], meta: str, names_key: str, labels_key: str
 ) -> ArraySource:
-    class_names = _class_names(folder / meta, names_key)
+    class_names = _class_names(tree, top + meta, names_key)
     splits = {}
     for split, files in batches.items():
-        parts = [_batch(folder / file, labels_key, len(class_names)) for file in files]
+        parts = [_batch(tree, top + file, labels_key, len(class_names)) for file in files]
         pixels = np.concatenate([pixels for pixels, _ in parts])
         images = pixels.reshape(-1, CHANNELS, SIDE, SIDE).transpose(0, 2, 3, 1)
         splits[split] = (images, np.concatenate([labels for _, labels in parts]))
     return ArraySource(splits, class_names)
 
 
-def _class_names(file: Path, key: str) -> tuple[str, ...]:
-    names = _entry(file, _load(file), key)
+def _class_names(tree: Tree, name: str, key: str) -> tuple[str, ...]:
+    file = tree.where(name)
+    names = _entry(file, _load(tree, name), key)
     if not isinstance(names, list) or not names or not all(isinstance(name, (bytes, str)) for name in names):
         raise DataError(f'{file}: "{key}" is no list of class names; get the archive again')
     return tuple(name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names)
 
 
-def _batch(file: Path, labels_key: str, classes: int) -> tuple[np.ndarray, np.ndarray]:
+def _batch(tree: Tree, name: str, labels_key: str, classes: int) -> tuple[np.ndarray, np.ndarray]:
     """Pixels (N, 3072) uint8 and labels (N,) int64 of one file."""
-    values = _load(file)
+    file, values = tree.where(name), _load(tree, name)
     pixels, labels = _entry(file, values, "data"), _entry(file, values, labels_key)
     length = CHANNELS * SIDE * SIDE
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (length,):
@@ -98,7 +116,7 @@ def _batch(file: Path, labels_key: str, classes: int) -> tuple[np.ndarray, np.nd
     return pixels, np.array(labels, np.int64)
 
 
-def _entry(file: Path, values: Any, key: str) -> Any:
+def _entry(file: str, values: Any, key: str) -> Any:
     """An entry of an unpickled dictionary, whose keys Python 2 wrote as bytes."""
     found = values.get(key, values.get(key.encode())) if isinstance(values, dict) else None
     if found is None:
@@ -135,10 +153,10 @@ class _ArraysOnly(pickle.Unpickler):
             raise pickle.UnpicklingError(f"it asks for {module}.{name}") from None
 
 
-def _load(file: Path) -> Any:
+def _load(tree: Tree, name: str) -> Any:
+    file = tree.where(name)
     try:
-        with file.open("rb") as opened:
-            return _ArraysOnly(opened).load()
+        return _ArraysOnly(io.BytesIO(tree.read(name))).load()
     except FileNotFoundError:
         raise DataError(f"{file}: is missing; get the archive again, and unpack all of it") from None
     except OSError as error:

@@ -9,7 +9,7 @@ from cganzoo.errors import DataError
 from .archive import is_tar, unpacked
 from .config import CUB200Config
 from .file_source import FileSource, Splits
-from .tree import Tree, open_tree
+from .tree import FolderTree, open_tree
 
 FOLDER = "CUB_200_2011/"
 
@@ -24,7 +24,8 @@ class CUB200Source(FileSource):
     def __init__(self, config: CUB200Config) -> None:
         assert config.root is not None  # the host has found the archive by now
         self._root = config.root
-        super().__init__(_tree(Path(config.root).expanduser()))
+        root = Path(config.root).expanduser()
+        super().__init__(FolderTree(unpacked(root), root) if is_tar(root) else open_tree(root))
 
     def find(self) -> Splits:
         """See :class:`FileSource`."""
@@ -67,10 +68,6 @@ class CUB200Source(FileSource):
         if not rows or any(len(row) != 2 for row in rows):
             raise DataError(f"{self.tree.where(name)}: is no table of numbers and values; get the archive again")
         return {number: value.strip() for number, value in rows}
-
-
-def _tree(root: Path) -> Tree:
-    return open_tree(unpacked(root) if is_tar(root) else root)
 
 
 def _without_numbers(class_names: dict[str, str]) -> dict[str, str]:

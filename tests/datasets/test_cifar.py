@@ -197,6 +197,27 @@ def test_class_folders_are_another_set(tmp_path: Path) -> None:
             build()
 
 
-def test_the_other_cifar_s_archive(cifar100_members: Members, write_tar: Write) -> None:
-    with pytest.raises(DataError, match='holds no folder "cifar-10-batches-py"'):
-        cifar.cifar10(CIFAR10Config(root=str(write_tar(cifar100_members))))
+def test_the_other_cifar_s_archive(cifar10_members: Members, cifar100_members: Members, write_tar: Write) -> None:
+    ten, hundred = write_tar(cifar10_members, "c10.tar.gz"), write_tar(cifar100_members, "c100.tar.gz")
+    for build, root, other in (
+        (lambda root: cifar.cifar10(CIFAR10Config(root=root)), hundred, "cifar100"),
+        (lambda root: cifar.cifar100(CIFAR100Config(root=root)), ten, "cifar10"),
+    ):
+        with pytest.raises(DataError) as caught:
+            build(str(root))
+        assert str(caught.value).startswith(f'{root}: holds {other}; set data.name = "{other}", or name')
+
+
+def test_both_in_one_folder(cifar10_members: Members, cifar100_members: Members, tmp_path: Path) -> None:
+    root = str(write_folder(tmp_path, cifar10_members | cifar100_members))
+    assert len(cifar.cifar10(CIFAR10Config(root=root)).class_names) == 3
+    assert len(cifar.cifar100(CIFAR100Config(root=root)).class_names) == 4
+
+
+def test_what_is_wrong_in_an_archive_is_told_of_the_archive(cifar10_members: Members, write_tar: Write) -> None:
+    del cifar10_members["cifar-10-batches-py/data_batch_4"]
+    root = write_tar(cifar10_members)
+    with pytest.raises(DataError) as caught:
+        cifar.cifar10(CIFAR10Config(root=str(root)))
+    place = root / "cifar-10-batches-py" / "data_batch_4"
+    assert str(caught.value) == f"{place}: is missing; get the archive again, and unpack all of it"

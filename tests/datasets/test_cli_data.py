@@ -173,6 +173,13 @@ def test_another_folder_is_told_as_a_recipe_names_it(
     assert command("pack", "cifar10").code == 2, "it is not where recipes look by themselves"
 
 
+def test_a_file_to_keep_a_set_in_is_told(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "here" / "file").touch()
+    result = command("get", "cifar10", "--to", "file", "--url", "http://127.0.0.1:1/x")
+    assert result.code == 2
+    assert "--to file: is a file; name the folder to keep cifar-10-python.tar.gz in" in result.err
+
+
 def test_pack_tells_counts_and_place(command: Command, write_tar: Write, cifar10_members: Any, cache: Path) -> None:
     root = write_tar(cifar10_members)
     packed = command("pack", "cifar10", "--root", root, "--size", "16", "--channels", "1")

@@ -83,6 +83,13 @@ def test_what_is_wrong_with_the_tables(
         CUB200Source(CUB200Config(root=str(folder))).labels()
 
 
+def test_what_is_wrong_in_an_archive_is_told_of_the_archive(cub200_members: Members, write_tar: Write) -> None:
+    del cub200_members[f"{TOP}/classes.txt"]
+    root = write_tar(cub200_members, "CUB_200_2011.tgz")
+    with pytest.raises(DataError, match=f"^{root}/{TOP}/classes.txt: cannot be read; get the archive again$"):
+        CUB200Source(CUB200Config(root=str(root))).labels()
+
+
 def test_a_file_that_is_no_archive(tmp_path: Path) -> None:
     for name in ("CUB.tgz", "CUB"):
         (tmp_path / name).write_text("<html>")

@@ -88,6 +88,20 @@ def test_root_names_an_archive_or_a_folder(
     assert again.text == "", "what is unpacked and packed already goes without saying"
 
 
+def test_an_archive_goes_by_the_user_s_name_for_it(write_tar: Write, cifar100_members: Members, told: Told) -> None:
+    root = write_tar(cifar100_members, "c100.tar.gz")
+    with pytest.raises(DataError, match=f'^{root}: holds cifar100; set data.name = "cifar100"'):
+        open_source(cifar10(root=str(root)), told.reporter)
+
+
+def test_no_tar_is_unpacked_for_a_set_of_another_kind(write_tar: Write, told: Told, cache: Path) -> None:
+    root = write_tar({"tiny-imagenet-200/wnids.txt": b""}, "set.tar.gz")
+    selection = select("tinyimagenet", [f'data.root="{root}"'])
+    with pytest.raises(DataError, match=f"^{root}: is not a zip archive; name one, or an unpacked folder$"):
+        open_source(selection, told.reporter)
+    assert not (cache / "unpacked").exists()
+
+
 def test_the_user_s_own_archive_is_not_hashed(
     write_tar: Write, cifar10_members: Members, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -313,6 +327,21 @@ def test_a_recipe_by_name_or_file(tiny_file: Path, tmp_path: Path) -> None:
 def test_what_a_user_cannot_mean(what: str, overrides: list[str], error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=said):
         select(what, overrides)
+
+
+@pytest.mark.parametrize("name", ["my set", "cifar"])
+def test_a_folder_is_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).mkdir()
+    (tmp_path / "digits").mkdir()
+    with pytest.raises(DataError) as caught:
+        select(f"./{name}")
+    written = f"'./{name}'" if " " in name else f"./{name}"
+    assert str(caught.value) == (
+        f'"./{name}" is a folder; name the set and, with --root, the folder, like '
+        f"`cganzoo data info folder --root {written}`"
+    )
+    assert select("digits").spec.name == "digits"
 
 
 def test_a_name_that_is_both(monkeypatch: pytest.MonkeyPatch) -> None:
