@@ -386,6 +386,14 @@ def test_damaged_kept_scores_are_made_again_and_damaged_features_are_told(tmp_pa
         evaluator(cache=tmp_path).evaluate(samples(), COUNT, sampling=SAMPLING)
 
 
+def test_what_a_killed_look_left_behind_is_removed(tmp_path: Path) -> None:
+    first = evaluator(cache=tmp_path).evaluate(samples(), COUNT, sampling=SAMPLING)
+    for place in list((tmp_path / "features").iterdir()):
+        place.rename(place.with_name(f".{place.name}-killed"))
+    assert evaluator(cache=tmp_path).evaluate(samples(), COUNT, sampling=SAMPLING) == first
+    assert not [path for path in (tmp_path / "features").iterdir() if path.name.startswith(".")]
+
+
 def test_a_metric_may_look_at_the_generator_with_gradients() -> None:
     class Doubling(Generator):
         conditional = True

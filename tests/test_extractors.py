@@ -111,7 +111,8 @@ def test_a_run_folder_that_cannot_be_written_does_not_matter(tmp_path: Path) -> 
 
 
 def test_a_classifier_needs_images_to_be_measured_on() -> None:
-    with pytest.raises(DataError, match=r'^[^\n]*no test split[^\n]*evaluation\.extractor[^\n]*name = "inception"[^\n]*$'):
+    sentence = r'^[^\n]*no test split[^\n]*evaluation\.extractor[^\n]*name = "inception"[^\n]*$'
+    with pytest.raises(DataError, match=sentence):
         obtain(TINY, {"train": SPLITS["train"]}, Heard(), CPU)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from torch import Tensor
 from cganzoo.data.batches import to_unit
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import RunError
+from cganzoo.files import alone, move_folder
 from cganzoo.metric import Evaluated
 
 from .extractor import Extractor
@@ -107,23 +107,29 @@ def see(
     try:
         if not place.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
-            beside = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=folder))
-            try:
-                seen = _arrays(extractor, data, beside)
-                _look(extractor, data, seen, device, batch_size, progress)
-                del seen
-                _move(beside, place)
-            finally:
-                shutil.rmtree(beside, ignore_errors=True)
-        features, logits = (np.load(place / f"{name}.npy", mmap_mode="r") for name in ("features", "logits"))
-        if not len(features) == len(logits) == len(data.labels):
-            raise ValueError("another number of images")
+            with alone(place) as locked:
+                if not place.is_dir():  # another process may have looked meanwhile
+                    if locked:  # then whatever is left here was left by a process that was killed
+                        for leftover in folder.glob(f".{key}-*"):
+                            shutil.rmtree(leftover, ignore_errors=True)
+                    beside = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=folder))
+                    try:
+                        seen = _arrays(extractor, data, beside)
+                        _look(extractor, data, seen, device, batch_size, progress)
+                        del seen
+                        move_folder(beside, place)
+                    finally:
+                        shutil.rmtree(beside, ignore_errors=True)
     except OSError as error:
         raise RunError(
             f"{folder}: features cannot be kept here: {error.strerror or error}; make room, or set CGANZOO_CACHE to "
             "another folder"
         ) from error
-    except ValueError as error:
+    try:
+        features, logits = (np.load(place / f"{name}.npy", mmap_mode="r") for name in ("features", "logits"))
+        if not len(features) == len(logits) == len(data.labels):
+            raise ValueError("another number of images")
+    except (OSError, ValueError) as error:
         raise RunError(f"{place}: is damaged ({error}); remove this folder to have it made again") from error
     return Seen(data, features, logits)
 
@@ -140,15 +146,6 @@ def _arrays(extractor: Extractor, data: ImageSet, place: Path | None) -> tuple[n
             array = np.lib.format.open_memmap(place / f"{name}.npy", "w+", np.float32, shape)
         made.append(array)
     return made[0], made[1]
-
-
-def _move(beside: Path, place: Path) -> None:
-    os.chmod(beside, 0o755)  # a temporary folder is private
-    try:
-        beside.rename(place)
-    except OSError:
-        if not place.is_dir():  # else another process was first
-            raise
 
 
 def _look(
