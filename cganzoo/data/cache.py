@@ -185,15 +185,12 @@ def _chunks(source: ImageSource, split: str, count: int, size: int, channels: in
     def decode(start: int) -> _Chunk:
         indices = range(start, min(start + length, count))
         chunk = _Chunk(np.empty((len(indices), channels, size, size), np.uint8), [], [], 0)
-        for index in indices:
-            try:
-                pixels = source.pixels(split, index, size, channels)
-            except DataError as error:
+        for index, pixels in zip(indices, source.pixels_of(split, indices, size, channels), strict=True):
+            if isinstance(pixels, DataError):
                 if not source.skip_unreadable():
-                    raise
-                chunk.skipped.append(str(error))
-                continue
-            if pixels is None:
+                    raise pixels
+                chunk.skipped.append(str(pixels))
+            elif pixels is None:
                 chunk.left_out += 1
             else:
                 chunk.pixels[len(chunk.kept)] = pixels

@@ -72,12 +72,16 @@ def _is_tagged(data: bytes) -> bool | None:
 def _decoder() -> Callable[[bytes], np.ndarray] | None:
     try:
         import torch  # when something is packed, not before
-        from torchvision.io import ImageReadMode, decode_jpeg
-    except ImportError:  # torchvision means to give its decoders up one day; Pillow's are slower
+        import torchvision.io
+
+        # What torchvision.io.decode_jpeg calls. That warns at each call that it will go one day, under a lock.
+        operator = torch.ops.image.decode_jpeg
+        unchanged = torchvision.io.ImageReadMode.UNCHANGED.value
+    except (ImportError, AttributeError):  # it has gone; Pillow's decoder is slower
         return None
 
     def decode(data: bytes) -> np.ndarray:
         encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
-        return np.asarray(decode_jpeg(encoded, ImageReadMode.UNCHANGED).numpy(), np.uint8)
+        return np.asarray(operator(encoded, unchanged, False).numpy(), np.uint8)
 
     return decode

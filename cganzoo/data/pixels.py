@@ -39,14 +39,16 @@ def square(image: Image.Image, size: int, channels: int) -> np.ndarray:
 
 
 def square_of_pixels(pixels: np.ndarray, size: int, channels: int) -> np.ndarray:
-    """The same of decoded pixels, (1, H, W) gray or (3, H, W) RGB, uint8."""
-    planes, height, width = pixels.shape
+    """The same of decoded pixels, (1, H, W) gray or (3, H, W) RGB, uint8, or of N such images alike (N, ., H, W)."""
+    *count, planes, height, width = pixels.shape
     side = min(height, width)
     if planes > channels or side % size:
+        if count:
+            return np.stack([square_of_pixels(image, size, channels) for image in pixels])
         return square(to_image(pixels), size, channels)
     left, top = (width - side) // 2, (height - side) // 2
-    pixels = _area_mean(pixels[:, top : top + side, left : left + side], side // size)
-    return pixels if planes == channels else np.repeat(pixels, channels, axis=0)
+    pixels = _area_mean(pixels[..., top : top + side, left : left + side], side // size)
+    return pixels if planes == channels else np.repeat(pixels, channels, axis=-3)
 
 
 def _area_mean(pixels: np.ndarray, factor: int) -> np.ndarray:
@@ -54,12 +56,12 @@ def _area_mean(pixels: np.ndarray, factor: int) -> np.ndarray:
     if factor == 1:
         return pixels
     wide = np.uint16 if factor <= 16 else np.uint32  # holds factor^2 * 255.5
-    total = pixels[:, ::factor].astype(wide)
+    total = pixels[..., ::factor, :].astype(wide)
     for row in range(1, factor):
-        total += pixels[:, row::factor]
-    mean = total[:, :, ::factor].copy()
+        total += pixels[..., row::factor, :]
+    mean = total[..., ::factor].copy()
     for column in range(1, factor):
-        mean += total[:, :, column::factor]
+        mean += total[..., column::factor]
     mean += factor * factor // 2
     mean //= factor * factor
     return np.asarray(mean, np.uint8)
