@@ -7,6 +7,7 @@ import io
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
+from threading import Lock
 from typing import Literal
 
 import numpy as np
@@ -57,6 +58,7 @@ class FileSource(ImageSource):
         drop_gray: bool = False,
     ) -> None:
         self.tree = tree
+        self._reading = Lock()
         self._settings = settings
         self._unreadable = unreadable
         self._drop_gray = drop_gray
@@ -117,31 +119,34 @@ class FileSource(ImageSource):
     def pixels_of(
         self, split: str, indices: Sequence[int], size: int, channels: int
     ) -> list[np.ndarray | DataError | None]:
-        """See :class:`ImageSource`. Small images of the same size are scaled together.
+        """See :class:`ImageSource`. Read one after the other, then decoded, then scaled with others of their size.
 
-        Every step of numpy on a single one would hand Python's lock to the other threads and wait to have it back,
-        which takes longer than the step.
+        So threads hand Python's lock to each other a few times a chunk, not a few times an image, which would take
+        longer than the work between.
         """
-        found: list[np.ndarray | DataError | None] = []
+        with self._reading:
+            encoded = [self._data_or_error(split, index) for index in indices]
+        decoded = [data if isinstance(data, DataError) else decode_jpeg(data) for data in encoded]
+        found: list[np.ndarray | DataError | None] = [None] * len(decoded)
         alike: dict[tuple[int, ...], dict[int, np.ndarray]] = {}
-        for place, index in enumerate(indices):
-            try:
-                decoded = decode_jpeg(self._data(split, index))
-                if decoded is None:
-                    found.append(super().pixels(split, index, size, channels))
-                elif self._drop_gray and len(decoded) == 1:
-                    found.append(None)
-                elif decoded.nbytes > SMALL:
-                    found.append(square_of_pixels(decoded, size, channels))
-                else:
-                    alike.setdefault(decoded.shape, {})[place] = decoded
-                    found.append(None)  # until it is scaled
-            except DataError as error:
-                found.append(error)
+        for place, (index, pixels) in enumerate(zip(indices, decoded, strict=True)):
+            if isinstance(pixels, DataError):
+                found[place] = pixels
+            elif pixels is None:
+                try:
+                    found[place] = super().pixels(split, index, size, channels)
+                except DataError as error:
+                    found[place] = error
+            elif self._drop_gray and len(pixels) == 1:
+                continue
+            elif pixels.nbytes > SMALL:
+                found[place] = square_of_pixels(pixels, size, channels)
+            else:
+                alike.setdefault(pixels.shape, {})[place] = pixels
         for images in alike.values():
             scaled = square_of_pixels(np.stack(list(images.values())), size, channels)
-            for place, pixels in zip(images, scaled, strict=True):
-                found[place] = pixels
+            for place, made in zip(images, scaled, strict=True):
+                found[place] = made
         return found
 
     def unreadable(self, split: str, index: int, reason: str) -> DataError:
@@ -156,6 +161,12 @@ class FileSource(ImageSource):
     def skip_unreadable(self) -> bool:
         """See :class:`ImageSource`."""
         return self._unreadable == "skip"
+
+    def _data_or_error(self, split: str, index: int) -> bytes | DataError:
+        try:
+            return self._data(split, index)
+        except DataError as error:
+            return error
 
     def _data(self, split: str, index: int) -> bytes:
         try:

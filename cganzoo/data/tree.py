@@ -19,7 +19,7 @@ from cganzoo.errors import DataError
 
 LARGEST_MEMBER = 1 << 30  # bytes; an archive can state any size, and no image of a set has this one
 
-ENCRYPTED, UTF_8 = 1, 1 << 11  # flags of a zip member: its content, its name's encoding
+ENCRYPTED, UTF_8 = 1 | 1 << 5 | 1 << 6, 1 << 11  # flags of a zip member: its content (or patched), its name's encoding
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 
 TAIL = 1 << 16  # bytes
