@@ -390,6 +390,8 @@ def test_what_a_killed_look_left_behind_is_removed(tmp_path: Path) -> None:
     first = evaluator(cache=tmp_path).evaluate(samples(), COUNT, sampling=SAMPLING)
     for place in list((tmp_path / "features").iterdir()):
         place.rename(place.with_name(f".{place.name}-killed"))
+    for file in (tmp_path / "real-scores").iterdir():
+        file.unlink()
     assert evaluator(cache=tmp_path).evaluate(samples(), COUNT, sampling=SAMPLING) == first
     assert not [path for path in (tmp_path / "features").iterdir() if path.name.startswith(".")]
 

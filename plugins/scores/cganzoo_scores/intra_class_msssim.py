@@ -9,7 +9,6 @@ from statistics import fmean
 
 import torch
 from torch import Tensor
-from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
 from cganzoo.errors import CganzooError
 from cganzoo.metric import Evaluated, Metric
@@ -75,6 +74,9 @@ class IntraClassMSSSIM(Metric):
         pairs = torch.combinations(torch.arange(len(images)))
         chosen = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(0))[: self.pairs]
         first, second = pairs[chosen].T.to(images.device)
+        # Here, because it takes a second to import, and a run builds its metrics before its first step.
+        from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
+
         similarity = multiscale_structural_similarity_index_measure(
             images[first].float(),
             images[second].float(),
