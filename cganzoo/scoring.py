@@ -135,6 +135,8 @@ class Scorer:
             extractor = self.extractor  # outside inference mode: it may have to be trained first
             with torch.inference_mode():
                 labels = torch.cat([extractor(part)[1].argmax(1) for part in torch.split(images, 500)])
+            if self.data.num_classes > GRID_ROWS:
+                classes = grids.most_frequent(labels, GRID_ROWS)  # the first ones may not be among what it makes
         else:  # no classifier of these classes to sort by
             images, _ = _together(ready, count, self.data.num_classes, self.plan.seed, None)
             return grids.save(grids.grid(images, GRID_COLUMNS), place)
