@@ -191,7 +191,7 @@ class TrainingDisplay:
             if now - self._shown >= SHOW_EVERY:
                 self._shown = now
                 self.show(step)
-        elif now - max(self._began, self._reporter._last_line) >= LINE_EVERY:
+        elif now - max(self._began, self._reporter._last_line) >= 3 * LINE_EVERY:  # else the terms will come
             self._reporter._last_line = now
             self._reporter.say(f"step {step}/{self._steps}")
 

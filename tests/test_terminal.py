@@ -188,6 +188,21 @@ def test_long_waits_between_terms_are_filled_with_steps(monkeypatch: pytest.Monk
     shown = io.StringIO()
     with Reporter(Console(file=shown, force_terminal=False)).training(0, 100) as display:
         for step in range(1, 6):
-            clock[0] += 4.0
+            clock[0] += 11.0
             display.step(step)
     assert shown.getvalue().split() == ["step", "3/100"]
+
+
+def test_terms_come_before_bare_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("cganzoo.terminal.time.monotonic", lambda: clock[0])
+    shown = io.StringIO()
+    with Reporter(Console(file=shown, force_terminal=False, width=200)).training(0, 1000) as display:
+        for step in range(1, 601):
+            clock[0] += 0.1
+            display.step(step)
+            if step % 50 == 0:
+                display.terms(step, TERMS, 1.0)
+    lines = shown.getvalue().splitlines()
+    assert len(lines) > 3
+    assert all("images/s" in line for line in lines)
