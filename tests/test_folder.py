@@ -508,3 +508,20 @@ def test_gray_images_are_left_out_when_told_so(tmp_path: Path) -> None:
     assert sum(len(split.labels) for split in kept.values()) == 6
     assert sum(len(split.labels) for split in dropped.values()) == 5
     assert sum(split.left_out for split in dropped.values()) == 1
+
+
+def test_large_images_are_read_a_few_at_a_time_and_none_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    colors = [(20 * number, 0, 0) for number in range(10)]
+    for number, color in enumerate(colors):
+        fill(tmp_path, f"train/a/{number}.png", f"test/a/{number}.png", color=color)
+    (tmp_path / "train" / "a" / "4.png").write_bytes(b"nothing")
+    whole = source(tmp_path, "skip").pixels_of("train", range(10), 4, 3)
+    monkeypatch.setattr("cganzoo.data.file_source.READ_BYTES", 1)
+    apart = source(tmp_path, "skip").pixels_of("train", range(10), 4, 3)
+    assert isinstance(apart[4], DataError)
+    assert isinstance(whole[4], DataError)
+    for number in {*range(10)} - {4}:
+        np.testing.assert_array_equal(apart[number], whole[number])
+        assert np.asarray(apart[number])[0].mean() == colors[number][0]

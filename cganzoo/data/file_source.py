@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from threading import Lock
 from typing import Literal
@@ -25,6 +25,9 @@ Splits = Mapping[str, Mapping[str, Sequence[str]]]
 
 SMALL = 1 << 16
 """Bytes of an image that is small enough to be scaled with others."""
+
+READ_BYTES = 1 << 23
+"""Bytes of encoded images that a thread reads before it decodes them."""
 
 NOT_IMAGES = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "PALM", "PDF", "WMF"})
 """Formats that Pillow lists but cannot decode, or that are programs: PostScript is run by an interpreter."""
@@ -109,12 +112,10 @@ class FileSource(ImageSource):
 
     def pixels(self, split: str, index: int, size: int, channels: int) -> np.ndarray | None:
         """See :class:`ImageSource`. The same pixels as through :meth:`read`; JPEG by a decoder that threads share."""
-        decoded = decode_jpeg(self._data(split, index))
-        if decoded is None:
-            return super().pixels(split, index, size, channels)
-        if self._drop_gray and len(decoded) == 1:
-            return None
-        return square_of_pixels(decoded, size, channels)
+        (found,) = self.pixels_of(split, [index], size, channels)
+        if isinstance(found, DataError):
+            raise found
+        return found
 
     def pixels_of(
         self, split: str, indices: Sequence[int], size: int, channels: int
@@ -124,22 +125,20 @@ class FileSource(ImageSource):
         So threads hand Python's lock to each other a few times a chunk, not a few times an image, which would take
         longer than the work between.
         """
-        with self._reading:
-            encoded = [self._data_or_error(split, index) for index in indices]
-        decoded = [data if isinstance(data, DataError) else decode_jpeg(data) for data in encoded]
-        found: list[np.ndarray | DataError | None] = [None] * len(decoded)
+        found: list[np.ndarray | DataError | None] = [None] * len(indices)
         alike: dict[tuple[int, ...], dict[int, np.ndarray]] = {}
-        for place, (index, pixels) in enumerate(zip(indices, decoded, strict=True)):
+        for place, data in self._read_ahead(split, indices):
+            pixels = data if isinstance(data, DataError) else decode_jpeg(data)
             if isinstance(pixels, DataError):
                 found[place] = pixels
             elif pixels is None:
                 try:
-                    found[place] = super().pixels(split, index, size, channels)
+                    found[place] = super().pixels(split, indices[place], size, channels)
                 except DataError as error:
                     found[place] = error
             elif self._drop_gray and len(pixels) == 1:
                 continue
-            elif pixels.nbytes > SMALL:
+            elif pixels.nbytes > SMALL:  # photographs are not to lie in memory by the hundred
                 found[place] = square_of_pixels(pixels, size, channels)
             else:
                 alike.setdefault(pixels.shape, {})[place] = pixels
@@ -162,11 +161,23 @@ class FileSource(ImageSource):
         """See :class:`ImageSource`."""
         return self._unreadable == "skip"
 
-    def _data_or_error(self, split: str, index: int) -> bytes | DataError:
-        try:
-            return self._data(split, index)
-        except DataError as error:
-            return error
+    def _read_ahead(self, split: str, indices: Sequence[int]) -> Iterator[tuple[int, bytes | DataError]]:
+        """Each image's place in ``indices`` and its bytes, up to :data:`READ_BYTES` of them at a time."""
+        read: list[tuple[int, bytes | DataError]] = []
+        place = 0
+        while place < len(indices):
+            with self._reading:
+                total = 0
+                while place < len(indices) and total < READ_BYTES:
+                    try:
+                        data = self._data(split, indices[place])
+                        total += len(data)
+                        read.append((place, data))
+                    except DataError as error:
+                        read.append((place, error))
+                    place += 1
+            yield from read
+            read.clear()
 
     def _data(self, split: str, index: int) -> bytes:
         try:
