@@ -7,18 +7,15 @@ import re
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from . import consoles
 from ._version import __version__
 from .cli_data import data_app
+from .cli_plugin import plugin_app
 from .errors import CganzooError
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from .plugins import Registry
 
 app = typer.Typer(
     name="cganzoo",
@@ -30,6 +27,7 @@ app = typer.Typer(
 recipes_app = typer.Typer(help="List the recipes that come with the zoo, or copy one.", invoke_without_command=True)
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(data_app, name="data")
+app.add_typer(plugin_app, name="plugin")
 
 DEBUG = "--debug"
 
@@ -46,14 +44,16 @@ def main(arguments: list[str] | None = None) -> None:
     except CganzooError as error:
         if debug:
             traceback.print_exc()
-        _error_console().print(f"[bold red]error:[/] {_escaped(str(error))}", highlight=False, soft_wrap=True)
+        consoles.errors().print(f"[bold red]error:[/] {consoles.escaped(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
     except (OSError, MemoryError) as error:
         if debug:
             traceback.print_exc()
         place = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or "out of memory"
-        _error_console().print(f"[bold red]error:[/] {_escaped(place + reason)}", highlight=False, soft_wrap=True)
+        consoles.errors().print(
+            f"[bold red]error:[/] {consoles.escaped(place + reason)}", highlight=False, soft_wrap=True
+        )
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -106,7 +106,7 @@ def run(
         from .terminal import Reporter
         from .train import Stop
 
-        reporter = Reporter(_console(), folder.log_file)
+        reporter = Reporter(consoles.output(), folder.log_file)
         stop = Stop.after(limit)
         try:
             finished = Session(resolved, folder, reporter, pick_device(device)).run(stop, fresh=fresh)
@@ -134,7 +134,7 @@ def sample(
     from .pictures import draw
 
     written = draw(source, classes or [], count, out, seed, device)
-    _console().print(f"samples: {written}", highlight=False, soft_wrap=True)
+    consoles.output().print(f"samples: {written}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -150,7 +150,7 @@ def export(
     if file.suffix != ".safetensors":
         raise RunError(f"{file}: must end in .safetensors")
     save(from_run(runs.find(source)), file)
-    _console().print(f"generator: {file}", highlight=False, soft_wrap=True)
+    consoles.output().print(f"generator: {file}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -170,7 +170,7 @@ def evaluate(
     from .terminal import Reporter
 
     # With --json, standard output is the JSON alone; progress goes to standard error.
-    reporter = Reporter(_error_console() if as_json else _console())
+    reporter = Reporter(consoles.errors() if as_json else consoles.output())
     where = pick_device(device)
     with reproducible(where):
         step, resolved, evaluation = evaluate_run(runs.find(source), reporter, where, overrides or [])
@@ -194,45 +194,15 @@ def evaluate(
 
 @app.command()
 def plugins(
+    name: Annotated[
+        str | None, typer.Argument(help="Tell everything about one component: its options, paper, recipe lines.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """List the installed components, where each comes from, and what is wrong with a plugin that did not load."""
-    from .plugins import as_json as registry_as_json
-    from .plugins import load_plugins
+    from . import listing
 
-    registry = load_plugins()
-    if as_json:
-        print(json.dumps(registry_as_json(registry), indent=2))
-        return
-    from rich.table import Table
-    from rich.text import Text
-
-    console = _console()
-    rows = [(found.name, found.kind, found.provider.distribution) for found in registry.components()]
-    table = Table(box=None, pad_edge=False, expand=True)
-    for heading, cells in zip(("component", "kind", "distribution"), zip(*rows, strict=True), strict=True):
-        width = max(map(len, (heading, *cells)))
-        table.add_column(heading, width=width)  # the summary gives way, not these
-    table.add_column("summary", no_wrap=True, overflow="ellipsis", ratio=1)
-    for (name, *row), component in zip(rows, registry.components(), strict=True):
-        table.add_row(Text(name, "bold"), *row, component.spec.summary)
-    console.print(table)
-    console.print()
-    table = Table(box=None, pad_edge=False)
-    for heading in ("distribution", "version"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("from", overflow="fold")
-    for plugin in registry.plugins:
-        table.add_row(plugin.provider.distribution, plugin.provider.version, _near(plugin.provider.location))
-    console.print(table)
-    for plugin in registry.plugins:
-        if plugin.imported_torch:
-            _error_console().print(
-                f"[yellow]note:[/] {_escaped(str(plugin.provider))}: imports torch when it is loaded; "
-                "import it inside build",
-                soft_wrap=True,
-            )
-    _tell_failures(registry)
+    listing.show(name, as_json=as_json)
 
 
 @recipes_app.callback()
@@ -255,7 +225,7 @@ def recipes(context: typer.Context) -> None:
             table.add_row()
         for name in names:
             table.add_row(name, bundled.summary(bundled.folder() / f"{name}.toml"))
-    _console().print(table)
+    consoles.output().print(table)
 
 
 @recipes_app.command("copy")
@@ -275,53 +245,22 @@ def copy_recipe(
         target.write_bytes(original.read_bytes())
     except OSError as error:
         raise RecipeError(f"{target}: cannot be written: {error.strerror}") from error
-    _console().print(f"recipe: {target}", highlight=False, soft_wrap=True)
+    consoles.output().print(f"recipe: {target}", highlight=False, soft_wrap=True)
 
 
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of recipes, with the options of the installed components, for editors."""
+    from .listing import tell_failures
     from .plugins import load_plugins
     from .schema import recipe_schema
 
     registry = load_plugins()
     print(json.dumps(recipe_schema(registry), indent=2))
-    _tell_failures(registry)
+    tell_failures(registry)
 
 
 # --- helpers --------------------------------------------------------------------------------------------------------
-
-
-def _console(**options: Any) -> Console:
-    from rich.console import Console
-
-    return Console(**options)
-
-
-def _error_console() -> Console:
-    return _console(stderr=True)
-
-
-def _tell_failures(registry: Registry) -> None:
-    """A line for each plugin that did not load, on standard error; with ``--debug`` its traceback, too."""
-    for failure in registry.failures:
-        _error_console().print(f"[red]failed:[/] {_escaped(str(failure))}", highlight=False, soft_wrap=True)
-        if DEBUG in sys.argv:
-            print(failure.traceback, file=sys.stderr)
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
-
-
-def _near(location: str) -> str:
-    """A folder as seen from here, where that is shorter."""
-    try:
-        return str(Path(location).relative_to(Path.cwd()))
-    except ValueError:
-        return location
 
 
 def _seconds(text: str) -> float:

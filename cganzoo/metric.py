@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 
 from torch import Tensor
+from typing_extensions import Self
 
 from .networks import Generator
 
@@ -65,6 +66,13 @@ class Metric(ABC):
         Raises:
             CganzooError: the samples do not allow the score (too few, say); the sentence says what to change.
         """
+
+    def merge(self, other: Self) -> None:
+        """Take over what ``other`` was fed, as if this one had been fed it after its own. Optional.
+
+        ``other`` is a metric of the same options that saw other batches, say in another process.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot take over what another one was fed")
 
     def pictures(self, recall: Recall) -> Mapping[str, Tensor]:
         """Pictures (C, H, W) in [-1, 1] by name, written beside the sample grids; asked for after :meth:`compute`."""

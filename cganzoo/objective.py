@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -81,3 +81,17 @@ class Objective(nn.Module):
         """Move the scheduled hyper-parameters to ``step``; the engine calls this before each step."""
         for name, schedule in self._schedules.items():
             self.get_buffer(name).fill_(value_at(schedule, step, total_steps))
+
+
+class Reference(Protocol):
+    """A loss's formula written naively, as in its paper, for the tests; a module with these two functions is one.
+
+    ``heads`` are the parameters and buffers of the :class:`Objective` by name; ``config`` is its options. The terms
+    must be called as the objective calls them.
+    """
+
+    def discriminator_loss(self, heads: Mapping[str, Tensor], real: Batch, fake: Batch, config: Any) -> Terms:
+        """What :meth:`Objective.discriminator_loss` must equal."""
+
+    def generator_loss(self, heads: Mapping[str, Tensor], fake: Batch, config: Any, real: Batch | None = None) -> Terms:
+        """What :meth:`Objective.generator_loss` must equal."""

@@ -25,7 +25,7 @@ from .errors import RecipeError
 from .optimizers import OptimizerConfig
 
 if sys.version_info >= (3, 11):
-    import tomllib
+    import tomllib as tomllib  # said twice: others may take it from here
 else:
     import tomli as tomllib
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .data.source import ImageSource
     from .metric import Metric
     from .networks import Discriminator, Generator
-    from .objective import Objective
+    from .objective import Objective, Reference
 
 C = TypeVar("C", bound=Config)
 
@@ -119,10 +119,13 @@ class LossSpec(ComponentSpec[C]):
     Attributes:
         build: returns a :class:`cganzoo.objective.Objective`.
         conditioning: which generators the loss, so configured, can train; checked when the recipe is read.
+        reference: imports and returns the formula written naively, a :class:`cganzoo.objective.Reference`, or ``None``
+            for options that it does not cover; the conformance kit compares the loss with it.
     """
 
     build: Callable[[C, BuildContext], Objective]
     conditioning: Callable[[C], Conditioning] = lambda config: "any"
+    reference: Callable[[C], Reference | None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,10 @@
-"""For a plugin's own tests: a loss beside its formula, written naively. Nothing in the zoo imports this module."""
+"""A loss beside its formula, written naively: same terms, same gradients, in float64."""
 
 from __future__ import annotations
 
 import torch
 
-from .objective import Batch, Objective, Terms
+from cganzoo.objective import Batch, Objective, Terms
 
 TOLERANCE = 1e-9
 """Relative and absolute; for float64."""

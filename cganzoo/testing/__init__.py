@@ -1,0 +1,61 @@
+"""The conformance kit: what the zoo asks of every component of a kind, for a plugin's own tests.
+
+::
+
+    from cganzoo.testing import LossConformance
+
+
+    class TestMyLoss(LossConformance):
+        name = "my_loss"
+
+Each check is a plain test method without fixtures; ``cganzoo plugin check`` runs the same ones without pytest. Nothing
+in the zoo's engine imports this package, and it imports nothing before it is asked.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .conformance import Conformance, Outcome, run
+    from .dataset import DatasetConformance
+    from .discriminator import DiscriminatorConformance
+    from .formula import CASES, TOLERANCE, assert_same, random_batch
+    from .generator import GeneratorConformance
+    from .loss import LossConformance
+    from .metric import MetricConformance
+
+__all__ = [
+    "CASES",
+    "TOLERANCE",
+    "Conformance",
+    "DatasetConformance",
+    "DiscriminatorConformance",
+    "GeneratorConformance",
+    "LossConformance",
+    "MetricConformance",
+    "Outcome",
+    "assert_same",
+    "random_batch",
+    "run",
+]
+
+_HOMES = {
+    "conformance": ("Conformance", "Outcome", "run"),
+    "dataset": ("DatasetConformance",),
+    "discriminator": ("DiscriminatorConformance",),
+    "formula": ("CASES", "TOLERANCE", "assert_same", "random_batch"),
+    "generator": ("GeneratorConformance",),
+    "loss": ("LossConformance",),
+    "metric": ("MetricConformance",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOME_OF[name]}", __name__), name)
+    globals()[name] = value
+    return value
