@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import sys
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -23,11 +22,7 @@ from ._version import __version__
 from .config import Config, parse
 from .errors import RecipeError
 from .optimizers import OptimizerConfig
-
-if sys.version_info >= (3, 11):
-    import tomllib as tomllib  # said twice: others may take it from here
-else:
-    import tomli as tomllib
+from .toml import tomllib
 
 Count = Annotated[int, Field(ge=1)]
 Interval = Annotated[int, Field(ge=0)]

@@ -13,6 +13,7 @@ from cganzoo.engine import Engine
 from cganzoo.plugins import Component, load_plugins
 from cganzoo.resolution import resolve
 from cganzoo.sampling import ready_to_sample, samples
+from cganzoo.toml import tomllib
 
 REGISTRY = load_plugins()
 LABELED = "conditional"
@@ -82,7 +83,7 @@ def drawn(engine: Engine) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tens
 
 
 def recipe_values(options: str) -> dict[str, object]:
-    return recipes.tomllib.loads(options)
+    return tomllib.loads(options)
 
 
 def quality(distances: torch.Tensor) -> float:

@@ -19,6 +19,7 @@ from cganzoo.config import parse, value_at
 from cganzoo.evaluate.config import ClassifierConfig
 from cganzoo.plugins import load_plugins
 from cganzoo.resolution import Resolved, resolve
+from cganzoo.toml import tomllib
 
 NAMES = bundled.names()
 CLASSES = {"digits": 10, "cifar10": 10, "tinyimagenet": 200}
@@ -29,7 +30,7 @@ def text(name: str) -> str:
 
 
 def values(name: str) -> dict[str, Any]:
-    return recipe.tomllib.loads(text(name))
+    return tomllib.loads(text(name))
 
 
 def value(tree: dict[str, Any], key: str) -> Any:
@@ -290,7 +291,7 @@ def test_published_scores_are_told(name: str):
 @pytest.mark.parametrize("name", PAPER)
 def test_the_papers_classifier_is_in_a_comment_that_works(name: str):
     lines = re.findall(r"^#   (.*)$", text(name).split("[evaluation.extractor]")[1], re.MULTILINE)
-    options = recipe.tomllib.loads(f"extractor = {{ {' '.join(lines)} }}")["extractor"]
+    options = tomllib.loads(f"extractor = {{ {' '.join(lines)} }}")["extractor"]
     assert options.pop("name") == "classifier"
     config = parse(ClassifierConfig, options)
     assert (config.model, config.epochs, config.weight_decay) == ("densenet_bc_40_40", 300, 1e-4)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cganzoo import __version__
-from cganzoo.recipe import tomllib
+from cganzoo.toml import tomllib
 
 ROOT = Path(__file__).parents[1]
 PLUGINS = sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.toml"))

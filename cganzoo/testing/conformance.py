@@ -16,9 +16,9 @@ from unittest import SkipTest
 
 import tomli_w
 
-from cganzoo import recipe
 from cganzoo.config import parse
 from cganzoo.plugins import Component, Registry, load_plugins
+from cganzoo.toml import tomllib
 
 CHECK = "test_"
 """How the name of a check's method begins, so that pytest finds it; the rest is the check's name."""
@@ -112,7 +112,7 @@ class Conformance:
         """The options come back the same from the TOML that a run folder keeps."""
         config = self.config()
         written = tomli_w.dumps(config.model_dump(mode="json", by_alias=True, exclude_none=True))
-        again = parse(self.spec.config, recipe.tomllib.loads(written))
+        again = parse(self.spec.config, tomllib.loads(written))
         assert again == config, f"written as TOML and read again, the options differ: {config!r} became {again!r}"
 
     def test_unknown_option_is_refused(self) -> None:
