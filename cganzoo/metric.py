@@ -26,6 +26,10 @@ class Evaluated:
         logits: (N, K) float32, class logits of the extractor before the softmax; K is 0 for one that has none.
     """
 
+    labels: Tensor | None
+    features: Tensor
+    logits: Tensor
+
     def __init__(
         self, images: Tensor | Callable[[], Tensor], labels: Tensor | None, features: Tensor, logits: Tensor
     ) -> None:
@@ -70,7 +74,15 @@ class Metric(ABC):
     def merge(self, other: Self) -> None:
         """Take over what ``other`` was fed, as if this one had been fed it after its own. Optional.
 
-        ``other`` is a metric of the same options that saw other batches, say in another process.
+        So the images of an evaluation can be shared among processes: each feeds a metric of its own, and one merges
+        them. The outputs are then those of a single metric that was fed all reference images and then all samples:
+        this one's, then those of ``other``. They are equal but for rounding, where an output's ``order_tolerance`` does
+        not say more. Any part may be missing: a metric that was fed nothing changes nothing. The generator is shown to
+        any number of the parts, each time with other noise.
+
+        Args:
+            other: a metric of the same options and context, before :meth:`compute`. It is not used afterwards, so what
+                it holds may be taken over as it is.
         """
         raise NotImplementedError(f"{type(self).__name__} cannot take over what another one was fed")
 

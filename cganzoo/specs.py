@@ -130,11 +130,20 @@ class LossSpec(ComponentSpec[C]):
 
 @dataclass(frozen=True, kw_only=True)
 class MetricOutput:
-    """One number that a metric reports; the first output of a metric is its headline."""
+    """One number that a metric reports; the first output of a metric is its headline.
+
+    Attributes:
+        name: its key in what the metric computes, lower snake case.
+        summary: one line: what it measures.
+        higher_is_better: the direction; ``None`` where neither is better.
+        order_tolerance: how far, as a part of itself, it may move when the samples come in another order or are merged
+            from parts: 0 but for a number that is itself estimated by random draws, as by a bootstrap.
+    """
 
     name: str
     summary: str
     higher_is_better: bool | None = None
+    order_tolerance: float = 0.0
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):

@@ -9,6 +9,9 @@ from cganzoo import MetricOutput, MetricSpec, hookimpl
 
 from . import build, config
 
+SE_TOLERANCE = 0.3
+"""A bootstrap of 200 replicas is itself right to 5 %; two of them are within six such errors of each other."""
+
 
 @hookimpl
 def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
@@ -29,7 +32,11 @@ def _of_predictions() -> Iterable[MetricSpec[Any]]:
         outputs=(
             MetricOutput(name="inception_score", summary="Inception Score, 1 to K", higher_is_better=True),
             MetricOutput(name="inception_score_std", summary="Standard deviation over the splits"),
-            MetricOutput(name="inception_score_se", summary="Standard error over the samples, of the whole set's"),
+            MetricOutput(
+                name="inception_score_se",
+                summary="Standard error over the samples, of the whole set's",
+                order_tolerance=SE_TOLERANCE,
+            ),
             MetricOutput(name="is_marginal_entropy", summary="Entropy of the mean prediction, nats"),
             MetricOutput(name="is_conditional_entropy", summary="Mean entropy of the predictions, nats"),
         ),
@@ -42,7 +49,9 @@ def _of_predictions() -> Iterable[MetricSpec[Any]]:
         paper="arXiv:1703.02000",
         outputs=(
             MetricOutput(name="am_score", summary="AM Score, nats, 0 or more", higher_is_better=False),
-            MetricOutput(name="am_score_se", summary="Standard error over the samples, nats"),
+            MetricOutput(
+                name="am_score_se", summary="Standard error over the samples, nats", order_tolerance=SE_TOLERANCE
+            ),
             MetricOutput(name="am_kl", summary="KL(real mean prediction, generated one), nats", higher_is_better=False),
             MetricOutput(name="am_entropy", summary="Mean entropy of the predictions, nats", higher_is_better=False),
         ),

@@ -41,6 +41,11 @@ class AMScore(Metric):
         """See :class:`~cganzoo.metric.Metric`."""
         self._samples.add(class_logits(batch, "am_score"))
 
+    def merge(self, other: AMScore) -> None:
+        """See :class:`~cganzoo.metric.Metric`."""
+        self._real.merge(other._real)
+        self._samples.merge(other._samples)
+
     def compute(self) -> Mapping[str, float | None]:
         """See :class:`~cganzoo.metric.Metric`."""
         real, samples = self._real.marginal(), self._samples.marginal()

@@ -35,6 +35,19 @@ class PoissonBootstrap:
         self._weights = total if self._weights is None else self._weights + total
         self._sums = sums if self._sums is None else self._sums + sums
 
+    def merge(self, other: PoissonBootstrap) -> None:
+        """Take over the samples of another one.
+
+        Both drew the same counts, so each replica takes over one drawn at random: counted together, a sample of ours
+        and one of theirs would always be counted alike.
+        """
+        if other._weights is None or other._sums is None:
+            return
+        partners = torch.from_numpy(self._random.permutation(self.replicas)).to(other._sums.device)
+        total, sums = other._weights[partners], other._sums[partners]
+        self._weights = total if self._weights is None else self._weights + total
+        self._sums = sums if self._sums is None else self._sums + sums
+
     def means(self) -> Tensor:
         """The means in each replica, (B, V); replicas that happen to hold no sample are left out."""
         if self._weights is None or self._sums is None:

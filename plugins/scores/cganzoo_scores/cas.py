@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 
 import torch
@@ -25,8 +26,8 @@ class CAS(Metric):
     Ravuri and Vinyals, arXiv:1905.10887; 0 to 1, higher is better. Samples that look unlike the class, and
     classes that lack variety, both lower it. ``cas_top5`` counts a test image as right where its class is among the
     five likeliest; from ten classes on. ``None`` for an unconditional generator. The classifier and its training are
-    the option ``classifier``; it knows nothing of the evaluation's extractor. The same samples, seed, machine and build
-    give the same score.
+    the option ``classifier``; it knows nothing of the evaluation's extractor. The same samples (in
+    whatever order), seed, machine and build give the same score.
 
     The number to compare with is the same classifier's accuracy when trained on as many real images.
 
@@ -57,13 +58,19 @@ class CAS(Metric):
         else:
             self._samples.add(batch.images, batch.labels)
 
+    def merge(self, other: CAS) -> None:
+        """See :class:`~cganzoo.metric.Metric`."""
+        self._real.merge(other._real)
+        self._samples.merge(other._samples)
+        self._defined &= other._defined
+
     def compute(self) -> Mapping[str, float | None]:
         """See :class:`~cganzoo.metric.Metric`."""
         if not self._defined:
             return {"cas": None, "cas_top5": None}
         if not self._real.labels or not self._samples.labels:
             raise CganzooError("cas needs samples to train on and test images; raise evaluation.samples")
-        images, labels = self._samples.together()
+        images, labels = _in_one_order(*self._samples.together())
         with torch.inference_mode(False), torch.enable_grad():
             classifier = fit(images, labels, self.num_classes, self.config, self._device, where=WHERE)
         ranks = self._ranks(classifier)
@@ -82,6 +89,13 @@ class CAS(Metric):
         return torch.cat(ranks)
 
 
+def _in_one_order(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Images (N, C, S, S) and labels (N,) sorted by a hash of the pixels, as training depends on the order."""
+    hashes = [hashlib.sha256(image.tobytes()).digest() for image in images.numpy()]
+    order = sorted(range(len(hashes)), key=lambda index: (hashes[index], int(labels[index])))
+    return images[order], labels[order]
+
+
 class _Images:
     """Pixels and classes, in main memory."""
 
@@ -92,6 +106,10 @@ class _Images:
     def add(self, images: Tensor, labels: Tensor) -> None:
         self.images.append(to_pixels(images).cpu())
         self.labels.append(labels.cpu())
+
+    def merge(self, other: _Images) -> None:
+        self.images += other.images
+        self.labels += other.labels
 
     def together(self) -> tuple[Tensor, Tensor]:
         """(N, C, S, S) uint8 and (N,) int64."""

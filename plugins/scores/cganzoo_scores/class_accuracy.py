@@ -39,6 +39,12 @@ class ClassAccuracy(Metric):
         self._asked += batch.labels.bincount(minlength=classes).cpu()
         self._hit += batch.labels[hit].bincount(minlength=classes).cpu()
 
+    def merge(self, other: ClassAccuracy) -> None:
+        """See :class:`~cganzoo.metric.Metric`."""
+        self._asked += other._asked
+        self._hit += other._hit
+        self._defined &= other._defined
+
     def compute(self) -> Mapping[str, float | None]:
         """See :class:`~cganzoo.metric.Metric`."""
         asked = self._asked > 0

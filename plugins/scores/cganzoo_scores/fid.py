@@ -38,6 +38,16 @@ class FID(Metric):
         """See :class:`~cganzoo.metric.Metric`."""
         self._samples.add(self._moved(batch))
 
+    def merge(self, other: FID) -> None:
+        """See :class:`~cganzoo.metric.Metric`."""
+        if other._origin is None:  # it was fed nothing
+            return
+        if self._origin is None:
+            self._origin = other._origin
+        moved = other._origin - self._origin
+        self._real.merge(other._real, moved)
+        self._samples.merge(other._samples, moved)
+
     def compute(self) -> Mapping[str, float | None]:
         """See :class:`~cganzoo.metric.Metric`."""
         if min(self._real.count, self._samples.count) < 2:
@@ -67,6 +77,13 @@ class _Moments:
         self.count += len(features)
         self._sum = self._sum + features.sum(0)
         self._products = self._products + features.T @ features
+
+    def merge(self, other: _Moments, moved: Tensor) -> None:
+        """Take over sums of features that were seen from another origin, which lies at ``moved`` (1, D) from ours."""
+        self.count += other.count
+        self._sum = self._sum + other._sum + other.count * moved[0]
+        mixed = torch.as_tensor(other._sum) * moved.T if other.count else moved.T * 0
+        self._products = self._products + other._products + mixed + mixed.T + other.count * moved * moved.T
 
     def gaussian(self) -> Gaussian:
         mean = torch.as_tensor(self._sum) / self.count

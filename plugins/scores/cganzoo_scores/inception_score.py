@@ -50,6 +50,11 @@ class InceptionScore(Metric):
         if self.splits > 1:
             self._logits.append(logits)
 
+    def merge(self, other: InceptionScore) -> None:
+        """See :class:`~cganzoo.metric.Metric`."""
+        self._whole.merge(other._whole)
+        self._logits += other._logits
+
     def compute(self) -> Mapping[str, float | None]:
         """See :class:`~cganzoo.metric.Metric`."""
         marginal, conditional = self._whole.marginal(), self._whole.conditional_entropy()

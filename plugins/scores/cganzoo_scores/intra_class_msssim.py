@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping
 from statistics import fmean
 
@@ -15,6 +14,7 @@ from cganzoo.metric import Evaluated, Metric
 
 from .checks import asked_or_predicted
 from .config import IntraClassMSSSIMConfig
+from .first_of_each import FirstOfEach
 from .pixels import to_pixels
 
 BETAS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -47,24 +47,26 @@ class IntraClassMSSSIM(Metric):
                 f"intra_class_msssim needs images of at least 8 pixels, but data.image_size = {image_size}; "
                 "leave this metric out"
             )
-        self.pairs, self.images_per_class = config.pairs, config.images_per_class
+        self.pairs = config.pairs
         scales = min(len(BETAS), int(math.log2(image_size)) - 2)
         # The five sum to 1.0001, and are left as everybody has them.
         total = 1.0 if scales == len(BETAS) else sum(BETAS[:scales])
         self.betas = tuple(beta / total for beta in BETAS[:scales])
         self.window = 11 if image_size >= 176 else 7
-        self._kept: dict[int, list[Tensor]] = defaultdict(list)
+        self._kept = FirstOfEach(config.images_per_class)
 
     def update(self, batch: Evaluated) -> None:
         """See :class:`~cganzoo.metric.Metric`."""
         classes = asked_or_predicted(batch, "intra_class_msssim")
-        for index, label in enumerate(classes.tolist()):
-            if len(self._kept[label]) < self.images_per_class:
-                self._kept[label].append(to_pixels(batch.images[index]))
+        self._kept.add(classes, lambda index: to_pixels(batch.images[index]))
+
+    def merge(self, other: IntraClassMSSSIM) -> None:
+        """See :class:`~cganzoo.metric.Metric`."""
+        self._kept.merge(other._kept)
 
     def compute(self) -> Mapping[str, float | None]:
         """See :class:`~cganzoo.metric.Metric`."""
-        means = [self._mean(torch.stack(kept)) for _, kept in sorted(self._kept.items()) if len(kept) > 1]
+        means = [self._mean(images) for images in self._kept.classes()]
         if not means:
             return {"intra_class_msssim": None, "intra_class_msssim_max": None}
         return {"intra_class_msssim": fmean(means), "intra_class_msssim_max": max(means)}

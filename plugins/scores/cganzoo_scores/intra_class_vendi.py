@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
@@ -15,6 +14,7 @@ from cganzoo.metric import Evaluated, Metric
 
 from .checks import asked_or_predicted, finite_features
 from .config import IntraClassVendiConfig
+from .first_of_each import FirstOfEach
 
 WIDTH = 0.5
 """Width of the Gaussian kernel: this part of the usual distance between two real images of a class."""
@@ -40,27 +40,34 @@ class IntraClassVendi(Metric):
 
     def __init__(self, config: IntraClassVendiConfig) -> None:
         self.kernel = config.kernel
-        self._real, self._samples = (_FirstOfEach(config.images_per_class) for _ in range(2))
+        self._real, self._samples = (FirstOfEach(config.images_per_class) for _ in range(2))
 
     def update_reference(self, batch: Evaluated) -> None:
         """See :class:`~cganzoo.metric.Metric`."""
         assert batch.labels is not None  # real images have them
-        self._real.add(finite_features(batch, "intra_class_vendi"), batch.labels)
+        features = finite_features(batch, "intra_class_vendi")
+        self._real.add(batch.labels, lambda index: features[index])
 
     def update(self, batch: Evaluated) -> None:
         """See :class:`~cganzoo.metric.Metric`."""
         classes = asked_or_predicted(batch, "intra_class_vendi")
-        self._samples.add(finite_features(batch, "intra_class_vendi"), classes)
+        features = finite_features(batch, "intra_class_vendi")
+        self._samples.add(classes, lambda index: features[index])
+
+    def merge(self, other: IntraClassVendi) -> None:
+        """See :class:`~cganzoo.metric.Metric`."""
+        self._real.merge(other._real)
+        self._samples.merge(other._samples)
 
     def compute(self) -> Mapping[str, float | None]:
         """See :class:`~cganzoo.metric.Metric`."""
-        classes = self._samples.classes()
+        classes = [features.double() for features in self._samples.classes()]
         if not classes:
             return {"intra_class_vendi": None, "intra_class_vendi_min": None}
         if self.kernel == "cosine":
             scores = [vendi_score(cosine_kernel(features)) for features in classes]
         else:
-            width = WIDTH * _usual_distance(self._real.classes())
+            width = WIDTH * _usual_distance([features.double() for features in self._real.classes()])
             scores = [vendi_score(gaussian_kernel(features, width)) for features in classes]
         return {"intra_class_vendi": fmean(scores), "intra_class_vendi_min": min(scores)}
 
@@ -83,23 +90,6 @@ def gaussian_kernel(features: Tensor, width: float) -> Tensor:
     """exp(-|x - y|^2 / (2 width^2)) of features (n, D): (n, n)."""
     squared = torch.cdist(features, features, compute_mode="donot_use_mm_for_euclid_dist").square()
     return (-squared / max(2 * width**2, torch.finfo(squared.dtype).tiny)).exp()
-
-
-class _FirstOfEach:
-    """Features of the first images of each class; images are independent draws, so these are as random as any."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._kept: dict[int, list[Tensor]] = defaultdict(list)
-
-    def add(self, features: Tensor, classes: Tensor) -> None:
-        for row, label in enumerate(classes.tolist()):
-            if len(self._kept[label]) < self.limit:
-                self._kept[label].append(features[row].clone())  # a view would keep the whole batch
-
-    def classes(self) -> list[Tensor]:
-        """(n, D) float64 of each class with two images or more, in the order of the classes."""
-        return [torch.stack(kept).double() for _, kept in sorted(self._kept.items()) if len(kept) > 1]
 
 
 def _usual_distance(classes: Sequence[Tensor]) -> float:

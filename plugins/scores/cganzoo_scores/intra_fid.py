@@ -48,6 +48,12 @@ class IntraFID(Metric):
         else:
             self._samples.add(finite_features(batch, "intra_fid"), batch.labels)
 
+    def merge(self, other: IntraFID) -> None:
+        """See :class:`~cganzoo.metric.Metric`."""
+        self._real.merge(other._real)
+        self._samples.merge(other._samples)
+        self._defined &= other._defined
+
     def compute(self) -> Mapping[str, float | None]:
         """See :class:`~cganzoo.metric.Metric`."""
         if not self._defined:
@@ -81,6 +87,10 @@ class _ByClass:
     def add(self, features: Tensor, labels: Tensor) -> None:
         self._features.append(features)
         self._labels.append(labels)
+
+    def merge(self, other: _ByClass) -> None:
+        self._features += other._features
+        self._labels += other._labels
 
     def split(self) -> dict[int, Tensor]:
         """The features (n, D) of each class that has any, in the order they came."""

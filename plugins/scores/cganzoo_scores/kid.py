@@ -44,6 +44,11 @@ class KID(Metric):
         """See :class:`~cganzoo.metric.Metric`."""
         self._samples.append(finite_features(batch, "kid"))
 
+    def merge(self, other: KID) -> None:
+        """See :class:`~cganzoo.metric.Metric`."""
+        self._real += other._real
+        self._samples += other._samples
+
     def compute(self) -> Mapping[str, float | None]:
         """See :class:`~cganzoo.metric.Metric`."""
         counts = [sum(map(len, kept)) for kept in (self._real, self._samples)]

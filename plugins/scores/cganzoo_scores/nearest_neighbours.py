@@ -55,11 +55,14 @@ class NearestNeighbours(Metric):
 
     def update(self, batch: Evaluated) -> None:
         """See :class:`~cganzoo.metric.Metric`."""
-        wanted = self.samples - sum(map(len, self._features))
-        if wanted > 0:
-            self._features.append(finite_features(batch, "nearest_neighbours")[:wanted].clone())
-            self._images.append(batch.images[:wanted].clone())
-            self._labels.append(None if batch.labels is None else batch.labels[:wanted].clone())
+        if self._wanted() > 0:  # else the images need not be read
+            self._keep(finite_features(batch, "nearest_neighbours"), batch.images, batch.labels)
+
+    def merge(self, other: NearestNeighbours) -> None:
+        """See :class:`~cganzoo.metric.Metric`."""
+        self._real += other._real
+        for features, images, labels in zip(other._features, other._images, other._labels, strict=True):
+            self._keep(features, images, labels)
 
     def compute(self) -> Mapping[str, float | None]:
         """See :class:`~cganzoo.metric.Metric`."""
@@ -87,6 +90,16 @@ class NearestNeighbours(Metric):
         found = self._found[shown].cpu()
         neighbours = torch.unflatten(recall(found.flatten()).to(samples), 0, found.shape)
         return {"nearest_neighbours": _sheet(samples[shown], neighbours)}
+
+    def _wanted(self) -> int:
+        return self.samples - sum(map(len, self._features))
+
+    def _keep(self, features: Tensor, images: Tensor, labels: Tensor | None) -> None:
+        wanted = self._wanted()
+        if wanted > 0:
+            self._features.append(features[:wanted].clone())
+            self._images.append(images[:wanted].clone())
+            self._labels.append(None if labels is None else labels[:wanted].clone())
 
     def _shown(self) -> list[int]:
         """Which samples get a row."""

@@ -43,6 +43,11 @@ class NoiseSensitivity(Metric):
     def update(self, batch: Evaluated) -> None:
         """See :class:`~cganzoo.metric.Metric`. Samples are not looked at."""
 
+    def merge(self, other: NoiseSensitivity) -> None:
+        """See :class:`~cganzoo.metric.Metric`."""
+        slopes = [part for part in (self._slopes, other._slopes) if part is not None]
+        self._slopes = torch.cat(slopes)[: self.samples] if slopes else None
+
     def compute(self) -> Mapping[str, float | None]:
         """See :class:`~cganzoo.metric.Metric`."""
         if self._slopes is None:

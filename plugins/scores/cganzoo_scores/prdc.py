@@ -58,6 +58,11 @@ class PRDC(Metric):
         """See :class:`~cganzoo.metric.Metric`."""
         self._samples.add(finite_features(batch, "prdc"))
 
+    def merge(self, other: PRDC) -> None:
+        """See :class:`~cganzoo.metric.Metric`."""
+        self._real.merge(other._real)
+        self._samples.merge(other._samples)
+
     def compute(self) -> Mapping[str, float | None]:
         """See :class:`~cganzoo.metric.Metric`."""
         if min(len(self._real), len(self._samples)) <= self.nearest_k:

@@ -38,6 +38,14 @@ class Predictions:
         if self._bootstrap:
             self._bootstrap.add(rows)
 
+    def merge(self, other: Predictions) -> None:
+        """Take over the images of another one."""
+        if other._sums is not None:
+            self._sums = other._sums if self._sums is None else self._sums + other._sums
+        self.count += other.count
+        if self._bootstrap and other._bootstrap:
+            self._bootstrap.merge(other._bootstrap)
+
     def marginal(self) -> Tensor:
         """The mean prediction E C(x), (K,)."""
         return self._means()[:-1]
