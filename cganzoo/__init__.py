@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ._version import __version__
+from ._version import API_VERSION, __version__
 
 if TYPE_CHECKING:
     from .config import AdversarialRule, ArchiveConfig, Config, Scalar, Schedule, at_least
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "API_VERSION",
     "AdversarialRule",
     "Archive",
     "ArchiveConfig",

@@ -26,9 +26,10 @@ from .data.cache import ImageSet
 from .errors import DivergenceError
 from .evaluate.config import ClassifierConfig
 from .evaluate.seeding import seeded
-from .evaluate.small_networks import Shape as Shape
-from .evaluate.small_networks import build, features_and_logits
+from .evaluate.small_networks import Shape, build, features_and_logits
 from .files import write_whole
+
+__all__ = ["ImageClassifier", "Progress", "Shape", "accuracy", "fit"]
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) training steps."""

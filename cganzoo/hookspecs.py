@@ -21,6 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 # The casts keep the decorated function's own type, which pluggy's markers would otherwise widen to Any.
 hookspec = cast("Callable[[F], F]", pluggy.HookspecMarker(PROJECT))
 hookimpl = cast("Callable[[F], F]", pluggy.HookimplMarker(PROJECT))
+"""Marks a function as a plugin's implementation of the hook that it is named after."""
 
 
 @hookspec
