@@ -76,9 +76,9 @@ class Metric(ABC):
 
         So the images of an evaluation can be shared among processes: each feeds a metric of its own, and one merges
         them. The outputs are then those of a single metric that was fed all reference images and then all samples:
-        this one's, then those of ``other``. They are equal but for rounding, where an output's ``order_tolerance`` does
-        not say more. Any part may be missing: a metric that was fed nothing changes nothing. The generator is shown to
-        any number of the parts, each time with other noise.
+        this one's, then those of ``other``. They are equal but for rounding, except where options make the metric draw
+        at random among the images, or an output's ``order_tolerance`` says more. Any part may be missing: a metric that
+        was fed nothing changes nothing. The generator is shown to any number of the parts, each time with other noise.
 
         Args:
             other: a metric of the same options and context, before :meth:`compute`. It is not used afterwards, so what

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .conformance import Conformance, Outcome, run
     from .dataset import DatasetConformance
     from .discriminator import DiscriminatorConformance
+    from .evaluated import KnownScores, evaluated_batch
     from .formula import CASES, TOLERANCE, assert_same, random_batch
     from .generator import GeneratorConformance
     from .loss import LossConformance
@@ -33,10 +34,12 @@ __all__ = [
     "DatasetConformance",
     "DiscriminatorConformance",
     "GeneratorConformance",
+    "KnownScores",
     "LossConformance",
     "MetricConformance",
     "Outcome",
     "assert_same",
+    "evaluated_batch",
     "random_batch",
     "run",
 ]
@@ -45,6 +48,7 @@ _HOMES = {
     "conformance": ("Conformance", "Outcome", "run"),
     "dataset": ("DatasetConformance",),
     "discriminator": ("DiscriminatorConformance",),
+    "evaluated": ("KnownScores", "evaluated_batch"),
     "formula": ("CASES", "TOLERANCE", "assert_same", "random_batch"),
     "generator": ("GeneratorConformance",),
     "loss": ("LossConformance",),

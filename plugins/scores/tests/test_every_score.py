@@ -1,9 +1,7 @@
-"""What all scores promise."""
+"""What all scores promise beyond the conformance kit's checks, which are in test_conformance.py."""
 
 from __future__ import annotations
 
-import json
-import warnings
 from typing import Any
 
 import cganzoo_scores
@@ -11,34 +9,14 @@ import pytest
 import torch
 
 from cganzoo.errors import CganzooError
-from cganzoo.metric import Evaluated
 
 SPECS = {spec.name: spec for spec in cganzoo_scores.cganzoo_metrics()}
-ON_SUBSETS: dict[str, dict[str, Any]] = {
-    "inception_score": {"splits": 4},
-    "kid": {"subset_size": 10, "subsets": 5},
-    "prdc": {"max_images": 12, "nearest_k": 3},
-    "nearest_neighbours": {"samples": 20},
-}
-CASES = [*((name, {}) for name in SPECS), *ON_SUBSETS.items()]
 OF_FEATURES = ["fid", "kid", "prdc", "nearest_neighbours", "intra_fid", "intra_class_vendi"]
 OF_CLASSES = ["class_accuracy", "cas", "intra_fid"]
 
 
-def cut(take: Any, batch: Evaluated, *sizes: int) -> list[Evaluated]:
-    return [take(batch, indices) for indices in torch.split(torch.arange(len(batch.features)), list(sizes))]
-
-
 def defined(scores: dict[str, float | None]) -> dict[str, float]:
     return {name: value for name, value in scores.items() if value is not None}
-
-
-@pytest.mark.parametrize("name", SPECS)
-@pytest.mark.parametrize("labelled", [True, False])
-def test_outputs_are_those_declared_and_valid_json(name: str, labelled: bool, score: Any, evaluated: Any) -> None:
-    scores = score(name, evaluated(0, 40), evaluated(1, 30, labelled=labelled))
-    assert set(scores) == {output.name for output in SPECS[name].outputs}
-    assert json.loads(json.dumps(scores, allow_nan=False)) == scores
 
 
 def test_output_names_are_of_one_score_each() -> None:
@@ -49,62 +27,6 @@ def test_output_names_are_of_one_score_each() -> None:
 @pytest.mark.parametrize("name", OF_CLASSES)
 def test_scores_of_classes_are_undefined_where_none_was_asked_for(name: str, score: Any, evaluated: Any) -> None:
     assert not defined(score(name, evaluated(0, 40), evaluated(1, 30, labelled=False)))
-
-
-@pytest.mark.parametrize(("name", "options"), CASES)
-def test_batches_may_be_cut_anywhere(name: str, options: dict[str, Any], score: Any, evaluated: Any, take: Any) -> None:
-    real, samples = evaluated(0, 40, shift=0.5), evaluated(1, 30)
-    whole = score(name, real, samples, **options)
-    parts = score(name, cut(take, real, 1, 22, 17), cut(take, samples, 13, 16, 1), **options)
-    assert defined(parts) == pytest.approx(defined(whole), rel=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("inception_score", {"bootstrap": 0}),
-        ("am_score", {"bootstrap": 0}),
-        ("fid", {}),
-        ("kid", {"subset_size": 30}),
-        ("prdc", {}),
-        ("class_accuracy", {}),
-        ("intra_fid", {}),
-        ("intra_class_vendi", {}),
-    ],
-)
-def test_order_does_not_matter(name: str, options: dict[str, Any], score: Any, evaluated: Any, take: Any) -> None:
-    real, samples = evaluated(0, 30, shift=0.5), evaluated(1, 30)
-    shuffled = torch.randperm(30, generator=torch.Generator().manual_seed(2))
-    expected = score(name, real, samples, **options)
-    scores = score(name, take(real, shuffled), take(samples, shuffled), **options)
-    assert defined(scores) == pytest.approx(defined(expected), rel=1e-9)
-
-
-@pytest.mark.parametrize(("name", "options"), CASES)
-def test_global_randomness_is_left_alone_and_not_used(
-    name: str, options: dict[str, Any], score: Any, evaluated: Any
-) -> None:
-    real, samples = evaluated(0, 40), evaluated(1, 30)
-    torch.manual_seed(0)
-    before = torch.get_rng_state()
-    first = score(name, real, samples, **options)
-    assert torch.equal(torch.get_rng_state(), before)
-    torch.manual_seed(1)
-    assert score(name, real, samples, **options) == first
-
-
-@pytest.mark.parametrize("name", SPECS)
-def test_no_warning_reaches_the_user(name: str, score: Any, evaluated: Any) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        score(name, evaluated(0, 40), evaluated(1, 30))
-
-
-@pytest.mark.parametrize("name", SPECS)
-def test_works_in_inference_mode_where_the_host_scores(name: str, score: Any, evaluated: Any) -> None:
-    outside = score(name, evaluated(0, 40), evaluated(1, 30))
-    with torch.inference_mode():
-        assert score(name, evaluated(0, 40), evaluated(1, 30)) == outside
 
 
 @pytest.mark.parametrize(
