@@ -197,11 +197,12 @@ def heading(node: ast.ClassDef) -> str:
 
 @dataclass(frozen=True)
 class Member:
-    """A public member of a class: its name, its signature, and what it is in one line."""
+    """A public member of a class: its name, its signature, what it is in one line, and whether it may be overridden."""
 
     name: str
     signature: str
     summary: str
+    to_override: bool = False
 
 
 def members(found: Definition, listed: Iterable[str]) -> list[Member]:
@@ -218,12 +219,13 @@ def members(found: Definition, listed: Iterable[str]) -> list[Member]:
     body = found.node.body
     for position, node in enumerate(body):
         if isinstance(node, ast.FunctionDef):
-            doc = first_line(ast.get_docstring(node) or "")
+            doc = ast.get_docstring(node) or ""
             if node.name == "__init__":
                 name = found.node.name
                 collected[name] = Member(name, signature(node, name, method=True), "")
             elif not node.name.startswith("_"):
-                collected[node.name] = Member(node.name, signature(node, node.name, method=True), doc)
+                shown = signature(node, node.name, method=True)
+                collected[node.name] = Member(node.name, shown, first_line(doc), "verride it" in doc)
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
             below = body[position + 1] if position + 1 < len(body) else None
             for name, doc in _defined(node, below):
@@ -241,7 +243,7 @@ def attributes(docstring: str) -> dict[str, str]:
     for line in docstring.splitlines():
         indent = len(line) - len(line.lstrip())
         if line and indent == 0:
-            section = line.lower() in ("attributes:", "class attributes:", "args:")
+            section = bool(re.fullmatch(r"(class attributes.*|attributes|args):", line.lower()))
         elif section and indent == 4:
             head, _, text = line.strip().partition(": ")
             names = head.split(", ")
@@ -312,11 +314,15 @@ def _entry(module: str, name: str, listed: Iterable[str]) -> Iterator[str]:
         inside = members(found, listed)
         rest = [member for member in inside if not member.name.startswith(CHECK)]
         checks = [member for member in inside if member.name.startswith(CHECK)]
+        more = ""
+        if checks and found.node.bases:  # a kind's conformance class: its other methods serve its own checks
+            rest = [member for member in rest if member.to_override or re.match(r"\w+(:| =)", member.signature)]
+            more = ", and those of [`Conformance`](#conformance)"
         if rest:
             yield ""
             yield from (f"- {_told(member.signature, member.summary)}" for member in rest)
         if checks:
-            yield from ("", f"{len(checks)} checks:", "")
+            yield from ("", f"{len(checks)} checks{more}:", "")
             yield from (f"- {_told(member.name.removeprefix(CHECK), member.summary)}" for member in checks)
     elif isinstance(found.node, ast.FunctionDef):
         yield _told(signature(found.node, name), first_line(found.doc))
