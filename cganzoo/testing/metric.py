@@ -84,17 +84,16 @@ class MetricConformance(Conformance):
         """Samples of a generator that is as good as can be, and has not seen the real images."""
         return self.world().draw(self.count, seed=1)
 
-    @cached_property
-    def generator(self) -> Generator:
+    def generator(self, world: World | None = None) -> Generator:
         """A generator, for metrics that look at it; what it makes has nothing to do with the samples."""
+        world = world or self.world()
         with seeded(0):
-            return ToyGenerator(self.num_classes, self.image_size, self.channels).eval()
+            return ToyGenerator(world.num_classes, world.image_size, world.channels).eval()
 
-    @cached_property
-    def noise(self) -> tuple[Tensor, Tensor]:
+    def noise(self, world: World | None = None) -> tuple[Tensor, Tensor]:
         """Noise (N, L) and labels (N,) for it."""
-        z = torch.randn(self.count, self.generator.latent_dim, generator=torch.Generator().manual_seed(0))
-        return z, torch.arange(self.count) % self.num_classes
+        z = torch.randn(self.count, ToyGenerator.latent_dim, generator=torch.Generator().manual_seed(0))
+        return z, torch.arange(self.count) % (world or self.world()).num_classes
 
     def build(self, world: World | None = None, **options: Any) -> Metric:
         """The metric, for a world."""
@@ -114,13 +113,19 @@ class MetricConformance(Conformance):
         return metric
 
     def feed(
-        self, metric: Metric, reference: Sequence[Evaluated], samples: Sequence[Evaluated], generator: bool = True
+        self,
+        metric: Metric,
+        reference: Sequence[Evaluated],
+        samples: Sequence[Evaluated],
+        *,
+        generator: bool = True,
+        world: World | None = None,
     ) -> Metric:
         """Show a metric an evaluation, in the host's order; returns it."""
         for batch in reference:
             metric.update_reference(batch)
         if generator:
-            metric.update_generator(self.generator, *(part.clone() for part in self.noise))
+            metric.update_generator(self.generator(world), *self.noise(world))
         for batch in samples:
             metric.update(batch)
         return metric
@@ -255,7 +260,7 @@ class MetricConformance(Conformance):
         for metric, batch in ((one, self.reference), (two, others)):
             metric.update_reference(batch)
         for metric in (one, two):
-            metric.update_generator(self.generator, *(part.clone() for part in self.noise))
+            metric.update_generator(self.generator(), *self.noise())
         for metric, batch in ((one, self.samples), (two, self.wrong_samples())):
             metric.update(batch)
         told = "fed beside another instance; keep what it is fed in the instance, not in the module or the class"
@@ -272,7 +277,7 @@ class MetricConformance(Conformance):
             metric = self.build()
             metric.update_reference(copied(self.reference))
             with torch.inference_mode(False), torch.enable_grad():  # as the host calls it
-                metric.update_generator(self.generator, *(part.clone() for part in self.noise))
+                metric.update_generator(self.generator(), *self.noise())
             metric.update(copied(self.samples))
             inside = dict(metric.compute())
         self._check_same(inside, outside, "in torch.inference_mode")
@@ -295,14 +300,13 @@ class MetricConformance(Conformance):
         """The generator's weights, mode and gradients are as they were."""
         if type(self.build()).update_generator is Metric.update_generator:
             raise SkipTest("the metric does not look at the generator")
-        with seeded(0):
-            generator = ToyGenerator(self.num_classes, self.image_size, self.channels).eval()
+        generator = self.generator()
         for parameter in list(generator.parameters())[::2]:
             parameter.requires_grad_(False)
         weights = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
         asked = [parameter.requires_grad for parameter in generator.parameters()]
         modes = [module.training for module in generator.modules()]
-        z, labels = (part.clone() for part in self.noise)
+        z, labels = self.noise()
         metric = self.build()
         metric.update_reference(self.reference)
         metric.update_generator(generator, z, labels)
@@ -320,7 +324,7 @@ class MetricConformance(Conformance):
         assert all(parameter.grad is None for parameter in generator.parameters()), (
             "update_generator leaves gradients in the generator's weights; use torch.autograd.grad, not backward"
         )
-        assert torch.equal(z, self.noise[0]), "update_generator changes the noise in place; clone it first"
+        assert torch.equal(z, self.noise()[0]), "update_generator changes the noise in place; clone it first"
 
     def test_unlabelled_samples(self) -> None:
         """Samples of an unconditional generator, which were asked for by no class, are scored or refused."""
@@ -347,11 +351,11 @@ class MetricConformance(Conformance):
     def test_any_number_of_classes(self) -> None:
         """One class, and more classes than a class has images, are scored or refused."""
         for classes in (1, 23):
-            self._check_answer(self.world(num_classes=classes), f"{classes} classes", generator=False)
+            self._check_answer(self.world(num_classes=classes), f"{classes} classes")
 
     def test_gray_images(self) -> None:
         """Images of one channel are scored or refused."""
-        self._check_answer(self.world(channels=1), "images of one channel", generator=False)
+        self._check_answer(self.world(channels=1), "images of one channel")
 
     def test_more_features_than_images(self) -> None:
         """An extractor with more features than there are images is put up with, or refused."""
@@ -406,7 +410,9 @@ class MetricConformance(Conformance):
             batch_size=11,
         )
         samples = [(part.images, part.labels) for part in cut(self.samples, [17])]
-        evaluation = evaluator.evaluate(samples, self.count, sampling={}, generator=self.generator, noise=self.noise)
+        evaluation = evaluator.evaluate(
+            samples, self.count, sampling={}, generator=self.generator(), noise=self.noise()
+        )
         for row in (evaluation.scores, evaluation.real_test, evaluation.real_halves):
             self._check_outputs(row, "in an evaluation")
 
@@ -456,7 +462,7 @@ class MetricConformance(Conformance):
         reference = world.draw(self.count + 4, seed=0)
 
         def answer() -> Mapping[str, float | None]:
-            return self.feed(self.build(world), [reference], given, generator).compute()
+            return self.feed(self.build(world), [reference], given, generator=generator, world=world).compute()
 
         scores = _unless_refused(answer, told)
         if scores is not None:
