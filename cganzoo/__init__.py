@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import API_VERSION, __version__
 
 if TYPE_CHECKING:
-    from .config import AdversarialRule, ArchiveConfig, Config, Scalar, Schedule, at_least
+    from .config import AdversarialRule, ArchiveConfig, Config, Scalar, Schedule, at_least, value_at
     from .evaluate.config import ClassifierConfig
     from .export import load_generator
     from .hookspecs import hookimpl
@@ -50,10 +50,11 @@ __all__ = [
     "at_least",
     "hookimpl",
     "load_generator",
+    "value_at",
 ]
 
 _HOMES = {
-    "config": ("AdversarialRule", "ArchiveConfig", "Config", "Scalar", "Schedule", "at_least"),
+    "config": ("AdversarialRule", "ArchiveConfig", "Config", "Scalar", "Schedule", "at_least", "value_at"),
     "evaluate.config": ("ClassifierConfig",),
     "export": ("load_generator",),
     "hookspecs": ("hookimpl",),
