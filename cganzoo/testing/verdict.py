@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 import sys
 import time
 import warnings
@@ -22,7 +23,7 @@ from cganzoo.hookspecs import PROJECT
 from cganzoo.plugins import ALLOW_LIST, Component, Registry, load_plugins
 from cganzoo.specs import KINDS
 
-from .conformance import CHECK, Conformance, Outcome, checks, run
+from .conformance import Conformance, Outcome, checks, run
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -154,12 +155,9 @@ def _check(component: Component, console: Console, *, quiet: bool) -> Verdict:
     start = time.perf_counter()
     outcomes: list[Outcome] = []
 
-    def doing() -> Text:
-        text = ""
-        if len(outcomes) < len(names):
-            check = names[len(outcomes)]
-            text = f"{len(outcomes) + 1} of {len(names)}: {_plain(getattr(conformance, CHECK + check).__doc__, check)}"
-        return Text(text, "dim", no_wrap=True, overflow="ellipsis")
+    def doing() -> str:
+        done = len(outcomes)
+        return f"{done + 1} of {len(names)}: {names[done].replace('_', ' ')}" if done < len(names) else ""
 
     with _alone(component), redirect_stdout(sys.stderr), console.status(doing()) as status:
         for outcome in run(conformance):
@@ -180,7 +178,8 @@ def _tell(outcome: Outcome, console: Console) -> None:
     what = _plain(outcome.what, outcome.check)
     if outcome.status == "failed":
         _line(console, mark, style, f"{outcome.check}: {what}", style)
-        message = outcome.message if len(outcome.message) <= LONGEST else f"{outcome.message[:LONGEST]} ..."
+        message = re.sub(r"\x1b\[[0-9;]*m", "", outcome.message)  # torch's own colours
+        message = message if len(message) <= LONGEST else f"{message[:LONGEST]} ..."
         for line in filter(str.strip, message.splitlines()):
             _line(console, " " * len(mark), style, line.strip())
     elif outcome.status == "skipped":
