@@ -67,7 +67,7 @@ class Faultless(MetricConformance):
     known_values = (
         KnownScores(
             reference=evaluated_batch(features=[[0, 1], [2, 3]], labels=[0, 1]),
-            samples=evaluated_batch(features=[[4, 1], [4, 3]], labels=[0, 1], logits=[[1, 0], [0, 1]]),
+            samples=evaluated_batch(features=[[4, 2], [4, 2]], labels=[0, 1], logits=[[1, 0], [0, 1]]),
             scores={"mean_distance": 9.0, "mean_slope": None},
         ),
     )
