@@ -73,6 +73,9 @@ def _options(
     debug: Annotated[bool, typer.Option(DEBUG, help="Show the traceback of an error; works anywhere.")] = False,
 ) -> None:
     """Options of every command."""
+    from . import entry_points
+
+    entry_points.forgive()
 
 
 @app.command()

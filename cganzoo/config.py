@@ -5,9 +5,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetJsonSchemaHandler,
+    Tag,
+    model_validator,
+)
+from pydantic_core import CoreSchema
 
 AdversarialRule = Literal["hinge", "logistic", "least_squares", "wasserstein"]
 """How a realness score is trained; the formulas are in :mod:`cganzoo.functional`."""
@@ -116,6 +127,21 @@ Scalar = Annotated[
 """A hyper-parameter that is a number or a :class:`Schedule`."""
 
 
+@dataclass(frozen=True)
+class _AtLeast(AfterValidator):
+    """A lower bound that the JSON Schema of the options tells, too."""
+
+    low: float
+    exclusive: bool
+
+    def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = handler(core_schema)
+        for node in schema.get("oneOf", (schema,)):
+            if node.get("type") == "number":
+                node["exclusiveMinimum" if self.exclusive else "minimum"] = self.low
+        return schema
+
+
 def at_least(low: float, *, exclusive: bool = False) -> AfterValidator:
     """Bound a :data:`Scalar` from below, schedules' end points included: ``Annotated[Scalar, at_least(0)]``."""
 
@@ -127,7 +153,7 @@ def at_least(low: float, *, exclusive: bool = False) -> AfterValidator:
             raise ValueError(f"every value must be {'above' if exclusive else 'at least'} {low:g}")
         return value
 
-    return AfterValidator(check)
+    return _AtLeast(check, low, exclusive)
 
 
 def value_at(scalar: float | Schedule, step: int, total_steps: int) -> float:

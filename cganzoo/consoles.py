@@ -21,7 +21,17 @@ def errors() -> Console:
 
 
 def escaped(text: str) -> str:
-    """Text in which rich sees no markup."""
+    """Text in which rich sees no markup, and a terminal no control code."""
     from rich.markup import escape
 
-    return escape(text)
+    return escape(plain(text))
+
+
+def plain(text: str) -> str:
+    """Text whose control codes are spelt out, so that somebody else's text cannot move the cursor or hide a line."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character == "\n" else character.encode("unicode_escape").decode()
+        for character in text
+    )

@@ -5,62 +5,126 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import consoles
-from .plugins import Registry, load_plugins
-from .plugins import as_json as registry_as_json
+from .probe import Inventory, inspect
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from .plugins import Registry
 
 DEBUG = "--debug"
+WIDEST = 28
+"""Characters of a name in a table; a longer one is cut, so that it leaves room for the others."""
 
 
 def show(name: str | None, *, as_json: bool) -> None:
-    """Print the tables, or the JSON, of every component; or everything about the one called ``name``."""
-    from rich.table import Table
-    from rich.text import Text
+    """Print the tables, or the JSON, of every component; or everything about the one called ``name``.
 
-    registry = load_plugins()
+    Raises:
+        PluginError: nothing has this name.
+    """
+    inventory = inspect(_waiting)
+    if name is not None:
+        from .component_page import only, show_page
+
+        inventory = only(inventory, name)
     if as_json:
-        print(json.dumps(registry_as_json(registry), indent=2))
+        for failure in inventory["failures"]:
+            del failure["traceback"]
+        print(json.dumps(inventory, indent=2))
         return
     console = consoles.output()
-    rows = [(found.name, found.kind, found.provider.distribution) for found in registry.components()]
-    table = Table(box=None, pad_edge=False, expand=True)
-    for heading, cells in zip(("component", "kind", "distribution"), zip(*rows, strict=True), strict=True):
-        width = max(map(len, (heading, *cells)))
-        table.add_column(heading, width=width)  # the summary gives way, not these
-    table.add_column("summary", no_wrap=True, overflow="ellipsis", ratio=1)
-    for (name, *row), component in zip(rows, registry.components(), strict=True):
-        table.add_row(Text(name, "bold"), *row, component.spec.summary)
-    console.print(table)
-    console.print()
-    table = Table(box=None, pad_edge=False)
-    for heading in ("distribution", "version"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("from", overflow="fold")
-    for plugin in registry.plugins:
-        table.add_row(plugin.provider.distribution, plugin.provider.version, _near(plugin.provider.location))
-    console.print(table)
-    for plugin in registry.plugins:
-        if plugin.imported_torch:
-            consoles.errors().print(
-                f"[yellow]note:[/] {consoles.escaped(str(plugin.provider))}: imports torch when it is loaded; "
-                "import it inside build",
-                soft_wrap=True,
-            )
-    tell_failures(registry)
+    if name is not None:
+        show_page(inventory, console)
+    else:
+        _components(inventory, console)
+        _distributions(inventory, console)
+        console.print(f"\ncganzoo {inventory['host']}, plugin API {inventory['api']}", highlight=False)
+    _tell(inventory)
 
 
 def tell_failures(registry: Registry) -> None:
     """A line for each plugin that did not load, on standard error; with ``--debug`` its traceback, too."""
     for failure in registry.failures:
-        consoles.errors().print(f"[red]failed:[/] {consoles.escaped(str(failure))}", highlight=False, soft_wrap=True)
+        _line("[red]failed:[/]", str(failure))
         if DEBUG in sys.argv:
             print(failure.traceback, file=sys.stderr)
 
 
-def _near(location: str) -> str:
+def near(location: str) -> str:
     """A folder as seen from here, where that is shorter."""
     try:
         return str(Path(location).relative_to(Path.cwd()))
-    except ValueError:
+    except (ValueError, OSError):
         return location
+
+
+def _components(inventory: Inventory, console: Console) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    headings = {"component": "component", "kind": "kind", "distribution": "distribution"}
+    table = Table(box=None, pad_edge=False, expand=True)
+    for heading, key in headings.items():
+        width = max(len(heading), *(len(entry[key]) for entry in inventory["components"]))
+        # The summary gives way, not these.
+        table.add_column(heading, width=min(width, WIDEST), no_wrap=True, overflow="ellipsis")
+    table.add_column("summary", no_wrap=True, overflow="ellipsis", ratio=1)
+    for entry in inventory["components"]:
+        cells = [Text(consoles.plain(entry[key])) for key in (*headings.values(), "summary")]
+        cells[0].stylize("bold")
+        table.add_row(*cells)
+    console.print(table)
+    console.print()
+
+
+def _distributions(inventory: Inventory, console: Console) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("distribution", "version", "wants cganzoo"):
+        table.add_column(heading, no_wrap=True, overflow="ellipsis", max_width=WIDEST)
+    table.add_column("load", justify="right", no_wrap=True)
+    table.add_column("from", overflow="fold")
+    unloaded = [{**entry, "seconds": None} for entry in inventory["unloaded"]]
+    for entry in [*inventory["plugins"], *unloaded]:
+        time = "-" if entry["seconds"] is None else f"{1000 * entry['seconds']:.0f} ms"
+        cells = (entry["distribution"], entry["version"], entry["wants_host"], time, near(entry["location"]))
+        table.add_row(*(Text(consoles.plain(cell)) for cell in cells))
+    console.print(table)
+
+
+def _tell(inventory: Inventory) -> None:
+    """On standard error a line for each clash, for each plugin with notes, and for each failure."""
+    for entry in inventory["unloaded"]:
+        _line(
+            "[yellow]not loaded:[/]", f"{entry['distribution']} {entry['version']}: CGANZOO_LOAD_PLUGINS leaves it out"
+        )
+    for clash in inventory["clashes"]:
+        _line(
+            "[yellow]clash:[/]",
+            f'the {clash["what"]} "{clash["name"]}" is in {" and ".join(clash["providers"])}; {clash["advice"]}',
+        )
+    notes: dict[str, list[str]] = {}
+    for entry in inventory["notes"]:
+        notes.setdefault(f"{entry['distribution']} {entry['version']}", []).append(entry["note"])
+    for provider, several in notes.items():
+        _line("[yellow]note:[/]", f"{provider}: {'; '.join(several)}")
+    for failure in inventory["failures"]:
+        _line("[red]failed:[/]", f"{failure['distribution']} {failure['version']}: {failure['reason']}")
+        if DEBUG in sys.argv and failure["traceback"]:
+            print(failure["traceback"], file=sys.stderr)
+
+
+def _line(label: str, text: str) -> None:
+    one_line = consoles.escaped(text).replace("\n", " ")
+    consoles.errors().print(f"{label} {one_line}", highlight=False, soft_wrap=True)
+
+
+def _waiting(what: str) -> None:
+    if sys.stderr.isatty():
+        _line("waiting:", what)

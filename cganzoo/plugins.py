@@ -7,37 +7,44 @@ without a word, and one bad import ends the program.
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import os
 import sys
 import textwrap
 import time
 import traceback
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
-from typing import Any
 
 import pluggy
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from pydantic import ValidationError
 
 from . import hookspecs
 from ._version import __version__
+from .config import parse
 from .discovery import Provider, folder, installed, select, zoo
 from .errors import PluginError
+from .guard import guarded, off_standard_output
 from .hookspecs import PROJECT
 from .specs import KINDS, Spec
 
-__all__ = ["Component", "LoadFailure", "Plugin", "Provider", "Registry", "as_json", "load_plugins"]
+__all__ = ["Component", "LoadFailure", "Plugin", "Provider", "Registry", "load_plugins"]
 
 ALLOW_LIST = "CGANZOO_LOAD_PLUGINS"
 """Environment variable: distributions to load where no recipe says so, separated by commas; empty for none."""
 
 BUILTIN = ("cganzoo.data.builtin",)
 """Modules of the host that implement hooks themselves."""
+
+MOST_COMPONENTS = 100
+"""Of one hook of one plugin."""
+
+HEAVY = frozenset({"PIL", "numpy", "scipy", "sklearn", "timm", "torch", "torchvision"})
+"""Modules that a plugin imports when a component is built, not before: they would make every command slow to start."""
 
 KIND_OF_HOOK = {f"{PROJECT}_{kind}{'es' if kind.endswith('s') else 's'}": kind for kind in KINDS}
 
@@ -49,6 +56,9 @@ class Component:
     kind: str
     spec: Spec
     provider: Provider
+
+    def __str__(self) -> str:
+        return f'the {self.kind} "{self.name}"'
 
     @property
     def name(self) -> str:
@@ -89,6 +99,7 @@ class Plugin:
         seconds: how long it took to import and to call.
         imported_torch: whether loading it imported torch, which makes every command slow to start. Only the first
             such plugin of a process can be told.
+        notes: what else is wrong with it, though it loads.
     """
 
     provider: Provider
@@ -96,6 +107,7 @@ class Plugin:
     failures: tuple[LoadFailure, ...]
     seconds: float
     imported_torch: bool
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,6 +140,8 @@ class Registry:
     def get(self, kind: str, name: str) -> Component:
         """The component that a recipe calls ``name``, or ``distribution/name``.
 
+        A bare name that the host provides means the host's: no plugin can take it away.
+
         Raises:
             PluginError: there is none, or more than one; the sentence says what to write or to install instead.
         """
@@ -140,6 +154,8 @@ class Registry:
         ]
         if not found:
             raise PluginError(self._unknown(kind, distribution, bare))
+        hosted = [component for component in found if component.provider.distribution == PROJECT]
+        found = hosted or found
         if len(found) > 1:
             choices = " or ".join(f'"{component.full_name}"' for component in found)
             raise PluginError(f'more than one distribution provides a {kind} "{name}"; write {choices}')
@@ -187,89 +203,145 @@ def load_plugins(required: Iterable[str] | None = None, *, builtin: Iterable[str
         PluginError: a distribution that is asked for is missing or of another version, or one of ``required`` fails
             in any way. Without ``required`` a failure is recorded in the registry instead.
     """
-    providers = installed()
-    allowed = os.environ.get(ALLOW_LIST)
-    if required is not None:
-        wanted = select(required, providers, "[requires] plugins")
-    elif allowed is not None:
-        wanted = select(filter(None, map(str.strip, allowed.split(","))), providers, ALLOW_LIST)
-    else:
-        wanted = {provider.distribution for provider in providers}
-    hosted = [
-        Provider(
-            distribution=PROJECT, version=__version__, entry_point="builtin", module=module, location=folder(module)
-        )
-        for module in builtin
-    ]
-    manager = pluggy.PluginManager(PROJECT)
-    manager.add_hookspecs(hookspecs)
-    plugins: list[Plugin] = []
-    for provider in [*hosted, *(provider for provider in providers if provider.distribution in wanted)]:
-        taken = {(component.kind, component.full_name) for plugin in plugins for component in plugin.components}
-        plugin = _load(provider, manager, taken)
+    wanted, unloaded = choose(required)
+    hosted = built_in(builtin)
+    loader = Loader()
+    plugins = []
+    for provider in [*hosted, *wanted]:
+        plugin = loader.load(provider)
         if plugin.failures and (required is not None or provider in hosted):
             raise PluginError(str(plugin.failures[0])) from plugin.failures[0].error
         plugins.append(plugin)
-    unloaded = tuple(provider for provider in providers if provider.distribution not in wanted)
     return Registry(tuple(plugins), unloaded)
+
+
+def choose(required: Iterable[str] | None) -> tuple[tuple[Provider, ...], tuple[Provider, ...]]:
+    """Of the installed plugins, those to load and the others; arguments and errors as of :func:`load_plugins`."""
+    providers = installed()
+    allowed = os.environ.get(ALLOW_LIST)
+    if required is not None:
+        names = select(required, providers, "[requires] plugins")
+    elif allowed is not None:
+        names = select(filter(None, map(str.strip, allowed.split(","))), providers, ALLOW_LIST)
+    else:
+        return tuple(providers), ()
+    wanted = tuple(provider for provider in providers if provider.distribution in names)
+    return wanted, tuple(provider for provider in providers if provider.distribution not in names)
+
+
+def built_in(modules: Iterable[str] = BUILTIN) -> tuple[Provider, ...]:
+    """The host as the provider of what its own modules implement."""
+    return tuple(
+        Provider(
+            distribution=PROJECT, version=__version__, entry_point="builtin", module=module, location=folder(module)
+        )
+        for module in modules
+    )
 
 
 class _RuleError(Exception):
     """A plugin breaks a rule of the host's; the text is the reason."""
 
 
-def _load(provider: Provider, manager: pluggy.PluginManager, taken: set[tuple[str, str]]) -> Plugin:
-    """Import one plugin and call its hooks. ``taken``: kind and full name of what is already provided."""
-    components: list[Component] = []
-    failures: list[LoadFailure] = []
+class Loader:
+    """Imports plugins one by one and calls their hooks.
 
-    @contextmanager
-    def recorded(doing: str) -> Iterator[None]:
+    Args:
+        tell: is called with what is about to be done, such as ``"importing cganzoo_x"``.
+        interruptible: whether a KeyboardInterrupt is the user's, and ends the loading.
+    """
+
+    def __init__(self, tell: Callable[[str], None] = lambda doing: None, *, interruptible: bool = True) -> None:
+        self._tell, self._interruptible = tell, interruptible
+        self._taken: set[tuple[str, str]] = set()  # kind and full name of what is already provided
+        self._skipped: dict[str, Provider] = {}  # by module
+        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+
+    def skip(self, provider: Provider) -> None:
+        """Do not load this one, which another process did; another plugin of the same module is still the second."""
+        self._skipped.setdefault(provider.module, provider)
+
+    def load(self, provider: Provider) -> Plugin:
+        """Import one plugin and call its hooks; what it does wrong is in the result."""
+        components: list[Component] = []
+        failures: list[LoadFailure] = []
+
+        @contextmanager
+        def recorded(doing: str) -> Iterator[None]:
+            self._tell(doing)
+            try:
+                yield
+            except BaseException as error:
+                if self._interruptible and isinstance(error, KeyboardInterrupt):
+                    raise
+                failures.append(LoadFailure(provider=provider, reason=_reason(error, doing), error=error))
+
+        had = HEAVY & sys.modules.keys()
+        start = time.perf_counter()
+        hooks: list[tuple[str, pluggy.HookImpl]] = []
+        # Standard output belongs to the command: with --json it must stay JSON.
+        with off_standard_output(), guarded() as changes:
+            with recorded(f"importing {provider.module}"):
+                hooks = self._register(provider)
+            for hook, implementation in hooks:
+                with recorded(hook):
+                    self._collect(provider, hook, implementation, components)
+            for component in list(components):
+                with recorded(f"building the options of {component}"):
+                    try:
+                        check_options(component)
+                    except BaseException:
+                        components.remove(component)
+                        raise
+        heavy = sorted((HEAVY & sys.modules.keys()) - had)
+        if heavy:  # these change a good deal themselves, which would only distract
+            changes = [f"imports {', '.join(heavy)} when it is loaded; import inside build"]
+        return Plugin(
+            provider=provider,
+            components=tuple(components),
+            failures=tuple(failures),
+            seconds=time.perf_counter() - start,
+            imported_torch="torch" in heavy,
+            notes=(*provider.notes, *changes),
+        )
+
+    def _register(self, provider: Provider) -> list[tuple[str, pluggy.HookImpl]]:
+        """Import the plugin and have pluggy check it; its implementations with the names of their hooks."""
+        if provider.problem:
+            raise _RuleError(provider.problem)
+        if not SpecifierSet(provider.wants_host).contains(__version__, prereleases=True):
+            raise _RuleError(f"incompatible: wants {PROJECT}{provider.wants_host}, running {__version__}")
+        if owner := self._skipped.get(provider.module):
+            raise _RuleError(f"{provider.module} is already loaded as {owner.distribution}/{owner.entry_point}")
+        plugin = EntryPoint(provider.entry_point, provider.module, PROJECT).load()
+        # Named by the distribution too, so that an entry-point name that two of them use stands for two plugins.
+        name = f"{provider.distribution}/{provider.entry_point}"
+        if (first := self._manager.get_name(plugin)) is not None:
+            raise _RuleError(f"{provider.module} is already loaded as {first}")
         try:
-            yield
-        except (Exception, SystemExit) as error:
-            failures.append(LoadFailure(provider=provider, reason=_reason(error, doing), error=error))
+            self._manager.register(plugin, name)
+            return _implementations(plugin, self._manager)
+        except BaseException:
+            if self._manager.has_plugin(name):  # pluggy may leave a plugin that it refused half registered
+                self._manager.unregister(name=name)
+            raise
 
-    had_torch = "torch" in sys.modules
-    start = time.perf_counter()
-    hooks: list[tuple[str, pluggy.HookImpl]] = []
-    with redirect_stdout(sys.stderr):  # standard output belongs to the command: with --json it must stay JSON
-        with recorded(f"importing {provider.module}"):
-            hooks = _register(provider, manager)
-        for hook, implementation in hooks:
-            with recorded(hook):
-                for spec in _specs(hook, implementation):
-                    component = Component(kind=KIND_OF_HOOK[hook], spec=spec, provider=provider)
-                    key = (component.kind, component.full_name)
-                    if key in taken:
-                        raise _RuleError(f'{hook} yields the {component.kind} "{component.name}" twice')
-                    taken.add(key)
-                    components.append(component)
-    return Plugin(
-        provider=provider,
-        components=tuple(components),
-        failures=tuple(failures),
-        seconds=time.perf_counter() - start,
-        imported_torch=not had_torch and "torch" in sys.modules,
-    )
-
-
-def _register(provider: Provider, manager: pluggy.PluginManager) -> list[tuple[str, pluggy.HookImpl]]:
-    """Import the plugin and have pluggy check it; its implementations with the names of their hooks."""
-    if not SpecifierSet(provider.wants_host).contains(__version__, prereleases=True):
-        raise _RuleError(f"incompatible: wants {PROJECT}{provider.wants_host}, running {__version__}")
-    plugin = EntryPoint(provider.entry_point, provider.module, PROJECT).load()
-    # Named by the distribution too, so that an entry-point name that two of them use stands for two plugins.
-    name = f"{provider.distribution}/{provider.entry_point}"
-    if (owner := manager.get_name(plugin)) is not None:
-        raise _RuleError(f"{provider.module} is already loaded as {owner}")
-    try:
-        manager.register(plugin, name)
-        return _implementations(plugin, manager)
-    except BaseException:
-        if manager.has_plugin(name):  # pluggy may leave a plugin that it refused half registered
-            manager.unregister(name=name)
-        raise
+    def _collect(
+        self, provider: Provider, hook: str, implementation: pluggy.HookImpl, components: list[Component]
+    ) -> None:
+        """Add what one implementation yields to ``components``; what comes before an error counts."""
+        before = len(components)
+        for spec in _specs(hook, implementation):
+            component = Component(kind=KIND_OF_HOOK[hook], spec=spec, provider=provider)
+            key = (component.kind, component.full_name)
+            if key in self._taken:
+                raise _RuleError(f'{hook} yields the {component.kind} "{component.name}" twice')
+            if len(components) - before == MOST_COMPONENTS:
+                del components[before:]
+                raise _RuleError(f"{hook} does not come to an end: it yields more than {MOST_COMPONENTS} components")
+            self._taken.add(key)
+            components.append(component)
 
 
 def _implementations(plugin: object, manager: pluggy.PluginManager) -> list[tuple[str, pluggy.HookImpl]]:
@@ -290,7 +362,7 @@ def _implementations(plugin: object, manager: pluggy.PluginManager) -> list[tupl
     return [(hook, implementation) for hook, implementation in found if hook in KIND_OF_HOOK]
 
 
-def _specs(hook: str, implementation: pluggy.HookImpl) -> list[Spec]:
+def _specs(hook: str, implementation: pluggy.HookImpl) -> Iterator[Spec]:
     """Call one implementation: directly, not through pluggy, so that each specification is attributed."""
     kind = KINDS[KIND_OF_HOOK[hook]]
     if implementation.wrapper or implementation.hookwrapper:
@@ -298,11 +370,24 @@ def _specs(hook: str, implementation: pluggy.HookImpl) -> list[Spec]:
     yielded = implementation.function()
     if not isinstance(yielded, Iterable):
         raise _RuleError(f"{hook} returns {type(yielded).__name__}; yield each {kind.__name__}")
-    specs = list(yielded)
-    for spec in specs:
+    for spec in yielded:
         if not isinstance(spec, kind):
             raise _RuleError(f"{hook} yields {type(spec).__name__} where {kind.__name__} belongs")
-    return specs
+        yield spec
+
+
+def check_options(component: Component) -> None:
+    """Build what pydantic defers; raise unless the options have a schema and defaults that a recipe could write."""
+    config = component.spec.config
+    config.model_json_schema()
+    defaults = config.model_construct().model_dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
+    try:
+        parse(config, defaults)
+    except ValidationError as error:
+        for wrong in error.errors(include_url=False):
+            if wrong["type"] != "missing":
+                name = ".".join(map(str, wrong["loc"][:1])) or "options"
+                raise _RuleError(f'{component}: the default of "{name}" does not fit: {wrong["msg"]}') from error
 
 
 def _reason(error: BaseException, doing: str) -> str:
@@ -312,34 +397,8 @@ def _reason(error: BaseException, doing: str) -> str:
         return f'{doing} needs the module "{error.name}", which is not installed'
     if isinstance(error, pluggy.PluginValidationError):
         return "; ".join(str(error).splitlines())
-    text = textwrap.shorten(str(error), 300)
+    try:
+        text = textwrap.shorten(str(error), 300)
+    except Exception:  # the plugin's own exception, whose text fails as well
+        text = ""
     return f"{doing} raised {type(error).__name__}" + (f": {text}" if text else "")
-
-
-def as_json(registry: Registry) -> dict[str, Any]:
-    """What ``cganzoo plugins --json`` prints."""
-    return {
-        "components": [
-            {
-                "component": component.name,
-                "kind": component.kind,
-                "distribution": component.provider.distribution,
-                "version": component.provider.version,
-                "location": component.provider.location,
-                "summary": component.spec.summary,
-                "paper": component.spec.paper,
-            }
-            for component in registry.components()
-        ],
-        "plugins": [
-            {
-                **dataclasses.asdict(plugin.provider),
-                "seconds": round(plugin.seconds, 4),
-                "imported_torch": plugin.imported_torch,
-            }
-            for plugin in registry.plugins
-        ],
-        "failures": [
-            {**dataclasses.asdict(failure.provider), "reason": failure.reason} for failure in registry.failures
-        ],
-    }

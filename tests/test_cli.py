@@ -12,6 +12,7 @@ from PIL import Image
 from safetensors import safe_open
 
 import cganzoo
+from cganzoo._version import API_VERSION
 from cganzoo.cli import main
 from cganzoo.errors import RunError
 
@@ -380,7 +381,9 @@ def test_plugins_as_json(cganzoo_command):
     assert found["loss", "amgan"]["distribution"] == "cganzoo-amgan"
     assert set(found["loss", "amgan"]) >= {"version", "location", "summary"}
     assert ("dataset", "folder") in found
-    assert listing["failures"] == []
+    assert listing["failures"] == listing["notes"] == listing["clashes"] == []
+    assert all(plugin["seconds"] > 0 for plugin in listing["plugins"])
+    assert (listing["host"], listing["api"]) == (cganzoo.__version__, API_VERSION)
 
 
 def test_plugins_as_a_table(cganzoo_command):
@@ -388,6 +391,17 @@ def test_plugins_as_a_table(cganzoo_command):
     assert result.code == 0
     assert "acgan_star_plus" in result.out
     assert "cganzoo-contragan" in result.out
+    assert f"cganzoo {cganzoo.__version__}, plugin API {API_VERSION}" in result.out
+    assert result.err == ""
+
+
+def test_one_plugin(cganzoo_command):
+    result = cganzoo_command("plugins", "amgan")
+    assert result.code == 0
+    assert "https://arxiv.org/abs/1703.02000" in result.out
+    result = cganzoo_command("plugins", "amgn")
+    assert result.code == 2
+    assert 'there is no component or distribution "amgn"; did you mean "amgan"' in result.err
 
 
 def test_recipes_are_listed_and_copied(tmp_path: Path, cganzoo_command):
