@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from cganzoo import BuildContext, Conditioning, LossSpec, hookimpl
@@ -10,6 +10,8 @@ from cganzoo import BuildContext, Conditioning, LossSpec, hookimpl
 from .config import ACGANConfig, GANConfig, GANStarConfig
 
 if TYPE_CHECKING:
+    from cganzoo.objective import Reference
+
     from .loss import ACGAN, GAN, ACGANStar, ACGANStarPlus, GANStar
 
 
@@ -53,6 +55,17 @@ def conditioning(config: ACGANConfig) -> Conditioning:
     return "conditional" if config.labeling == "predefined" else "unconditional"
 
 
+def formula(name: str) -> Callable[[GANConfig], Reference]:
+    """See :class:`cganzoo_acgan.reference.Formula`."""
+
+    def load(config: GANConfig) -> Reference:
+        from .reference import Formula
+
+        return Formula(name)
+
+    return load
+
+
 @hookimpl
 def cganzoo_losses() -> Iterable[LossSpec[Any]]:
     """The losses ``gan``, ``gan_star``, ``acgan``, ``acgan_star`` and ``acgan_star_plus``."""
@@ -61,6 +74,7 @@ def cganzoo_losses() -> Iterable[LossSpec[Any]]:
         summary="Real or fake; class labels play no part",
         config=GANConfig,
         build=build_gan,
+        reference=formula("gan"),
         paper="arXiv:1406.2661",
     )
     yield LossSpec(
@@ -68,6 +82,7 @@ def cganzoo_losses() -> Iterable[LossSpec[Any]]:
         summary="GAN whose discriminator also classifies real samples",
         config=GANStarConfig,
         build=build_gan_star,
+        reference=formula("gan_star"),
         paper="arXiv:1703.02000",
     )
     yield LossSpec(
@@ -75,6 +90,7 @@ def cganzoo_losses() -> Iterable[LossSpec[Any]]:
         summary="GAN with an auxiliary classifier, trained on real and fake samples",
         config=ACGANConfig,
         build=build_acgan,
+        reference=formula("acgan"),
         conditioning=conditioning,
         paper="arXiv:1610.09585",
     )
@@ -83,6 +99,7 @@ def cganzoo_losses() -> Iterable[LossSpec[Any]]:
         summary="AC-GAN whose classifier is trained on real samples only",
         config=ACGANConfig,
         build=build_acgan_star,
+        reference=formula("acgan_star"),
         conditioning=conditioning,
         paper="arXiv:1703.02000",
     )
@@ -91,6 +108,7 @@ def cganzoo_losses() -> Iterable[LossSpec[Any]]:
         summary="AC-GAN* whose classifier is also trained to be undecided on fakes",
         config=ACGANConfig,
         build=build_acgan_star_plus,
+        reference=formula("acgan_star_plus"),
         conditioning=conditioning,
         paper="arXiv:1703.02000",
     )

@@ -1,4 +1,4 @@
-"""The AC-GAN family written naively, one sample at a time, under the logistic rule: what the tests compare with."""
+"""The AC-GAN family written naively, one sample at a time: what the tests compare with."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from cganzoo.config import value_at
 from cganzoo.objective import Batch
+from cganzoo.testing.adversarial import naive_fake, naive_generator, naive_real
+
+from .config import ACGANConfig, GANConfig, GANStarConfig
 
 Heads = Mapping[str, Tensor]
 
 
-def probability_real(x: Tensor, heads: Heads) -> Tensor:
-    """D_r(x) of one feature vector (D,)."""
-    logit = (heads["realness.weight"] @ x + heads["realness.bias"])[0]
-    return 1 / (1 + torch.exp(-logit))
+def scores(batch: Batch, heads: Heads) -> list[Tensor]:
+    """The real/fake logit of each sample, whose sigmoid is D_r(x)."""
+    return [(heads["realness.weight"] @ x + heads["realness.bias"])[0] for x in batch.features]
 
 
 def classify(x: Tensor, heads: Heads) -> Tensor:
@@ -37,32 +40,37 @@ def class_fake(heads: Heads, fake: Batch, labeling: str) -> Tensor:
     return torch.stack(losses).mean()
 
 
-def discriminator_loss(
-    name: str, heads: Heads, real: Batch, fake: Batch, class_weight: float = 1.0, labeling: str = "predefined"
-) -> dict[str, Tensor]:
-    """arXiv:1703.02000: eq. 1 (GAN), eq. 8 and 9 (AC-GAN*), section 2.2 (AC-GAN), eq. 20 (AC-GAN*+)."""
-    terms = {
-        "real": torch.stack([-torch.log(probability_real(x, heads)) for x in real.features]).mean(),
-        "fake": torch.stack([-torch.log(1 - probability_real(x, heads)) for x in fake.features]).mean(),
-    }
-    if name != "gan":
-        pairs = zip(real.features, real.labels.tolist(), strict=True)
-        losses = [-torch.log(classify(x, heads)[y]) for x, y in pairs]
-        terms["class_real"] = class_weight * torch.stack(losses).mean()
-    if name == "acgan":
-        terms["class_fake"] = class_weight * class_fake(heads, fake, labeling)
-    if name == "acgan_star_plus":
-        uniform = 1 / len(heads["classifier.bias"])
-        losses = [-(uniform * torch.log(classify(x, heads))).sum() for x in fake.features]
-        terms["undecided"] = class_weight * torch.stack(losses).mean()
-    return terms
+class Formula:
+    """One member of the family, by its name; schedules stand at their start."""
 
+    def __init__(self, name: str) -> None:
+        self.name = name
 
-def generator_loss(
-    name: str, heads: Heads, fake: Batch, class_weight: float = 1.0, labeling: str = "predefined"
-) -> dict[str, Tensor]:
-    """arXiv:1703.02000: -log D_r for all; eq. 6 and 7 add the class term of the AC-GANs."""
-    terms = {"adversarial": torch.stack([-torch.log(probability_real(x, heads)) for x in fake.features]).mean()}
-    if name.startswith("acgan"):
-        terms["class_fake"] = class_weight * class_fake(heads, fake, labeling)
-    return terms
+    def discriminator_loss(self, heads: Heads, real: Batch, fake: Batch, config: GANConfig) -> dict[str, Tensor]:
+        """arXiv:1703.02000: eq. 1 (GAN), eq. 8 and 9 (AC-GAN*), section 2.2 (AC-GAN), eq. 20 (AC-GAN*+)."""
+        terms = {
+            "real": naive_real(config.adversarial, scores(real, heads)),
+            "fake": naive_fake(config.adversarial, scores(fake, heads)),
+        }
+        if isinstance(config, (GANStarConfig, ACGANConfig)):
+            weight = value_at(config.discriminator_class_weight, 0, 1)
+            pairs = zip(real.features, real.labels.tolist(), strict=True)
+            losses = [-torch.log(classify(x, heads)[y]) for x, y in pairs]
+            terms["class_real"] = weight * torch.stack(losses).mean()
+            if self.name == "acgan" and isinstance(config, ACGANConfig):
+                terms["class_fake"] = weight * class_fake(heads, fake, config.labeling)
+            if self.name == "acgan_star_plus":
+                uniform = 1 / len(heads["classifier.bias"])
+                losses = [-(uniform * torch.log(classify(x, heads))).sum() for x in fake.features]
+                terms["undecided"] = weight * torch.stack(losses).mean()
+        return terms
+
+    def generator_loss(
+        self, heads: Heads, fake: Batch, config: GANConfig, real: Batch | None = None
+    ) -> dict[str, Tensor]:
+        """arXiv:1703.02000: -log D_r for all; eq. 6 and 7 add the class term of the AC-GANs."""
+        terms = {"adversarial": naive_generator(config.adversarial, scores(fake, heads))}
+        if isinstance(config, ACGANConfig):
+            weight = value_at(config.generator_class_weight, 0, 1)
+            terms["class_fake"] = weight * class_fake(heads, fake, config.labeling)
+        return terms

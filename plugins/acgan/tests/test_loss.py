@@ -1,4 +1,4 @@
-"""The AC-GAN family against its naive reference, and what it promises."""
+"""The AC-GAN family beyond what the conformance kit asks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from cganzoo import BuildContext
 from cganzoo.config import parse
 from cganzoo.objective import Batch, Terms
-from cganzoo.testing import CASES, assert_same, random_batch
+from cganzoo.testing import assert_same, random_batch
 
 SPECS = {spec.name: spec for spec in cganzoo_losses()}
 
@@ -23,37 +23,6 @@ def make(name: str, classes: int, seed: int = 0, **options: object) -> Any:
     torch.manual_seed(seed)
     context = BuildContext(num_classes=classes, image_size=8, feature_dim=5)
     return SPECS[name].build(parse(SPECS[name].config, options), context).double()
-
-
-@pytest.mark.parametrize(("classes", "size", "seed"), CASES)
-@pytest.mark.parametrize(
-    ("name", "labeling"),
-    [
-        ("gan", None),
-        ("gan_star", None),
-        ("acgan", "predefined"),
-        ("acgan", "dynamic"),
-        ("acgan_star", "predefined"),
-        ("acgan_star", "dynamic"),
-        ("acgan_star_plus", "predefined"),
-        ("acgan_star_plus", "dynamic"),
-    ],
-)
-def test_equals_the_reference(classes: int, size: int, seed: int, name: str, labeling: str | None) -> None:
-    options: dict[str, Any] = {} if labeling is None else {"labeling": labeling, "generator_class_weight": 0.1}
-    if name != "gan":
-        options["discriminator_class_weight"] = 0.7
-    objective = make(name, classes, seed, **options)
-    heads, real, fake = (
-        dict(objective.named_parameters()),
-        random_batch(classes, size, seed),
-        random_batch(classes, size, seed + 9),
-    )
-    chosen = {"labeling": labeling or "predefined"}
-    naive = reference.discriminator_loss(name, heads, real, fake, class_weight=0.7, **chosen)
-    assert_same(objective, objective.discriminator_loss(real, fake), naive, real, fake)
-    naive = reference.generator_loss(name, heads, fake, class_weight=0.1, **chosen)
-    assert_same(objective, objective.generator_loss(fake), naive, fake)
 
 
 def differences(one: Terms, two: Terms) -> dict[str, Tensor]:
@@ -137,7 +106,7 @@ def test_generator_loss_is_a_cross_entropy_of_two_levels() -> None:
     heads = dict(objective.named_parameters())
     losses = []
     for x, y in zip(fake.features, fake.labels, strict=True):
-        d_r = reference.probability_real(x, heads)
+        d_r = objective.score(x[None], y[None])[0].sigmoid()
         levels = torch.cat([d_r * reference.classify(x, heads), 1 - d_r[None]])
         assert levels.sum().item() == pytest.approx(1)
         losses.append(-torch.log(levels[y]))
@@ -154,16 +123,6 @@ def test_dynamic_label_is_the_classifiers_guess(name: str) -> None:
     guessed = Batch(fake.images, guess, fake.features)
     assert_same(objective, objective.generator_loss(fake), objective.generator_loss(guessed), fake)
     assert torch.equal(objective.generator_loss(fake)["class_fake"], predefined.generator_loss(guessed)["class_fake"])
-
-
-@pytest.mark.parametrize("name", SPECS)
-def test_adversarial_rule_is_an_option(name: str) -> None:
-    objective, real, fake = make(name, 4, adversarial="hinge"), random_batch(4, 6, 0), random_batch(4, 6, 1)
-    terms = objective.discriminator_loss(real, fake)
-    real_score, fake_score = objective.score(real.features, real.labels), objective.score(fake.features, fake.labels)
-    torch.testing.assert_close(terms["real"], (1 - real_score).clamp(min=0).mean())
-    torch.testing.assert_close(terms["fake"], (1 + fake_score).clamp(min=0).mean())
-    torch.testing.assert_close(objective.generator_loss(fake)["adversarial"], -fake_score.mean())
 
 
 def test_labels_decide_which_generators_fit() -> None:

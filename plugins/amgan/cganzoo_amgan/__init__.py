@@ -10,6 +10,8 @@ from cganzoo import BuildContext, LossSpec, hookimpl
 from .config import AMGANConfig
 
 if TYPE_CHECKING:
+    from cganzoo.objective import Reference
+
     from .loss import AMGAN
 
 
@@ -20,6 +22,13 @@ def build(config: AMGANConfig, context: BuildContext) -> AMGAN:
     return AMGAN(config, context)
 
 
+def formula(config: AMGANConfig) -> Reference:
+    """See :mod:`cganzoo_amgan.reference`."""
+    from . import reference
+
+    return reference
+
+
 @hookimpl
 def cganzoo_losses() -> Iterable[LossSpec[AMGANConfig]]:
     """The loss ``amgan``."""
@@ -28,6 +37,7 @@ def cganzoo_losses() -> Iterable[LossSpec[AMGANConfig]]:
         summary="Each sample climbs the logit of one real class among K + 1",
         config=AMGANConfig,
         build=build,
+        reference=formula,
         conditioning=lambda config: "conditional" if config.labeling == "predefined" else "unconditional",
         paper="arXiv:1703.02000",
     )

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from cganzoo.objective import Batch
 
+from .config import AMGANConfig
+
 Heads = Mapping[str, Tensor]
 
 
@@ -33,7 +35,7 @@ def v(y: int, like: Tensor) -> Tensor:
     return one_hot
 
 
-def discriminator_loss(heads: Heads, real: Batch, fake: Batch) -> dict[str, Tensor]:
+def discriminator_loss(heads: Heads, real: Batch, fake: Batch, config: AMGANConfig) -> dict[str, Tensor]:
     """Eq. 15: E_data H(v(y), D(x)) + E_G H(v(K + 1), D(x))."""
     on_real, on_fake = [], []
     for x, y in zip(real.features, real.labels.tolist(), strict=True):
@@ -45,12 +47,12 @@ def discriminator_loss(heads: Heads, real: Batch, fake: Batch) -> dict[str, Tens
     return {"real": torch.stack(on_real).mean(), "fake": torch.stack(on_fake).mean()}
 
 
-def generator_loss(heads: Heads, fake: Batch, labeling: str) -> dict[str, Tensor]:
+def generator_loss(heads: Heads, fake: Batch, config: AMGANConfig, real: Batch | None = None) -> dict[str, Tensor]:
     """Eq. 14: E_{(x, y) ~ G} H(v(y), D(x)); under dynamic labeling (section 5.1) y = argmax_{k <= K} D_k(x)."""
     losses = []
     for x, y in zip(fake.features, fake.labels.tolist(), strict=True):
         p = softmax(x, heads)
-        if labeling == "dynamic":
+        if config.labeling == "dynamic":
             y = max(range(len(p) - 1), key=lambda k: p[k].item())
         losses.append(cross_entropy(v(y, p), p))
     return {"activation": torch.stack(losses).mean()}

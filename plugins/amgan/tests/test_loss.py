@@ -1,4 +1,4 @@
-"""AM-GAN against its naive reference, and what it promises."""
+"""AM-GAN beyond what the conformance kit asks."""
 
 from __future__ import annotations
 
@@ -12,27 +12,13 @@ from torch import Tensor
 from cganzoo import BuildContext
 from cganzoo.config import parse
 from cganzoo.objective import Batch
-from cganzoo.testing import CASES, assert_same, random_batch
+from cganzoo.testing import assert_same, random_batch
 
 
 def make(classes: int, seed: int = 0, **options: object) -> AMGAN:
     torch.manual_seed(seed)
     context = BuildContext(num_classes=classes, image_size=8, feature_dim=5)
     return build(parse(AMGANConfig, options), context).double()
-
-
-@pytest.mark.parametrize(("classes", "size", "seed"), CASES)
-@pytest.mark.parametrize("labeling", ["predefined", "dynamic"])
-def test_equals_the_reference(classes: int, size: int, seed: int, labeling: str) -> None:
-    objective = make(classes, seed, labeling=labeling)
-    heads, real, fake = (
-        dict(objective.named_parameters()),
-        random_batch(classes, size, seed),
-        random_batch(classes, size, seed + 9),
-    )
-    naive = reference.discriminator_loss(heads, real, fake)
-    assert_same(objective, objective.discriminator_loss(real, fake), naive, real, fake)
-    assert_same(objective, objective.generator_loss(fake), reference.generator_loss(heads, fake, labeling), fake)
 
 
 def test_generator_gradient_in_the_logits() -> None:

@@ -10,6 +10,8 @@ from cganzoo import BuildContext, LossSpec, hookimpl
 from .config import ContraGANConfig
 
 if TYPE_CHECKING:
+    from cganzoo.objective import Reference
+
     from .loss import ContraGAN
 
 
@@ -20,6 +22,13 @@ def build(config: ContraGANConfig, context: BuildContext) -> ContraGAN:
     return ContraGAN(config, context)
 
 
+def formula(config: ContraGANConfig) -> Reference:
+    """See :mod:`cganzoo_contragan.reference`."""
+    from . import reference
+
+    return reference
+
+
 @hookimpl
 def cganzoo_losses() -> Iterable[LossSpec[ContraGANConfig]]:
     """The loss ``contragan``."""
@@ -28,6 +37,7 @@ def cganzoo_losses() -> Iterable[LossSpec[ContraGANConfig]]:
         summary="Real or fake, and a conditional contrastive loss (2C) between samples and class proxies",
         config=ContraGANConfig,
         build=build,
+        reference=formula,
         conditioning=lambda config: "conditional",
         paper="arXiv:2006.12681",
     )

@@ -1,4 +1,4 @@
-"""ContraGAN written naively, one pair at a time, under the hinge rule: what the tests compare with."""
+"""ContraGAN written naively, one pair at a time: what the tests compare with."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from cganzoo.config import value_at
 from cganzoo.objective import Batch
+from cganzoo.testing.adversarial import naive_fake, naive_generator, naive_real
+
+from .config import ContraGANConfig
 
 Heads = Mapping[str, Tensor]
 
 
-def score(x: Tensor, heads: Heads) -> Tensor:
-    """The real/fake logit of one feature vector (D,)."""
-    return (heads["realness.weight"] @ x + heads["realness.bias"])[0]
+def scores(batch: Batch, heads: Heads) -> list[Tensor]:
+    """The real/fake logit of each sample."""
+    return [(heads["realness.weight"] @ x + heads["realness.bias"])[0] for x in batch.features]
 
 
 def contrastive(batch: Batch, heads: Heads, temperature: float) -> Tensor:
@@ -37,20 +41,20 @@ def contrastive(batch: Batch, heads: Heads, temperature: float) -> Tensor:
     return torch.stack(losses).mean()
 
 
-def discriminator_loss(heads: Heads, real: Batch, fake: Batch, weight: float, temperature: float) -> dict[str, Tensor]:
-    """Hinge, and 2C on real samples."""
-    on_real = [torch.clamp(1 - score(x, heads), min=0) for x in real.features]
-    on_fake = [torch.clamp(1 + score(x, heads), min=0) for x in fake.features]
+def discriminator_loss(heads: Heads, real: Batch, fake: Batch, config: ContraGANConfig) -> dict[str, Tensor]:
+    """The adversarial rule, and 2C on real samples; schedules stand at their start."""
+    weight, temperature = value_at(config.weight, 0, 1), value_at(config.temperature, 0, 1)
     return {
-        "real": torch.stack(on_real).mean(),
-        "fake": torch.stack(on_fake).mean(),
+        "real": naive_real(config.adversarial, scores(real, heads)),
+        "fake": naive_fake(config.adversarial, scores(fake, heads)),
         "contrastive_real": weight * contrastive(real, heads, temperature),
     }
 
 
-def generator_loss(heads: Heads, fake: Batch, weight: float, temperature: float) -> dict[str, Tensor]:
-    """Hinge, and 2C on fakes."""
+def generator_loss(heads: Heads, fake: Batch, config: ContraGANConfig, real: Batch | None = None) -> dict[str, Tensor]:
+    """The adversarial rule, and 2C on fakes; schedules stand at their start."""
+    weight, temperature = value_at(config.weight, 0, 1), value_at(config.temperature, 0, 1)
     return {
-        "adversarial": -torch.stack([score(x, heads) for x in fake.features]).mean(),
+        "adversarial": naive_generator(config.adversarial, scores(fake, heads)),
         "contrastive_fake": weight * contrastive(fake, heads, temperature),
     }

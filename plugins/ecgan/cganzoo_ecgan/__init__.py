@@ -10,6 +10,8 @@ from cganzoo import BuildContext, LossSpec, hookimpl
 from .config import ECGANConfig
 
 if TYPE_CHECKING:
+    from cganzoo.objective import Reference
+
     from .loss import ECGAN
 
 
@@ -20,6 +22,13 @@ def build(config: ECGANConfig, context: BuildContext) -> ECGAN:
     return ContrastiveECGAN(config, context) if config.lambda_c != 0 else ECGAN(config, context)
 
 
+def formula(config: ECGANConfig) -> Reference:
+    """See :mod:`cganzoo_ecgan.reference`."""
+    from . import reference
+
+    return reference
+
+
 @hookimpl
 def cganzoo_losses() -> Iterable[LossSpec[ECGANConfig]]:
     """The loss ``ecgan``."""
@@ -28,6 +37,7 @@ def cganzoo_losses() -> Iterable[LossSpec[ECGANConfig]]:
         summary="One K-class head is score, energy and classifier; variants 0 to UCE",
         config=ECGANConfig,
         build=build,
+        reference=formula,
         conditioning=lambda config: "conditional",
         paper="arXiv:2111.01035",
     )

@@ -1,26 +1,19 @@
-"""ECGAN written naively, one sample at a time, under the hinge rule: what the tests compare with."""
+"""ECGAN written naively, one sample at a time: what the tests compare with."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from cganzoo.config import value_at
 from cganzoo.objective import Batch
+from cganzoo.testing.adversarial import naive_fake, naive_generator, naive_real
+
+from .config import ECGANConfig
 
 Heads = Mapping[str, Tensor]
-
-
-class Weights(NamedTuple):
-    """The paper's scalars, and whether losses (the paper) or logits (the released code) are added."""
-
-    alpha: float
-    lambda_clf: float
-    lambda_c: float
-    temperature: float = 1.0
-    combine: str = "losses"
 
 
 def logits(batch: Batch, heads: Heads) -> list[Tensor]:
@@ -33,15 +26,16 @@ def energy(f: Tensor) -> Tensor:
     return torch.log(torch.exp(f).sum())
 
 
-def scores(batch: Batch, heads: Heads, weights: Weights) -> list[Tensor]:
+def energies(batch: Batch, heads: Heads) -> list[Tensor]:
+    """h(x) of each sample."""
+    return [energy(f) for f in logits(batch, heads)]
+
+
+def scores(batch: Batch, heads: Heads, config: ECGANConfig) -> list[Tensor]:
     """f(x)[y], or the released code's f(x)[y] + alpha h(x)."""
+    alpha = value_at(config.alpha, 0, 1)
     pairs = zip(logits(batch, heads), batch.labels.tolist(), strict=True)
-    return [f[y] + weights.alpha * energy(f) if weights.combine == "logits" else f[y] for f, y in pairs]
-
-
-def hinge(values: list[Tensor], sign: int) -> Tensor:
-    """E[max(0, 1 - s)] for real samples (sign 1), E[max(0, 1 + s)] for fakes (sign -1)."""
-    return torch.stack([torch.clamp(1 - sign * value, min=0) for value in values]).mean()
+    return [f[y] + alpha * energy(f) if config.combine == "logits" else f[y] for f, y in pairs]
 
 
 def contrastive(batch: Batch, heads: Heads, temperature: float) -> Tensor:
@@ -62,25 +56,30 @@ def contrastive(batch: Batch, heads: Heads, temperature: float) -> Tensor:
     return torch.stack(losses).mean()
 
 
-def discriminator_loss(heads: Heads, real: Batch, fake: Batch, weights: Weights) -> dict[str, Tensor]:
-    """L_D = L_d1 + alpha L_d2 + lambda_clf L_clf + lambda_c L_C(real), L_d1 and L_d2 through the hinge."""
-    terms = {"real": hinge(scores(real, heads, weights), 1), "fake": hinge(scores(fake, heads, weights), -1)}
-    if weights.combine == "losses":
-        terms["unconditional_real"] = weights.alpha * hinge([energy(f) for f in logits(real, heads)], 1)
-        terms["unconditional_fake"] = weights.alpha * hinge([energy(f) for f in logits(fake, heads)], -1)
+def discriminator_loss(heads: Heads, real: Batch, fake: Batch, config: ECGANConfig) -> dict[str, Tensor]:
+    """L_D = L_d1 + alpha L_d2 + lambda_clf L_clf + lambda_c L_C(real); schedules stand at their start."""
+    rule, alpha, lambda_c = config.adversarial, value_at(config.alpha, 0, 1), value_at(config.lambda_c, 0, 1)
+    terms = {
+        "real": naive_real(rule, scores(real, heads, config)),
+        "fake": naive_fake(rule, scores(fake, heads, config)),
+    }
+    if config.combine == "losses":
+        terms["unconditional_real"] = alpha * naive_real(rule, energies(real, heads))
+        terms["unconditional_fake"] = alpha * naive_fake(rule, energies(fake, heads))
     pairs = zip(logits(real, heads), real.labels.tolist(), strict=True)
     classifier = [-torch.log(torch.exp(f[y]) / torch.exp(f).sum()) for f, y in pairs]
-    terms["class_real"] = weights.lambda_clf * torch.stack(classifier).mean()
-    if weights.lambda_c != 0:
-        terms["contrastive_real"] = weights.lambda_c * contrastive(real, heads, weights.temperature)
+    terms["class_real"] = value_at(config.lambda_clf, 0, 1) * torch.stack(classifier).mean()
+    if lambda_c != 0:
+        terms["contrastive_real"] = lambda_c * contrastive(real, heads, value_at(config.temperature, 0, 1))
     return terms
 
 
-def generator_loss(heads: Heads, fake: Batch, weights: Weights) -> dict[str, Tensor]:
-    """L_G = L_g1 + alpha L_g2 + lambda_c L_C(fake)."""
-    terms = {"adversarial": -torch.stack(scores(fake, heads, weights)).mean()}
-    if weights.combine == "losses":
-        terms["unconditional"] = -weights.alpha * torch.stack([energy(f) for f in logits(fake, heads)]).mean()
-    if weights.lambda_c != 0:
-        terms["contrastive_fake"] = weights.lambda_c * contrastive(fake, heads, weights.temperature)
+def generator_loss(heads: Heads, fake: Batch, config: ECGANConfig, real: Batch | None = None) -> dict[str, Tensor]:
+    """L_G = L_g1 + alpha L_g2 + lambda_c L_C(fake); schedules stand at their start."""
+    rule, alpha, lambda_c = config.adversarial, value_at(config.alpha, 0, 1), value_at(config.lambda_c, 0, 1)
+    terms = {"adversarial": naive_generator(rule, scores(fake, heads, config))}
+    if config.combine == "losses":
+        terms["unconditional"] = alpha * naive_generator(rule, energies(fake, heads))
+    if lambda_c != 0:
+        terms["contrastive_fake"] = lambda_c * contrastive(fake, heads, value_at(config.temperature, 0, 1))
     return terms

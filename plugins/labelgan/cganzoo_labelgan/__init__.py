@@ -10,6 +10,8 @@ from cganzoo import BuildContext, LossSpec, hookimpl
 from .config import LabelGANConfig
 
 if TYPE_CHECKING:
+    from cganzoo.objective import Reference
+
     from .loss import LabelGAN
 
 
@@ -20,6 +22,13 @@ def build(config: LabelGANConfig, context: BuildContext) -> LabelGAN:
     return LabelGAN(config, context)
 
 
+def formula(config: LabelGANConfig) -> Reference:
+    """See :mod:`cganzoo_labelgan.reference`."""
+    from . import reference
+
+    return reference
+
+
 @hookimpl
 def cganzoo_losses() -> Iterable[LossSpec[LabelGANConfig]]:
     """The loss ``labelgan``."""
@@ -28,5 +37,6 @@ def cganzoo_losses() -> Iterable[LossSpec[LabelGANConfig]]:
         summary="K + 1 classes in the discriminator; samples may be of any real class",
         config=LabelGANConfig,
         build=build,
+        reference=formula,
         paper="arXiv:1606.03498",
     )

@@ -1,8 +1,7 @@
-"""LabelGAN against its naive reference, and what it promises."""
+"""LabelGAN beyond what the conformance kit asks."""
 
 from __future__ import annotations
 
-import pytest
 import torch
 from cganzoo_labelgan import build, cganzoo_losses, reference
 from cganzoo_labelgan.config import LabelGANConfig
@@ -11,27 +10,13 @@ from torch import Tensor
 
 from cganzoo import BuildContext
 from cganzoo.config import parse
-from cganzoo.objective import Batch
-from cganzoo.testing import CASES, assert_same, random_batch
+from cganzoo.testing import random_batch
 
 
 def make(classes: int, seed: int = 0, **options: object) -> LabelGAN:
     torch.manual_seed(seed)
     context = BuildContext(num_classes=classes, image_size=8, feature_dim=5)
     return build(parse(LabelGANConfig, options), context).double()
-
-
-@pytest.mark.parametrize(("classes", "size", "seed"), CASES)
-def test_equals_the_reference(classes: int, size: int, seed: int) -> None:
-    objective = make(classes, seed)
-    heads, real, fake = (
-        dict(objective.named_parameters()),
-        random_batch(classes, size, seed),
-        random_batch(classes, size, seed + 9),
-    )
-    naive = reference.discriminator_loss(heads, real, fake)
-    assert_same(objective, objective.discriminator_loss(real, fake), naive, real, fake)
-    assert_same(objective, objective.generator_loss(fake), reference.generator_loss(heads, fake), fake)
 
 
 def test_generator_gradient_in_the_logits() -> None:
@@ -56,13 +41,6 @@ def test_generator_gradient_in_the_features() -> None:
         alpha = torch.cat([p[:-1] / p[:-1].sum(), -torch.ones(1).double()])
         expected = (1 - p[:-1].sum()) * (alpha @ heads["logits.weight"])
         torch.testing.assert_close(pull, expected, rtol=1e-9, atol=1e-9)
-
-
-def test_fake_labels_do_not_matter() -> None:
-    objective, real, fake = make(4), random_batch(4, 6, 0), random_batch(4, 6, 1)
-    others = Batch(fake.images, (fake.labels + 1) % 4, fake.features)
-    assert_same(objective, objective.discriminator_loss(real, fake), objective.discriminator_loss(real, others), fake)
-    assert_same(objective, objective.generator_loss(fake), objective.generator_loss(others), fake)
 
 
 def test_score_is_log_odds_of_real() -> None:

@@ -10,6 +10,8 @@ from cganzoo import BuildContext, LossSpec, hookimpl
 from .config import ProjGANConfig
 
 if TYPE_CHECKING:
+    from cganzoo.objective import Reference
+
     from .loss import ProjGAN
 
 
@@ -20,6 +22,13 @@ def build(config: ProjGANConfig, context: BuildContext) -> ProjGAN:
     return ProjGAN(config, context)
 
 
+def formula(config: ProjGANConfig) -> Reference:
+    """See :mod:`cganzoo_projgan.reference`."""
+    from . import reference
+
+    return reference
+
+
 @hookimpl
 def cganzoo_losses() -> Iterable[LossSpec[ProjGANConfig]]:
     """The loss ``projgan``."""
@@ -28,6 +37,7 @@ def cganzoo_losses() -> Iterable[LossSpec[ProjGANConfig]]:
         summary="The features' projection on the class embedding is part of the score",
         config=ProjGANConfig,
         build=build,
+        reference=formula,
         conditioning=lambda config: "conditional",
         paper="arXiv:1802.05637",
     )

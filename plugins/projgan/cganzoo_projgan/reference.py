@@ -1,13 +1,15 @@
-"""ProjGAN written naively, one sample at a time, under the hinge rule: what the tests compare with."""
+"""ProjGAN written naively, one sample at a time: what the tests compare with."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from cganzoo.objective import Batch
+from cganzoo.testing.adversarial import naive_fake, naive_generator, naive_real
+
+from .config import ProjGANConfig
 
 Heads = Mapping[str, Tensor]
 
@@ -21,13 +23,12 @@ def scores(batch: Batch, heads: Heads) -> list[Tensor]:
     return result
 
 
-def discriminator_loss(heads: Heads, real: Batch, fake: Batch) -> dict[str, Tensor]:
-    """E_data[max(0, 1 - f)] + E_G[max(0, 1 + f)]."""
-    on_real = [torch.clamp(1 - f, min=0) for f in scores(real, heads)]
-    on_fake = [torch.clamp(1 + f, min=0) for f in scores(fake, heads)]
-    return {"real": torch.stack(on_real).mean(), "fake": torch.stack(on_fake).mean()}
+def discriminator_loss(heads: Heads, real: Batch, fake: Batch, config: ProjGANConfig) -> dict[str, Tensor]:
+    """Under the hinge rule: E_data[max(0, 1 - f)] + E_G[max(0, 1 + f)]."""
+    rule = config.adversarial
+    return {"real": naive_real(rule, scores(real, heads)), "fake": naive_fake(rule, scores(fake, heads))}
 
 
-def generator_loss(heads: Heads, fake: Batch) -> dict[str, Tensor]:
-    """-E_G[f]."""
-    return {"adversarial": -torch.stack(scores(fake, heads)).mean()}
+def generator_loss(heads: Heads, fake: Batch, config: ProjGANConfig, real: Batch | None = None) -> dict[str, Tensor]:
+    """Under the hinge rule: -E_G[f]."""
+    return {"adversarial": naive_generator(config.adversarial, scores(fake, heads))}

@@ -1,8 +1,7 @@
-"""ProjGAN against its naive reference, and what it promises."""
+"""ProjGAN beyond what the conformance kit asks."""
 
 from __future__ import annotations
 
-import pytest
 import torch
 from cganzoo_projgan import build, cganzoo_losses, reference
 from cganzoo_projgan.config import ProjGANConfig
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from cganzoo import BuildContext
 from cganzoo.config import parse
-from cganzoo.testing import CASES, assert_same, random_batch
+from cganzoo.testing import random_batch
 
 
 def make(classes: int, seed: int = 0, **options: object) -> ProjGAN:
@@ -20,31 +19,11 @@ def make(classes: int, seed: int = 0, **options: object) -> ProjGAN:
     return build(parse(ProjGANConfig, options), context).double()
 
 
-@pytest.mark.parametrize(("classes", "size", "seed"), CASES)
-def test_equals_the_reference(classes: int, size: int, seed: int) -> None:
-    objective = make(classes, seed)
-    heads, real, fake = (
-        dict(objective.named_parameters()),
-        random_batch(classes, size, seed),
-        random_batch(classes, size, seed + 9),
-    )
-    naive = reference.discriminator_loss(heads, real, fake)
-    assert_same(objective, objective.discriminator_loss(real, fake), naive, real, fake)
-    assert_same(objective, objective.generator_loss(fake), reference.generator_loss(heads, fake), fake)
-
-
 def test_score_is_projection_plus_unconditional_term() -> None:
     objective, fake = make(4), random_batch(4, 6, 0)
     score: Tensor = objective.score(fake.features, fake.labels)
     expected = torch.stack(reference.scores(fake, dict(objective.named_parameters())))
     torch.testing.assert_close(score, expected, rtol=1e-9, atol=1e-9)
-
-
-def test_adversarial_rule_is_an_option() -> None:
-    objective, real, fake = make(4, adversarial="wasserstein"), random_batch(4, 6, 0), random_batch(4, 6, 1)
-    s_real, s_fake = objective.score(real.features, real.labels), objective.score(fake.features, fake.labels)
-    wasserstein = {"real": -s_real.mean(), "fake": s_fake.mean()}
-    assert_same(objective, objective.discriminator_loss(real, fake), wasserstein, real, fake)
 
 
 def test_projection_starts_no_larger_than_the_unconditional_term() -> None:

@@ -10,6 +10,8 @@ from cganzoo import BuildContext, LossSpec, hookimpl
 from .config import ReACGANConfig
 
 if TYPE_CHECKING:
+    from cganzoo.objective import Reference
+
     from .loss import ReACGAN
 
 
@@ -20,6 +22,13 @@ def build(config: ReACGANConfig, context: BuildContext) -> ReACGAN:
     return ReACGAN(config, context)
 
 
+def formula(config: ReACGANConfig) -> Reference:
+    """See :mod:`cganzoo_reacgan.reference`."""
+    from . import reference
+
+    return reference
+
+
 @hookimpl
 def cganzoo_losses() -> Iterable[LossSpec[ReACGANConfig]]:
     """The loss ``reacgan``."""
@@ -28,6 +37,7 @@ def cganzoo_losses() -> Iterable[LossSpec[ReACGANConfig]]:
         summary="Real or fake, and data-to-data cross-entropy (D2D-CE) on the unit hypersphere",
         config=ReACGANConfig,
         build=build,
+        reference=formula,
         conditioning=lambda config: "conditional",
         paper="arXiv:2111.01118",
     )

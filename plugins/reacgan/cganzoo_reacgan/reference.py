@@ -1,4 +1,4 @@
-"""D2D-CE written naively, one pair at a time, and ReACGAN under the hinge rule: what the tests compare with."""
+"""D2D-CE written naively, one pair at a time, and ReACGAN: what the tests compare with."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from cganzoo.config import value_at
 from cganzoo.objective import Batch
+from cganzoo.testing.adversarial import naive_fake, naive_generator, naive_real
+
+from .config import ReACGANConfig
 
 Heads = Mapping[str, Tensor]
 
@@ -45,9 +49,9 @@ def d2d_ce(
     return torch.stack(losses).mean()
 
 
-def score(x: Tensor, heads: Heads) -> Tensor:
-    """The real/fake logit of one feature vector (D,)."""
-    return (heads["realness.weight"] @ x + heads["realness.bias"])[0]
+def scores(batch: Batch, heads: Heads) -> list[Tensor]:
+    """The real/fake logit of each sample."""
+    return [(heads["realness.weight"] @ x + heads["realness.bias"])[0] for x in batch.features]
 
 
 def on_hypersphere(batch: Batch, heads: Heads) -> tuple[Tensor, Tensor, Tensor]:
@@ -58,24 +62,26 @@ def on_hypersphere(batch: Batch, heads: Heads) -> tuple[Tensor, Tensor, Tensor]:
     return torch.stack(unit[0]), torch.stack(unit[1]), batch.labels
 
 
-def discriminator_loss(
-    heads: Heads, real: Batch, fake: Batch, weight: float, m_p: float, m_n: float, temperature: float, form: str
-) -> dict[str, Tensor]:
-    """Hinge, and D2D-CE on real samples."""
-    on_real = [torch.clamp(1 - score(x, heads), min=0) for x in real.features]
-    on_fake = [torch.clamp(1 + score(x, heads), min=0) for x in fake.features]
+def weighted(batch: Batch, heads: Heads, config: ReACGANConfig) -> Tensor:
+    """The D2D-CE term of a batch; schedules stand at their start."""
+    m_p = value_at(config.margin_positive, 0, 1)
+    m_n = 1 - m_p if config.margin_negative is None else value_at(config.margin_negative, 0, 1)
+    loss = d2d_ce(*on_hypersphere(batch, heads), m_p, m_n, value_at(config.temperature, 0, 1), config.form)
+    return value_at(config.weight, 0, 1) * loss
+
+
+def discriminator_loss(heads: Heads, real: Batch, fake: Batch, config: ReACGANConfig) -> dict[str, Tensor]:
+    """The adversarial rule, and D2D-CE on real samples."""
     return {
-        "real": torch.stack(on_real).mean(),
-        "fake": torch.stack(on_fake).mean(),
-        "d2d_ce_real": weight * d2d_ce(*on_hypersphere(real, heads), m_p, m_n, temperature, form),
+        "real": naive_real(config.adversarial, scores(real, heads)),
+        "fake": naive_fake(config.adversarial, scores(fake, heads)),
+        "d2d_ce_real": weighted(real, heads, config),
     }
 
 
-def generator_loss(
-    heads: Heads, fake: Batch, weight: float, m_p: float, m_n: float, temperature: float, form: str
-) -> dict[str, Tensor]:
-    """Hinge, and D2D-CE on fakes."""
+def generator_loss(heads: Heads, fake: Batch, config: ReACGANConfig, real: Batch | None = None) -> dict[str, Tensor]:
+    """The adversarial rule, and D2D-CE on fakes."""
     return {
-        "adversarial": -torch.stack([score(x, heads) for x in fake.features]).mean(),
-        "d2d_ce_fake": weight * d2d_ce(*on_hypersphere(fake, heads), m_p, m_n, temperature, form),
+        "adversarial": naive_generator(config.adversarial, scores(fake, heads)),
+        "d2d_ce_fake": weighted(fake, heads, config),
     }

@@ -1,0 +1,22 @@
+"""What the zoo asks of a loss."""
+
+from __future__ import annotations
+
+from .loss_equals import LossEquals
+from .loss_hidden import LossHidden
+from .loss_players import LossPlayers
+from .loss_promises import LossPromises
+from .loss_training import LossTraining
+from .loss_values import LossValues
+
+
+class LossConformance(LossTraining, LossEquals, LossHidden, LossPromises, LossPlayers, LossValues):
+    """Conformance of a loss; the last base's checks are made first.
+
+    Class attributes:
+        variants: choices of options to check, the defaults being ``{}``; unless given, the defaults and each other
+            choice of each option that has named ones. They go on top of ``options``.
+    """
+
+    kind = "loss"
+    number_of_checks = 37

@@ -1,0 +1,152 @@
+"""The loss is what it says of itself."""
+
+from __future__ import annotations
+
+from unittest import SkipTest
+
+import torch
+
+from .loss_checks import CLASS_COUNTS, PLAYERS, SEEDS, LossChecks, check_close, count_of_classes, each_variant, score_of
+from .loss_trial import CLASSES, SIZE, Trial, gradients, kept, rows, totals, with_labels
+from .variants import schedulable
+
+
+class LossPromises(LossChecks):
+    """Flags, conditioning, schedules and score are true."""
+
+    @each_variant
+    def test_order_of_samples(self, trial: Trial) -> None:
+        """Samples in another order give the same losses, and their gradients in that order."""
+        objective = trial.objective(dtype=torch.float64)
+        real, fake = trial.batches(objective, dtype=torch.float64)
+        order = torch.randperm(SIZE, generator=torch.Generator().manual_seed(1))
+        pairs = objective.relational or objective.fake_labels == "paired"  # real i may belong to fake i
+        orders = (order, order) if pairs else (order, order.flip(0))
+        turned = rows(real, orders[0]), rows(fake, orders[1])
+        with kept(objective):
+            one = totals(objective, real, fake)
+        two = totals(objective, *turned)
+        for method in PLAYERS:
+            check_close(one[method], two[method], f"{method} depends on the order of the samples in their batch")
+            straight = gradients(one[method], [real.features, fake.features])
+            changed = gradients(two[method], [batch.features for batch in turned])
+            for before, after, moved in zip(straight, changed, orders, strict=True):
+                check_close(
+                    before[moved], after, f"{method}: in another order, samples get other gradients than their own"
+                )
+
+    @each_variant
+    def test_relational_is_true(self, trial: Trial) -> None:
+        """A loss that is not ``relational`` is the mean over two halves of its batch."""
+        objective = trial.objective(dtype=torch.float64)
+        if objective.relational:
+            raise SkipTest("the loss says that it compares samples with each other")
+        real, fake = trial.batches(objective, size=8, dtype=torch.float64)
+        with kept(objective):
+            whole = totals(objective, real, fake)
+        halves = []
+        for half in (slice(4), slice(4, 8)):
+            with kept(objective):
+                halves.append(totals(objective, rows(real, half), rows(fake, half)))
+        for method in PLAYERS:
+            mean = (halves[0][method] + halves[1][method]) / 2
+            check_close(
+                whole[method],
+                mean,
+                f"{method} of a batch is not the mean over its two halves: average over the batch, or set "
+                "relational = True if the loss compares samples with each other",
+            )
+
+    @each_variant
+    def test_conditioning_is_true(self, trial: Trial) -> None:
+        """The losses read the fakes' labels where ``conditioning`` is "conditional", and only there."""
+        said = trial.spec.conditioning(trial.config)
+        assert said in ("conditional", "unconditional", "any"), (
+            f'conditioning says {said!r}; it is "conditional", "unconditional" or "any"'
+        )
+        objective = trial.objective(dtype=torch.float64)
+        reads = False
+        for seed in SEEDS:
+            real, fake = trial.batches(objective, seed=seed, dtype=torch.float64)
+            with kept(objective):
+                one = totals(objective, real, fake)
+            with kept(objective):
+                two = totals(objective, real, with_labels(fake, (fake.labels + 1) % CLASSES))
+            reads = reads or any(not torch.equal(one[method], two[method]) for method in PLAYERS)
+        if said == "conditional":
+            assert reads, (
+                'conditioning says "conditional", but fake.labels change neither loss: nothing would teach a generator '
+                'its classes; say "any" if generators without classes do as well'
+            )
+        else:
+            assert not reads, (
+                f'conditioning says "{said}", but fake.labels change the losses, and a generator that is not told its '
+                'classes has none to be held to; say "conditional": conditioning=lambda config: "conditional"'
+            )
+
+    def test_schedules(self) -> None:
+        """Each option that takes a schedule follows it: at every step as if its value were written as a number."""
+        options = schedulable(self.spec.config)
+        if not options:
+            raise SkipTest("no option takes a schedule")
+        for option in options:
+            moved, tried = False, False
+            for trial in self.trials():
+                followed = self._follows(trial, option)
+                tried = tried or followed is not None
+                moved = moved or bool(followed)
+            assert tried, f"option {option} takes a schedule, but refuses every one that was tried"
+            assert moved, (
+                f"option {option} takes a schedule, but the losses do not move with it: self.hold({option}="
+                f"config.{option}) makes self.{option} right at every step"
+            )
+
+    def _follows(self, trial: Trial, option: str) -> bool | None:
+        """Whether the losses move with the option's schedule; ``None`` where no schedule is accepted."""
+        chosen = trial.config.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        usual = getattr(trial.config, option)
+        start = usual if isinstance(usual, float) else 0.5
+        for end in (start / 2, start + 0.5):
+            if end == start:
+                continue
+            try:
+                plans = [{"from": start, "to": end, "steps": 10}, start, (start + end) / 2]
+                scheduled, first, middle = (
+                    Trial(trial.spec, self.config(**{**chosen, option: plan})).objective(dtype=torch.float64)
+                    for plan in plans
+                )
+            except ValueError:
+                continue
+            batches = trial.batches(scheduled, dtype=torch.float64)
+            found = []
+            for step, number in ((0, first), (5, middle)):
+                scheduled.advance(step, 10)
+                found.append(totals(scheduled, *batches))
+                for method, wanted in totals(number, *batches).items():
+                    problem = f"{method} at step {step} of a schedule of {option} is not what its value there gives"
+                    check_close(
+                        found[-1][method], wanted, f"with {trial.told}: {problem}" if trial.told else problem, 1e-6
+                    )
+            return any(not torch.equal(found[0][method], found[1][method]) for method in PLAYERS)
+        return None
+
+    @each_variant
+    def test_score(self, trial: Trial) -> None:
+        """The score, where there is one, is a finite number for each sample, whatever else is in its batch."""
+        objective = trial.objective(dtype=torch.float64)
+        for classes in CLASS_COUNTS:
+            objective = trial.objective(classes, dtype=torch.float64)
+            _, fake = trial.batches(objective, classes, dtype=torch.float64)
+            with kept(objective):
+                score = score_of(objective, fake)
+            if score is None:
+                raise SkipTest("the loss defines no score")
+            assert score.shape == (SIZE,), (
+                f"score gives {tuple(score.shape)} for {SIZE} samples; give one number for each"
+            )
+            assert score.isfinite().all(), f"score is not finite, with {count_of_classes(classes)}"
+            order = torch.tensor([4, 2, 0])
+            with kept(objective):
+                some = score_of(objective, rows(fake, order))
+            assert some is not None
+            check_close(score[order], some, "score of a sample depends on the rest of its batch, or on its place")

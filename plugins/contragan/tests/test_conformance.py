@@ -1,0 +1,9 @@
+"""ContraGAN as the zoo asks it of every loss."""
+
+from __future__ import annotations
+
+from cganzoo.testing import LossConformance
+
+
+class TestContraGAN(LossConformance):
+    name = "cganzoo-contragan/contragan"

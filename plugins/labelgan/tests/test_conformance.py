@@ -1,0 +1,9 @@
+"""LabelGAN as the zoo asks it of every loss."""
+
+from __future__ import annotations
+
+from cganzoo.testing import LossConformance
+
+
+class TestLabelGAN(LossConformance):
+    name = "cganzoo-labelgan/labelgan"

@@ -1,0 +1,9 @@
+"""ReACGAN as the zoo asks it of every loss."""
+
+from __future__ import annotations
+
+from cganzoo.testing import LossConformance
+
+
+class TestReACGAN(LossConformance):
+    name = "cganzoo-reacgan/reacgan"
