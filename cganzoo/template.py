@@ -49,27 +49,6 @@ THINGS = {
 LONGEST = 30
 """Characters of a component's name; so that no line of the templates grows too long."""
 
-TAKEN_CLASSES = {
-    "ArraySource",
-    "Batch",
-    "BuildContext",
-    "Config",
-    "Discriminator",
-    "Evaluated",
-    "Generator",
-    "ImageSource",
-    "Iterable",
-    "Mapping",
-    "Metric",
-    "Objective",
-    "Reference",
-    "Scalar",
-    "Schedule",
-    "Tensor",
-    "Terms",
-}
-"""Names that the templates import, and that the component's class can therefore not have."""
-
 
 @dataclass(frozen=True)
 class Names:
@@ -221,7 +200,7 @@ def named(name: str, kind: str) -> Names:
         raise PluginError(f'"{component}" is a word of Python\'s own; write another name, like "my_{component}"')
     # Capitals are kept: of SoftGAN the class is SoftGAN.
     classname = "".join(word[0].upper() + word[1:] for word in words)
-    if classname in TAKEN_CLASSES or keyword.iskeyword(classname):
+    if classname in _names_in_templates(kind) or keyword.iskeyword(classname):
         classname += kind.capitalize()
     return Names(
         component=component,
@@ -229,6 +208,16 @@ def named(name: str, kind: str) -> Names:
         package=f"{PROJECT}_{component}",
         classname=classname,
     )
+
+
+def _names_in_templates(kind: str) -> set[str]:
+    """What modules of the kind import or define, and the component's class can therefore not be called."""
+    lines = [
+        line
+        for template in (TEMPLATES / kind).rglob(f"*.py{SUFFIX}")
+        for line in re.findall(r"^ *(?:from .* import|class) (.*)", template.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    return {word for line in lines for word in re.findall(r"\w+", line)}
 
 
 def _notes(registry: Registry, kind: str, names: Names) -> tuple[tuple[str, ...], bool]:
