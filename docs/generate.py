@@ -27,6 +27,7 @@ MODULES = {
     "cganzoo.data.source": "what a data set is made of.",
     "cganzoo.errors": "what to raise when the user can mend it: one clear sentence, exit code 2.",
     "cganzoo.testing": "the conformance kit, for a plugin's tests and for `cganzoo plugin check`.",
+    "cganzoo.testing.adversarial": "the rules of `cganzoo.functional` written naively, for references.",
 }
 """The public modules, in the order of the page. What is in no list here is the host's own business."""
 

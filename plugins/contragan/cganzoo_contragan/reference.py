@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from cganzoo.config import value_at
+from cganzoo import value_at
 from cganzoo.objective import Batch
 from cganzoo.testing.adversarial import naive_fake, naive_generator, naive_real
 
