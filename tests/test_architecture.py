@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cganzoo import bundled, recipe
+from cganzoo import bundled
 from cganzoo.plugins import load_plugins
 
 HOST = Path(__file__).parents[1] / "cganzoo"
@@ -55,46 +55,56 @@ def test_checking_a_recipe_imports_no_torch():
     assert ended.returncode == 0, ended.stderr
 
 
-def test_the_contributing_guide_s_loss_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    import torch
-
-    from cganzoo import BuildContext
-    from cganzoo.objective import Batch
-
-    guide = (HOST.parent / "CONTRIBUTING.md").read_text()
-    registration, loss = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
-    toml = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
-    package = tmp_path / "cganzoo_softgan"
-    package.mkdir()
-    (package / "__init__.py").write_text(registration)
-    (package / "loss.py").write_text(loss)
-    monkeypatch.syspath_prepend(tmp_path)
-    import cganzoo_softgan  # type: ignore[import-not-found]
-
-    (spec,) = cganzoo_softgan.cganzoo_losses()
-    objective = spec.build(spec.config(), BuildContext(num_classes=3, image_size=8, feature_dim=4))
-    batch = Batch(torch.zeros(2, 1, 8, 8), torch.tensor([0, 2]), torch.randn(2, 4))
-    assert set(objective.discriminator_loss(batch, batch)) == {"real", "fake", "class"}
-    assert all(term.isfinite() for term in objective.generator_loss(batch).values())
-
-    # Step 5: the bundled recipe with the two changes that the guide names.
-    text = (bundled.folder() / "amgan_digits.toml").read_text().replace("cganzoo-amgan", "cganzoo-softgan")
-    text = re.sub(r"\[loss\]\n.*?\n\n", toml[-1] + "\n", text, flags=re.DOTALL)
-    sections = recipe.loads(text, name="softgan_digits", source="guide").sections
-    assert sections.loss.name == spec.name
-    assert sections.loss.options == {}
-    spec.config(**sections.loss.options)
+ROOT = HOST.parent
+PAGES = sorted(
+    str(path.relative_to(ROOT))
+    for pattern in ("*.md", "docs/*.md", "recipes/*.md", "benchmarks/*.md", "plugins/*/README.md")
+    for path in ROOT.glob(pattern)
+)
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "recipes/README.md", "benchmarks/README.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_a_page_is_finished_and_its_links_lead_somewhere(page: str):
-    path = HOST.parent / page
+    path = ROOT / page
     text = path.read_text()
-    assert "@@" not in text
+    assert "@@" not in re.sub(r"^@@$", "", text, flags=re.MULTILINE)  # a line of its own parts a diff
     assert "not measured yet" not in text
-    for target in re.findall(r"\]\(([^)#]+)", text):
+    for target, heading in re.findall(r"\]\(([^)#]*)(?:#([^)]+))?\)", text):
         if not target.startswith("http"):
-            assert (path.parent / target).exists(), target
+            there = path.parent / target if target else path
+            assert there.exists(), target
+            if heading and there.suffix == ".md":
+                assert heading in anchors(there.read_text()), f"{target}#{heading}"
+
+
+def anchors(text: str) -> set[str]:
+    """GitHub's names of a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_pages_are_there():
+    assert {"README.md", "CONTRIBUTING.md", "docs/write-a-loss.md", "docs/plugin-api.md", "recipes/README.md"} <= set(
+        PAGES
+    )
+    assert len(PAGES) >= 20
+
+
+def test_the_contributing_guide_names_every_module_and_no_other():
+    guide = (ROOT / "CONTRIBUTING.md").read_text()
+    table = re.search(r"^\| file \|.*?\n\n", guide, re.DOTALL | re.MULTILINE)
+    assert table is not None
+    named: set[str] = set()
+    folder = ""
+    for path in re.findall(r"`([\w./-]+)`", "\n".join(row.split("|")[1] for row in table[0].strip().splitlines())):
+        path = path.rstrip("/")
+        folder = path.rpartition("/")[0] or folder  # "`cganzoo/a.py`, `b.py`"
+        place = path if "/" in path else f"{folder}/{path}"
+        assert (ROOT / place).exists(), place
+        named.add(place)
+    modules = {f"cganzoo/{path.name}" for path in HOST.glob("*.py") if not path.name.startswith("_")}
+    folders = {f"cganzoo/{path.parent.name}" for path in HOST.glob("*/*.py")}
+    assert {place for place in named if place.startswith("cganzoo/")} >= modules | folders
 
 
 def test_every_recipe_s_result_is_measured_or_said_not_to_be():
