@@ -12,7 +12,7 @@ from cganzoo.testing import Conformance, KnownScores, MetricConformance, evaluat
 from cganzoo.testing.conformance import checks, run
 
 FOLDER = Path(__file__).parent / "data" / "faulty_plugins" / "metrics"
-CHECKS = 30
+CHECKS = 31
 
 # Every check that asks whether a score is valid finds one that never is.
 ANSWERS = {
@@ -51,6 +51,7 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
     "needs_more_images_than_features": ("more_features_than_images", set()),
     "merges_means": ("merging_gives_the_whole", set()),
     "merges_nothing_badly": ("merging_with_nothing_changes_nothing", set()),
+    "merges_labelled_samples_alone": ("merging_unlabelled_samples", set()),
     "puts_the_generator_into_training": ("generator_is_left_alone", set()),
     "leaves_gradients": ("generator_is_left_alone", set()),
     "needs_gradients": ("inference_mode", {"evaluation"}),
@@ -125,12 +126,12 @@ def test_checks_that_do_not_apply_are_skipped_with_a_reason() -> None:
         name = "averages_averages"
 
     skipped = {outcome.check: outcome.message for outcome in run(Bare) if outcome.status == "skipped"}
+    no_merge = "averages_averages has no merge, so its images cannot be shared among processes"
     assert skipped == {
         "known_values": "no known_values are given",
-        "merging_gives_the_whole": "averages_averages has no merge, so its images cannot be shared among processes",
-        "merging_with_nothing_changes_nothing": (
-            "averages_averages has no merge, so its images cannot be shared among processes"
-        ),
+        "merging_gives_the_whole": no_merge,
+        "merging_with_nothing_changes_nothing": no_merge,
+        "merging_unlabelled_samples": no_merge,
     }
 
 

@@ -29,6 +29,7 @@ OF_THE_CODE = (
     "needs_more_images_than_features",
     "merges_means",
     "merges_nothing_badly",
+    "merges_labelled_samples_alone",
     "puts_the_generator_into_training",
     "leaves_gradients",
     "needs_gradients",

@@ -172,6 +172,20 @@ class merges_nothing_badly(faultless):  # noqa: N801
         self.slopes.merge(other.slopes)
 
 
+class merges_labelled_samples_alone(faultless):  # noqa: N801
+    """Is not defined without labels, and forgets that when merged."""
+
+    defined = True
+
+    def update(self, batch):
+        self.defined = self.defined and batch.labels is not None
+        super().update(batch)
+
+    def compute(self):
+        scores = super().compute()
+        return scores if self.defined else dict.fromkeys(scores)
+
+
 # --- what it reports ------------------------------------------------------------------------------------------------
 
 
