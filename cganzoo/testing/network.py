@@ -405,19 +405,32 @@ class NetworkConformance(Conformance):
         assert output.device.type == "meta", "on another device the output is still on the CPU"
 
     def test_compiles_to_one_graph(self) -> None:
-        """``torch.compile(fullgraph=True)`` finds no graph break, and the compiled network gives the same."""
+        """``torch.compile(fullgraph=True)`` finds no graph break, in training as in use, and gives the same outputs."""
         network = self.used()
         inputs = double(self.inputs(network))
+        state = {name: tensor.clone() for name, tensor in tensors(network).items()}
         torch.compiler.reset()
         compiled = torch.compile(network, fullgraph=True, backend="eager", dynamic=False)
-        with torch.no_grad():
-            try:
-                output = compiled(*inputs)  # type: ignore[no-untyped-call]
-            except Exception as error:
-                raise AssertionError(f"torch.compile(fullgraph=True) stops: {first_lines(error)}") from error
-            finally:
-                torch.compiler.reset()
-            assert same(network(*inputs), output, 1e-9), "compiled, it gives other outputs"
+
+        def output(module: Any, training: bool) -> Tensor:
+            network.train(training).load_state_dict(state, strict=False)  # running averages move in training
+            torch.manual_seed(3)
+            with torch.no_grad():
+                result: Tensor = module(*inputs)
+            return result
+
+        try:
+            for training in (False, True):
+                mode = "training" if training else "evaluation"
+                try:
+                    found = output(compiled, training)
+                except Exception as error:
+                    raise AssertionError(
+                        f"in {mode} mode torch.compile(fullgraph=True) stops: {first_lines(error)}"
+                    ) from error
+                assert same(output(network, training), found, 1e-9), f"compiled, it gives other outputs in {mode} mode"
+        finally:
+            torch.compiler.reset()
 
     def test_two_processes(self) -> None:
         """Two processes that train it together end with the same weights, bit for bit; no parameter is left out."""

@@ -151,7 +151,7 @@ def _check(component: Component, console: Console, *, quiet: bool) -> Verdict:
     names = checks(conformance)
     if not quiet:
         heading = Text.assemble((f"{component.kind} {component.name}", "bold"), (f"  {component.provider}", "dim"))
-        console.print(heading, soft_wrap=True)
+        console.print(heading, soft_wrap=not console.is_terminal)
     start = time.perf_counter()
     outcomes: list[Outcome] = []
 
@@ -168,7 +168,8 @@ def _check(component: Component, console: Console, *, quiet: bool) -> Verdict:
     verdict = Verdict(component, tuple(outcomes), time.perf_counter() - start)
     if not quiet:
         style = "bold green" if verdict.passed else "bold red"
-        console.print(Text.assemble((verdict.summary, style), (f"  {verdict.seconds:.0f} s", "dim")), soft_wrap=True)
+        summary = Text.assemble((verdict.summary, style), (f"  {verdict.seconds:.0f} s", "dim"))
+        console.print(summary, soft_wrap=not console.is_terminal)
     return verdict
 
 

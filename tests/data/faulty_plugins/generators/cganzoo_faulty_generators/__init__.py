@@ -28,6 +28,7 @@ NAMES = (
     "weights_outside_state_dict",
     "tied_weights",
     "graph_break",
+    "graph_break_in_training",
     "float32_only",
     "wants_contiguous",
     "underflows_in_bfloat16",
