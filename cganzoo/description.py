@@ -33,7 +33,7 @@ EXAMPLES = {"number": 1.0, "integer": 1, "boolean": True, "string": "...", "arra
 def describe(component: Component) -> dict[str, Any]:
     """Everything there is to tell of a component; plain, so that another process can print it."""
     spec, provider = component.spec, component.provider
-    schema = spec.config.model_json_schema()
+    schema = component.json_schema
     described: dict[str, Any] = {
         "component": spec.name,
         "full_name": component.full_name,

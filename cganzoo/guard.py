@@ -55,20 +55,23 @@ STATE: Mapping[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
 
 @contextmanager
 def guarded() -> Iterator[list[str]]:
-    """Put back what the block changes of :data:`STATE`; the list that it gives then says what that was."""
-    changed: list[str] = []
+    """Put back what the block changes of :data:`STATE`; the list that it gives says, afterwards, what it did."""
+    notes: list[str] = []
+    changed = []
     before = {what: read() for what, (read, _) in STATE.items()}
     threads = set(threading.enumerate())
     try:
-        yield changed
+        yield notes
     finally:
         for what, (read, restore) in STATE.items():
             with suppress(Exception):  # what cannot be put back must not hide what the block did
                 if read() != before[what]:
-                    changed.append(f"changes {what}, which is put back")
+                    changed.append(what)
                     restore(before[what])
+        if changed:
+            notes.append(f"changes {', '.join(changed)}; this is undone")
         if set(threading.enumerate()) - threads:
-            changed.append("starts a thread that goes on")
+            notes.append("starts a thread that goes on")
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +28,8 @@ def show(name: str | None, *, as_json: bool) -> None:
     Raises:
         PluginError: nothing has this name.
     """
+    # The other process takes a quarter of a second: time enough to import what prints its answer.
+    threading.Thread(target=importlib.import_module, args=("rich.table",)).start()
     inventory = inspect(_waiting)
     if name is not None:
         from .component_page import only, show_page

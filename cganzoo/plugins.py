@@ -8,6 +8,7 @@ without a word, and one bad import ends the program.
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 import sys
 import textwrap
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
+from typing import Any
 
 import pluggy
 from packaging.specifiers import SpecifierSet
@@ -69,6 +71,12 @@ class Component:
     def full_name(self) -> str:
         """What a recipe writes where two distributions share the name: ``distribution/name``."""
         return f"{self.provider.distribution}/{self.spec.name}"
+
+    @functools.cached_property
+    def json_schema(self) -> dict[str, Any]:
+        """JSON Schema of its options, made once: it takes a while."""
+        schema: dict[str, Any] = self.spec.config.model_json_schema()
+        return schema
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,7 +289,7 @@ class Loader:
         start = time.perf_counter()
         hooks: list[tuple[str, pluggy.HookImpl]] = []
         # Standard output belongs to the command: with --json it must stay JSON.
-        with off_standard_output(), guarded() as changes:
+        with off_standard_output(), guarded() as notes:
             with recorded(f"importing {provider.module}"):
                 hooks = self._register(provider)
             for hook, implementation in hooks:
@@ -296,14 +304,14 @@ class Loader:
                         raise
         heavy = sorted((HEAVY & sys.modules.keys()) - had)
         if heavy:  # these change a good deal themselves, which would only distract
-            changes = [f"imports {', '.join(heavy)} when it is loaded; import inside build"]
+            notes = [f"imports {', '.join(heavy)} when it is loaded; import inside build"]
         return Plugin(
             provider=provider,
             components=tuple(components),
             failures=tuple(failures),
             seconds=time.perf_counter() - start,
             imported_torch="torch" in heavy,
-            notes=(*provider.notes, *changes),
+            notes=(*provider.notes, *notes),
         )
 
     def _register(self, provider: Provider) -> list[tuple[str, pluggy.HookImpl]]:
@@ -378,16 +386,17 @@ def _specs(hook: str, implementation: pluggy.HookImpl) -> Iterator[Spec]:
 
 def check_options(component: Component) -> None:
     """Build what pydantic defers; raise unless the options have a schema and defaults that a recipe could write."""
+    assert component.json_schema
     config = component.spec.config
-    config.model_json_schema()
     defaults = config.model_construct().model_dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
     try:
         parse(config, defaults)
     except ValidationError as error:
         for wrong in error.errors(include_url=False):
-            if wrong["type"] != "missing":
-                name = ".".join(map(str, wrong["loc"][:1])) or "options"
-                raise _RuleError(f'{component}: the default of "{name}" does not fit: {wrong["msg"]}') from error
+            # What has no default must be given, and what no single option is to blame for may need some to be given.
+            if wrong["loc"] and wrong["type"] != "missing":
+                reason = f'{component}: the default of "{wrong["loc"][0]}" does not fit: {wrong["msg"]}'
+                raise _RuleError(reason) from error
 
 
 def _reason(error: BaseException, doing: str) -> str:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PATIENCE = 30.0
+PATIENCE = 10.0
 """Seconds that one step of a plugin may take: its import, one of its hooks."""
 
 SLOW = 0.5
@@ -63,7 +63,7 @@ def inspect(waiting: Callable[[str], None] = lambda what: None) -> Inventory:
     before = -1
     while _one_child(finished, inventory, waiting):
         if len(finished) == before:
-            raise PluginError("no plugin can be loaded: the process for it ends at once")
+            raise PluginError("no plugin can be loaded: their process ends between two of them")
         before = len(finished)
     inventory["components"].sort(key=lambda found: (ORDER.index(found["kind"]), found["component"], found["full_name"]))
     inventory["clashes"] = list(_clashes(inventory))
@@ -94,6 +94,10 @@ def _one_child(finished: list[int], inventory: Inventory, waiting: Callable[[str
                 current = None
             elif "end" in line:
                 return bool(line["end"] == "again")
+            elif "died" in line and not providers:
+                output.seek(0)
+                last = output.read().decode(errors="replace").strip().rpartition("\n")[2]
+                raise PluginError("no plugin can be loaded: " + line["died"].format(doing="the start") + f": {last}")
             elif "died" in line and current is not None:
                 provider = providers[current]
                 inventory["plugins"].append({**provider, "seconds": None, "imported_torch": False})

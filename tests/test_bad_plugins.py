@@ -223,24 +223,22 @@ WRITTEN = {
         'prints when the program ends: "bye', 'import atexit\natexit.register(lambda: print("bye"))'
     ),
     "slow": note("s to load", "import time\ntime.sleep(0.6)"),
-    "folder": note("changes the working directory, which is put back", "import os\nos.chdir('/')"),
-    "import_path": note("changes sys.path, which is put back", "import sys\nsys.path.insert(0, '/nowhere')"),
-    "filters": note(
-        "changes the warning filters, which is put back", "import warnings\nwarnings.simplefilter('ignore')"
-    ),
+    "folder": note("changes the working directory; this is undone", "import os\nos.chdir('/')"),
+    "import_path": note("changes sys.path; this is undone", "import sys\nsys.path.insert(0, '/nowhere')"),
+    "filters": note("changes the warning filters; this is undone", "import warnings\nwarnings.simplefilter('ignore')"),
     "log_level": note(
-        "changes the logging of the program, which is put back",
+        "changes the logging of the program; this is undone",
         "import logging\nlogging.basicConfig(level=logging.DEBUG)",
     ),
     "environment": note(
-        "changes the environment, which is put back", "import os\nos.environ['CUDA_VISIBLE_DEVICES'] = '7'"
+        "changes the environment; this is undone", "import os\nos.environ['CUDA_VISIBLE_DEVICES'] = '7'"
     ),
     "standard_output": note(
-        "changes sys.stdout, which is put back; changes sys.stderr, which is put back",
+        "changes sys.stdout, sys.stderr; this is undone",
         "import io, sys\nsys.stdout = sys.stderr = io.StringIO()",
     ),
     "recursion_limit": note(
-        "changes the recursion limit, which is put back", "import sys\nsys.setrecursionlimit(1_000_000)"
+        "changes the recursion limit; this is undone", "import sys\nsys.setrecursionlimit(1_000_000)"
     ),
     "thread": note(
         "starts a thread that goes on",
@@ -524,8 +522,9 @@ def test_a_bad_plugin_that_is_required_is_an_error_of_one_sentence(name: str) ->
 
 
 def test_a_process_that_cannot_start_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "START", "raise SystemExit(1)")
-    with pytest.raises(PluginError, match="no plugin can be loaded: the process for it ends at once"):
+    monkeypatch.setattr(probe, "START", "raise OSError('no room')")
+    sentence = "^no plugin can be loaded: the start ended the process with exit code 1: OSError: no room$"
+    with pytest.raises(PluginError, match=sentence):
         probe.inspect()
 
 

@@ -379,8 +379,27 @@ logging.disable()
     before = [read() for read, _ in guard.STATE.values()]
     (plugin,) = load().plugins
     assert [read() for read, _ in guard.STATE.values()] == before
-    assert plugin.notes == tuple(f"changes {what}, which is put back" for what in guard.STATE)
+    assert plugin.notes == (f"changes {', '.join(guard.STATE)}; this is undone",)
     assert not plugin.failures
+
+
+def test_options_that_cannot_do_without_a_value_are_no_fault(install: Install, tmp_path: Path) -> None:
+    body = """
+from pydantic import model_validator
+class Either(Config):
+    needed: int
+    one: int | None = None
+    other: int | None = None
+    @model_validator(mode="after")
+    def _either(self):
+        if self.one is self.other is None:
+            raise ValueError("give one of them")
+        return self
+"""
+    head, hook = LOSS.format(name="either").split("@hookimpl")
+    hook = hook.replace("config=Config", "config=Either")
+    install(write_plugin(tmp_path / "either", "either", f"{head}{body}\n@hookimpl{hook}"))
+    assert not load().failures
 
 
 def test_what_compiled_code_prints_stays_off_standard_output(
