@@ -100,6 +100,7 @@ def dynamic_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # --- run ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.smoke
 def test_a_run_leaves_a_whole_folder(run: Path):
     names = {path.name for path in run.iterdir()}
     assert {
@@ -256,6 +257,7 @@ def test_evaluating_with_another_extractor_leaves_the_runs_own_in_its_folder(run
     assert (run / "extractor.safetensors").read_bytes() == own
 
 
+@pytest.mark.smoke
 def test_evaluate_prints_only_json_and_the_run_s_own_scores(run: Path, cganzoo_command):
     result = cganzoo_command("evaluate", run, "--json")
     assert result.code == 0
@@ -278,6 +280,7 @@ def test_an_unconditional_generator_has_no_class_accuracy(dynamic_run: Path, cga
     assert scores["am_score"] > 0
 
 
+@pytest.mark.smoke
 def test_sample_writes_a_grid_without_the_data_set(run: Path, tmp_path: Path, cganzoo_command, monkeypatch):
     monkeypatch.setenv("CGANZOO_CACHE", str(tmp_path / "nothing here"))
     monkeypatch.setattr("cganzoo.data.cache.packed", None)
@@ -311,6 +314,7 @@ def test_sample_picks_a_class_of_an_unconditional_generator_by_the_classifier(
     assert len(list((tmp_path / "out").iterdir())) == 4
 
 
+@pytest.mark.smoke
 def test_export_gives_the_same_bytes_and_loads_to_the_same_images(run: Path, tmp_path: Path, cganzoo_command):
     one, two = tmp_path / "one.safetensors", tmp_path / "two.safetensors"
     assert cganzoo_command("export", run, one).code == 0
@@ -375,6 +379,7 @@ def test_nothing_to_score_is_told(tmp_path: Path, cganzoo_command):
 # --- lists ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.smoke
 def test_plugins_as_json(cganzoo_command):
     listing = json.loads(cganzoo_command("plugins", "--json").out)
     found = {(entry["kind"], entry["component"]): entry for entry in listing["components"]}
@@ -386,6 +391,7 @@ def test_plugins_as_json(cganzoo_command):
     assert (listing["host"], listing["api"]) == (cganzoo.__version__, API_VERSION)
 
 
+@pytest.mark.smoke
 def test_plugins_as_a_table(cganzoo_command):
     result = cganzoo_command("plugins")
     assert result.code == 0
@@ -395,6 +401,7 @@ def test_plugins_as_a_table(cganzoo_command):
     assert result.err == ""
 
 
+@pytest.mark.smoke
 def test_one_plugin(cganzoo_command):
     result = cganzoo_command("plugins", "amgan")
     assert result.code == 0
@@ -404,6 +411,7 @@ def test_one_plugin(cganzoo_command):
     assert 'there is no component or distribution "amgn"; did you mean "amgan"' in result.err
 
 
+@pytest.mark.smoke
 def test_recipes_are_listed_and_copied(tmp_path: Path, cganzoo_command):
     listing = cganzoo_command("recipes").out
     assert "amgan_digits" in listing
@@ -415,6 +423,7 @@ def test_recipes_are_listed_and_copied(tmp_path: Path, cganzoo_command):
     assert "exists already" in again.err
 
 
+@pytest.mark.smoke
 def test_schema_is_json(cganzoo_command):
     schema = json.loads(cganzoo_command("schema").out)
     assert {"data", "generator", "discriminator", "loss", "optimizer", "train"} <= set(schema["properties"])

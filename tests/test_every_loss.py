@@ -99,6 +99,7 @@ def run_steps(generator: Generator, trunk: Discriminator, objective: Objective, 
     return d_loss, d_terms, g_loss, g_terms
 
 
+@pytest.mark.smoke
 def test_there_are_losses_and_variants_to_test():
     assert len(LOSSES) >= 11
     assert len(VARIANTS) >= 40
@@ -120,6 +121,7 @@ def test_runs_on_every_trunk(variant, trunk_name: str, num_classes: int, autocas
         assert all(not term.requires_grad for term in terms.values())
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("variant", VARIANTS, ids=IDS)
 def test_each_player_moves_only_its_own_parameters(variant):
     generator, trunk, objective = build_all(variant, "plain", 3)
@@ -162,6 +164,7 @@ def test_a_batch_of_one_is_finite(variant):
     assert loss.isfinite()
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
 def test_state_goes_round(loss: Component):
     first = build_all((loss, {}), "plain", 3)[2]

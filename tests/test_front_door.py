@@ -27,6 +27,7 @@ class Options(Config):
 # --- imports --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.smoke
 def test_the_front_door_and_every_installed_plugin_import_no_torch() -> None:
     code = (
         "import sys\n"
@@ -191,6 +192,7 @@ def test_a_curve_can_wait_before_it_begins():
     assert [counted.at(step, 100) for step in (9, 20, 30, 99)] == [1.0, 0.5, 0.0, 0.0]
 
 
+@pytest.mark.smoke
 def test_every_public_name_is_there() -> None:
     assert set(cganzoo.__all__) == {"API_VERSION", "__version__", *cganzoo._HOME_OF}
     for name in cganzoo.__all__:

@@ -19,6 +19,8 @@ from cganzoo.objective import Batch, Objective
 from cganzoo.plugins import KIND_OF_HOOK, Component, load_plugins
 from cganzoo.specs import KINDS
 
+pytestmark = pytest.mark.smoke
+
 CONTEXT = BuildContext(num_classes=3, image_size=8, image_channels=1, feature_dim=5)
 
 

@@ -72,6 +72,7 @@ def build(resolved: Resolved) -> tuple[Any, Any, Any]:
     return generator, trunk, objective
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("name", NAMES)
 def test_every_recipe_resolves_and_builds(name: str):
     resolved = resolve(recipe.load(name))

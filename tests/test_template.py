@@ -70,6 +70,7 @@ def test_there_is_a_template_for_every_kind():
     assert set(NAMES) == set(KINDS) == set(template.THINGS)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_plugin_is_whole(kind: str, made: dict[str, Created]):
     created = made[kind]
@@ -396,6 +397,7 @@ def test_a_failure_leaves_nothing_half_written(there: bool, tmp_path: Path, monk
 # --- the command ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.smoke
 def test_the_command_says_what_to_do_next(tmp_path: Path):
     """80 columns are enough, and no torch is imported."""
     code = (
