@@ -317,7 +317,7 @@ def _entry(module: str, name: str, listed: Iterable[str]) -> Iterator[str]:
         checks = [member for member in inside if member.name.startswith(CHECK)]
         more = ""
         if checks and found.node.bases:  # a kind's conformance class: its other methods serve its own checks
-            rest = [member for member in rest if member.to_override or re.match(r"\w+(:| =)", member.signature)]
+            rest = [member for member in rest if member.to_override or re.match(r"\w+: ", member.signature)]
             more = ", and those of [`Conformance`](#conformance)"
         if rest:
             yield ""

@@ -85,7 +85,7 @@ class Reader:
         self.environment = {
             **os.environ,
             "PATH": os.pathsep.join([str(shims), str(Path(sys.executable).parent), os.environ["PATH"]]),
-            "PYTHONPATH": str(site),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")])),
             "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
             "COLUMNS": "120",
             "NO_COLOR": "1",
