@@ -165,11 +165,10 @@ class LossEquals(LossChecks):
 
 
 def _reason(error: Exception) -> str:
-    """The lines of dynamo's long message that say what broke where."""
+    """Of dynamo's long message: what broke, and the innermost line of code."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    wanted = ("Explanation:", "Hint:", "File ")
-    told = [line for line in lines[1:] if line.startswith(wanted) or "Explanation" in line]
-    return " ".join([lines[0] if lines else type(error).__name__, *told[:2], *lines[-1:]])[:600]
+    told = [line for line in lines[1:] if line.startswith(("Explanation:", "File "))]
+    return " ".join([*lines[:1], *told[:1], *told[1:][-1:]]) or type(error).__name__
 
 
 def _check_same(

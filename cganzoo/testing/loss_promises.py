@@ -23,13 +23,15 @@ class LossPromises(LossChecks):
         pairs = objective.relational or objective.fake_labels == "paired"  # real i may belong to fake i
         orders = (order, order) if pairs else (order, order.flip(0))
         turned = rows(real, orders[0]), rows(fake, orders[1])
-        with kept(objective):
-            one = totals(objective, real, fake)
-        two = totals(objective, *turned)
+        found = []
+        for batches in ((real, fake), turned):
+            leaves = [batch.features for batch in batches]
+            with kept(objective):
+                both = totals(objective, *batches)
+                found.append({method: (both[method].detach(), gradients(both[method], leaves)) for method in PLAYERS})
         for method in PLAYERS:
-            check_close(one[method], two[method], f"{method} depends on the order of the samples in their batch")
-            straight = gradients(one[method], [real.features, fake.features])
-            changed = gradients(two[method], [batch.features for batch in turned])
+            (one, straight), (two, changed) = (result[method] for result in found)
+            check_close(one, two, f"{method} depends on the order of the samples in their batch")
             for before, after, moved in zip(straight, changed, orders, strict=True):
                 check_close(
                     before[moved], after, f"{method}: in another order, samples get other gradients than their own"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -130,8 +129,9 @@ def losses(objective: Objective, real: Batch, fake: Batch) -> dict[str, Terms]:
 
 
 def totals(objective: Objective, real: Batch, fake: Batch) -> dict[str, Tensor]:
-    """What the two players minimise."""
-    return {method: total(terms) for method, terms in losses(objective, real, fake).items()}
+    """What the two players minimise; should a loss draw random numbers, they are always the same."""
+    with seeded(0):
+        return {method: total(terms) for method, terms in losses(objective, real, fake).items()}
 
 
 def total(terms: Terms) -> Tensor:
@@ -163,16 +163,15 @@ def with_labels(batch: Batch, labels: Tensor) -> Batch:
 
 @contextmanager
 def kept(objective: Objective) -> Iterator[Objective]:
-    """What a checkpoint holds of the loss is put back afterwards: a loss may change that, but nothing else."""
-    named = itertools.chain(objective.named_buffers(), objective.named_parameters())
-    saved = {name: (tensor, tensor.detach().clone()) for name, tensor in named if name in objective.state_dict()}
+    """The buffers that a checkpoint holds are put back afterwards: a loss may change those, but nothing else."""
+    state = objective.state_dict()
+    saved = [(buffer, buffer.clone()) for name, buffer in objective.named_buffers() if name in state]
     try:
         yield objective
     finally:
-        with torch.no_grad():
-            for tensor, value in saved.values():
-                if not torch.equal(tensor, value):
-                    tensor.copy_(value)
+        for buffer, value in saved:
+            if not torch.equal(buffer, value):
+                buffer.copy_(value)
 
 
 def described(options: Mapping[str, Any]) -> str:
