@@ -15,9 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from . import bundled, consoles
+from .clashes import PROJECT
 from .errors import PluginError
 from .listing import near
-from .probe import PROJECT, Inventory
+from .probe import Inventory
 from .toml import tomllib
 
 if TYPE_CHECKING:
