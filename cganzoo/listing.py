@@ -55,7 +55,7 @@ def tell_failures(registry: Registry) -> None:
     for failure in registry.failures:
         _line("[red]failed:[/]", str(failure))
         if DEBUG in sys.argv:
-            print(failure.traceback, file=sys.stderr)
+            print(consoles.plain(failure.traceback), file=sys.stderr)
 
 
 def near(location: str) -> str:
@@ -121,7 +121,7 @@ def _tell(inventory: Inventory) -> None:
     for failure in inventory["failures"]:
         _line("[red]failed:[/]", f"{failure['distribution']} {failure['version']}: {failure['reason']}")
         if DEBUG in sys.argv and failure["traceback"]:
-            print(failure["traceback"], file=sys.stderr)
+            print(consoles.plain(failure["traceback"]), file=sys.stderr)
 
 
 def _line(label: str, text: str) -> None:
