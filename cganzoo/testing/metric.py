@@ -192,8 +192,8 @@ class MetricConformance(Conformance):
             sign = 1 if output.higher_is_better else -1
             told = f'"{output.name}" is {ours:g} for samples of the real distribution and {theirs:g} for collapsed ones'
             assert sign * (ours - theirs) >= 0, (
-                f"{told}, which is better by its higher_is_better; turn that round, or, if it rightly likes samples that "
-                "are all one image, override wrong_samples"
+                f"{told}, which is better by its higher_is_better; turn that round, or, if it rightly likes samples "
+                "that are all one image, override wrong_samples"
             )
             assert output is not self.spec.outputs[0] or ours != theirs, f"{told}: the headline tells nothing"
 
