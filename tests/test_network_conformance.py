@@ -104,6 +104,7 @@ DISCRIMINATORS = {
 
 FAULTLESS = [
     ("generator", "faultless"),
+    ("generator", "starts_at_zero"),
     ("discriminator", "faultless"),
     ("discriminator", "normalized"),
     ("discriminator", "large_and_grey_only"),

@@ -9,6 +9,7 @@ from cganzoo import Config, GeneratorSpec, hookimpl
 
 NAMES = (
     "faultless",
+    "starts_at_zero",
     "ignores_labels",
     "hides_that_it_is_conditional",
     "disagrees_with_its_spec",

@@ -49,6 +49,19 @@ class Faultless(Generator):
         return self.to_image(self.norm(self.hidden(z, labels)).relu()).tanh()
 
 
+class StartsAtZero(Faultless):
+    """Faultless; when it is fresh, all classes are alike and a branch gets no gradient."""
+
+    def __init__(self, context: BuildContext) -> None:
+        super().__init__(context)
+        nn.init.zeros_(self.classes.weight)
+        self.branch = nn.Linear(self.latent_dim, self.latent_dim)
+        self.gain = nn.Parameter(torch.zeros(1))
+
+    def latent(self, z: Tensor, labels: Tensor) -> Tensor:
+        return super().latent(z + self.gain * self.branch(z), labels)
+
+
 # --- labels and noise -----------------------------------------------------------------------------------------------
 
 
