@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -14,6 +12,7 @@ from cganzoo.networks import Discriminator, Generator
 from cganzoo.objective import Objective
 from cganzoo.plugins import Component, load_plugins
 from cganzoo.steps import DiscriminatorStep, GeneratorStep
+from cganzoo.testing.variants import variants
 
 REGISTRY = load_plugins()
 LOSSES = REGISTRY.components("loss")
@@ -56,19 +55,7 @@ def build_generator(loss: Component, config: object, num_classes: int) -> Genera
     )
 
 
-def variants() -> list[tuple[Component, dict[str, object]]]:
-    """Each loss with each of its named options: labelings, forms, adversarial rules, variants."""
-    found = []
-    for loss in LOSSES:
-        found.append((loss, {}))
-        for name, values in loss.spec.config.model_json_schema()["properties"].items():
-            branches = [values, *values.get("anyOf", [])]
-            choices = next((branch["enum"] for branch in branches if "enum" in branch), [])
-            found += [(loss, {name: choice}) for choice in choices if choice != values.get("default")]
-    return found
-
-
-VARIANTS = variants()
+VARIANTS = [(loss, options) for loss in LOSSES for options in variants(loss.spec.config)]
 IDS = [f"{loss.name}{''.join(f'-{k}={v}' for k, v in options.items())}" for loss, options in VARIANTS]
 
 
@@ -119,57 +106,3 @@ def test_runs_on_every_trunk(variant, trunk_name: str, num_classes: int, autocas
         assert loss.isfinite()
         assert torch.allclose(loss, sum(terms.values()))
         assert all(not term.requires_grad for term in terms.values())
-
-
-@pytest.mark.smoke
-@pytest.mark.parametrize("variant", VARIANTS, ids=IDS)
-def test_each_player_moves_only_its_own_parameters(variant):
-    generator, trunk, objective = build_all(variant, "plain", 3)
-    images, labels, z, fake_labels = batch(generator, 3)
-    discriminators = [*trunk.parameters(), *objective.parameters()]
-
-    loss, _ = DiscriminatorStep(generator, trunk, objective)(images, labels, z, fake_labels)
-    loss.backward()
-    assert all(parameter.grad is None for parameter in generator.parameters())
-    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in discriminators)
-
-    for parameter in discriminators:
-        parameter.grad = None
-        parameter.requires_grad_(False)  # as the engine does
-    loss, _ = GeneratorStep(generator, trunk, objective)(z, fake_labels)
-    loss.backward()
-    assert all(parameter.grad is None for parameter in discriminators)
-    grads = [parameter.grad for parameter in generator.parameters()]
-    assert all(grad is not None and grad.isfinite().all() for grad in grads)
-    assert any(grad.abs().sum() > 0 for grad in grads)
-
-
-@pytest.mark.parametrize("variant", VARIANTS, ids=IDS)
-def test_every_step_module_registers_only_what_it_trains(variant):
-    generator, trunk, objective = build_all(variant, "plain", 3)
-    d_names = {id(p) for p in DiscriminatorStep(generator, trunk, objective).parameters()}
-    g_names = {id(p) for p in GeneratorStep(generator, trunk, objective).parameters()}
-    assert d_names == {id(p) for p in itertools.chain(trunk.parameters(), objective.parameters())}
-    assert g_names == {id(p) for p in generator.parameters()}
-
-
-@pytest.mark.parametrize("variant", VARIANTS, ids=IDS)
-def test_a_batch_of_one_is_finite(variant):
-    generator, trunk, objective = build_all(variant, "plain", 3)
-    images, labels, z, fake_labels = batch(generator, 3, size=1)
-    generator.eval()  # batch normalisation has no statistics of one sample
-    loss, _ = DiscriminatorStep(generator, trunk, objective)(images, labels, z, fake_labels)
-    assert loss.isfinite()
-    loss, _ = GeneratorStep(generator, trunk, objective)(z, fake_labels)
-    assert loss.isfinite()
-
-
-@pytest.mark.smoke
-@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
-def test_state_goes_round(loss: Component):
-    first = build_all((loss, {}), "plain", 3)[2]
-    torch.manual_seed(1)
-    second = loss.spec.build(parse(loss.spec.config, {}), context(3, PlainTrunk.feature_dim))
-    second.load_state_dict(first.state_dict())
-    for mine, theirs in zip(first.parameters(), second.parameters(), strict=True):
-        assert torch.equal(mine, theirs)

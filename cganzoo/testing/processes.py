@@ -54,7 +54,7 @@ def _context() -> Any:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["cganzoo.engine", "torch.distributed", "torch.nn.parallel"])
+    context.set_forkserver_preload(["cganzoo.engine", "torch.distributed", "torch.nn.parallel", "torch._dynamo"])
     return context
 
 
