@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
+from packaging.markers import UndefinedComparison
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -244,7 +244,7 @@ def _parsed(requirements: Iterable[str]) -> Iterator[Requirement | str]:
         try:
             requirement = Requirement(text)
             _holds(requirement)  # a marker may be well written and still have no value
-        except (InvalidRequirement, UndefinedComparison, UndefinedEnvironmentName):
+        except (InvalidRequirement, UndefinedComparison):
             yield text
         else:
             yield requirement

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .plugins import Registry
 
 DEBUG = "--debug"
-WIDEST = 28
+WIDEST = 24
 """Characters of a name in a table; a longer one is cut, so that it leaves room for the others."""
 
 

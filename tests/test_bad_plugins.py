@@ -130,7 +130,7 @@ WRITTEN = {
     ),
     "hangs": Bad(
         body="while True:\n    pass",
-        says="importing cganzoo_hangs took longer than 3 s and was stopped",
+        says="importing cganzoo_hangs took longer than 5 s and was stopped",
         fatal=True,
     ),
     "waits_for_input": Bad(body="input()", says="importing cganzoo_waits_for_input raised EOFError", fatal=True),
@@ -194,6 +194,7 @@ WRITTEN = {
     "markup": Bad(
         label="shown", says="A [red]", body=HOOK + "    yield loss('markup', summary='A [red] loss [/]')", kept=True
     ),
+    "very_long": Bad(label="shown", says="A loss", body=HOOK + "    yield loss('very_long' + 80 * 'g')", kept=True),
     "object": Bad(
         label="shown",
         says="A loss",
@@ -280,8 +281,8 @@ WRITTEN = {
     ),
     "invalid_marker": Bad(
         label="note",
-        says="its METADATA requires \"x; nothing == 'a'\", which cannot be read and is ignored",
-        metadata=metadata("Requires-Dist: x; nothing == 'a'\n"),
+        says="its METADATA requires \"x; os_name ~= 'a'\", which cannot be read and is ignored",
+        metadata=metadata("Requires-Dist: x; os_name ~= 'a'\n"),
         kept=True,
     ),
 }
@@ -330,7 +331,7 @@ def inventory(folders: list[str], tmp_path_factory: pytest.TempPathFactory) -> I
     (torch / "torch.py").touch()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", [str(torch), *folders, *sys.path])
-        patch.setattr(probe, "PATIENCE", 3.0)
+        patch.setattr(probe, "PATIENCE", 5.0)
         return probe.inspect()
 
 
@@ -363,7 +364,7 @@ def test_what_is_wrong_is_told_in_one_line(show: Any, name: str) -> None:
     out, err = show()
     distribution = f"cganzoo-{name.replace('_', '-')}"
     if bad.label == "shown":
-        (line,) = [line for line in out.splitlines() if line.startswith(f"{name} ") and distribution in line]
+        (line,) = [line for line in out.splitlines() if line.startswith(name) and distribution in line]
         assert bad.says in line
         return
     about = "" if bad.label == "clash" else rf"{distribution} {re.escape(bad.version)}: .*"
@@ -417,7 +418,7 @@ def test_as_json(show: Any) -> None:
 def test_asking_for_a_bad_one_is_answered_with_what_is_wrong(show: Any) -> None:
     with pytest.raises(PluginError, match=r"^cganzoo-os-exit 1\.0: importing cganzoo_os_exit ended the process"):
         show("cganzoo-os-exit")
-    with pytest.raises(PluginError, match=r"^cganzoo-hangs 1\.0: importing cganzoo_hangs took longer than 3 s"):
+    with pytest.raises(PluginError, match=r"^cganzoo-hangs 1\.0: importing cganzoo_hangs took longer than 5 s"):
         show("hangs")
     out, err = show("cganzoo-stolen-component/good")
     assert 'name = "cganzoo-stolen-component/good"' in out
