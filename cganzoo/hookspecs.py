@@ -32,8 +32,10 @@ def cganzoo_generators() -> Iterable[GeneratorSpec[Any]]:  # type: ignore[empty-
 
         from cganzoo import Config, GeneratorSpec, hookimpl
 
+
         class NoiseConfig(Config):
             pass
+
 
         def build(config, context):
             import torch
@@ -52,10 +54,16 @@ def cganzoo_generators() -> Iterable[GeneratorSpec[Any]]:  # type: ignore[empty-
 
             return Noise()
 
+
         @hookimpl
         def cganzoo_generators():
-            yield GeneratorSpec(name="noise", summary="One linear layer", config=NoiseConfig, build=build,
-                                conditional=lambda config: False)
+            yield GeneratorSpec(
+                name="noise",
+                summary="One linear layer",
+                config=NoiseConfig,
+                build=build,
+                conditional=lambda config: False,
+            )
     """
 
 
@@ -67,8 +75,10 @@ def cganzoo_discriminators() -> Iterable[DiscriminatorSpec[Any]]:  # type: ignor
 
         from cganzoo import Config, DiscriminatorSpec, hookimpl
 
+
         class PixelsConfig(Config):
             pass
+
 
         def build(config, context):
             from cganzoo.networks import Discriminator
@@ -81,10 +91,15 @@ def cganzoo_discriminators() -> Iterable[DiscriminatorSpec[Any]]:  # type: ignor
 
             return Pixels()
 
+
         @hookimpl
         def cganzoo_discriminators():
-            yield DiscriminatorSpec(name="pixels", summary="The pixels are the features", config=PixelsConfig,
-                                    build=build)
+            yield DiscriminatorSpec(
+                name="pixels",
+                summary="The pixels are the features",
+                config=PixelsConfig,
+                build=build,
+            )
     """
 
 
@@ -96,8 +111,10 @@ def cganzoo_losses() -> Iterable[LossSpec[Any]]:  # type: ignore[empty-body]
 
         from cganzoo import Config, LossSpec, hookimpl
 
+
         class CriticConfig(Config):
             pass
+
 
         def build(config, context):
             import torch
@@ -116,6 +133,7 @@ def cganzoo_losses() -> Iterable[LossSpec[Any]]:  # type: ignore[empty-body]
 
             return Critic()
 
+
         @hookimpl
         def cganzoo_losses():
             yield LossSpec(name="critic", summary="A linear critic", config=CriticConfig, build=build)
@@ -130,8 +148,10 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:  # type: ignore[empty-body]
 
         from cganzoo import Config, MetricOutput, MetricSpec, hookimpl
 
+
         class BrightnessConfig(Config):
             pass
+
 
         def build(config, context):
             from cganzoo.metric import Metric
@@ -149,11 +169,17 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:  # type: ignore[empty-body]
 
             return Brightness()
 
+
         @hookimpl
         def cganzoo_metrics():
             output = MetricOutput(name="brightness", summary="Mean pixel value in [-1, 1]")
-            yield MetricSpec(name="brightness", summary="Mean pixel value", config=BrightnessConfig, build=build,
-                             outputs=(output,))
+            yield MetricSpec(
+                name="brightness",
+                summary="Mean pixel value",
+                config=BrightnessConfig,
+                build=build,
+                outputs=(output,),
+            )
     """
 
 
@@ -165,8 +191,10 @@ def cganzoo_datasets() -> Iterable[DatasetSpec[Any]]:  # type: ignore[empty-body
 
         from cganzoo import Config, DatasetSpec, hookimpl
 
+
         class BarsConfig(Config):
             count: int = 100
+
 
         def build(config):
             import numpy as np
@@ -178,8 +206,8 @@ def cganzoo_datasets() -> Iterable[DatasetSpec[Any]]:  # type: ignore[empty-body
             images[labels == 1, :, 3:5] = 255
             return ArraySource({"train": (images, labels)}, class_names=("horizontal", "vertical"))
 
+
         @hookimpl
         def cganzoo_datasets():
-            yield DatasetSpec(name="bars", summary="Horizontal and vertical bars", config=BarsConfig, build=build,
-                              channels=1)
+            yield DatasetSpec(name="bars", summary="Bars of two directions", config=BarsConfig, build=build, channels=1)
     """
