@@ -89,7 +89,7 @@ def test_every_name_on_the_page_exists(generate: ModuleType) -> None:
 
 
 def has(cls: type, member: str) -> bool:
-    annotated = {key for base in cls.__mro__ for key in vars(base).get("__annotations__", ())}
+    annotated = {key for base in cls.__mro__ for key in inspect.get_annotations(base)}
     return member in annotated or hasattr(cls, member) or hasattr(cls, f"test_{member}")
 
 
