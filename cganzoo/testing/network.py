@@ -6,7 +6,7 @@ import copy
 import functools
 import io
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 from unittest import SkipTest
 
@@ -202,22 +202,22 @@ class NetworkConformance(Conformance):
                 assert parameter.grad.abs().max() > 0, f"the gradient of {name} is zero everywhere"
 
     def test_gradients_are_the_slopes(self) -> None:
-        """Gradients are what a small move of all weights and inputs does to the output: none is cut off on its way."""
+        """Gradients are what a small move of weights or inputs does to the output: none is cut off on its way."""
         network = self.used()
         inputs = [
             tensor.requires_grad_() if tensor.is_floating_point() else tensor
             for tensor in double(self.inputs(network, 2))
         ]
-        leaves = [tensor for tensor in (*network.parameters(), *inputs) if tensor.requires_grad]
 
         def value() -> Tensor:
             return projected(network(*inputs))
 
-        told, seen = slopes(value, leaves)
-        assert agree(told, seen), (
-            f"moving the weights and inputs changes the output at the rate {seen:.6g}, but the gradients say "
-            f"{told:.6g}: something on the way is detached, or a backward is wrong"
-        )
+        for moved, leaves in (("weights", network.parameters()), ("inputs", inputs)):
+            told, seen = slopes(value, [tensor for tensor in leaves if tensor.requires_grad])
+            assert agree(told, seen), (
+                f"moving the {moved} changes the output at the rate {seen:.6g}, but the gradients say {told:.6g}: "
+                "something on the way is detached, or a backward is wrong"
+            )
 
     def test_batch_in_training(self) -> None:
         """Outputs and gradients of a batch in training mode are finite in float32."""
@@ -530,8 +530,10 @@ def same(one: Tensor, two: Tensor, tolerance: float) -> bool:
     return bool((one - two).abs().max() <= tolerance * (1e-6 + one.abs().max()))
 
 
-def slopes(value: Callable[[], Tensor], leaves: list[Tensor]) -> tuple[float, float]:
+def slopes(value: Callable[[], Tensor], leaves: Sequence[Tensor]) -> tuple[float, float]:
     """How fast a float64 scalar changes as all ``leaves`` make a random move: by its gradients, and by moving them."""
+    if not leaves:
+        return 0.0, 0.0
     gradients = torch.autograd.grad(value(), leaves, allow_unused=True, materialize_grads=True)
     random = torch.Generator().manual_seed(1)
     # Each leaf moves by its own size, so that a large layer does not drown the others.
@@ -555,7 +557,7 @@ def slopes(value: Callable[[], Tensor], leaves: list[Tensor]) -> tuple[float, fl
 
 def agree(told: float, seen: float) -> bool:
     """Whether two slopes are equal, up to what a difference of float64 numbers can tell."""
-    return abs(told - seen) <= 1e-3 * abs(seen) + 1e-6
+    return abs(told - seen) <= 1e-4 * abs(seen) + 1e-6
 
 
 def positive_int(value: Any) -> bool:
