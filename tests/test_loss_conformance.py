@@ -91,7 +91,6 @@ ALL = set(checks(LossConformance))
 
 
 @pytest.mark.parametrize("name", FAULTS)
-@pytest.mark.filterwarnings("ignore:var.. degrees of freedom")
 def test_a_fault_is_caught_by_the_check_meant_for_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     meant, besides = FAULTS[name]
     quick = ALL - SLOW - {"registering_imports_no_torch", "no_check_is_missing"}  # of the plugin, and of the kit

@@ -90,12 +90,17 @@ class OwnClassOnly(Sound):
         return {**super().generator_loss(fake), "apart": 0.01 * nearest.mean()}
 
 
+def unbiased(features):
+    """Variance over the batch, not a number for a single sample."""
+    return (features - features.mean(0)).square().sum() / (len(features) - 1)
+
+
 @faulty
 class TwoSamplesAtLeast(Sound):
     relational = True
 
     def generator_loss(self, fake, real=None):
-        return {**super().generator_loss(fake), "spread": -0.01 * fake.features.var(0).mean()}
+        return {**super().generator_loss(fake), "spread": -0.01 * unbiased(fake.features)}
 
 
 @faulty
@@ -107,7 +112,7 @@ class FaultyChoice(Sound):
 
     def generator_loss(self, fake, real=None):
         terms = super().generator_loss(fake)
-        return terms if self.spread == "none" else {**terms, "spread": -0.01 * fake.features.var(0).mean()}
+        return terms if self.spread == "none" else {**terms, "spread": -0.01 * unbiased(fake.features)}
 
 
 @faulty
