@@ -26,7 +26,7 @@ from . import bundled, consoles
 from ._version import API_VERSION
 from .errors import PluginError
 from .hookspecs import PROJECT
-from .plugins import Registry, load_plugins
+from .probe import Inventory, inspect
 from .specs import KINDS, NAME
 from .toml import tomllib
 
@@ -110,7 +110,7 @@ def create(
     names = named(name, kind)
     folder = Path(names.distribution) if out is None else out.expanduser()
     _refuse_occupied(folder)
-    notes, qualified = _notes(load_plugins(), kind, names)
+    notes, qualified = _notes(inspect(), kind, names)
     recipe, base = _base_recipe(kind, names)
     files = _rendered(
         kind,
@@ -220,22 +220,25 @@ def _names_in_templates(kind: str) -> set[str]:
     return {word for line in lines for word in re.findall(r"\w+", line)}
 
 
-def _notes(registry: Registry, kind: str, names: Names) -> tuple[tuple[str, ...], bool]:
+def _notes(inventory: Inventory, kind: str, names: Names) -> tuple[tuple[str, ...], bool]:
     """What to say of components that have the name already, and whether one must be written with its distribution."""
     notes = []
-    same = [found for found in registry.components(kind) if found.name == names.component]
-    others = [found.provider for found in same if found.provider.distribution != names.distribution]
+    same = [
+        found for found in inventory["components"] if (found["kind"], found["component"]) == (kind, names.component)
+    ]
+    others = [found for found in same if found["distribution"] != names.distribution]
     if others:
         notes.append(
-            f'{others[0]} has a {kind} "{names.component}", too, so it must be written '
-            f'"{names.distribution}/{names.component}"; another name would be shorter'
+            f'{others[0]["distribution"]} {others[0]["version"]} has a {kind} "{names.component}", too, so it must be '
+            f'written "{names.distribution}/{names.component}"; another name would be shorter'
         )
-    providers = {plugin.provider for plugin in registry.plugins} | set(registry.unloaded)
-    installed = sorted(str(found) for found in providers if found.distribution == names.distribution)
-    if installed:
-        notes.append(
-            f"{installed[0]} is installed already, and installing this one replaces it; or choose another name"
-        )
+    for found in [*inventory["plugins"], *inventory["unloaded"]]:
+        if found["distribution"] == names.distribution:
+            notes.append(
+                f"{found['distribution']} {found['version']} is installed already, and installing this one replaces "
+                "it; or choose another name"
+            )
+            break
     return tuple(notes), bool(others)
 
 

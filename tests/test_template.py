@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -43,6 +45,14 @@ def python(*arguments: str, cwd: Path, **environment: str) -> subprocess.Complet
 
 def files(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _looked_at_once() -> Iterator[None]:
+    """What is installed is looked at once, not for each plugin that is made here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(template, "inspect", functools.cache(template.inspect))
+        yield
 
 
 @pytest.fixture(scope="module")

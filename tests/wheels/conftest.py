@@ -45,9 +45,10 @@ class Fresh:
         self.prefix, self.log = folder / "venv", folder / "opened.txt"
         self.bin = self.prefix / ("Scripts" if os.name == "nt" else "bin")
         subprocess.run([*UV, "venv", "-q", "--offline", "--python", sys.executable, str(self.prefix)], check=True)
-        site = sysconfig.get_path("purelib", "venv", {"base": str(self.prefix), "platbase": str(self.prefix)})
-        (Path(site) / "cganzoo_watch.py").write_text(WATCH.format(root=str(ROOT) + os.sep, log=str(self.log)))
-        (Path(site) / "third_party.pth").write_text(f"import cganzoo_watch\n{third_party}\n")
+        where = [str(self.bin / "python"), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+        site = Path(subprocess.run(where, capture_output=True, text=True, check=True).stdout.strip())
+        (site / "cganzoo_watch.py").write_text(WATCH.format(root=str(ROOT) + os.sep, log=str(self.log)))
+        (site / "third_party.pth").write_text(f"import cganzoo_watch\n{third_party}\n")
         self.environment = {
             name: value
             for name, value in os.environ.items()
