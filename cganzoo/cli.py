@@ -255,10 +255,10 @@ def copy_recipe(
 def schema() -> None:
     """Print the JSON Schema of recipes, with the options of the installed components, for editors."""
     from .listing import tell_failures
-    from .plugins import load_plugins
+    from .probe import load_survivors
     from .schema import recipe_schema
 
-    registry = load_plugins()
+    registry = load_survivors()
     print(json.dumps(recipe_schema(registry), indent=2))
     tell_failures(registry)
 

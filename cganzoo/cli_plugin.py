@@ -30,6 +30,9 @@ def new(
 def check(
     what: Annotated[str, typer.Argument(metavar="NAME", help="Component or distribution, from `cganzoo plugins`.")],
     kind: Annotated[str | None, typer.Option(help="Kind of the component, where two kinds share the name.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One of its options in the checks: width=8.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     bench: Annotated[bool, typer.Option("--bench", help="Time a loss's training step instead.")] = False,
     against: Annotated[
@@ -46,5 +49,5 @@ def check(
         from .testing.bench import show
 
         show(what, against, as_json=as_json)
-    elif not verdict.show(what, kind, as_json=as_json):
+    elif not verdict.show(what, kind, overrides or [], as_json=as_json):
         raise typer.Exit(1)

@@ -20,7 +20,8 @@ from .data.cache import ImageSet, cache_folder, packed
 from .data.download import fetch
 from .data.source import ImageSource
 from .errors import DataError
-from .plugins import load_plugins
+from .plugins import Registry, load_plugins
+from .probe import load_survivors
 from .recipe import Recipe
 from .resolution import Chosen, Resolved, resolve_dataset
 from .specs import Archive, DatasetSpec
@@ -65,8 +66,8 @@ def select(what: str, overrides: Sequence[str] = ()) -> Selection:
         RecipeError: an unknown key, a wrong type or a value out of range.
         PluginError: more than one distribution provides a set of this name; or the recipe's plugins do not load.
     """
-    registry = load_plugins()
-    names = {name for component in registry.components("dataset") for name in (component.name, component.full_name)}
+    registry = _registry(what)
+    names = _names(registry)
     if what in names and what in bundled.names():
         full_name = registry.get("dataset", what).full_name
         raise DataError(f'"{what}" is both a recipe and a data set; write "{what}.toml" or "{full_name}"')
@@ -98,9 +99,19 @@ def named(name: str) -> DatasetSpec[Any]:
     Raises:
         PluginError: there is none, or more than one.
     """
-    spec = load_plugins().get("dataset", name).spec
+    spec = _registry(name).get("dataset", name).spec
     assert isinstance(spec, DatasetSpec)
     return spec
+
+
+def _registry(what: str) -> Registry:
+    """Where to look ``what`` up: a set of the host's, or a recipe that comes with it, needs no plugin."""
+    host = load_plugins([])
+    return host if what in _names(host) or what in bundled.names() else load_survivors()
+
+
+def _names(registry: Registry) -> set[str]:
+    return {name for component in registry.components("dataset") for name in (component.name, component.full_name)}
 
 
 def archive_of(spec: DatasetSpec[Any]) -> Archive | None:

@@ -14,10 +14,11 @@ import sys
 import textwrap
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
+from types import MappingProxyType
 from typing import Any
 
 import pluggy
@@ -198,7 +199,12 @@ class Registry:
         return "; ".join([f'there is no {kind} "{full_name}"', *advice]) + f" {available}"
 
 
-def load_plugins(required: Iterable[str] | None = None, *, builtin: Iterable[str] = BUILTIN) -> Registry:
+def load_plugins(
+    required: Iterable[str] | None = None,
+    *,
+    builtin: Iterable[str] = BUILTIN,
+    fatal: Mapping[tuple[str, str], str] = MappingProxyType({}),
+) -> Registry:
     """Import plugins and collect what they provide, beside what the host itself does.
 
     Args:
@@ -206,6 +212,7 @@ def load_plugins(required: Iterable[str] | None = None, *, builtin: Iterable[str
             or ``"cganzoo-x>=0.1"``. ``None``: those in the environment variable ``CGANZOO_LOAD_PLUGINS``, or else
             all that are installed.
         builtin: modules of the host that implement hooks.
+        fatal: distribution and entry point of what would end the process, with what it does: a failure, unimported.
 
     Raises:
         PluginError: a distribution that is asked for is missing or of another version, or one of ``required`` fails
@@ -213,7 +220,7 @@ def load_plugins(required: Iterable[str] | None = None, *, builtin: Iterable[str
     """
     wanted, unloaded = choose(required)
     hosted = built_in(builtin)
-    loader = Loader()
+    loader = Loader(fatal=fatal)
     plugins = []
     for provider in [*hosted, *wanted]:
         plugin = loader.load(provider)
@@ -257,10 +264,17 @@ class Loader:
     Args:
         tell: is called with what is about to be done, such as ``"importing cganzoo_x"``.
         interruptible: whether a KeyboardInterrupt is the user's, and ends the loading.
+        fatal: distribution and entry point of what must not be imported, with the reason.
     """
 
-    def __init__(self, tell: Callable[[str], None] = lambda doing: None, *, interruptible: bool = True) -> None:
-        self._tell, self._interruptible = tell, interruptible
+    def __init__(
+        self,
+        tell: Callable[[str], None] = lambda doing: None,
+        *,
+        interruptible: bool = True,
+        fatal: Mapping[tuple[str, str], str] = MappingProxyType({}),
+    ) -> None:
+        self._tell, self._interruptible, self._fatal = tell, interruptible, fatal
         self._taken: set[tuple[str, str]] = set()  # kind and full name of what is already provided
         self._skipped: dict[str, Provider] = {}  # by module
         self._manager = pluggy.PluginManager(PROJECT)
@@ -316,8 +330,8 @@ class Loader:
 
     def _register(self, provider: Provider) -> list[tuple[str, pluggy.HookImpl]]:
         """Import the plugin and have pluggy check it; its implementations with the names of their hooks."""
-        if provider.problem:
-            raise _RuleError(provider.problem)
+        if reason := provider.problem or self._fatal.get((provider.distribution, provider.entry_point)):
+            raise _RuleError(reason)
         if not SpecifierSet(provider.wants_host).contains(__version__, prereleases=True):
             raise _RuleError(f"incompatible: wants {PROJECT}{provider.wants_host}, running {__version__}")
         if owner := self._skipped.get(provider.module):

@@ -16,12 +16,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator
-from typing import IO, Any
+from collections.abc import Callable, Generator, Mapping
+from typing import IO, TYPE_CHECKING, Any
 
 from ._version import API_VERSION, __version__
 from .clashes import clashes
 from .errors import PluginError
+
+if TYPE_CHECKING:
+    from .plugins import Registry
 
 PATIENCE = 10.0
 """Seconds that one step of a plugin may take: its import, one of its hooks."""
@@ -54,6 +57,32 @@ def inspect(waiting: Callable[[str], None] = lambda what: None) -> Inventory:
     inventory["components"].sort(key=lambda found: (ORDER.index(found["kind"]), found["component"], found["full_name"]))
     inventory["clashes"] = list(clashes(inventory))
     return inventory
+
+
+def load_survivors() -> Registry:
+    """All plugins, loaded in this process, but for those of which another one got nothing: they are failures here, too.
+
+    For commands that take whatever is installed; one that ends, crashes or hangs its process ends no command then.
+
+    Raises:
+        PluginError: as of :func:`inspect`.
+    """
+    from .plugins import load_plugins
+
+    inventory = inspect()
+    died = {_key(plugin) for plugin in inventory["plugins"] if plugin["seconds"] is None}
+    useful = {component["distribution"] for component in inventory["components"]}
+    return load_plugins(
+        fatal={
+            _key(failure): failure["reason"]
+            for failure in inventory["failures"]
+            if _key(failure) in died or failure["distribution"] not in useful
+        }
+    )
+
+
+def _key(provider: Mapping[str, Any]) -> tuple[str, str]:
+    return provider["distribution"], provider["entry_point"]
 
 
 def _one_child(finished: list[int], inventory: Inventory, waiting: Callable[[str], None]) -> bool:

@@ -154,7 +154,7 @@ def loads(text: str, *, name: str, source: str, overrides: Iterable[str] = ()) -
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{source}: is not TOML: {error}") from error
-    changed = frozenset(_override(values, override) for override in overrides)
+    changed = frozenset(set_value(values, override) for override in overrides)
     try:
         sections = parse(Sections, values)
     except ValidationError as error:
@@ -176,7 +176,7 @@ def of_dataset(name: str, overrides: Iterable[str] = (), image_size: int | None 
     """
     source = f'data set "{name}"'
     values: dict[str, Any] = {"data": {"name": name} | ({} if image_size is None else {"image_size": image_size})}
-    changed = frozenset(_override(values, override) for override in overrides)
+    changed = frozenset(set_value(values, override) for override in overrides)
     others = sorted(set(values) - {"data"})
     if others:
         raise RecipeError(f"--set {others[0]}: is no option of a data set; those are keys of data, like data.root")
@@ -199,7 +199,7 @@ def _check_host(requires: Requires, where: str) -> None:
         )
 
 
-def _override(values: dict[str, Any], override: str) -> str:
+def set_value(values: dict[str, Any], override: str) -> str:
     """Set one ``key.path=value`` in ``values``. Returns the path down to what is new, for messages."""
     path, equals, text = override.partition("=")
     keys = [key.strip() for key in path.split(".")]

@@ -188,8 +188,8 @@ def _options(
 
 
 def _check_conditioning(recipe: Recipe, generator: Chosen[Any], loss: Chosen[Any]) -> None:
-    wanted = loss.spec.conditioning(loss.config)
-    conditional = generator.spec.conditional(generator.config)
+    wanted = _asked(loss, "conditioning")
+    conditional = _asked(generator, "conditional")
     if wanted != "any" and conditional != (wanted == "conditional"):
         has, needs = ("a conditional", "an unconditional") if conditional else ("an unconditional", "a conditional")
         raise RecipeError(
@@ -197,6 +197,15 @@ def _check_conditioning(recipe: Recipe, generator: Chosen[Any], loss: Chosen[Any
             f'[generator] "{generator.spec.name}" is {has} one; change the generator\'s conditioning '
             f'(for instance "conditional = {str(not conditional).lower()}") or the loss\'s labeling'
         )
+
+
+def _asked(chosen: Chosen[Any], question: str) -> Any:
+    """What a specification says of the options; a plugin whose function fails is told like one that does not load."""
+    try:
+        return getattr(chosen.spec, question)(chosen.config)
+    except Exception as error:
+        reason = f'"{chosen.spec.name}": {question} raised {type(error).__name__}: {error}'
+        raise PluginError(f"{chosen.provider}: {reason}") from error
 
 
 def _check_outputs(recipe: Recipe, metrics: tuple[Chosen[MetricSpec[Any]], ...]) -> None:

@@ -492,8 +492,21 @@ def test_commands_that_load_every_plugin_survive_what_a_process_can(folders: lis
     assert "digits" in json.dumps(json.loads(schema)["$defs"]["dataset"])
     # A handler that is run at the end may print; what is printed while loading may not.
     assert rest in ("cganzoo\n", "cganzoo\nbye\n", "cganzoo\nbye\nbye\n")
-    failed = {name for name in SURVIVABLE if BAD[name].label == "failed"} - {"conditioning"}  # it is not asked there
+    failed = {name for name in SURVIVABLE if BAD[name].label == "failed"}
     assert ended.stderr.count("failed: ") == len(failed)
+
+
+def test_commands_that_load_every_plugin_survive_those_that_end_the_process(tmp_path: Path) -> None:
+    fatal = ("abort", "hook_exits", "interrupt", "os_exit", "waits_for_input")
+    for name in fatal:
+        write(tmp_path, name, BAD[name])
+    ended = run(["schema"], ["data", "info", "elsewhere"], path=[str(tmp_path)])
+    schema, rest = ended.stdout.split("ENDED 0\n")
+    assert "digits" in json.dumps(json.loads(schema)["$defs"]["dataset"])
+    told = [line for line in ended.stderr.splitlines() if line.startswith("failed: ")]
+    assert [BAD[name].says in line for name, line in zip(fatal, told, strict=True)] == [True] * len(fatal)
+    assert rest == "ENDED 2\n"
+    assert '"elsewhere"' in ended.stderr
 
 
 # --- what is asked for fails loudly ---------------------------------------------------------------------------------

@@ -67,12 +67,13 @@ COMMON = 6
 def quick(monkeypatch: pytest.MonkeyPatch, faulty: None) -> None:
     """Checks that take no time stand in for the kit's, but for the common ones."""
 
-    def conformance_class(component: Component) -> type[Conformance]:
+    def conformance_class(component: Component, options: dict[str, object]) -> type[Conformance]:
         leave = {
             "test_registering_imports_no_torch": lambda self: None,
             "number_of_checks": COMMON + 4,
             "kind": component.kind,
             "name": component.full_name,
+            "options": options,
         }
         return type("Check", (Quick,), leave)
 
@@ -253,6 +254,28 @@ def test_the_hosts_own_components() -> None:
     assert "digits" in {component.name for component in verdict.find("cganzoo")}
     (found,) = verdict.find("cganzoo/digits")
     assert verdict.conformance_class(found).kind == "dataset"
+
+
+def test_options_reach_the_checks() -> None:
+    (component,) = verdict.find("cganzoo-dcgan", "generator")
+    conformance = verdict.conformance_class(component, {"width": 8})()
+    assert conformance.config().width == 8
+    assert conformance.config(width=4).width == 4
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("widht=8", '--set widht: does not fit the generator "dcgan": Extra inputs are not permitted'),
+        ("width=eight", '--set width: does not fit the generator "dcgan": Input should be a valid integer'),
+        ("width", '--set width: write it as section.key=value, like "--set train.steps=200"'),
+    ],
+)
+def test_options_that_do_not_fit_are_one_sentence(
+    override: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended("cganzoo-dcgan/dcgan", "--kind", "generator", "--set", override) == 2
+    assert capsys.readouterr().err.strip().startswith(f"error: {sentence}")
 
 
 # --- how it ends ----------------------------------------------------------------------------------------------------

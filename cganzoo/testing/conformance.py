@@ -17,7 +17,8 @@ from unittest import SkipTest
 import tomli_w
 
 from cganzoo.config import parse
-from cganzoo.plugins import Component, Registry, load_plugins
+from cganzoo.errors import PluginError
+from cganzoo.plugins import ALLOW_LIST, Component, Registry, load_plugins
 from cganzoo.toml import tomllib
 
 CHECK = "test_"
@@ -55,8 +56,16 @@ class Conformance:
 
     @cached_property
     def component(self) -> Component:
-        """The installed component."""
-        return _installed(tuple(sys.path), os.environ.get("CGANZOO_LOAD_PLUGINS")).get(self.kind, self.name)
+        """The installed component.
+
+        Raises:
+            PluginError: it is not installed.
+        """
+        registry = _installed(tuple(sys.path), os.environ.get(ALLOW_LIST))
+        try:
+            return registry.get(self.kind, self.name)
+        except PluginError as error:
+            raise PluginError(f"{error}; if it is the one at hand, install it first: pip install -e .") from None
 
     @cached_property
     def spec(self) -> Any:

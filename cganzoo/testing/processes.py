@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ def _work(rank: int, folder: str, function: Callable[..., Any], arguments: tuple
     if sys.platform != "win32":  # the machine's own name need not resolve
         os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback)
     torch.set_num_threads(1)
+    warnings.filterwarnings("ignore", "Grad strides")  # of DistributedDataParallel: a matter of speed alone
     try:
         distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=RANKS)
         torch.save(function(rank, *arguments), Path(folder) / f"result-{rank}")

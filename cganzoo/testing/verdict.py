@@ -10,17 +10,22 @@ import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
+from pydantic import ValidationError
 
 from cganzoo import consoles, discovery, testing
+from cganzoo.config import parse
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
 from cganzoo.plugins import ALLOW_LIST, Component, Registry, load_plugins
+from cganzoo.probe import load_survivors
+from cganzoo.recipe import set_value
 from cganzoo.specs import KINDS
 
 from .conformance import Conformance, Outcome, checks, run
@@ -54,25 +59,33 @@ class Verdict:
         return f"{self.component.kind} {self.component.name}: {counted(self.outcomes)}"
 
 
-def show(what: str, kind: str | None = None, *, as_json: bool = False) -> bool:
+def show(what: str, kind: str | None = None, overrides: Sequence[str] = (), *, as_json: bool = False) -> bool:
     """Check a component, or all of a distribution, and print how it went; returns whether nothing failed.
 
     Args:
         what: a component, ``"my_loss"`` or ``"cganzoo-mine/my_loss"``, or a distribution, ``"cganzoo-mine"``.
         kind: of the component; default: all that are called so.
+        overrides: of its options, ``"width=8"``.
         as_json: print JSON, and nothing else, on standard output.
 
     Raises:
         PluginError: there is no such thing, or its distribution does not load.
     """
+    if not __debug__:
+        raise PluginError("the checks are assertions, which python -O takes out; run without -O and PYTHONOPTIMIZE")
     components = find(what, kind)
+    options: dict[str, Any] = {}
+    for override in overrides:
+        set_value(options, override)
+    for component in components if options else ():
+        _refuse_unknown(component, options)
     # Standard output is held on to: what a plugin prints must not come between the lines, or into the JSON.
     console = consoles.errors() if as_json else consoles.output(file=sys.stdout)
     verdicts: list[Verdict] = []
     for component in components:
         if not as_json and verdicts:
             console.print()
-        verdicts.append(_check(component, console, quiet=as_json))
+        verdicts.append(_check(component, options, console, quiet=as_json))
     if as_json:
         print(json.dumps(described(verdicts), indent=2))
     elif len(verdicts) > 1:
@@ -102,7 +115,7 @@ def find(what: str, kind: str | None = None) -> list[Component]:
         return found
     if prefix and canonicalize_name(prefix) not in names:
         raise PluginError(f'there is no distribution "{prefix}"; {_advice(prefix, names)}')
-    registry = load_plugins(_only(canonicalize_name(prefix)) if prefix else None)
+    registry = load_plugins(_only(canonicalize_name(prefix))) if prefix else load_survivors()
     kinds = [key for key in KINDS if any(component.name == name for component in registry.components(key))]
     if kind is not None and kinds and kind not in kinds:
         raise PluginError(f'--kind: "{name}" is no {kind}, but a {" and a ".join(kinds)}')
@@ -137,17 +150,26 @@ def counted(outcomes: list[Outcome] | tuple[Outcome, ...]) -> str:
     return ", ".join([f"{len(outcomes)} checks", *parts])
 
 
-def conformance_class(component: Component) -> type[Conformance]:
+def conformance_class(component: Component, options: Mapping[str, Any] = MappingProxyType({})) -> type[Conformance]:
     """The class that a plugin's author writes in three lines, for a component that is installed."""
     base: type[Conformance] = getattr(testing, f"{component.kind.capitalize()}Conformance")
-    return type("Check", (base,), {"name": component.full_name})
+    return type("Check", (base,), {"name": component.full_name, "options": options})
 
 
-def _check(component: Component, console: Console, *, quiet: bool) -> Verdict:
+def _refuse_unknown(component: Component, options: Mapping[str, Any]) -> None:
+    try:
+        parse(component.spec.config, options)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False)[0]
+        key = ".".join(map(str, wrong["loc"])) or "the options"
+        raise PluginError(f"--set {key}: does not fit {component}: {wrong['msg']}") from error
+
+
+def _check(component: Component, options: Mapping[str, Any], console: Console, *, quiet: bool) -> Verdict:
     """Run the checks of one component, each told when it has ended, unless ``quiet``."""
     from rich.text import Text
 
-    conformance = conformance_class(component)
+    conformance = conformance_class(component, options)
     names = checks(conformance)
     if not quiet:
         heading = Text.assemble((f"{component.kind} {component.name}", "bold"), (f"  {component.provider}", "dim"))
@@ -161,10 +183,11 @@ def _check(component: Component, console: Console, *, quiet: bool) -> Verdict:
 
     with _alone(component), redirect_stdout(sys.stderr), console.status(doing()) as status:
         for outcome in run(conformance):
+            again = any(one.status == "skipped" and one.message == outcome.message for one in outcomes)
             outcomes.append(outcome)
             status.update(doing())
             if not quiet:
-                _tell(outcome, console)
+                _tell(outcome, console, again)
     verdict = Verdict(component, tuple(outcomes), time.perf_counter() - start)
     if not quiet:
         style = "bold green" if verdict.passed else "bold red"
@@ -173,7 +196,8 @@ def _check(component: Component, console: Console, *, quiet: bool) -> Verdict:
     return verdict
 
 
-def _tell(outcome: Outcome, console: Console) -> None:
+def _tell(outcome: Outcome, console: Console, again: bool) -> None:
+    """A line for a check; ``again``: it is skipped for a reason that was told before."""
     mark, plain, style = MARKS[outcome.status]
     mark = plain if console.options.ascii_only else mark
     what = _plain(outcome.what, outcome.check)
@@ -184,7 +208,7 @@ def _tell(outcome: Outcome, console: Console) -> None:
         for line in filter(str.strip, message.splitlines()):
             _line(console, " " * len(mark), style, line.strip())
     elif outcome.status == "skipped":
-        _line(console, mark, style, f"{what} Skipped: {outcome.message}", style)
+        _line(console, mark, style, f"{what} Skipped{' as above.' if again else f': {outcome.message}'}", style)
     else:
         _line(console, mark, style, what)
 
