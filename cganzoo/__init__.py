@@ -7,10 +7,10 @@ This module is the plugin author's front door. It imports no torch, and nothing 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ._version import API_VERSION, __version__
+from .lazy import lazily
 
 if TYPE_CHECKING:
     from .config import AdversarialRule, ArchiveConfig, Config, Scalar, Schedule, at_least, value_at
@@ -53,29 +53,23 @@ __all__ = [
     "value_at",
 ]
 
-_HOMES = {
-    "config": ("AdversarialRule", "ArchiveConfig", "Config", "Scalar", "Schedule", "at_least", "value_at"),
-    "evaluate.config": ("ClassifierConfig",),
-    "export": ("load_generator",),
-    "hookspecs": ("hookimpl",),
-    "specs": (
-        "Archive",
-        "BuildContext",
-        "Conditioning",
-        "DatasetSpec",
-        "DiscriminatorSpec",
-        "GeneratorSpec",
-        "LossSpec",
-        "MetricOutput",
-        "MetricSpec",
-    ),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_HOME_OF[name]}", __name__), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazily(
+    __name__,
+    {
+        "config": ("AdversarialRule", "ArchiveConfig", "Config", "Scalar", "Schedule", "at_least", "value_at"),
+        "evaluate.config": ("ClassifierConfig",),
+        "export": ("load_generator",),
+        "hookspecs": ("hookimpl",),
+        "specs": (
+            "Archive",
+            "BuildContext",
+            "Conditioning",
+            "DatasetSpec",
+            "DiscriminatorSpec",
+            "GeneratorSpec",
+            "LossSpec",
+            "MetricOutput",
+            "MetricSpec",
+        ),
+    },
+)

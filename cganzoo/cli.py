@@ -73,7 +73,7 @@ def _options(
     debug: Annotated[bool, typer.Option(DEBUG, help="Show the traceback of an error; works anywhere.")] = False,
 ) -> None:
     """Options of every command."""
-    from . import entry_points
+    from .plugins import entry_points
 
     entry_points.forgive()
 
@@ -203,7 +203,7 @@ def plugins(
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """List the installed components, where each comes from, and what is wrong with a plugin that did not load."""
-    from . import listing
+    from .plugins import listing
 
     listing.show(name, as_json=as_json)
 
@@ -254,8 +254,8 @@ def copy_recipe(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of recipes, with the options of the installed components, for editors."""
-    from .listing import tell_failures
-    from .probe import load_survivors
+    from .plugins.listing import tell_failures
+    from .plugins.probe import load_survivors
     from .schema import recipe_schema
 
     registry = load_survivors()

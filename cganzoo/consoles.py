@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,3 +36,11 @@ def plain(text: str) -> str:
         character if character.isprintable() or character == "\n" else character.encode("unicode_escape").decode()
         for character in text
     )
+
+
+def near(location: str) -> str:
+    """A folder as seen from here, where that is shorter."""
+    try:
+        return str(Path(location).relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return location

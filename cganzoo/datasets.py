@@ -21,7 +21,7 @@ from .data.download import fetch
 from .data.source import ImageSource
 from .errors import DataError
 from .plugins import Registry, load_plugins
-from .probe import load_survivors
+from .plugins.probe import load_survivors
 from .recipe import Recipe
 from .resolution import Chosen, Resolved, resolve_dataset
 from .specs import Archive, DatasetSpec

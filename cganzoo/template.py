@@ -26,7 +26,7 @@ from . import bundled, consoles
 from ._version import API_VERSION
 from .errors import PluginError
 from .hookspecs import PROJECT
-from .probe import Inventory, inspect
+from .plugins.probe import Inventory, inspect
 from .specs import KINDS, NAME
 from .toml import tomllib
 

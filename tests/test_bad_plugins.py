@@ -19,11 +19,11 @@ from typing import Any
 
 import pytest
 
-from cganzoo import __version__, consoles, listing, probe
+from cganzoo import __version__, consoles
 from cganzoo.cli import main
 from cganzoo.errors import PluginError
-from cganzoo.plugins import load_plugins
-from cganzoo.probe import Inventory
+from cganzoo.plugins import listing, load_plugins, probe
+from cganzoo.plugins.probe import Inventory
 
 BROKEN = Path(__file__).parent / "data" / "broken_plugins"
 

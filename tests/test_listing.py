@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from cganzoo import BuildContext, Config, LossSpec, Scalar, at_least, bundled, listing, probe
+from cganzoo import BuildContext, Config, LossSpec, Scalar, at_least, bundled
 from cganzoo import recipe as recipes
-from cganzoo.component_page import TABLE_OF_KIND
-from cganzoo.description import describe, in_words, link
 from cganzoo.errors import PluginError
-from cganzoo.plugins import Component, Provider
-from cganzoo.probe import Inventory
+from cganzoo.plugins import Component, Provider, listing, probe
+from cganzoo.plugins.description import describe, in_words, link
+from cganzoo.plugins.page import TABLE_OF_KIND
+from cganzoo.plugins.probe import Inventory
 from cganzoo.resolution import resolve
 from cganzoo.specs import KINDS
 from cganzoo.toml import tomllib

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from cganzoo import __version__, guard
+from cganzoo import __version__
 from cganzoo.errors import PluginError
-from cganzoo.plugins import KIND_OF_HOOK, Registry, load_plugins
+from cganzoo.plugins import KIND_OF_HOOK, Registry, guard, load_plugins
 
 BROKEN = Path(__file__).parent / "data" / "broken_plugins"
 

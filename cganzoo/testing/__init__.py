@@ -14,8 +14,9 @@ in the zoo's engine imports this package, and it imports nothing before it is as
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cganzoo.lazy import lazily
 
 if TYPE_CHECKING:
     from .conformance import Conformance, Outcome, run
@@ -44,22 +45,16 @@ __all__ = [
     "run",
 ]
 
-_HOMES = {
-    "conformance": ("Conformance", "Outcome", "run"),
-    "dataset": ("DatasetConformance",),
-    "discriminator": ("DiscriminatorConformance",),
-    "evaluated": ("KnownScores", "evaluated_batch"),
-    "formula": ("CASES", "TOLERANCE", "assert_same", "random_batch"),
-    "generator": ("GeneratorConformance",),
-    "loss": ("LossConformance",),
-    "metric": ("MetricConformance",),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_HOME_OF[name]}", __name__), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazily(
+    __name__,
+    {
+        "conformance": ("Conformance", "Outcome", "run"),
+        "dataset": ("DatasetConformance",),
+        "discriminator": ("DiscriminatorConformance",),
+        "evaluated": ("KnownScores", "evaluated_batch"),
+        "formula": ("CASES", "TOLERANCE", "assert_same", "random_batch"),
+        "generator": ("GeneratorConformance",),
+        "loss": ("LossConformance",),
+        "metric": ("MetricConformance",),
+    },
+)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import backward
 
-from .loss_trial import Game, Trial
+from .losses.trial import Game, Trial
 from .randomness import seeded
 from .toys import LATENT_DIM
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from .loss_equals import LossEquals
-from .loss_hidden import LossHidden
-from .loss_players import LossPlayers
-from .loss_promises import LossPromises
-from .loss_training import LossTraining
-from .loss_values import LossValues
+from .losses.equals import LossEquals
+from .losses.hidden import LossHidden
+from .losses.players import LossPlayers
+from .losses.promises import LossPromises
+from .losses.training import LossTraining
+from .losses.values import LossValues
 
 
 class LossConformance(LossTraining, LossEquals, LossHidden, LossPromises, LossPlayers, LossValues):

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
-from cganzoo import consoles, discovery, testing
+from cganzoo import consoles, testing
 from cganzoo.config import parse
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
-from cganzoo.plugins import ALLOW_LIST, Component, Registry, load_plugins
-from cganzoo.probe import load_survivors
+from cganzoo.plugins import ALLOW_LIST, Component, Registry, discovery, load_plugins
+from cganzoo.plugins.probe import load_survivors
 from cganzoo.recipe import set_value
 from cganzoo.specs import KINDS
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from .config import Config, Schedule, parse
-from .plugins import Component
-from .specs import DatasetSpec, GeneratorSpec, LossSpec, MetricSpec
+from cganzoo.config import Config, Schedule, parse
+from cganzoo.specs import DatasetSpec, GeneratorSpec, LossSpec, MetricSpec
+
+from .registry import Component
 
 Node = Mapping[str, Any]  # of a JSON Schema
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from .learning import GOOD, learn
-from .loss_checks import LossChecks, check_close
-from .loss_processes import in_a_new_process, train
-from .processes import in_two_processes
+from cganzoo.testing.learning import GOOD, learn
+from cganzoo.testing.processes import in_two_processes
+
+from .checks import LossChecks, check_close
+from .processes import in_a_new_process, train
 
 
 class LossTraining(LossChecks):

@@ -13,9 +13,9 @@ from torch.nn.parallel import DistributedDataParallel
 from cganzoo.config import parse
 from cganzoo.plugins import load_plugins
 from cganzoo.specs import LossSpec
+from cganzoo.testing.processes import RANKS
 
-from .loss_trial import CLASSES, Trial, described
-from .processes import RANKS
+from .trial import CLASSES, Trial, described
 
 STEPS, BATCH, RATE = 3, 8, 0.05
 

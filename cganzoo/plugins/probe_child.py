@@ -1,4 +1,4 @@
-"""The process in which :mod:`cganzoo.probe` has plugins loaded."""
+"""The process in which :mod:`cganzoo.plugins.probe` has plugins loaded."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import traceback
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from cganzoo.errors import PluginError
+from cganzoo.hookspecs import PROJECT
+
 from . import entry_points
 from .description import describe
 from .discovery import Provider
-from .errors import PluginError
-from .hookspecs import PROJECT
-from .plugins import Loader, Plugin, built_in, choose
+from .loading import Loader, built_in, choose
+from .registry import Plugin
 
 T = TypeVar("T")
 

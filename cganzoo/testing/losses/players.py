@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.autograd import backward
 
-from .loss_checks import SEEDS, LossChecks, calls, each_variant, freeze
-from .loss_trial import Trial, gradients, total
+from .checks import SEEDS, LossChecks, calls, each_variant, freeze
+from .trial import Trial, gradients, total
 
 
 class LossPlayers(LossChecks):

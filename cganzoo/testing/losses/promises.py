@@ -6,9 +6,10 @@ from unittest import SkipTest
 
 import torch
 
-from .loss_checks import CLASS_COUNTS, PLAYERS, SEEDS, LossChecks, check_close, count_of_classes, each_variant, score_of
-from .loss_trial import CLASSES, SIZE, Trial, gradients, kept, rows, totals, with_labels
-from .variants import schedulable
+from cganzoo.testing.variants import schedulable
+
+from .checks import CLASS_COUNTS, PLAYERS, SEEDS, LossChecks, check_close, count_of_classes, each_variant, score_of
+from .trial import CLASSES, SIZE, Trial, gradients, kept, rows, totals, with_labels
 
 
 class LossPromises(LossChecks):

@@ -14,12 +14,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from . import bundled, consoles
+from cganzoo import bundled, consoles
+from cganzoo.errors import PluginError
+from cganzoo.toml import tomllib
+
 from .clashes import PROJECT
-from .errors import PluginError
-from .listing import near
 from .probe import Inventory
-from .toml import tomllib
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -138,7 +138,7 @@ def show_page(inventory: Inventory, console: Console) -> None:
 
 def _facts(entry: dict[str, Any]) -> Table:
     table = _table("dim", "")
-    table.add_row("from", _text(f"{entry['distribution']} {entry['version']}, {near(entry['location'])}"))
+    table.add_row("from", _text(f"{entry['distribution']} {entry['version']}, {consoles.near(entry['location'])}"))
     for label, text in _facts_of_kind(entry):
         table.add_row(label, _text(text))
     if entry["paper"]:

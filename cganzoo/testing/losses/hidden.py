@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from torch.autograd import backward
 
-from .loss_checks import PLAYERS, SEEDS, LossChecks, each_variant
-from .loss_trial import CLASSES, Trial, context, kept, losses, total, totals
-from .randomness import seeded, untouched
+from cganzoo.testing.randomness import seeded, untouched
+
+from .checks import PLAYERS, SEEDS, LossChecks, each_variant
+from .trial import CLASSES, Trial, context, kept, losses, total, totals
 
 
 class LossHidden(LossChecks):

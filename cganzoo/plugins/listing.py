@@ -6,16 +6,16 @@ import importlib
 import json
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import consoles
+from cganzoo import consoles
+
 from .probe import Inventory, inspect
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from .plugins import Registry
+    from .registry import Registry
 
 DEBUG = "--debug"
 WIDEST = 24
@@ -32,7 +32,7 @@ def show(name: str | None, *, as_json: bool) -> None:
     threading.Thread(target=importlib.import_module, args=("rich.table",)).start()
     inventory = inspect(_waiting)
     if name is not None:
-        from .component_page import only, show_page
+        from .page import only, show_page
 
         inventory = only(inventory, name)
     if as_json:
@@ -56,14 +56,6 @@ def tell_failures(registry: Registry) -> None:
         _line("[red]failed:[/]", str(failure))
         if DEBUG in sys.argv:
             print(consoles.plain(failure.traceback), file=sys.stderr)
-
-
-def near(location: str) -> str:
-    """A folder as seen from here, where that is shorter."""
-    try:
-        return str(Path(location).relative_to(Path.cwd()))
-    except (ValueError, OSError):
-        return location
 
 
 def _components(inventory: Inventory, console: Console) -> None:
@@ -97,7 +89,7 @@ def _distributions(inventory: Inventory, console: Console) -> None:
     unloaded = [{**entry, "seconds": None} for entry in inventory["unloaded"]]
     for entry in [*inventory["plugins"], *unloaded]:
         time = "-" if entry["seconds"] is None else f"{1000 * entry['seconds']:.0f} ms"
-        cells = (entry["distribution"], entry["version"], entry["wants_host"], time, near(entry["location"]))
+        cells = (entry["distribution"], entry["version"], entry["wants_host"], time, consoles.near(entry["location"]))
         table.add_row(*(Text(consoles.plain(cell)) for cell in cells))
     console.print(table)
 

@@ -12,7 +12,7 @@ def clashes(inventory: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Components, entry points and modules that more than one distribution has, with what to do.
 
     Args:
-        inventory: as :func:`cganzoo.probe.inspect` makes it, or its ``components`` and ``plugins``.
+        inventory: as :func:`cganzoo.plugins.probe.inspect` makes it, or its ``components`` and ``plugins``.
     """
 
     def shared(entries: Iterable[dict[str, Any]], *keys: str) -> Iterator[tuple[Any, list[dict[str, Any]]]]:

@@ -16,9 +16,10 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from cganzoo.errors import PluginError
+from cganzoo.hookspecs import PROJECT
+
 from . import entry_points
-from .errors import PluginError
-from .hookspecs import PROJECT
 
 
 @dataclass(frozen=True, kw_only=True)

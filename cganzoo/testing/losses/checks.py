@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from cganzoo.objective import Batch, Objective
+from cganzoo.testing.conformance import Conformance
+from cganzoo.testing.formula import TOLERANCE
+from cganzoo.testing.variants import variants
 
-from .conformance import Conformance
-from .formula import TOLERANCE
-from .loss_trial import Game, Trial, described, gradients, kept, losses, total
-from .variants import variants
+from .trial import Game, Trial, described, gradients, kept, losses, total
 
 SEEDS = range(4)
 """Batches over which something has to be nonzero at least once: a hinge is flat here and there."""

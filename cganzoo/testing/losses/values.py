@@ -10,8 +10,8 @@ from torch import Tensor
 
 from cganzoo.objective import Objective
 
-from .loss_checks import CLASS_COUNTS, LARGE, SEEDS, LossChecks, check_finite, count_of_classes, each_variant
-from .loss_trial import CLASSES, SIZE, Trial, losses, rows, total, with_features, with_labels
+from .checks import CLASS_COUNTS, LARGE, SEEDS, LossChecks, check_finite, count_of_classes, each_variant
+from .trial import CLASSES, SIZE, Trial, losses, rows, total, with_features, with_labels
 
 
 class LossValues(LossChecks):

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from cganzoo.objective import Batch, Objective
+from cganzoo.testing.formula import CASES, assert_same, random_batch
+from cganzoo.testing.variants import schedulable
 
-from .formula import CASES, assert_same, random_batch
-from .loss_checks import (
+from .checks import (
     PLAYERS,
     SEEDS,
     LossChecks,
@@ -24,8 +25,7 @@ from .loss_checks import (
     each_variant,
     over,
 )
-from .loss_trial import Trial, gradients, kept, losses, total, totals, with_features, with_labels
-from .variants import schedulable
+from .trial import Trial, gradients, kept, losses, total, totals, with_features, with_labels
 
 
 class LossEquals(LossChecks):

@@ -1,8 +1,8 @@
 """Every installed plugin, loaded in another process: one that hangs or crashes is told like any other.
 
-The child (:mod:`cganzoo.probe_child`) loads plugin after plugin and says over a pipe, in lines of JSON, what it is
-about to do and what came of it. If it dies or does not move for :data:`PATIENCE`, the plugin at hand is to blame, and
-a new child goes on behind it. Standard library only, so that the child is started at once.
+The child (:mod:`cganzoo.plugins.probe_child`) loads plugin after plugin and says over a pipe, in lines of JSON, what
+it is about to do and what came of it. If it dies or does not move for :data:`PATIENCE`, the plugin at hand is to blame,
+and a new child goes on behind it. Standard library only, so that the child is started at once.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from typing import IO, TYPE_CHECKING, Any
 
-from ._version import API_VERSION, __version__
+from cganzoo._version import API_VERSION, __version__
+from cganzoo.errors import PluginError
+
 from .clashes import clashes
-from .errors import PluginError
 
 if TYPE_CHECKING:
-    from .plugins import Registry
+    from .registry import Registry
 
 PATIENCE = 10.0
 """Seconds that one step of a plugin may take: its import, one of its hooks."""
@@ -32,7 +33,7 @@ PATIENCE = 10.0
 ORDER = ("generator", "discriminator", "loss", "metric", "dataset")
 """The kinds as they are listed."""
 
-START = "import sys; sys.path[:] = sys.argv[2:]; from cganzoo.probe_child import child; child(sys.argv[1])"
+START = "import sys; sys.path[:] = sys.argv[2:]; from cganzoo.plugins.probe_child import child; child(sys.argv[1])"
 
 Inventory = dict[str, Any]
 
@@ -67,7 +68,7 @@ def load_survivors() -> Registry:
     Raises:
         PluginError: as of :func:`inspect`.
     """
-    from .plugins import load_plugins
+    from .loading import load_plugins
 
     inventory = inspect()
     died = {_key(plugin) for plugin in inventory["plugins"] if plugin["seconds"] is None}

@@ -1,41 +1,36 @@
 """The installed plugins, loaded: whatever one of them does wrong is recorded against it and stops nothing else.
 
-:func:`load_plugins` imports them and collects their specifications into a :class:`Registry`, where a recipe's names
-are looked up. pluggy's own entry-point loader is not used: it drops a second plugin of the same entry-point name
-without a word, and one bad import ends the program.
+:func:`load_plugins` imports them and collects their specifications into a :class:`~cganzoo.plugins.Registry`, where a
+recipe's names are looked up. pluggy's own entry-point loader is not used: it drops a second plugin of the same
+entry-point name without a word, and one bad import ends the program.
 """
 
 from __future__ import annotations
 
 import difflib
-import functools
 import os
 import sys
 import textwrap
 import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from types import MappingProxyType
-from typing import Any
 
 import pluggy
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
-from . import hookspecs
-from ._version import __version__
-from .config import parse
-from .discovery import Provider, folder, installed, select, zoo
-from .errors import PluginError
-from .guard import guarded, off_standard_output
-from .hookspecs import PROJECT
-from .specs import KINDS, Spec
+from cganzoo import hookspecs
+from cganzoo._version import __version__
+from cganzoo.config import parse
+from cganzoo.errors import PluginError
+from cganzoo.hookspecs import PROJECT
+from cganzoo.specs import KINDS, Spec
 
-__all__ = ["Component", "LoadFailure", "Plugin", "Provider", "Registry", "load_plugins"]
+from .discovery import Provider, folder, installed, select
+from .guard import guarded, off_standard_output
+from .registry import Component, LoadFailure, Plugin, Registry
 
 ALLOW_LIST = "CGANZOO_LOAD_PLUGINS"
 """Environment variable: distributions to load where no recipe says so, separated by commas; empty for none."""
@@ -50,153 +45,6 @@ HEAVY = frozenset({"PIL", "numpy", "scipy", "sklearn", "timm", "torch", "torchvi
 """Modules that a plugin imports when a component is built, not before: they would make every command slow to start."""
 
 KIND_OF_HOOK = {f"{PROJECT}_{kind}{'es' if kind.endswith('s') else 's'}": kind for kind in KINDS}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Component:
-    """A specification, its kind (a key of :data:`cganzoo.specs.KINDS`) and where it comes from."""
-
-    kind: str
-    spec: Spec
-    provider: Provider
-
-    def __str__(self) -> str:
-        return f'the {self.kind} "{self.name}"'
-
-    @property
-    def name(self) -> str:
-        """What a recipe writes."""
-        return self.spec.name
-
-    @property
-    def full_name(self) -> str:
-        """What a recipe writes where two distributions share the name: ``distribution/name``."""
-        return f"{self.provider.distribution}/{self.spec.name}"
-
-    @functools.cached_property
-    def json_schema(self) -> dict[str, Any]:
-        """JSON Schema of its options, made once: it takes a while."""
-        schema: dict[str, Any] = self.spec.config.model_json_schema()
-        return schema
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoadFailure:
-    """Something a plugin did wrong; ``str()`` is a line that names the plugin, its version and the reason."""
-
-    provider: Provider
-    reason: str
-    error: BaseException = field(repr=False, compare=False)
-
-    def __str__(self) -> str:
-        return f"{self.provider}: {self.reason}"
-
-    @property
-    def traceback(self) -> str:
-        """The traceback of the plugin's exception, for ``--debug``."""
-        return "".join(traceback.format_exception(self.error))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plugin:
-    """One entry point after loading.
-
-    Attributes:
-        provider: where it comes from.
-        components: what it provides.
-        failures: what went wrong; a plugin may have both components and failures.
-        seconds: how long it took to import and to call.
-        imported_torch: whether loading it imported torch, which makes every command slow to start. Only the first
-            such plugin of a process can be told.
-        notes: what else is wrong with it, though it loads.
-    """
-
-    provider: Provider
-    components: tuple[Component, ...]
-    failures: tuple[LoadFailure, ...]
-    seconds: float
-    imported_torch: bool
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Registry:
-    """The components at hand.
-
-    Attributes:
-        plugins: every plugin that was loaded, or failed to.
-        unloaded: plugins that are installed but were not asked for; nothing of theirs was imported.
-    """
-
-    plugins: tuple[Plugin, ...]
-    unloaded: tuple[Provider, ...] = ()
-
-    @property
-    def failures(self) -> tuple[LoadFailure, ...]:
-        """What went wrong, in all plugins."""
-        return tuple(failure for plugin in self.plugins for failure in plugin.failures)
-
-    def components(self, kind: str | None = None) -> tuple[Component, ...]:
-        """All components, or those of one kind, sorted by kind and name."""
-        found = (component for plugin in self.plugins for component in plugin.components)
-        return tuple(
-            sorted(
-                (component for component in found if kind in (None, component.kind)),
-                key=lambda component: (list(KINDS).index(component.kind), component.name, component.full_name),
-            )
-        )
-
-    def get(self, kind: str, name: str) -> Component:
-        """The component that a recipe calls ``name``, or ``distribution/name``.
-
-        A bare name that the host provides means the host's: no plugin can take it away.
-
-        Raises:
-            PluginError: there is none, or more than one; the sentence says what to write or to install instead.
-        """
-        prefix, _, bare = name.rpartition("/")
-        distribution = canonicalize_name(prefix)
-        found = [
-            component
-            for component in self.components(kind)
-            if component.name == bare and distribution in ("", component.provider.distribution)
-        ]
-        if not found:
-            raise PluginError(self._unknown(kind, distribution, bare))
-        hosted = [component for component in found if component.provider.distribution == PROJECT]
-        found = hosted or found
-        if len(found) > 1:
-            choices = " or ".join(f'"{component.full_name}"' for component in found)
-            raise PluginError(f'more than one distribution provides a {kind} "{name}"; write {choices}')
-        return found[0]
-
-    def _unknown(self, kind: str, distribution: str, name: str) -> str:
-        """Why there is no such component, as far as metadata and failures can tell, and what to do."""
-        likely = distribution or canonicalize_name(f"{PROJECT}-{name}")
-
-        def may_provide(provider: Provider) -> bool:
-            return provider.distribution == likely or (not distribution and provider.entry_point == name)
-
-        full_name = f"{distribution}/{name}" if distribution else name
-        components = self.components(kind)
-        known = {component.name for component in components}
-        advice = [
-            f'{provider} is installed and may provide it: add "{provider.distribution}" to [requires] plugins'
-            for provider in self.unloaded
-            if may_provide(provider)
-        ]
-        advice += [str(failure) for failure in self.failures if may_provide(failure.provider)]
-        present = {plugin.provider.distribution for plugin in self.plugins} | {p.distribution for p in self.unloaded}
-        if likely in zoo() - present:
-            advice.append(f"pip install {likely}")
-        if not advice:
-            candidates = known | {component.full_name for component in components}
-            near = difflib.get_close_matches(full_name.lower(), candidates, n=1)
-            advice += [f'did you mean "{choice}"?' for choice in near]
-            if failed := sorted({failure.provider.distribution for failure in self.failures}):
-                advice.append(f'it may belong to what did not load (see "{PROJECT} plugins"): {", ".join(failed)}')
-        available = f"(available: {', '.join(sorted(known))})" if known else f"(no {kind} is available)"
-        return "; ".join([f'there is no {kind} "{full_name}"', *advice]) + f" {available}"
 
 
 def load_plugins(

@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from cganzoo.objective import Batch, Objective, Terms
 from cganzoo.specs import BuildContext, LossSpec
 from cganzoo.steps import DiscriminatorStep, GeneratorStep
-
-from .randomness import seeded
-from .toys import FEATURE_DIM, LATENT_DIM, ToyGenerator, ToyTrunk
+from cganzoo.testing.randomness import seeded
+from cganzoo.testing.toys import FEATURE_DIM, LATENT_DIM, ToyGenerator, ToyTrunk
 
 CLASSES = 3
 SIZE = 6
