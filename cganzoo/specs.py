@@ -7,8 +7,8 @@ A field added later has a default, so a plugin written for this version keeps wo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from .config import ArchiveConfig, Config
@@ -68,12 +68,15 @@ class ComponentSpec(Generic[C]):
         summary: one line for ``cganzoo plugins``.
         config: the options, a torch-free :class:`~cganzoo.Config` with a description for each field.
         paper: arXiv id (``arXiv:1703.02000``) or DOI.
+        known_failures: checks of the conformance kit that it cannot pass, each with the reason, for
+            ``cganzoo plugin check``; the plugin's own tests say the same by ``expected_failures``.
     """
 
     name: str
     summary: str
     config: type[C]
     paper: str | None = None
+    known_failures: Mapping[str, str] = field(default_factory=dict)
 
     host_keys: ClassVar[frozenset[str]] = frozenset({"name"})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -256,6 +257,38 @@ def test_the_hosts_own_components() -> None:
     assert verdict.conformance_class(found).kind == "dataset"
 
 
+@pytest.mark.usefixtures("faulty")
+@pytest.mark.parametrize(
+    ("known", "passed", "told"),
+    [
+        ({"fails": "the paper wants it so"}, True, "  ! Fails where it is asked to. Known to fail: the paper wants it"),
+        ({"passes": "wrongly said"}, False, "    passes, though expected to fail (wrongly said)"),
+    ],
+)
+def test_known_failures_are_told_and_strict(
+    known: dict[str, str], passed: bool, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Base(Quick):
+        kind, number_of_checks = "generator", COMMON + 4
+
+    (component,) = verdict.find("cganzoo-faulty-generators/unused_parameter")
+    component = dataclasses.replace(component, spec=dataclasses.replace(component.spec, known_failures=known))
+    monkeypatch.setattr(verdict, "find", lambda what, kind: [component])
+    monkeypatch.setattr("cganzoo.testing.GeneratorConformance", Base, raising=False)
+    assert verdict.show("unused_parameter") is passed
+    out = capsys.readouterr().out
+    assert told in out
+    assert ("1 known to fail" in out) is passed
+
+
+@pytest.mark.usefixtures("faulty")
+def test_a_known_failure_of_no_check_is_one_sentence() -> None:
+    (component,) = verdict.find("cganzoo-faulty-generators/unused_parameter")
+    spec = dataclasses.replace(component.spec, known_failures={"nonsense": "why not"})
+    with pytest.raises(PluginError, match=r'^cganzoo-faulty-generators 1\.0: known_failures: .* no check "nonsense"'):
+        verdict.conformance_class(dataclasses.replace(component, spec=spec))
+
+
 def test_options_reach_the_checks() -> None:
     (component,) = verdict.find("cganzoo-dcgan", "generator")
     conformance = verdict.conformance_class(component, {"width": 8})()
@@ -266,8 +299,8 @@ def test_options_reach_the_checks() -> None:
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("widht=8", '--set widht: does not fit the generator "dcgan": Extra inputs are not permitted'),
-        ("width=eight", '--set width: does not fit the generator "dcgan": Input should be a valid integer'),
+        ("widht=8", '--set widht: unknown key; did you mean "width"?'),
+        ("width=eight", '--set width: "eight" does not fit: input should be a valid integer'),
         ("width", '--set width: write it as section.key=value, like "--set train.steps=200"'),
     ],
 )

@@ -93,7 +93,8 @@ class Conformance:
             f"sys.path[:] = {sys.path!r}\n"
             "from cganzoo.plugins import load_plugins\n"
             f"registry = load_plugins([{self.component.provider.distribution!r}])\n"
-            "heavy = sorted({'torch', 'torchvision', 'timm', 'sklearn', 'scipy'} & set(sys.modules))\n"
+            "from cganzoo.plugins.loading import HEAVY\n"
+            "heavy = sorted(HEAVY & set(sys.modules))\n"
             "sys.stderr.write('HEAVY ' + ' '.join(heavy) + '\\n')\n"
         )
         if self.component.provider.distribution == "cganzoo":
@@ -197,7 +198,9 @@ def _told(error: BaseException) -> str:
 
 def _expect_failure(cls: type[Conformance], method: str, reason: str) -> None:
     """Mark a copy of an inherited check, so that the other classes' stays as it is."""
-    import pytest  # here: the kit also runs where pytest is not installed
+    if "pytest" not in sys.modules:  # run() reads expected_failures itself
+        return
+    import pytest
 
     original = getattr(cls, method)
 

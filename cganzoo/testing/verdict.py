@@ -25,7 +25,7 @@ from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
 from cganzoo.plugins import ALLOW_LIST, Component, Registry, discovery, load_plugins
 from cganzoo.plugins.probe import load_survivors
-from cganzoo.recipe import set_value
+from cganzoo.recipe import explain, set_value
 from cganzoo.specs import KINDS
 
 from .conformance import Conformance, Outcome, checks, run
@@ -33,8 +33,16 @@ from .conformance import Conformance, Outcome, checks, run
 if TYPE_CHECKING:
     from rich.console import Console
 
-MARKS = {"passed": ("✓", "ok", "green"), "failed": ("✗", "FAILED", "red"), "skipped": ("-", "-", "dim")}
+MARKS = {
+    "passed": ("✓", "ok", "green"),
+    "failed": ("✗", "FAILED", "red"),
+    "expected": ("!", "known", "yellow"),
+    "skipped": ("-", "-", "dim"),
+}
 """How a line begins: with UTF-8, without, and its style."""
+
+WORDS = {"expected": "known to fail"}
+"""How a summary counts what is not called by its status."""
 
 LONGEST = 600
 """Characters of a failure's message that are shown; some errors of torch go on for pages. JSON has all of it."""
@@ -145,24 +153,27 @@ def described(verdicts: list[Verdict]) -> dict[str, Any]:
 
 def counted(outcomes: list[Outcome] | tuple[Outcome, ...]) -> str:
     """``27 checks, 25 passed, 1 failed, 1 skipped``."""
-    count = Counter(outcome.status for outcome in outcomes)
-    parts = [f"{count[status]} {status}" for status in ("passed", "failed", "skipped") if count[status]]
+    count = Counter(str(outcome.status) for outcome in outcomes)
+    parts = [f"{count[status]} {WORDS.get(status, status)}" for status in MARKS if count[status]]
     return ", ".join([f"{len(outcomes)} checks", *parts])
 
 
 def conformance_class(component: Component, options: Mapping[str, Any] = MappingProxyType({})) -> type[Conformance]:
     """The class that a plugin's author writes in three lines, for a component that is installed."""
     base: type[Conformance] = getattr(testing, f"{component.kind.capitalize()}Conformance")
-    return type("Check", (base,), {"name": component.full_name, "options": options})
+    known = component.spec.known_failures
+    try:
+        return type("Check", (base,), {"name": component.full_name, "options": options, "expected_failures": known})
+    except TypeError as error:
+        raise PluginError(f"{component.provider}: {str(error).replace('Check.expected', 'known', 1)}") from error
 
 
 def _refuse_unknown(component: Component, options: Mapping[str, Any]) -> None:
+    model = component.spec.config
     try:
-        parse(component.spec.config, options)
+        parse(model, options)
     except ValidationError as error:
-        wrong = error.errors(include_url=False)[0]
-        key = ".".join(map(str, wrong["loc"])) or "the options"
-        raise PluginError(f"--set {key}: does not fit {component}: {wrong['msg']}") from error
+        raise PluginError(explain(error, (model,), options, str(component), frozenset(options))) from error
 
 
 def _check(component: Component, options: Mapping[str, Any], console: Console, *, quiet: bool) -> Verdict:
@@ -207,6 +218,8 @@ def _tell(outcome: Outcome, console: Console, again: bool) -> None:
         message = message if len(message) <= LONGEST else f"{message[:LONGEST]} ..."
         for line in filter(str.strip, message.splitlines()):
             _line(console, " " * len(mark), style, line.strip())
+    elif outcome.status == "expected":
+        _line(console, mark, style, f"{what} Known to fail: {outcome.message}", style)
     elif outcome.status == "skipped":
         _line(console, mark, style, f"{what} Skipped{' as above.' if again else f': {outcome.message}'}", style)
     else:
