@@ -99,14 +99,17 @@ def create(
         license_name: one of :data:`LICENSES`, or ``"none"``.
 
     Raises:
-        PluginError: no such kind or licence, a name that will not do, or a folder that cannot be written. Nothing is
-            written then.
+        PluginError: no such kind or licence, a name that will not do, an author that cannot be printed, or a folder
+            that cannot be written. Nothing is written then.
     """
     if kind not in KINDS:
         raise PluginError(f'--kind: there is no kind "{kind}"; the kinds are {_listed(KINDS)}')
     licenses = {known.lower(): known for known in (*LICENSES, NO_LICENSE)}
     if license_name.lower() not in licenses:
         raise PluginError(f'--license: "{license_name}" is not offered; choose {_listed(licenses.values())}')
+    author = _author() if author is None else " ".join(author.split())
+    if not author.isprintable():
+        raise PluginError(f"--author: {author!r} has characters that cannot be printed; write the name without them")
     names = named(name, kind)
     folder = Path(names.distribution) if out is None else out.expanduser()
     _refuse_occupied(folder)
@@ -124,7 +127,7 @@ def create(
             "host": host_bounds(API_VERSION),
             "requirement": _requirement,
             "python": metadata.metadata(PROJECT)["Requires-Python"] or ">=3.10",
-            "author": _author() if author is None else " ".join(author.split()),
+            "author": author,
             "year": datetime.date.today().year,
             "license": licenses[license_name.lower()],
         },
@@ -258,14 +261,15 @@ def _requirement(distribution: str) -> str:
 
 
 def _author() -> str:
-    """git's ``user.name``, or nothing."""
+    """git's ``user.name``, or nothing where there is none that can be printed."""
     try:
         ended = subprocess.run(
             ["git", "config", "user.name"], capture_output=True, encoding="utf-8", timeout=5, check=False
         )
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return ""
-    return " ".join(ended.stdout.split())
+    author = " ".join(ended.stdout.split())
+    return author if author.isprintable() else ""
 
 
 @dataclass(frozen=True)

@@ -349,6 +349,32 @@ def test_the_author_is_git_s_unless_told(tmp_path: Path, monkeypatch: pytest.Mon
     assert "the authors of cganzoo-q" in files(create("q", "loss", tmp_path / "b").folder)["LICENSE"]
 
 
+UNPRINTABLE = ("Ada\x1b[31m", "Ada\x07", "Ada\x7f", "Ada\x00", "Ada\u202e", "Ada\udcff")
+
+
+@pytest.mark.parametrize("author", UNPRINTABLE, ids=ascii)
+def test_an_author_that_cannot_be_printed_is_refused(author: str, tmp_path: Path):
+    """Control characters would end TOML or act on a terminal, and half a surrogate pair has no bytes."""
+    with pytest.raises(PluginError, match=r"--author: .* cannot be printed; write the name without") as raised:
+        create("q", "loss", tmp_path / "q", author=author)
+    assert str(raised.value).isprintable()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_white_space_in_an_author_is_a_space(tmp_path: Path):
+    found = files(create("q", "loss", tmp_path / "q", author=" Ada\n\tKing\u2028Lovelace\xa0").folder)
+    assert tomllib.loads(found["pyproject.toml"])["project"]["authors"] == [{"name": "Ada King Lovelace"}]
+
+
+def test_git_s_name_is_ignored_where_it_cannot_be_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "gitconfig").write_text("[user]\n\tname = Grace \x1b[31m Hopper\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "none"))
+    found = files(create("q", "loss", tmp_path / "a").folder)
+    assert "the authors of cganzoo-q" in found["LICENSE"]
+    assert "authors" not in tomllib.loads(found["pyproject.toml"])["project"]
+
+
 # --- refusals -------------------------------------------------------------------------------------------------------
 
 
