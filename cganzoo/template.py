@@ -76,6 +76,8 @@ class Created:
         kind: of its component.
         names: of its parts.
         recipe: the recipe's file, seen from ``folder``.
+        author: whose name licence and metadata have; may be empty.
+        license: one of :data:`LICENSES`, or ``"none"``.
         notes: what the user should know of the names.
     """
 
@@ -83,6 +85,8 @@ class Created:
     kind: str
     names: Names
     recipe: str
+    author: str
+    license: str
     notes: tuple[str, ...]
 
 
@@ -110,6 +114,7 @@ def create(
     author = _author() if author is None else " ".join(author.split())
     if not author.isprintable():
         raise PluginError(f"--author: {author!r} has characters that cannot be printed; write the name without them")
+    license_name = licenses[license_name.lower()]
     names = named(name, kind)
     folder = Path(names.distribution) if out is None else out.expanduser()
     _refuse_occupied(folder)
@@ -129,11 +134,11 @@ def create(
             "python": metadata.metadata(PROJECT)["Requires-Python"] or ">=3.10",
             "author": author,
             "year": datetime.date.today().year,
-            "license": licenses[license_name.lower()],
+            "license": license_name,
         },
     )
     _write(folder, files)
-    return Created(folder, kind, names, recipe, notes)
+    return Created(folder, kind, names, recipe, author, license_name, notes)
 
 
 def announce(created: Created) -> None:
@@ -160,6 +165,10 @@ def announce(created: Created) -> None:
         created.recipe: "a whole run with it",
     }
     table({file: what for file, what in files.items() if (created.folder / file).exists()})
+    say()
+    by = created.author or f"the authors of {names.distribution}"
+    licensed = "none" if created.license == NO_LICENSE else f"{created.license}, by {by}"
+    say(f"LICENSE: {licensed}; --author and --license change it.")
     say()
     say("Next:")
     say()

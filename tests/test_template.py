@@ -6,6 +6,7 @@ import ast
 import functools
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -158,11 +159,14 @@ def test_the_code_is_typed(made: dict[str, Created], tmp_path: Path):
 
 def test_the_workflow_and_the_ignored_files(made: dict[str, Created]):
     text = (made["loss"].folder / ".github/workflows/test.yml").read_text()
-    assert 'python: ["3.10", "3.13"]' in text
+    assert 'python: ["3.10", "3.x"]' in text
+    assert "\npermissions:\n  contents: read\n\njobs:" in text, "the token of a run may read, no more"
     assert "${{ matrix.python }}" in text
     runs = re.findall(r"- run: (.*)", text)
     assert [run.split()[0] for run in runs] == ["pip", "pytest", "cganzoo", "python"]
     assert "recipes/softgan_digits.toml" in runs[2]
+    assert shlex.split(runs[2])[-1] == "metrics=[]"
+    assert "'metrics=[]'" in runs[2], "some shells look for files of an unquoted pattern"
     assert "dist/" in (made["loss"].folder / ".gitignore").read_text().split()
 
 
@@ -458,6 +462,21 @@ def test_the_command_says_what_to_do_next(tmp_path: Path):
     commands = [line.strip() for line in lines[lines.index("Next:") + 1 :] if line.startswith("  ")]
     assert commands[0] == "cd cganzoo-softgan"
     assert [command.split()[0] for command in commands] == ["cd", "pip", "cganzoo", "pytest", "cganzoo"]
+
+
+@pytest.mark.parametrize(
+    ("author", "license_name", "line"),
+    [
+        ("Ada Lovelace", "apache-2.0", "LICENSE: Apache-2.0, by Ada Lovelace; --author and --license change it."),
+        ("", "MIT", "LICENSE: MIT, by the authors of cganzoo-q; --author and --license change it."),
+        ("[red]Ada", "none", "LICENSE: none; --author and --license change it."),
+    ],
+)
+def test_the_command_says_which_licence_it_wrote(
+    author: str, license_name: str, line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    template.announce(create("q", "loss", tmp_path / "q", author=author, license_name=license_name))
+    assert line in capsys.readouterr().out.splitlines()
 
 
 def test_the_command_refuses_in_one_sentence(
