@@ -65,7 +65,7 @@ class Metric(ABC):
     @abstractmethod
     def compute(self) -> Mapping[str, float | None]:
         """The spec's outputs by name; ``None`` for one that is not defined here (say, a class score of a generator
-        that takes no class).
+        that takes no class). What it was fed stays as it is: asked again, it answers the same.
 
         Raises:
             CganzooError: the samples do not allow the score (too few, say); the sentence says what to change.

@@ -12,7 +12,7 @@ from cganzoo.testing import Conformance, KnownScores, MetricConformance, evaluat
 from cganzoo.testing.conformance import checks, run
 
 FOLDER = Path(__file__).parent / "data" / "faulty_plugins" / "metrics"
-CHECKS = 31
+CHECKS = 33
 
 # Every check that asks whether a score is valid finds one that never is.
 ANSWERS = {
@@ -38,8 +38,10 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
     "reseeds_the_global_generator": ("global_random_state_is_left_alone", set()),
     "follows_the_global_seed": ("global_random_state_is_left_alone", set()),
     "draws_unseeded": ("it_is_deterministic", set()),
+    "changes_its_sums_when_asked": ("asked_twice_it_answers_the_same", set()),
+    "empties_its_sums_when_asked": ("asked_twice_it_answers_the_same", set()),
     "changes_features": ("batches_are_left_alone", set()),
-    "shares_state": ("instances_are_independent", set()),
+    "shares_state": ("instances_are_independent", {"nothing_it_was_shown_outlives_it"}),
     "crashes_without_labels": ("unlabelled_samples", set()),
     "crashes_without_logits": ("extractor_without_logits", set()),
     "takes_logits_for_classes": ("extractor_of_other_classes", set()),
@@ -55,6 +57,9 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
     "puts_the_generator_into_training": ("generator_is_left_alone", set()),
     "leaves_gradients": ("generator_is_left_alone", set()),
     "needs_gradients": ("inference_mode", {"evaluation"}),
+    "keeps_every_generator": ("nothing_it_was_shown_outlives_it", set()),
+    "keeps_what_the_generator_made": ("nothing_it_was_shown_outlives_it", set()),
+    "keeps_every_real_image": ("nothing_it_was_shown_outlives_it", set()),
     "warns": ("no_warning_reaches_the_user", set()),
     "picture_of_bytes": ("pictures", set()),
 }

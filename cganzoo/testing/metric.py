@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import gc
 import math
 import warnings
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
@@ -44,7 +47,7 @@ class MetricConformance(Conformance):
     """
 
     kind = "metric"
-    number_of_checks = 31
+    number_of_checks = 33
     num_classes: ClassVar[int] = 4
     image_size: ClassVar[int] = 16
     channels: ClassVar[int] = 3
@@ -284,6 +287,19 @@ class MetricConformance(Conformance):
                 f'"{name}" is {value} and then {second[name]} for the same images; seed whatever is drawn'
             )
 
+    def test_asked_twice_it_answers_the_same(self) -> None:
+        """Asked a second time, it gives the same scores: ``compute`` leaves what it was fed as it is."""
+        metric = self.feed(self.build(), [self.reference], [self.samples])
+        first = dict(metric.compute())
+        try:
+            second = dict(metric.compute())
+        except Exception as error:
+            raise AssertionError(
+                f"asked a second time it raises {type(error).__name__}: {error}; let compute leave what it was fed"
+            ) from error
+        told = "when compute is called a second time; let it work on copies of what it was fed"
+        self._check_same(second, first, told)
+
     def test_instances_are_independent(self) -> None:
         """What one instance was fed does not show in another."""
         others = self.world().draw(self.count, seed=2)
@@ -355,6 +371,29 @@ class MetricConformance(Conformance):
             "update_generator leaves gradients in the generator's weights; use torch.autograd.grad, not backward"
         )
         assert torch.equal(z, self.noise()[0]), "update_generator changes the noise in place; clone it first"
+
+    def test_nothing_it_was_shown_outlives_it(self) -> None:
+        """Once the metric is gone, so are the generator and the images that it was shown: memory does not fill up."""
+        generator = copy.deepcopy(self.generator())
+        reference, samples = copied(self.reference), copied(self.samples)
+        shown: dict[str, list[object]] = {
+            "the generator": [generator, *generator.parameters()],
+            "real images": list(tensors(reference).values()),
+            "samples": list(tensors(samples).values()),
+        }
+        alive = {what: [weakref.ref(thing) for thing in things] for what, things in shown.items()}
+        metric = self.build()
+        metric.update_reference(reference)
+        metric.update_generator(generator, *self.noise())
+        metric.update(samples)
+        metric.compute()
+        del metric, generator, reference, samples, shown
+        gc.collect()
+        for what, references in alive.items():
+            assert all(reference() is None for reference in references), (
+                f"{what} that it was shown are still there when the metric itself is gone, and every evaluation of a "
+                "run adds some; keep what it is shown in the instance, not in the module, the class or a cache"
+            )
 
     def test_unlabelled_samples(self) -> None:
         """Samples of an unconditional generator, which were asked for by no class, are scored or refused."""

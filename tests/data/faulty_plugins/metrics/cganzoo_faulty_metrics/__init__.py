@@ -16,6 +16,8 @@ OF_THE_CODE = (
     "reseeds_the_global_generator",
     "follows_the_global_seed",
     "draws_unseeded",
+    "changes_its_sums_when_asked",
+    "empties_its_sums_when_asked",
     "changes_features",
     "shares_state",
     "crashes_without_labels",
@@ -33,6 +35,9 @@ OF_THE_CODE = (
     "puts_the_generator_into_training",
     "leaves_gradients",
     "needs_gradients",
+    "keeps_every_generator",
+    "keeps_what_the_generator_made",
+    "keeps_every_real_image",
     "warns",
     "picture_of_bytes",
 )

@@ -127,6 +127,24 @@ class draws_unseeded(faultless):  # noqa: N801
         return {**scores, "mean_distance": scores["mean_distance"] * noise}
 
 
+class changes_its_sums_when_asked(faultless):  # noqa: N801
+    """Works in place."""
+
+    def compute(self):
+        scores = super().compute()
+        self.samples.total *= 1.5
+        return scores
+
+
+class empties_its_sums_when_asked(faultless):  # noqa: N801
+    """Frees its memory too early."""
+
+    def compute(self):
+        scores = super().compute()
+        self.samples = Sums()
+        return scores
+
+
 SHARED = []
 
 
@@ -354,3 +372,30 @@ class needs_gradients(faultless):  # noqa: N801
         features = batch.features.clone().requires_grad_()
         features.square().sum().backward()
         super().update(batch)
+
+
+KEPT = []
+
+
+class keeps_every_generator(faultless):  # noqa: N801
+    """Keeps it in the module."""
+
+    def update_generator(self, generator, z, labels):
+        super().update_generator(generator, z, labels)
+        KEPT.append(generator)
+
+
+class keeps_what_the_generator_made(faultless):  # noqa: N801
+    """Keeps an image with its graph, and so the weights."""
+
+    def update_generator(self, generator, z, labels):
+        super().update_generator(generator, z, labels)
+        KEPT.append(generator(z, labels)[:1])
+
+
+class keeps_every_real_image(faultless):  # noqa: N801
+    """Keeps a view of them."""
+
+    def update_reference(self, batch):
+        super().update_reference(batch)
+        KEPT.append(batch.images[:1])
