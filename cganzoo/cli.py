@@ -75,7 +75,7 @@ def _options(
     """Options of every command."""
     from .plugins import entry_points
 
-    entry_points.forgive()
+    entry_points.confine()  # before anything imports pydantic
 
 
 @app.command()

@@ -459,6 +459,23 @@ def test_help_recipes_and_a_recipe_of_others_are_untouched(folders: list[str]) -
     assert not [name for name in BAD if f"cganzoo_{name}'" in beside.stderr]
 
 
+def test_a_plugin_of_other_libraries_too_is_not_loaded_by_them(tmp_path: Path) -> None:
+    spied = "[pydantic]\nx = cganzoo_{name}_spy\n[torch.backends]\nx = cganzoo_{name}_spy\n"
+    write(tmp_path, "thief", Bad(says="", entry_points=b"[cganzoo]\n{name} = cganzoo_{name}\n" + spied.encode()))
+    (tmp_path / "cganzoo_thief_spy.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\nraise SystemExit(7)")
+    seen = "from importlib import metadata\nprint('TORCH', len(metadata.entry_points(group='torch.backends')))\n"
+    others = run(["recipes"], path=[str(tmp_path)], more=RESOLVE + seen)
+    assert others.returncode == 0, others.stderr
+    assert "thief" not in others.stderr
+    assert "TORCH 0" in others.stdout
+    listed = run(["plugins", "--json"], path=[str(tmp_path)])
+    assert "thief" in {one["component"] for one in json.loads(listed.stdout.split("ENDED")[0])["components"]}
+    assert not (tmp_path / "ran").exists()
+    # What is no plugin of ours keeps its entry points, and without us it would have run.
+    (tmp_path / "cganzoo_thief-1.0.dist-info" / "entry_points.txt").write_text("[torch.backends]\nx = y\n")
+    assert "TORCH 1" in run(["recipes"], path=[str(tmp_path)], more=seen).stdout
+
+
 @pytest.mark.usefixtures("installed")
 def test_a_run_that_needs_none_of_them(tiny_file: Path, tmp_path: Path) -> None:
     before = imported_of(set(sys.modules))

@@ -1,12 +1,15 @@
-"""Entry points of a distribution whose file of them may be broken.
+"""What other libraries see of a plugin's entry points: none of theirs, so that none of them loads it unasked.
 
-Many libraries that a run needs look for plugins of their own when they are used (torch, pydantic, scikit-learn), and
-read every distribution's ``entry_points.txt``: one that cannot be read is an error in each of them.
+Many libraries that a run needs look for plugins of their own when they are used (torch, pydantic, scikit-learn). They
+read every distribution's ``entry_points.txt``, where one that cannot be read is an error in each of them, and import
+what they find.
 """
 
 from __future__ import annotations
 
 from importlib import metadata
+
+from .clashes import PROJECT
 
 _read = metadata.Distribution.__dict__["entry_points"].fget
 
@@ -17,16 +20,18 @@ def read(distribution: metadata.Distribution) -> metadata.EntryPoints:
     return found
 
 
-def forgive() -> None:
-    """From now on a file that cannot be read holds no entry points, in all of this process.
+def confine() -> None:
+    """From now on a plugin has no entry points but its own of the zoo, and a broken file none, in all of this process.
 
-    For the ``cganzoo`` command, which owns its process; ``cganzoo plugins`` still tells which plugin's file it is.
+    For the ``cganzoo`` command, which owns its process, and before pydantic is imported, which looks for plugins at
+    once. ``cganzoo plugins`` still tells whose file is broken.
     """
-    metadata.Distribution.entry_points = property(_forgiving)  # type: ignore[assignment, method-assign]
+    metadata.Distribution.entry_points = property(_confined)  # type: ignore[assignment, method-assign]
 
 
-def _forgiving(distribution: metadata.Distribution) -> metadata.EntryPoints:
+def _confined(distribution: metadata.Distribution) -> metadata.EntryPoints:
     try:
-        return read(distribution)
+        found = read(distribution)
+        return found.select(group=PROJECT) or found
     except Exception:
         return metadata.EntryPoints(())

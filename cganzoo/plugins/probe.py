@@ -33,7 +33,14 @@ PATIENCE = 10.0
 ORDER = ("generator", "discriminator", "loss", "metric", "dataset")
 """The kinds as they are listed."""
 
-START = "import sys; sys.path[:] = sys.argv[2:]; from cganzoo.plugins.probe_child import child; child(sys.argv[1])"
+START = """
+import sys
+sys.path[:] = sys.argv[2:]
+from cganzoo.plugins import entry_points
+entry_points.confine()
+from cganzoo.plugins.probe_child import child
+child(sys.argv[1])
+"""
 
 Inventory = dict[str, Any]
 

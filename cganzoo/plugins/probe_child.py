@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
 
-from . import entry_points
 from .description import describe
 from .discovery import Provider
 from .loading import Loader, built_in, choose
@@ -53,7 +52,6 @@ def child(arguments: str) -> None:
 
 
 def _load(finished: frozenset[int], say: Callable[..., None]) -> None:
-    entry_points.forgive()
     wanted, unloaded = choose(None)
     providers = [*built_in(), *wanted]
     say(providers=[_plain(provider) for provider in providers], unloaded=[_plain(provider) for provider in unloaded])
