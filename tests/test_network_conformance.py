@@ -22,6 +22,8 @@ GENERATORS = {
     "hides_that_it_is_conditional": ("labels_change_the_image_if_conditional",),
     "disagrees_with_its_spec": ("conditional_is_what_the_spec_says",),
     "two_classes_alike": ("every_class_has_its_image",),
+    "labels_modulo_ten": ("every_class_has_its_image",),
+    "clamps_labels": ("every_class_has_its_image",),
     "ignores_noise": ("noise_changes_the_image",),
     "leaves_the_range": ("range_holds_after_training",),
     "breaks_with_one_class": ("every_number_of_classes",),
@@ -168,7 +170,7 @@ def test_every_check_of_networks_has_a_fault() -> None:
     asked = {check for base in BASES.values() for check in checks(base)} - common
     assert asked - meant == set()
     print(f"{len(asked)} checks of networks beside {len(common)} common ones; {len(CASES)} planted faults")
-    assert len(CASES) == 49
+    assert len(CASES) == 51
 
 
 def test_sizes_and_channels_that_it_refuses_are_not_tried() -> None:

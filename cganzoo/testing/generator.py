@@ -10,11 +10,14 @@ from torch import Tensor
 
 from cganzoo.specs import BuildContext
 
-from .network import BATCH, CLASSES, Inputs, NetworkConformance, double, positive_int
+from .network import BATCH, Inputs, NetworkConformance, double, positive_int
 from .randomness import untouched
 
 VISIBLE = 1e-6
 """How far two images must be apart, somewhere, to count as different; pixels are in [-1, 1], and float64."""
+
+TRIED_LABELS = {10: tuple(range(10)), 200: (0, 1, 2, 10, 64, 100, 128, 199)}
+"""Number of classes to the labels that are compared: all of few; of many, some that a remainder or a bound makes one."""
 
 
 class GeneratorConformance(NetworkConformance):
@@ -120,13 +123,17 @@ class GeneratorConformance(NetworkConformance):
             )
 
     def test_every_class_has_its_image(self) -> None:
-        """A conditional generator makes another image of the same noise for each class."""
-        network = self.used()
-        if not network.conditional:
-            raise SkipTest("it is unconditional")
-        z, _ = self.inputs(network, 1)
-        nearest = closest(self.images(network, z.expand(CLASSES, -1), torch.arange(CLASSES)))
-        assert nearest > VISIBLE, "two classes give the same image of the same noise"
+        """A conditional generator makes another image of the same noise for each class, of few classes and of many."""
+        for classes, labels in TRIED_LABELS.items():
+            context = self.context(classes)
+            network = self.used(context)
+            if not network.conditional:
+                raise SkipTest("it is unconditional")
+            z, _ = self.inputs(network, 1, context=context)
+            nearest = closest(self.images(network, z.expand(len(labels), -1), torch.tensor(labels)))
+            assert nearest > VISIBLE, (
+                f"of {classes} classes, two of {', '.join(map(str, labels))} give the same image of the same noise"
+            )
 
     def test_batch_does_not_matter_in_use(self) -> None:
         """In evaluation mode an image does not depend on the rest of its batch; a batch of one works."""

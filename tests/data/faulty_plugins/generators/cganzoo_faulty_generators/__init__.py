@@ -14,6 +14,8 @@ NAMES = (
     "hides_that_it_is_conditional",
     "disagrees_with_its_spec",
     "two_classes_alike",
+    "labels_modulo_ten",
+    "clamps_labels",
     "ignores_noise",
     "leaves_the_range",
     "breaks_with_one_class",

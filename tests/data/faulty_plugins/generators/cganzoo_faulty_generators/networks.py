@@ -86,6 +86,16 @@ class TwoClassesAlike(Faultless):
         return super().latent(z, labels.clamp(max=max(0, self.context.num_classes - 2)))
 
 
+class LabelsModuloTen(Faultless):
+    def latent(self, z: Tensor, labels: Tensor) -> Tensor:
+        return super().latent(z, labels % 10)
+
+
+class ClampsLabels(Faultless):
+    def latent(self, z: Tensor, labels: Tensor) -> Tensor:
+        return super().latent(z, labels.clamp(max=127))
+
+
 class IgnoresNoise(Faultless):
     def latent(self, z: Tensor, labels: Tensor) -> Tensor:
         return super().latent(z.sign().abs(), labels)
