@@ -144,6 +144,12 @@ WRITTEN = {
         says="importing cganzoo_forks ended the process with exit code 5",
         fatal=True,
     ),
+    "writes_everywhere": Bad(
+        body="import os, stat\nfor file in range(3, 64):\n    try:\n        if stat.S_ISFIFO(os.fstat(file).st_mode):\n"
+        "            os.write(file, b'{\"end\": true}\\n')\n    except OSError:\n        pass\n" + LOSS,
+        says="importing cganzoo_writes_everywhere wrote into the pipe of the host",
+        fatal=True,
+    ),
     # --- its hooks and what they yield
     "hook_recursion": Bad(
         body=HOOK + "    yield from cganzoo_losses()",
@@ -557,6 +563,54 @@ def test_a_process_that_cannot_start_is_told(monkeypatch: pytest.MonkeyPatch) ->
     sentence = "^no plugin can be loaded: the start ended the process with exit code 1: OSError: no room$"
     with pytest.raises(PluginError, match=sentence):
         probe.inspect()
+
+
+def inspected(folder: Path, monkeypatch: pytest.MonkeyPatch, **bodies: str) -> Inventory:
+    """What another process finds with nothing installed but plugins of these modules."""
+    for name, body in bodies.items():
+        write(folder, name, Bad(says="", body=body))
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
+    monkeypatch.setenv("CGANZOO_LOAD_PLUGINS", ",".join(f"cganzoo-{name}" for name in bodies))
+    return probe.inspect()
+
+
+def test_a_plugin_that_changes_json_is_described_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    patch = "import json\njson.dumps = lambda *arguments, **options: 'oops'\n"
+    found = inspected(tmp_path, monkeypatch, forger=patch + LOSS, honest=LOSS)
+    assert {"forger", "honest"} <= {component["component"] for component in found["components"]}
+    assert not found["failures"]
+
+
+DELAYED_EXIT = "import os, threading, time\nthreading.Thread(target=lambda: (time.sleep(0.2), os._exit(5))).start()\n"
+SLEEP = "import time\ntime.sleep(0.6)\n"
+
+
+def test_who_leaves_a_thread_that_ends_the_process_is_blamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = inspected(tmp_path, monkeypatch, culprit=DELAYED_EXIT + LOSS, innocent=SLEEP + LOSS, later=LOSS)
+    (failure,) = found["failures"]
+    assert failure["distribution"] == "cganzoo-culprit"
+    assert failure["reason"] == (
+        "leaves a thread that is likely to blame: beside it, importing cganzoo_innocent ended the process with exit "
+        "code 5, which goes well alone"
+    )
+    assert {"culprit", "innocent", "later"} <= {component["component"] for component in found["components"]}
+    survivors = probe.load_survivors()
+    assert {"innocent", "later"} == {one.name for one in survivors.components("loss")}
+    assert [failure.provider.distribution for failure in survivors.failures] == ["cganzoo-culprit"]
+
+
+def test_an_innocent_plugin_is_kept_where_nobody_knows_who_ended_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killer = "import os, time\nparent = os.getpid()\nif not os.fork():\n    time.sleep(0.2)\n    os.kill(parent, 9)\n"
+    found = inspected(tmp_path, monkeypatch, culprit=killer + "    os._exit(0)\n" + LOSS, innocent=SLEEP + LOSS)
+    assert not found["failures"]
+    assert {"culprit", "innocent"} <= {component["component"] for component in found["components"]}
+    (note,) = [one["note"] for one in found["notes"] if "alone" in one["note"]]
+    assert note == (
+        "importing cganzoo_innocent crashed the process (SIGKILL), but not when it is loaded alone: it was something "
+        "that another plugin left"
+    )
 
 
 def test_an_allow_list_holds_there_too(inventory: Inventory, folders: list[str], monkeypatch: Any) -> None:

@@ -53,6 +53,9 @@ STATE: Mapping[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
 """How each is read, and put back."""
 
 
+THREAD = "starts a thread that goes on"
+
+
 @contextmanager
 def guarded() -> Iterator[list[str]]:
     """Put back what the block changes of :data:`STATE`; the list that it gives says, afterwards, what it did."""
@@ -71,7 +74,7 @@ def guarded() -> Iterator[list[str]]:
         if changed:
             notes.append(f"changes {', '.join(changed)}; this is undone")
         if set(threading.enumerate()) - threads:
-            notes.append("starts a thread that goes on")
+            notes.append(THREAD)
 
 
 @contextmanager

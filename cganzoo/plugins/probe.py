@@ -1,8 +1,9 @@
 """Every installed plugin, loaded in another process: one that hangs or crashes is told like any other.
 
 The child (:mod:`cganzoo.plugins.probe_child`) loads plugin after plugin and says over a pipe, in lines of JSON, what
-it is about to do and what came of it. If it dies or does not move for :data:`PATIENCE`, the plugin at hand is to blame,
-and a new child goes on behind it. Standard library only, so that the child is started at once.
+it is about to do and what came of it. If it dies, or does not move for :data:`PATIENCE`, the plugin at hand is loaded
+once more, alone: if that ends the child again, it is to blame; if not, one before it is. A new child goes on behind it.
+Standard library only, so that the child is started at once.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import selectors
 import signal
 import subprocess
@@ -22,7 +24,8 @@ from typing import IO, TYPE_CHECKING, Any
 from cganzoo._version import API_VERSION, __version__
 from cganzoo.errors import PluginError
 
-from .clashes import clashes
+from .clashes import PROJECT, clashes
+from .guard import THREAD
 
 if TYPE_CHECKING:
     from .registry import Registry
@@ -54,8 +57,7 @@ def inspect(waiting: Callable[[str], None] = lambda what: None) -> Inventory:
     Raises:
         PluginError: the allow-list names what is not installed, or no plugin can be loaded for a reason of the host's.
     """
-    inventory: Inventory = {"host": __version__, "api": API_VERSION}
-    inventory |= {"components": [], "plugins": [], "unloaded": [], "notes": [], "failures": []}
+    inventory: Inventory = {"host": __version__, "api": API_VERSION, **_empty()}
     finished: list[int] = []
     before = -1
     while _one_child(finished, inventory, waiting):
@@ -93,11 +95,18 @@ def _key(provider: Mapping[str, Any]) -> tuple[str, str]:
     return provider["distribution"], provider["entry_point"]
 
 
-def _one_child(finished: list[int], inventory: Inventory, waiting: Callable[[str], None]) -> bool:
-    """Load what is not in ``finished`` until the child ends; whether another one has to go on."""
+def _empty() -> Inventory:
+    return {"components": [], "plugins": [], "unloaded": [], "notes": [], "failures": []}
+
+
+def _one_child(
+    finished: list[int], inventory: Inventory, waiting: Callable[[str], None], only: int | None = None
+) -> bool:
+    """Load what is not in ``finished``, or ``only`` one, until the child ends; whether another one has to go on."""
     providers: list[dict[str, Any]] = []
-    current, doing = None, ""
-    with tempfile.TemporaryFile() as output, contextlib.closing(_lines(finished, output)) as lines:
+    current, doing, died = None, "", ""
+    loaded: list[int] = []
+    with tempfile.TemporaryFile() as output, contextlib.closing(_lines(finished, only, output)) as lines:
         for line in lines:
             if "error" in line:
                 raise PluginError(line["error"])
@@ -110,35 +119,62 @@ def _one_child(finished: list[int], inventory: Inventory, waiting: Callable[[str
             elif "doing" in line:
                 doing = line["doing"]
             elif "plugin" in line:
-                inventory["plugins"].append(line["plugin"])
-                for key in ("components", "notes", "failures"):
-                    inventory[key] += line[key]
+                _add(inventory, {**line, "plugins": [line["plugin"]]})
                 finished.append(line["finished"])
+                loaded.append(line["finished"])
                 current = None
-            elif "end" in line:
-                return bool(line["end"] == "again")
             elif "died" in line and not providers:
                 output.seek(0)
                 last = output.read().decode(errors="replace").strip().rpartition("\n")[2]
                 raise PluginError("no plugin can be loaded: " + line["died"].format(doing="the start") + f": {last}")
-            elif "died" in line and current is not None:
-                provider = providers[current]
-                inventory["plugins"].append({**provider, "seconds": None, "imported_torch": False})
-                reason = line["died"].format(doing=doing)
-                inventory["failures"].append({**provider, "reason": reason, "traceback": ""})
-                finished.append(current)
-    return True
+            elif "died" in line:
+                died = line["died"].format(doing=doing)
+    if died and current is not None:
+        before = [providers[number] for number in loaded if providers[number]["distribution"] != PROJECT]
+        alone = _empty()
+        if before:
+            _one_child(finished, alone, waiting, only=current)
+        if current not in finished:
+            alone["plugins"].append({**providers[current], "seconds": None, "imported_torch": False})
+            alone["failures"].append({**providers[current], "reason": died, "traceback": ""})
+            finished.append(current)
+        _add(inventory, alone)
+        if alone["plugins"][0]["seconds"] is not None:
+            _blame(before, providers[current], died, inventory)
+    return len(finished) < len(providers)
+
+
+def _add(inventory: Inventory, found: Mapping[str, Any]) -> None:
+    for key in ("plugins", "components", "notes", "failures"):
+        inventory[key] += found[key]
+
+
+def _blame(before: list[dict[str, Any]], victim: dict[str, Any], died: str, inventory: Inventory) -> None:
+    """Tell why a process died while a plugin was loaded that is sound by itself, behind those ``before`` it."""
+    threaded = {_key(note) for note in inventory["notes"] if note["note"] == THREAD}
+    suspects = [provider for provider in before if _key(provider) in threaded]
+    if not suspects:
+        note = f"{died}, but not when it is loaded alone: it was something that another plugin left"
+        inventory["notes"].append({**victim, "note": note})
+        return
+    reason = f"leaves a thread that is likely to blame: beside it, {died}, which goes well alone"
+    inventory["failures"].append({**suspects[-1], "reason": reason, "traceback": ""})
+    for plugin in inventory["plugins"]:
+        if _key(plugin) == _key(suspects[-1]):
+            plugin["seconds"] = None  # as of one that died itself: commands that take every plugin leave it out
 
 
 # --- the child, seen from here --------------------------------------------------------------------------------------
 
 
-def _lines(finished: list[int], output: IO[bytes]) -> Generator[dict[str, Any], None, None]:
+def _lines(finished: list[int], only: int | None, output: IO[bytes]) -> Generator[dict[str, Any], None, None]:
     """What the child says, and, if it does not come to its end, what became of it as ``{"died": ...}``."""
     reading, writing = os.pipe()
+    token = secrets.token_hex(8)  # tells the child's own lines from what a plugin writes to every file that is open
+    job = {"finished": finished, "only": only, "pipe": writing, "token": token}
     try:
         child = subprocess.Popen(
-            [sys.executable, "-c", START, json.dumps({"finished": finished, "pipe": writing}), *map(str, sys.path)],
+            [sys.executable, "-c", START, json.dumps(job), *map(str, sys.path)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -148,8 +184,8 @@ def _lines(finished: list[int], output: IO[bytes]) -> Generator[dict[str, Any], 
     finally:
         os.close(writing)
     try:
-        died = yield from _messages(reading, child)
-        yield {"died": died}
+        if died := (yield from _messages(reading, child, token.encode())):
+            yield {"died": died}
     finally:
         os.close(reading)
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -157,8 +193,8 @@ def _lines(finished: list[int], output: IO[bytes]) -> Generator[dict[str, Any], 
         child.wait()
 
 
-def _messages(pipe: int, child: subprocess.Popen[bytes]) -> Generator[dict[str, Any], None, str]:
-    """The child's lines as they come; returns what ended them."""
+def _messages(pipe: int, child: subprocess.Popen[bytes], token: bytes) -> Generator[dict[str, Any], None, str]:
+    """The child's lines as they come; returns what ended them, or nothing if it was the end of its work."""
     rest = b""
     moved, told = time.monotonic(), False
     with selectors.DefaultSelector() as selector:
@@ -169,7 +205,13 @@ def _messages(pipe: int, child: subprocess.Popen[bytes]) -> Generator[dict[str, 
                 if not read:
                     return _how_it_ended(child)
                 *lines, rest = (rest + read).split(b"\n")
-                yield from map(json.loads, lines)
+                for line in lines:
+                    if not line.startswith(token):
+                        return "{doing} wrote into the pipe of the host"
+                    message = json.loads(line.removeprefix(token))
+                    if "end" in message:
+                        return ""
+                    yield message
                 moved, told = time.monotonic(), False
             elif child.poll() is not None:  # though something it left behind still holds the pipe
                 return _how_it_ended(child)

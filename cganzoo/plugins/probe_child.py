@@ -29,19 +29,23 @@ LONG_SUMMARY = 200
 
 
 def child(arguments: str) -> None:
-    """Load what the job does not call finished, and tell; ends the process at once, whatever plugins left running."""
+    """Load what the job does not call finished, or the one that it wants alone, and tell.
+
+    Ends the process at once, whatever plugins left running.
+    """
     job = json.loads(arguments)
-    pipe = job["pipe"]
+    pipe, token = job["pipe"], job["token"].encode()
+    dumps, write = json.dumps, os.write  # as they are before any plugin
     sys.argv[:] = [PROJECT]  # a plugin that reads the command line is none of ours
     os.set_inheritable(pipe, False)
 
     def say(**line: Any) -> None:
-        left = json.dumps(line, default=str).encode() + b"\n"
+        left = token + dumps(line, default=str).encode() + b"\n"
         while left:
-            left = left[os.write(pipe, left) :]
+            left = left[write(pipe, left) :]
 
     try:
-        _load(frozenset(job["finished"]), say)
+        _load(frozenset(job["finished"]), job["only"], say)
     except PluginError as error:
         say(error=str(error))
     except BaseException:
@@ -51,7 +55,7 @@ def child(arguments: str) -> None:
     os._exit(0)
 
 
-def _load(finished: frozenset[int], say: Callable[..., None]) -> None:
+def _load(finished: frozenset[int], only: int | None, say: Callable[..., None]) -> None:
     wanted, unloaded = choose(None)
     providers = [*built_in(), *wanted]
     say(providers=[_plain(provider) for provider in providers], unloaded=[_plain(provider) for provider in unloaded])
@@ -61,15 +65,16 @@ def _load(finished: frozenset[int], say: Callable[..., None]) -> None:
         if number in finished:
             loader.skip(provider)
             continue
+        if only not in (None, number):
+            continue
         say(begin=number)
         plugin, printed = _printed_by(lambda: loader.load(provider))  # noqa: B023 - called here and now
         say(doing="what it left for the end of the program")
         _, printed_at_end = _printed_by(_at_exit)
         say(finished=number, **_told(plugin, say, printed, printed_at_end))
         if plugin.imported_torch:  # it would hide whether the next one imports it, and how long that takes
-            say(end="again")
-            return
-    say(end="done")
+            break
+    say(end=True)
 
 
 def _told(plugin: Plugin, say: Callable[..., None], printed: str, printed_at_end: str) -> dict[str, Any]:
