@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -21,7 +19,7 @@ from .optimizers import build_optimizer
 from .resolution import Resolved
 from .sampling import ready_to_sample
 from .specs import BuildContext
-from .steps import DiscriminatorStep, GeneratorStep
+from .steps import DiscriminatorStep, GeneratorStep, frozen
 
 
 class Engine:
@@ -108,7 +106,7 @@ class Engine:
             real = self._real()
         z, fake_labels = self._noise(real[1] if real else None)
         self.generator_optimizer.zero_grad(set_to_none=True)
-        with _frozen(self._discriminator_parameters):
+        with frozen(self._discriminator_parameters):
             loss, terms = self._generator_step(z, fake_labels, *(real if objective.uses_real_in_generator_loss else ()))
             loss.backward()
         self.generator_optimizer.step()
@@ -234,16 +232,3 @@ def build_context(resolved: Resolved, class_names: tuple[str, ...], feature_dim:
 def _set_rate(optimizer: Optimizer, rate: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = rate
-
-
-@contextmanager
-def _frozen(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
-    """No gradient for ``parameters`` meanwhile: the generator's step must not move, nor pay for, the other player."""
-    parameters = [parameter for parameter in parameters if parameter.requires_grad]
-    for parameter in parameters:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in parameters:
-            parameter.requires_grad_(True)

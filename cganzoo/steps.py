@@ -6,6 +6,9 @@ autocasting or wrapping one step concerns one object and the parameters it updat
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +17,19 @@ from .objective import Batch, Objective, Terms
 
 Loss = tuple[Tensor, dict[str, Tensor]]
 """The scalar to differentiate, and its terms by name without gradient, for the log."""
+
+
+@contextmanager
+def frozen(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
+    """No gradient for ``parameters`` meanwhile: the generator's step must not move, nor pay for, the other player."""
+    parameters = [parameter for parameter in parameters if parameter.requires_grad]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
 
 
 class _Step(nn.Module):

@@ -27,7 +27,8 @@ def assert_same(objective: Objective, ours: Terms, naive: Terms, *batches: Batch
         AssertionError: they differ by more than :data:`TOLERANCE`.
     """
     torch.testing.assert_close(dict(ours), dict(naive), rtol=TOLERANCE, atol=TOLERANCE)
-    leaves = [*(batch.features for batch in batches), *objective.parameters()]
+    heads = [parameter for parameter in objective.parameters() if parameter.requires_grad]
+    leaves = [*(batch.features for batch in batches), *heads]
     mine, theirs = (
         torch.autograd.grad(torch.stack(list(terms.values())).sum(), leaves, allow_unused=True, materialize_grads=True)
         for terms in (ours, naive)

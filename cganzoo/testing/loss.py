@@ -19,4 +19,4 @@ class LossConformance(LossTraining, LossEquals, LossHidden, LossPromises, LossPl
     """
 
     kind = "loss"
-    number_of_checks = 37
+    number_of_checks = 38

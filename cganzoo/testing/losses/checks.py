@@ -14,7 +14,7 @@ from cganzoo.testing.conformance import Conformance
 from cganzoo.testing.formula import TOLERANCE
 from cganzoo.testing.variants import variants
 
-from .trial import Game, Trial, described, gradients, kept, losses, total
+from .trial import Trial, described, gradients, kept, losses, total, trainable
 
 SEEDS = range(4)
 """Batches over which something has to be nonzero at least once: a hinge is flat here and there."""
@@ -85,7 +85,7 @@ class LossChecks(Conformance):
 
 def check_finite(objective: Objective, real: Batch, fake: Batch, where: str) -> None:
     """Both losses' terms, and their gradients in features and heads, are finite."""
-    heads = list(objective.parameters())
+    heads = trainable(objective)
     with kept(objective):
         for method, terms in losses(objective, real, fake).items():
             for name, term in terms.items():
@@ -122,9 +122,3 @@ def calls(objective: Objective, real: Batch, fake: Batch) -> dict[str, Callable[
         "generator_loss": lambda: objective.generator_loss(fake, used),
         "score": lambda: score_of(objective, fake),
     }
-
-
-def freeze(game: Game) -> None:
-    """As the engine does around the generator's step."""
-    for parameter in game.discriminator_parameters:
-        parameter.requires_grad_(False)

@@ -50,8 +50,8 @@ def train(trial: Trial, rank: int = 0, processes: int = 1) -> dict[str, Tensor]:
     """
     game = trial.game(dtype=torch.float64)
     players: dict[str, nn.Module] = {"generator": game.generator, "trunk": game.trunk, "objective": game.objective}
-    discriminator = game.discriminator_parameters
-    optimizers = [torch.optim.SGD(moved, RATE) for moved in (discriminator, list(game.generator.parameters()))]
+    moved = game.discriminator_parameters, list(game.generator.parameters())
+    optimizers = [torch.optim.SGD(parameters, RATE) for parameters in moved]
     if processes > 1:
         game.discriminator_step = DistributedDataParallel(game.discriminator_step)
         game.generator_step = DistributedDataParallel(game.generator_step)
@@ -63,14 +63,11 @@ def train(trial: Trial, rank: int = 0, processes: int = 1) -> dict[str, Tensor]:
         backward(game.discriminator_loss(images, labels, z, fake_labels))
         _check_all_used({"trunk": game.trunk, "loss": game.objective})
         optimizers[0].step()
-        for parameter in discriminator:
-            parameter.requires_grad_(False)
         optimizers[1].zero_grad()
-        backward(game.generator_loss(images, labels, z, fake_labels))
+        with game.discriminator_frozen():
+            backward(game.generator_loss(images, labels, z, fake_labels))
         _check_all_used({"generator": game.generator})
         optimizers[1].step()
-        for parameter in discriminator:
-            parameter.requires_grad_(True)
     return {
         name: nn.utils.parameters_to_vector(player.parameters()).detach()
         for name, player in players.items()
@@ -80,7 +77,8 @@ def train(trial: Trial, rank: int = 0, processes: int = 1) -> dict[str, Tensor]:
 
 def _check_all_used(modules: Mapping[str, nn.Module]) -> None:
     for owner, module in modules.items():
-        unused = [name for name, parameter in module.named_parameters() if parameter.grad is None]
+        parameters = module.named_parameters()
+        unused = [name for name, moved in parameters if moved.requires_grad and moved.grad is None]
         assert not unused, (
             f"no gradient for {', '.join(unused)} of the {owner}: several processes would wait for it forever"
         )

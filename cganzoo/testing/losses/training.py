@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import torch
 
-from cganzoo.testing.learning import GOOD, learn
+from cganzoo.testing.learning import GOOD, Opinion, learn, look
 from cganzoo.testing.processes import in_two_processes
 
-from .checks import LossChecks, check_close
+from .checks import LossChecks, check_close, each_variant
 from .processes import in_a_new_process, train
+from .trial import Trial
+
+TRIES = 3
+"""Trainings of which one has to succeed."""
 
 
 class LossTraining(LossChecks):
@@ -39,12 +43,23 @@ class LossTraining(LossChecks):
                     1e-10,
                 )
 
+    @each_variant
+    def test_real_images_are_right(self, trial: Trial) -> None:
+        """To a trained discriminator, real images of the right class cost the generator less than others."""
+        conditional = trial.spec.conditioning(trial.config) == "conditional"
+        problem = ""
+        for seed in range(TRIES):  # a few steps may end in an odd place
+            problem = _problem(look(trial, seed), conditional)
+            if not problem:
+                return
+        raise AssertionError(f"after the discriminator has learnt, {problem}")
+
     def test_learns(self) -> None:
         """A tiny generator trained with it comes to make the patterns that it is shown."""
 
         trial = next(self.trials())
         lessons = []
-        for seed in range(3):
+        for seed in range(TRIES):
             lessons.append(learn(trial, seed))
             if lessons[-1].after < GOOD * lessons[-1].before:
                 return
@@ -53,3 +68,25 @@ class LossTraining(LossChecks):
             f"a tiny generator does not learn three patterns: its samples' distance to the nearest went {told}, in "
             f"{len(lessons)} trainings; look at the sign of each term, and at what the generator is asked for"
         )
+
+
+def _problem(opinion: Opinion, conditional: bool) -> str:
+    """What is wrong with a loss of this opinion; empty for nothing."""
+    if not opinion.real < opinion.fake:
+        return (
+            f"generator_loss is {opinion.real:.3g} for real images and {opinion.fake:.3g} for the generator's: it "
+            "draws the generator away from real images; look at the sign of each term, of both losses"
+        )
+    if conditional and not opinion.real < min(opinion.wrong):
+        told = " and ".join(f"{cost:.3g}" for cost in opinion.wrong)
+        return (
+            f"generator_loss is {opinion.real:.3g} for real images under their own labels, and {told} under wrong "
+            "ones: the generator learns other classes than it is asked for; look at the sign and the labels of each "
+            "class term"
+        )
+    if opinion.advantage is not None and not opinion.advantage > 0:
+        return (
+            f"the score is {-opinion.advantage:.3g} higher for the generator's images than for real ones: "
+            "a higher score means more real"
+        )
+    return ""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cganzoo.objective import Batch, Objective, Terms
 from cganzoo.specs import BuildContext, LossSpec
-from cganzoo.steps import DiscriminatorStep, GeneratorStep
+from cganzoo.steps import DiscriminatorStep, GeneratorStep, frozen
 from cganzoo.testing.randomness import seeded
 from cganzoo.testing.toys import FEATURE_DIM, LATENT_DIM, ToyGenerator, ToyTrunk
 
@@ -81,8 +81,14 @@ class Game:
 
     @property
     def discriminator_parameters(self) -> list[nn.Parameter]:
-        """What the discriminator's optimizer moves."""
-        return [*self.trunk.parameters(), *self.objective.parameters()]
+        """What the discriminator's optimizer moves; a head may rightly be fixed."""
+        return [*self.trunk.parameters(), *trainable(self.objective)]
+
+    @contextmanager
+    def discriminator_frozen(self) -> Iterator[None]:
+        """As the engine does around the generator's step."""
+        with frozen(self.discriminator_parameters):
+            yield
 
     def inputs(self, classes: int = CLASSES, size: int = SIZE, seed: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Real images and labels, noise and labels of fakes."""
@@ -102,7 +108,7 @@ class Game:
         return loss
 
     def generator_loss(self, images: Tensor, labels: Tensor, z: Tensor, fake_labels: Tensor) -> Tensor:
-        """The generator's loss; the caller freezes the discriminator."""
+        """The generator's loss; the caller freezes the discriminator, see :meth:`discriminator_frozen`."""
         real = (images, labels) if self.objective.uses_real_in_generator_loss else ()
         loss: Tensor = self.generator_step(z, fake_labels, *real)[0]
         return loss
@@ -136,6 +142,11 @@ def totals(objective: Objective, real: Batch, fake: Batch) -> dict[str, Tensor]:
 def total(terms: Terms) -> Tensor:
     """What a player minimises."""
     return torch.stack(list(terms.values())).sum()
+
+
+def trainable(objective: Objective) -> list[nn.Parameter]:
+    """The heads' parameters that are not fixed."""
+    return [parameter for parameter in objective.parameters() if parameter.requires_grad]
 
 
 def gradients(loss: Tensor, leaves: Sequence[Tensor]) -> tuple[Tensor, ...]:

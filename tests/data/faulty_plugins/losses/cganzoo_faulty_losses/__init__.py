@@ -8,6 +8,8 @@ from .config import ChoiceConfig, GrowingConfig, OpenConfig, SoundConfig, Undesc
 
 FAULTS = {
     "sound": "Nothing is wrong with it",
+    "fixed_classifier": "Nothing is wrong with it: a head may be fixed",
+    "running_mean": "Nothing is wrong with it: a buffer may move",
     "arrays_of_terms": "A term is not reduced to a scalar",
     "bfloat16_terms": "A term is in bfloat16",
     "names_by_batch": "The names of its terms depend on the batch",
@@ -23,6 +25,7 @@ FAULTS = {
     "unused_head": "A head that no loss uses",
     "dead_head": "A head whose output is multiplied by zero",
     "unfreezes": "The generator's loss unfreezes the heads",
+    "clips_large_weights": "Writes to the heads, which happens to change no value",
     "clips_weights": "The discriminator's loss changes the heads' values",
     "calls_backward": "The discriminator's loss calls backward itself",
     "clamps_images": "Changes the images in place",
@@ -49,6 +52,10 @@ FAULTS = {
     "averages_by_class": "Averages within classes first, which halves of a batch do otherwise",
     "follows_rank": "The second process leaves out a term",
     "faulty_choice": "One choice of an option fails for a single sample",
+    "maximises_class_loss": "The discriminator maximises its class term",
+    "next_class": "The generator is held to another class than it was asked for",
+    "learns_classes_of_fakes": "Says that it needs classes, and nothing teaches the generator any",
+    "negated_score": "A higher score means less real",
     "flipped_sign": "The generator minimises what it should maximise",
     "undescribed_option": "An option without a description",
     "open_options": "Accepts options that it does not know",

@@ -186,6 +186,14 @@ class ClipsWeights(Sound):
 
 
 @faulty
+class ClipsLargeWeights(Sound):
+    def discriminator_loss(self, real, fake):
+        with torch.no_grad():
+            self.realness.weight.clamp_(-10, 10)
+        return super().discriminator_loss(real, fake)
+
+
+@faulty
 class CallsBackward(Sound):
     def discriminator_loss(self, real, fake):
         terms = super().discriminator_loss(real, fake)
@@ -371,3 +379,59 @@ class FlippedSign(Sound):
     def generator_loss(self, fake, real=None):
         terms = super().generator_loss(fake)
         return {**terms, "adversarial": F.softplus(self.logit(fake.features)).mean()}
+
+
+@faulty
+class MaximisesClassLoss(Sound):
+    def discriminator_loss(self, real, fake):
+        terms = super().discriminator_loss(real, fake)
+        return {**terms, "class": -terms["class"]}
+
+
+@faulty
+class NextClass(Sound):
+    def generator_loss(self, fake, real=None):
+        labels = (fake.labels + 1) % self.classifier.out_features
+        return super().generator_loss(type(fake)(fake.images, labels, fake.features))
+
+
+@faulty
+class LearnsClassesOfFakes(Sound):
+    def discriminator_loss(self, real, fake):
+        of_fakes = F.cross_entropy(self.classifier(fake.features), fake.labels)
+        return {**super().discriminator_loss(real, fake), "class_fake": 0.1 * of_fakes}
+
+    def generator_loss(self, fake, real=None):
+        return {"adversarial": super().generator_loss(fake)["adversarial"]}
+
+
+@faulty
+class NegatedScore(Sound):
+    def score(self, features, labels):
+        return -super().score(features, labels)
+
+
+@faulty
+class FixedClassifier(Sound):
+    """Faultless."""
+
+    def __init__(self, config, context):
+        super().__init__(config, context)
+        self.classifier.requires_grad_(False)
+
+
+@faulty
+class RunningMean(Sound):
+    """Faultless."""
+
+    relational = True
+
+    def __init__(self, config, context):
+        super().__init__(config, context)
+        self.register_buffer("mean", torch.zeros(()))
+
+    def discriminator_loss(self, real, fake):
+        with torch.no_grad():
+            self.mean.lerp_(self.logit(real.features).mean(), 0.1)
+        gap = self.mean - self.logit(fake.features)
+        return {**super().discriminator_loss(real, fake), "gap": 0.1 * F.softplus(-gap).mean()}
