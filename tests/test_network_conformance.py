@@ -31,6 +31,8 @@ GENERATORS = {
     "cuts_a_gradient": ("gradients_are_the_slopes",),
     "batch_statistics_in_use": ("batch_does_not_matter_in_use",),
     "draws_in_use": ("use_is_deterministic",),
+    "noise_in_use": ("use_is_deterministic",),
+    "unconditional_noise_in_use": ("use_is_deterministic",),
     "python_random_in_training": ("training_is_seeded", "compiles_to_one_graph"),
     "counts_in_use": ("use_changes_nothing",),
     "cannot_be_copied": ("deep_copy",),
@@ -89,19 +91,7 @@ DISCRIMINATORS = {
     "nan_on_flat_images": ("extreme_images",),
     "pickled_state": ("state_dict_is_whole", "safetensors_round_trip"),
     "differs_between_processes": ("two_processes",),
-    "drops_in_use": (
-        "use_is_deterministic",
-        "gradients_are_the_slopes",
-        "state_dict_is_whole",
-        "safetensors_round_trip",
-        "deep_copy",
-        "instances_are_apart",
-        "float64",
-        "channels_last",
-        "knows_nothing_of_classes",
-        "batch_does_not_matter_in_use",
-        "second_order_gradients",
-    ),
+    "drops_in_use": ("use_is_deterministic",),
 }
 
 FAULTLESS = [
@@ -150,6 +140,34 @@ def test_fault_is_caught_by_the_check_meant_for_it(kind: str, name: str, expecte
     assert not message.startswith("raised"), "the check meant for a fault says what is wrong in its own words"
 
 
+COMPARE_OUTPUTS = {
+    "gradients_are_the_slopes",
+    "state_dict_is_whole",
+    "safetensors_round_trip",
+    "deep_copy",
+    "instances_are_apart",
+    "float64",
+    "channels_last",
+    "batch_does_not_matter_in_use",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "more"),
+    [
+        ("generator", "noise_in_use", set()),
+        ("generator", "unconditional_noise_in_use", {"labels_change_the_image_if_conditional"}),
+        ("generator", "draws_in_use", None),
+        ("discriminator", "drops_in_use", {"knows_nothing_of_classes", "second_order_gradients"}),
+    ],
+)
+def test_what_would_only_follow_from_random_outputs_is_skipped(kind: str, name: str, more: set[str] | None) -> None:
+    """They would fail, and each name another cause. What is drawn but changes nothing hides nothing."""
+    outcomes = run(conformance(kind, name, SLOW))
+    skipped = {outcome.check for outcome in outcomes if outcome.message.endswith("see use_is_deterministic")}
+    assert skipped == (set() if more is None else COMPARE_OUTPUTS | more)
+
+
 @pytest.mark.parametrize(("kind", "name"), FAULTLESS)
 def test_faultless_network_passes(kind: str, name: str) -> None:
     left_out = () if name == "faultless" else SLOW
@@ -170,7 +188,7 @@ def test_every_check_of_networks_has_a_fault() -> None:
     asked = {check for base in BASES.values() for check in checks(base)} - common
     assert asked - meant == set()
     print(f"{len(asked)} checks of networks beside {len(common)} common ones; {len(CASES)} planted faults")
-    assert len(CASES) == 51
+    assert len(CASES) == 53
 
 
 def test_sizes_and_channels_that_it_refuses_are_not_tried() -> None:

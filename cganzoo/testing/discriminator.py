@@ -128,6 +128,7 @@ class DiscriminatorConformance(NetworkConformance):
             told, seen = slopes(penalty, trained)
         except RuntimeError as error:
             raise AssertionError(f"no gradient penalty can be trained: {first_lines(error)}") from error
+        self.needs_determinism()
         assert agree(told, seen), (
             f"moving the weights changes a gradient penalty at the rate {seen:.6g}, but its gradients say {told:.6g}: "
             "a backward on the way cannot be differentiated itself"
@@ -179,6 +180,7 @@ class DiscriminatorConformance(NetworkConformance):
         whole = self.features(network, images)
         for part in (slice(0, 1), slice(3, 6)):
             away = float((self.features(network, images[part]) - whole[part]).abs().max())
+            self.needs_determinism()
             assert away <= ALIKE, (
                 f"in evaluation mode a feature moves by {away:.2g} when the rest of the batch is left out"
             )

@@ -23,6 +23,8 @@ NAMES = (
     "cuts_a_gradient",
     "batch_statistics_in_use",
     "draws_in_use",
+    "noise_in_use",
+    "unconditional_noise_in_use",
     "python_random_in_training",
     "counts_in_use",
     "cannot_be_copied",
@@ -59,7 +61,7 @@ def build(name: str) -> Any:
 @hookimpl
 def cganzoo_generators() -> Iterable[GeneratorSpec[Config]]:
     for name in NAMES:
-        unconditional = name == "hides_that_it_is_conditional"
+        unconditional = name in ("hides_that_it_is_conditional", "unconditional_noise_in_use")
         yield GeneratorSpec(
             name=name,
             summary=name.replace("_", " "),

@@ -158,6 +158,21 @@ class DrawsInUse(Faultless):
         return super().forward(z, labels)
 
 
+class NoiseInUse(Faultless):
+    def latent(self, z: Tensor, labels: Tensor) -> Tensor:
+        return super().latent(z + 0.1 * torch.randn_like(z), labels)
+
+
+class UnconditionalNoiseInUse(Faultless):
+    conditional = False
+
+    def class_vectors(self, num_classes: int) -> Any:
+        return None
+
+    def latent(self, z: Tensor, labels: Tensor) -> Tensor:
+        return z + 0.1 * torch.randn_like(z)
+
+
 class PythonRandomInTraining(Faultless):
     def latent(self, z: Tensor, labels: Tensor) -> Tensor:
         return super().latent(z, labels) + (random.random() if self.training else 0)
