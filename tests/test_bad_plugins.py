@@ -247,6 +247,27 @@ WRITTEN = {
     "recursion_limit": note(
         "changes the recursion limit; this is undone", "import sys\nsys.setrecursionlimit(1_000_000)"
     ),
+    "finder": note(
+        "changes sys.meta_path; this is undone",
+        "import sys\nclass Finder:\n    def find_spec(self, name, path=None, target=None):\n"
+        "        raise RuntimeError(name)\nsys.meta_path.insert(0, Finder())",
+    ),
+    "path_hooks": note("changes sys.path_hooks; this is undone", "import sys\nsys.path_hooks.insert(0, str)"),
+    "modules": Bad(
+        says="changes the modules of cganzoo; this is undone",
+        label="note",
+        body=LOSS + "    import sys\n    for name in [name for name in sys.modules if name.startswith('cganzoo.')]:\n"
+        "        del sys.modules[name]\n",
+        kept=True,
+    ),
+    "signal_handler": note(
+        "changes the signal handlers; this is undone",
+        "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)",
+    ),
+    "timer": note(
+        "changes the timers, the signal handlers; this is undone",
+        "import signal\nsignal.signal(signal.SIGALRM, lambda *_: None)\nsignal.setitimer(signal.ITIMER_REAL, 3600)",
+    ),
     "thread": note(
         "starts a thread that goes on",
         "import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()",
@@ -495,7 +516,10 @@ def test_commands_that_load_every_plugin_survive_what_a_process_can(folders: lis
     for name in SURVIVABLE - {*FOLDERS}:
         write(tmp_path / "site", name, WRITTEN[name])
     state = (
-        "import os, logging, warnings\nbefore = (os.getcwd(), sys.path[:], sys.getrecursionlimit(), dict(os.environ))\n"
+        "import os, logging, signal, warnings\n"
+        "before = (os.getcwd(), sys.path[:], sys.getrecursionlimit(), dict(os.environ))\n"
+        "hooked = (sys.meta_path[:], sys.path_hooks[:])\n"
+        "zoo = {name: module for name, module in sys.modules.items() if name.startswith('cganzoo.')}\n"
     )
     code = (
         "from cganzoo.plugins import load_plugins\n"
@@ -505,6 +529,10 @@ def test_commands_that_load_every_plugin_survive_what_a_process_can(folders: lis
         "assert sys.stdout is output\n"
         "assert before == (os.getcwd(), sys.path, sys.getrecursionlimit(), dict(os.environ))\n"
         "assert logging.root.handlers == []\n"
+        "assert hooked == (sys.meta_path, sys.path_hooks)\n"
+        "assert zoo.items() <= sys.modules.items()\n"
+        "assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)\n"
+        "assert signal.getsignal(signal.SIGINT) is signal.default_int_handler\n"
         "print(found.get('dataset', 'digits').provider.distribution)\n"
     )
     # The real torch would take its time.

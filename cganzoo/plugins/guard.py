@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout, suppress
+from importlib.machinery import PathFinder
+from types import FrameType
 from typing import Any
+
+from .clashes import PROJECT
 
 
 def _environment(value: Mapping[str, str]) -> None:
@@ -37,9 +42,57 @@ def _filters(value: list[Any]) -> None:
     warnings.filters[:] = value  # type: ignore[index]
 
 
+def _path_hooks(value: list[Any]) -> None:
+    sys.path_hooks[:] = value
+
+
+def _finders() -> list[Any]:
+    """Those that are asked before Python's own gives up. Libraries such as six add some behind it, and need them."""
+    end = sys.meta_path.index(PathFinder) + 1 if PathFinder in sys.meta_path else None
+    return sys.meta_path[:end]
+
+
+def _put_finders(value: list[Any]) -> None:
+    sys.meta_path[:] = [*value, *sys.meta_path[len(_finders()) :]]
+
+
+def _timers() -> set[int]:
+    """Those that run: each ends in a signal."""
+    kinds = [
+        getattr(signal, name) for name in ("ITIMER_REAL", "ITIMER_VIRTUAL", "ITIMER_PROF") if hasattr(signal, name)
+    ]
+    return {kind for kind in kinds if signal.getitimer(kind)[0]}
+
+
+def _stop_timers(before: set[int]) -> None:
+    for kind in _timers() - before:
+        signal.setitimer(kind, 0)
+
+
+Handler = Callable[[int, FrameType | None], Any] | int | None
+
+
+def _handlers() -> dict[int, Handler]:
+    return {number: signal.getsignal(number) for number in signal.valid_signals()}
+
+
+def _put_handlers(value: dict[int, Handler]) -> None:
+    for number, handler in value.items():
+        if handler is not None and signal.getsignal(number) != handler:  # none: it is not Python's
+            signal.signal(number, handler)
+
+
+def _own_modules() -> dict[str, Any]:
+    return {name: module for name, module in list(sys.modules.items()) if name.partition(".")[0] == PROJECT}
+
+
 STATE: Mapping[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
+    "the timers": (_timers, _stop_timers),  # before the handlers of their signals
+    "the signal handlers": (_handlers, _put_handlers),
     "the working directory": (_folder, os.chdir),
     "sys.path": (lambda: list(sys.path), _import_path),
+    "sys.meta_path": (_finders, _put_finders),
+    "sys.path_hooks": (lambda: list(sys.path_hooks), _path_hooks),
     "sys.stdout": (lambda: sys.stdout, lambda value: setattr(sys, "stdout", value)),
     "sys.stderr": (lambda: sys.stderr, lambda value: setattr(sys, "stderr", value)),
     "the recursion limit": (sys.getrecursionlimit, sys.setrecursionlimit),
@@ -62,6 +115,7 @@ def guarded() -> Iterator[list[str]]:
     notes: list[str] = []
     changed = []
     before = {what: read() for what, (read, _) in STATE.items()}
+    modules = _own_modules()
     threads = set(threading.enumerate())
     try:
         yield notes
@@ -71,6 +125,11 @@ def guarded() -> Iterator[list[str]]:
                 if read() != before[what]:
                     changed.append(what)
                     restore(before[what])
+        if any(sys.modules.get(name) is not module for name, module in modules.items()):  # more of them are welcome
+            changed.append(f"the modules of {PROJECT}")
+            for name in _own_modules():
+                del sys.modules[name]
+            sys.modules.update(modules)
         if changed:
             notes.append(f"changes {', '.join(changed)}; this is undone")
         if set(threading.enumerate()) - threads:
