@@ -1,12 +1,28 @@
-"""TOML from the standard library, or where that is too old, from the package that it came from."""
+"""TOML: read by the standard library, or where that is too old, by the package that it came from; values written."""
 
 from __future__ import annotations
 
 import sys
+from json import dumps
+from typing import Any
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-__all__ = ["tomllib"]
+__all__ = ["tomllib", "written"]
+
+
+def written(value: Any) -> str:
+    """A value as TOML: on one line, and with nothing that a terminal would not show."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {written(one)}" for key, one in value.items()) + " }" if value else "{}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(written, value))}]"
+    text = dumps(value, ensure_ascii=False)
+    return "".join(one if one.isprintable() else _escaped(ord(one)) for one in text)
+
+
+def _escaped(code: int) -> str:
+    return f"\\u{code:04x}" if code < 1 << 16 else f"\\U{code:08x}"

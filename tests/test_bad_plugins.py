@@ -183,6 +183,17 @@ WRITTEN = {
         "    yield loss('wrong_default', config=Wide)",
         says='the loss "wrong_default": the default of "width" does not fit: Input should be a valid integer',
     ),
+    "alias": Bad(
+        body=HOOK + "    from pydantic import Field\n    class Odd(Config):\n"
+        "        width: int = Field(1, alias='z\\x1b[2J\\nq = 1')\n    yield loss('alias', config=Odd)",
+        says="the loss \"alias\": the option 'z\\x1b[2J\\nq = 1' is no key that TOML takes without quotes",
+    ),
+    "alias_within": Bad(
+        body=HOOK
+        + "    from pydantic import Field\n    class Odd(Config):\n        width: int = Field(1, alias='a b')\n"
+        "    class Outer(Config):\n        inner: Odd = Odd()\n    yield loss('alias_within', config=Outer)",
+        says="the loss \"alias_within\": the option 'a b' is no key that TOML takes without quotes",
+    ),
     "conditioning": Bad(
         body=HOOK + "    yield loss('conditioning', conditioning=lambda config: config.nothing)",
         says='describing the loss "conditioning" raised AttributeError',

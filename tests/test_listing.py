@@ -18,7 +18,7 @@ from cganzoo.plugins.page import TABLE_OF_KIND
 from cganzoo.plugins.probe import Inventory
 from cganzoo.resolution import resolve
 from cganzoo.specs import KINDS
-from cganzoo.toml import tomllib
+from cganzoo.toml import tomllib, written
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +171,31 @@ def test_every_bundled_recipe_is_named_by_what_it_uses(page: Any) -> None:
         if recipe.endswith("_digits"):
             entries = page(values["loss"]["name"], as_json=True)["components"]
             assert recipe in entries[0]["recipes"]
+
+
+def test_nothing_that_a_plugin_says_reaches_the_terminal_as_a_control_code(
+    inventory: Inventory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = "\x9b2J\x1b[31m\u202e\U000e0001"
+    described = copy.deepcopy(inventory)
+    (entry,) = [one for one in described["components"] if one["component"] == "ecgan"]
+    option = {"name": "mode", "type": f'"{evil}"', "required": True, "default": None, "description": evil}
+    entry |= {"summary": evil, "paper": evil, "link": None, "options": [{**option, "example": evil}]}
+    entry["distribution"] = f"cganzoo-ecgan{evil}"
+    monkeypatch.setattr(listing, "inspect", lambda waiting: described)
+    listing.show("ecgan", as_json=False)
+    out = capsys.readouterr().out.replace("\n", "")
+    assert out.isprintable()
+    assert 'mode = "\\u009b2J\\u001b[31m\\u202e\\U000e0001"  # yours' in out
+
+
+@pytest.mark.parametrize(
+    "value", ['\x00\x1b\x7f\x9b\u202e\U000e0001é"\\\n', ["\x9b", 1, True], {"a": "\x7f", "b": 0.5}]
+)
+def test_a_value_written_as_toml_is_read_as_it_was(value: Any) -> None:
+    text = written(value)
+    assert text.isprintable()
+    assert tomllib.loads(f"value = {text}") == {"value": value}
 
 
 # --- description ----------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 
 from cganzoo.config import Config, Schedule, parse
 from cganzoo.specs import DatasetSpec, GeneratorSpec, LossSpec, MetricSpec
+from cganzoo.toml import written
 
 from .registry import Component
 
@@ -92,7 +92,7 @@ def in_words(node: Node, definitions: Mapping[str, Node]) -> str:
             words = [NUMBER_OR_SCHEDULE + words[0].removeprefix("number")]
         text = " or ".join(words)
     elif "const" in node or "enum" in node:
-        text = _listed([_toml(choice) for choice in node.get("enum", [node.get("const")])])
+        text = _listed([written(choice) for choice in node.get("enum", [node.get("const")])])
     elif node.get("type") == "array":
         text = _array(node, definitions)
     elif node.get("type") == "object":
@@ -160,12 +160,8 @@ def _by_options(config: type[Config], schema: Node, told: Callable[[Any], str]) 
             except ValidationError:  # does not go alone
                 continue
             if said != by_default:
-                found[f"{name} = {_toml(choice)}"] = said
+                found[f"{name} = {written(choice)}"] = said
     return found
-
-
-def _toml(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _listed(words: list[str]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 import textwrap
 import time
@@ -43,6 +44,9 @@ MOST_COMPONENTS = 100
 
 HEAVY = frozenset({"PIL", "numpy", "scipy", "sklearn", "timm", "torch", "torchvision"})
 """Modules that a plugin imports when a component is built, not before: they would make every command slow to start."""
+
+BARE_KEY = "[A-Za-z0-9_-]+"
+"""What the name of an option is made of: a recipe can write it as it is."""
 
 KIND_OF_HOOK = {f"{PROJECT}_{kind}{'es' if kind.endswith('s') else 's'}": kind for kind in KINDS}
 
@@ -248,7 +252,11 @@ def _specs(hook: str, implementation: pluggy.HookImpl) -> Iterator[Spec]:
 
 def check_options(component: Component) -> None:
     """Build what pydantic defers; raise unless the options have a schema and defaults that a recipe could write."""
-    assert component.json_schema
+    schema = component.json_schema
+    for table in (schema, *schema.get("$defs", {}).values()):
+        for name in table.get("properties", {}):
+            if not re.fullmatch(BARE_KEY, name):
+                raise _RuleError(f"{component}: the option {name!a} is no key that TOML takes without quotes")
     config = component.spec.config
     defaults = config.model_construct().model_dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
     try:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from cganzoo import bundled, consoles
 from cganzoo.errors import PluginError
-from cganzoo.toml import tomllib
+from cganzoo.toml import tomllib, written
 
 from .clashes import PROJECT
 from .probe import Inventory
@@ -89,7 +89,7 @@ def recipe_lines(entry: dict[str, Any], name: str) -> str:
         lines.append(f"image_size = {entry['image_size'] or ANY_SIZE}")
     for option in entry["options"]:
         if option["required"] and option["type"] != "table":
-            lines.append(f"{option['name']} = {_toml(option['example'])}  # yours")
+            lines.append(f"{option['name']} = {written(option['example'])}  # yours")
     return "\n".join(lines) + "\n"
 
 
@@ -133,7 +133,7 @@ def show_page(inventory: Inventory, console: Console) -> None:
             console.print(_outputs(entry["outputs"]))
         console.print("\nIn a recipe:\n")
         for line in entry["recipe_lines"].splitlines():
-            console.print(f"    {line}".rstrip(), markup=False, highlight=False, soft_wrap=True)
+            console.print(f"    {consoles.plain(line)}".rstrip(), markup=False, highlight=False, soft_wrap=True)
 
 
 def _facts(entry: dict[str, Any]) -> Table:
@@ -175,7 +175,7 @@ def _options(options: list[dict[str, Any]]) -> Iterator[RenderableType]:
     """Name, default and type of each in a line, and below it what it is for, which may be long."""
     rows = [("option", "default", "type")]
     for option in options:
-        default = "required" if option["required"] else "" if option["default"] is None else _toml(option["default"])
+        default = "required" if option["required"] else "" if option["default"] is None else written(option["default"])
         rows.append((option["name"], default, option["type"]))
     widths = [min(max(len(row[column]) for row in rows), WIDEST_CELL) for column in (0, 1)]
     for number, row in enumerate(rows):
@@ -207,12 +207,6 @@ def _table(*styles: str) -> Table:
 def _text(text: str) -> Text:
     """Somebody else's text: no markup, no control codes, and not without end."""
     return Text(consoles.plain(text if len(text) <= LONGEST else text[:LONGEST] + " ..."))
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + " }" if value else "{}"
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _unknown(inventory: Inventory, name: str) -> str:
