@@ -24,6 +24,7 @@ from cganzoo.cli import main
 from cganzoo.errors import PluginError
 from cganzoo.plugins import listing, load_plugins, probe
 from cganzoo.plugins.probe import Inventory
+from cganzoo.testing import verdict
 
 BROKEN = Path(__file__).parent / "data" / "broken_plugins"
 
@@ -594,6 +595,16 @@ def test_a_bad_plugin_that_is_required_is_an_error_of_one_sentence(name: str) ->
     assert "\n" not in sentence
 
 
+def test_a_plugin_that_the_allow_list_leaves_out_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CGANZOO_LOAD_PLUGINS", "")
+    sentence = (
+        r'^there is no component or distribution "amgan"; cganzoo-amgan 0\.1\.0 is installed and may provide it, '
+        "but CGANZOO_LOAD_PLUGINS leaves it out$"
+    )
+    with pytest.raises(PluginError, match=sentence):
+        verdict.find("amgan")
+
+
 # --- the other process ----------------------------------------------------------------------------------------------
 
 
@@ -601,6 +612,12 @@ def test_a_process_that_cannot_start_is_told(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(probe, "START", "raise OSError('no room')")
     sentence = "^no plugin can be loaded: the start ended the process with exit code 1: OSError: no room$"
     with pytest.raises(PluginError, match=sentence):
+        probe.inspect()
+
+
+def test_windows_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe.os, "name", "nt")
+    with pytest.raises(PluginError, match=r"^this command needs Linux or macOS"):
         probe.inspect()
 
 

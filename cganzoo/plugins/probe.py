@@ -57,6 +57,8 @@ def inspect(waiting: Callable[[str], None] = lambda what: None) -> Inventory:
     Raises:
         PluginError: the allow-list names what is not installed, or no plugin can be loaded for a reason of the host's.
     """
+    if os.name == "nt":  # no pipes to select from, no groups of processes
+        raise PluginError("this command needs Linux or macOS, or on Windows its Linux subsystem (WSL)")
     inventory: Inventory = {"host": __version__, "api": API_VERSION, **_empty()}
     finished: list[int] = []
     before = -1

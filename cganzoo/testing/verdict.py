@@ -271,6 +271,9 @@ def _unknown(what: str, registry: Registry, distributions: set[str]) -> str:
     for failure in registry.failures:
         if failure.provider.distribution == _likely(what) or failure.provider.entry_point == what:
             return f"{sentence}; {failure}"
+    for provider in registry.unloaded:
+        if provider.distribution == _likely(what) or provider.entry_point == what:
+            return f"{sentence}; {provider} is installed and may provide it, but {ALLOW_LIST} leaves it out"
     known = {name for component in registry.components() for name in (component.name, component.full_name)}
     return f"{sentence}; {_advice(what, known | distributions)}"
 
