@@ -164,13 +164,19 @@ class NoiseInUse(Faultless):
 
 
 class UnconditionalNoiseInUse(Faultless):
+    """Its noise does not show while it is fresh."""
+
     conditional = False
+
+    def __init__(self, context: BuildContext) -> None:
+        super().__init__(context)
+        self.gain = nn.Parameter(torch.zeros(1))
 
     def class_vectors(self, num_classes: int) -> Any:
         return None
 
     def latent(self, z: Tensor, labels: Tensor) -> Tensor:
-        return z + 0.1 * torch.randn_like(z)
+        return z + self.gain * torch.randn_like(z)
 
 
 class PythonRandomInTraining(Faultless):

@@ -24,6 +24,7 @@ class faultless(Metric):  # noqa: N801 - named as the component
         z = z.clone().requires_grad_()
         (gradient,) = torch.autograd.grad(generator(z, labels).sum(), z)
         self.slopes.add(gradient)
+        self.generator = generator  # which it may: it does not outlive the metric
 
     def update(self, batch):
         self.samples.add(batch.features)
