@@ -10,7 +10,7 @@ from .losses.training import LossTraining
 from .losses.values import LossValues
 
 
-class LossConformance(LossTraining, LossEquals, LossHidden, LossPromises, LossPlayers, LossValues):
+class LossConformance(LossTraining, LossEquals, LossPromises, LossPlayers, LossHidden, LossValues):
     """Conformance of a loss; the last base's checks are made first.
 
     Class attributes:
@@ -19,4 +19,4 @@ class LossConformance(LossTraining, LossEquals, LossHidden, LossPromises, LossPl
     """
 
     kind = "loss"
-    number_of_checks = 38
+    number_of_checks = 41

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import sys
@@ -26,7 +27,7 @@ def in_two_processes(function: Callable[..., Any], *arguments: Any) -> list[Any]
         arguments: of plain values, tensors or classes of modules; what it returns likewise.
 
     Raises:
-        AssertionError: one of them raised, or did not end.
+        AssertionError: one of them raised, or did not end; the traceback there is its cause.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -43,8 +44,9 @@ def in_two_processes(function: Callable[..., Any], *arguments: Any) -> list[Any]
             if process.is_alive():
                 process.kill()
                 process.join()
-        failures = [file.read_text() for file in sorted(folder.glob("failure-*"))]
-        assert not failures, f"in two processes: {failures[0]}"
+        for file in sorted(folder.glob("failure-*")):
+            sentence, trace = json.loads(file.read_text(encoding="utf-8"))
+            raise AssertionError(f"in two processes: {sentence}") from RuntimeError(trace)
         codes = [process.exitcode for process in pair]
         assert codes == [0] * RANKS, f"in two processes: they ended with {codes}, or not within {PATIENCE:g} s"
         return [torch.load(folder / f"result-{rank}", weights_only=True) for rank in range(RANKS)]
@@ -73,6 +75,8 @@ def _work(rank: int, folder: str, function: Callable[..., Any], arguments: tuple
         distributed.barrier()
         distributed.destroy_process_group()
     except BaseException as error:
-        text = f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
-        (Path(folder) / f"failure-{rank}").write_text(text)
+        lines = str(error).splitlines() or [""]
+        sentence = str(error) if isinstance(error, AssertionError) else f"raised {type(error).__name__}: {lines[0]}"
+        told = json.dumps([sentence, traceback.format_exc()])
+        (Path(folder) / f"failure-{rank}").write_text(told, encoding="utf-8")
         os._exit(1)  # without waiting for the other one, which may wait for this one

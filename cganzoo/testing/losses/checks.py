@@ -12,6 +12,7 @@ from torch import Tensor
 from cganzoo.objective import Batch, Objective
 from cganzoo.testing.conformance import Conformance
 from cganzoo.testing.formula import TOLERANCE
+from cganzoo.testing.randomness import seeded, untouched
 from cganzoo.testing.variants import variants
 
 from .trial import Trial, described, gradients, kept, losses, total, trainable
@@ -81,6 +82,34 @@ class LossChecks(Conformance):
                     raise
                 continue
             yield Trial(self.spec, config, described(options))
+
+
+def of_steady_losses(check: Callable[[Self, Trial], None]) -> Callable[[Self, Trial], None]:
+    """A check that compares calls; where it fails for a loss that draws random numbers, another one says so."""
+
+    def compare(self: Self, trial: Trial) -> None:
+        try:
+            check(self, trial)
+        except AssertionError:
+            if _draws(trial):
+                raise SkipTest("the losses draw random numbers: see no_global_random_numbers") from None
+            raise
+
+    compare.__name__, compare.__qualname__, compare.__doc__ = check.__name__, check.__qualname__, check.__doc__
+    return compare
+
+
+def _draws(trial: Trial) -> bool:
+    """Whether computing the losses moves a random number generator that all share."""
+    objective = trial.objective()
+    try:
+        with seeded(0), untouched("it"):
+            losses(objective, *trial.batches(objective))
+    except AssertionError:
+        return True
+    except Exception:  # another check says so
+        return False
+    return False
 
 
 def check_finite(objective: Objective, real: Batch, fake: Batch, where: str) -> None:

@@ -11,7 +11,8 @@ from torch.autograd import backward
 
 from cganzoo.testing.randomness import seeded, untouched
 
-from .checks import PLAYERS, SEEDS, LossChecks, each_variant
+from .attributes import attributes
+from .checks import PLAYERS, SEEDS, LossChecks, each_variant, of_steady_losses
 from .trial import CLASSES, Trial, context, kept, losses, total, totals
 
 
@@ -25,7 +26,7 @@ class LossHidden(LossChecks):
         batches = trial.batches(objective)
         results = []
         for seed in (1, 1, 2):
-            with seeded(seed), kept(objective), untouched("computing the losses"):
+            with seeded(seed), kept(objective), untouched("computing the losses (or a dropout in a head)"):
                 both = losses(objective, *batches)
             results.append({method: total(terms) for method, terms in both.items()})
         for method in PLAYERS:
@@ -35,6 +36,7 @@ class LossHidden(LossChecks):
             )
 
     @each_variant
+    @of_steady_losses
     def test_same_call_same_loss(self, trial: Trial) -> None:
         """Called again with the same batch and weights, the losses are the same bits."""
         objective = trial.objective()
@@ -52,6 +54,25 @@ class LossHidden(LossChecks):
                 )
 
     @each_variant
+    def test_attributes_stay(self, trial: Trial) -> None:
+        """Computing the losses leaves the attributes as they are: it counts, collects and keeps nothing in them."""
+        objective = trial.objective()
+        batches = trial.batches(objective)
+        totals(objective, *batches)  # what is made once, at the first call, may stay
+        before = attributes(objective)
+        totals(objective, *batches)
+        for name, value in attributes(objective).items():
+            assert not value.graph, (
+                f"after the losses, {name} holds a tensor of their graph, and with it the memory of a whole step: keep "
+                "nothing, or what detach() gives in a buffer"
+            )
+            assert value == before.get(name), (
+                f"computing the losses changes {name}, which no checkpoint holds: make it a buffer, or a schedule if "
+                "it follows the step"
+            )
+
+    @each_variant
+    @of_steady_losses
     def test_instances_are_independent(self, trial: Trial) -> None:
         """Building and using a second loss with other classes changes nothing in the first."""
         objective = trial.objective()
@@ -87,6 +108,7 @@ class LossHidden(LossChecks):
             assert same, f"the same torch seed builds another {name}: initialise it with torch's functions alone"
 
     @each_variant
+    @of_steady_losses
     def test_state_goes_round(self, trial: Trial) -> None:
         """Saved, and loaded into another build, a used loss gives the same losses."""
         objective = trial.objective()

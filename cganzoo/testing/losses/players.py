@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 from torch.autograd import backward
 
+from cganzoo.objective import Batch
+
 from .checks import SEEDS, LossChecks, calls, each_variant
-from .trial import Trial, gradients, total
+from .trial import Trial, gradients, kept, losses, total, trainable
 
 
 class LossPlayers(LossChecks):
@@ -101,6 +103,32 @@ class LossPlayers(LossChecks):
             backward(loss)
 
     @each_variant
+    def test_every_term_teaches(self, trial: Trial) -> None:
+        """Each term depends on features, heads or, for the generator, images; or it is zero."""
+        objective = trial.objective()
+        idle: dict[tuple[str, str], bool] = {}
+        zero: dict[tuple[str, str], bool] = {}
+        for seed in SEEDS:
+            real, fake = trial.batches(objective, seed=seed)
+            images = fake.images.requires_grad_() * 1  # the generator's loss may be of what it made alone
+            fake = Batch(images, fake.labels, fake.features)
+            leaves = {
+                "discriminator_loss": [real.features, fake.features, *trainable(objective)],
+                "generator_loss": [fake.features, images],
+            }
+            with kept(objective):
+                for method, terms in losses(objective, real, fake).items():
+                    for name, term in terms.items():
+                        key = method, name
+                        idle[key] = idle.get(key, True) and not _depends(term, leaves[method])
+                        zero[key] = zero.get(key, True) and not term.any()
+        for method, name in idle:
+            assert zero[method, name] or not idle[method, name], (
+                f"{method}, {name}: the term has no gradient, so it teaches nobody, and yet it is added to the loss; "
+                "leave out what is only to be watched"
+            )
+
+    @each_variant
     def test_inputs_are_left_alone(self, trial: Trial) -> None:
         """Neither loss, nor the score, changes images, labels or features in place."""
         objective = trial.objective()
@@ -117,6 +145,14 @@ class LossPlayers(LossChecks):
                 assert torch.equal(value, before[name]), (
                     f"{method} changes {name} in place; compute a new tensor (no relu_(), mul_(), x[...] = ...)"
                 )
+
+
+def _depends(term: Tensor, leaves: Sequence[Tensor]) -> bool:
+    """Whether a term has a gradient, be it zero, in one of ``leaves``."""
+    if not term.requires_grad:
+        return False
+    found = torch.autograd.grad(term.sum(), leaves, retain_graph=True, allow_unused=True)
+    return any(gradient is not None for gradient in found)
 
 
 @contextmanager

@@ -149,11 +149,11 @@ def trainable(objective: Objective) -> list[nn.Parameter]:
     return [parameter for parameter in objective.parameters() if parameter.requires_grad]
 
 
-def gradients(loss: Tensor, leaves: Sequence[Tensor]) -> tuple[Tensor, ...]:
+def gradients(loss: Tensor, leaves: Sequence[Tensor], *, retain_graph: bool = False) -> tuple[Tensor, ...]:
     """Gradients in ``leaves``; zeros where the loss does not depend on them."""
     if not loss.requires_grad:
         return tuple(torch.zeros_like(leaf) for leaf in leaves)
-    return torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
+    return torch.autograd.grad(loss, leaves, retain_graph=retain_graph, allow_unused=True, materialize_grads=True)
 
 
 def with_features(batch: Batch, features: Tensor) -> Batch:

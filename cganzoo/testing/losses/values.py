@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from cganzoo.objective import Objective
+from cganzoo.specs import NAME
 
 from .checks import CLASS_COUNTS, LARGE, SEEDS, LossChecks, check_finite, count_of_classes, each_variant
 from .trial import CLASSES, SIZE, Trial, losses, rows, total, with_features, with_labels
@@ -29,6 +30,9 @@ class LossValues(LossChecks):
                 assert terms, f"{method} returns no term; a player needs at least one"
                 for name, term in terms.items():
                     assert isinstance(name, str), f"{method} names a term {name!r}; names are strings"
+                    assert NAME.fullmatch(name), (
+                        f"{method} names a term {name!r}; names are lower case letters, digits and underscores"
+                    )
                     assert isinstance(term, Tensor), f"{method}, {name}: {type(term).__name__} where a tensor belongs"
                     assert term.shape == (), f"{method}, {name}: shape {tuple(term.shape)}; reduce it to a scalar"
                     assert term.dtype == torch.float32, (

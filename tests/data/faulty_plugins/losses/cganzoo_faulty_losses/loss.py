@@ -435,3 +435,92 @@ class RunningMean(Sound):
             self.mean.lerp_(self.logit(real.features).mean(), 0.1)
         gap = self.mean - self.logit(fake.features)
         return {**super().discriminator_loss(real, fake), "gap": 0.1 * F.softplus(-gap).mean()}
+
+
+@faulty
+class KeepsGraph(Sound):
+    def generator_loss(self, fake, real=None):
+        terms = super().generator_loss(fake)
+        self.last = terms["adversarial"]
+        return terms
+
+
+@faulty
+class Collects(Sound):
+    def __init__(self, config, context):
+        super().__init__(config, context)
+        self.history = []
+
+    def generator_loss(self, fake, real=None):
+        terms = super().generator_loss(fake)
+        self.history.append(terms["adversarial"].detach())
+        return terms
+
+
+@faulty
+class WarmsUp(Sound):
+    steps = 0
+
+    def discriminator_loss(self, real, fake):
+        self.steps += 1
+        terms = super().discriminator_loss(real, fake)
+        return terms if self.steps > 1000 else {**terms, "class": 0.5 * terms["class"]}
+
+
+@faulty
+class OddNames(Sound):
+    def generator_loss(self, fake, real=None):
+        return {f"../{name}\n": term for name, term in super().generator_loss(fake).items()}
+
+
+@faulty
+class LogsAccuracy(Sound):
+    def discriminator_loss(self, real, fake):
+        right = self.classifier(real.features).argmax(1) == real.labels
+        return {**super().discriminator_loss(real, fake), "accuracy": right.to(real.features.dtype).mean()}
+
+
+@faulty
+class ClassesOfBatch(Sound):
+    def discriminator_loss(self, real, fake):
+        missing = F.one_hot(real.labels, self.classifier.out_features).sum(0) == 0
+        logits = self.classifier(real.features).masked_fill(missing, -1e4)
+        return {**super().discriminator_loss(real, fake), "class": F.cross_entropy(logits, real.labels)}
+
+
+@faulty
+class NeedlesslyRelational(Sound):
+    relational = True
+
+
+@faulty
+class RelationalSums(Sound):
+    relational = True
+
+    def generator_loss(self, fake, real=None):
+        return {**super().generator_loss(fake), "adversarial": F.softplus(-self.logit(fake.features)).sum()}
+
+
+@faulty
+class DropsOut(Sound):
+    def __init__(self, config, context):
+        super().__init__(config, context)
+        self.classifier = nn.Sequential(nn.Dropout(0.2), self.classifier)
+
+
+@faulty
+class Contrasts(Sound):
+    """Faultless."""
+
+    relational = True
+
+    def discriminator_loss(self, real, fake):
+        return {**super().discriminator_loss(real, fake), "contrast": 0.1 * self.contrast(real)}
+
+    def generator_loss(self, fake, real=None):
+        return {**super().generator_loss(fake), "contrast": 0.1 * self.contrast(fake)}
+
+    def contrast(self, batch):
+        embeddings = F.normalize(self.classifier(batch.features), dim=1)
+        own = F.one_hot(batch.labels, self.classifier.out_features).to(embeddings.dtype)
+        return F.cross_entropy(embeddings @ embeddings.T, (own @ own.T) / (own @ own.T).sum(1, keepdim=True))
