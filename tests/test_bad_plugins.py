@@ -6,6 +6,7 @@ Twelve are folders in ``data/broken_plugins``; the others are written from the t
 from __future__ import annotations
 
 import copy
+import functools
 import importlib
 import json
 import os
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from cganzoo import __version__, consoles
 from cganzoo.cli import main
@@ -380,6 +382,7 @@ def show(inventory: Inventory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
     def shown(name: str | None = None, *, as_json: bool = False, width: int = 80) -> tuple[str, str]:
         monkeypatch.setenv("COLUMNS", str(width))
+        monkeypatch.setattr(consoles, "output", functools.partial(Console, force_terminal=True, color_system=None))
         monkeypatch.setattr(listing, "inspect", lambda waiting: copy.deepcopy(inventory))
         listing.show(name, as_json=as_json)
         captured = capsys.readouterr()

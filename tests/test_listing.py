@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import Field
+from rich.console import Console
 
-from cganzoo import BuildContext, Config, LossSpec, Scalar, at_least, bundled
+from cganzoo import BuildContext, Config, LossSpec, Scalar, at_least, bundled, consoles
 from cganzoo import recipe as recipes
 from cganzoo.errors import PluginError
 from cganzoo.plugins import Component, Provider, listing, probe
@@ -32,6 +34,7 @@ def page(inventory: Inventory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
     def shown(name: str | None = None, *, width: int = 80, as_json: bool = False) -> Any:
         monkeypatch.setenv("COLUMNS", str(width))
+        monkeypatch.setattr(consoles, "output", functools.partial(Console, force_terminal=True, color_system=None))
         monkeypatch.setattr(listing, "inspect", lambda waiting: copy.deepcopy(inventory))
         listing.show(name, as_json=as_json)
         out = capsys.readouterr().out
@@ -171,6 +174,25 @@ def test_every_bundled_recipe_is_named_by_what_it_uses(page: Any) -> None:
         if recipe.endswith("_digits"):
             entries = page(values["loss"]["name"], as_json=True)["components"]
             assert recipe in entries[0]["recipes"]
+
+
+def test_a_pipe_gets_whole_lines(
+    inventory: Inventory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(listing, "inspect", lambda waiting: copy.deepcopy(inventory))
+    monkeypatch.setenv("COLUMNS", "40")
+    listing.show(None, as_json=False)
+    components, distributions, host = capsys.readouterr().out.split("\n\n")
+    entries = inventory["components"]
+    assert components.splitlines() == [
+        "component  kind  distribution  summary",
+        *("  ".join(one[key] for key in ("component", "kind", "distribution", "summary")) for one in entries),
+    ]
+    head, first, *others = distributions.splitlines()
+    assert head == "distribution  version  wants cganzoo  load  from"
+    assert first.startswith("cganzoo  0.1.0  -  ")
+    assert len(others) == len(inventory["plugins"]) - 1
+    assert host.startswith("cganzoo 0.1.0, plugin API ")
 
 
 def test_nothing_that_a_plugin_says_reaches_the_terminal_as_a_control_code(

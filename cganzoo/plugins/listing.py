@@ -6,6 +6,7 @@ import importlib
 import json
 import sys
 import threading
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from cganzoo import consoles
@@ -45,6 +46,7 @@ def show(name: str | None, *, as_json: bool) -> None:
         show_page(inventory, console)
     else:
         _components(inventory, console)
+        console.print()
         _distributions(inventory, console)
         console.print(f"\ncganzoo {inventory['host']}, plugin API {inventory['api']}", highlight=False)
     _tell(inventory)
@@ -63,35 +65,51 @@ def _components(inventory: Inventory, console: Console) -> None:
     from rich.text import Text
 
     headings = {"component": "component", "kind": "kind", "distribution": "distribution"}
+    rows = [
+        [consoles.plain(entry[key]) for key in (*headings.values(), "summary")] for entry in inventory["components"]
+    ]
+    if not console.is_terminal:
+        _lines([[*headings, "summary"], *rows])
+        return
     table = Table(box=None, pad_edge=False, expand=True)
     for heading, key in headings.items():
         width = max(len(heading), *(len(entry[key]) for entry in inventory["components"]))
         # The summary gives way, not these.
         table.add_column(heading, width=min(width, WIDEST), no_wrap=True, overflow="ellipsis")
     table.add_column("summary", no_wrap=True, overflow="ellipsis", ratio=1)
-    for entry in inventory["components"]:
-        cells = [Text(consoles.plain(entry[key])) for key in (*headings.values(), "summary")]
-        cells[0].stylize("bold")
-        table.add_row(*cells)
+    for name, *others in rows:
+        table.add_row(Text(name, "bold"), *map(Text, others))
     console.print(table)
-    console.print()
 
 
 def _distributions(inventory: Inventory, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("distribution", "version", "wants cganzoo"):
-        table.add_column(heading, no_wrap=True, overflow="ellipsis", max_width=WIDEST)
-    table.add_column("load", justify="right", no_wrap=True)
-    table.add_column("from", overflow="fold")
+    headings = ("distribution", "version", "wants cganzoo", "load", "from")
+    rows = []
     unloaded = [{**entry, "seconds": None} for entry in inventory["unloaded"]]
     for entry in [*inventory["plugins"], *unloaded]:
         time = "-" if entry["seconds"] is None else f"{1000 * entry['seconds']:.0f} ms"
         cells = (entry["distribution"], entry["version"], entry["wants_host"], time, consoles.near(entry["location"]))
-        table.add_row(*(Text(consoles.plain(cell)) for cell in cells))
+        rows.append([consoles.plain(cell) for cell in cells])
+    if not console.is_terminal:
+        _lines([headings, *rows])
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in headings[:3]:
+        table.add_column(heading, no_wrap=True, overflow="ellipsis", max_width=WIDEST)
+    table.add_column(headings[3], justify="right", no_wrap=True)
+    table.add_column(headings[4], overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
     console.print(table)
+
+
+def _lines(rows: Iterable[Sequence[str]]) -> None:
+    """For a pipe or a file: each row is one whole line, its columns two spaces apart and an empty one ``-``."""
+    for row in rows:
+        print("  ".join(" ".join(cell.splitlines()) or "-" for cell in row))
 
 
 def _tell(inventory: Inventory) -> None:
