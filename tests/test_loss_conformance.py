@@ -174,4 +174,13 @@ def test_options_of_the_class_are_under_every_variant(monkeypatch: pytest.Monkey
 
 def test_an_unused_head_stops_two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     found = outcomes("unused_head", {"two_processes"}, monkeypatch)
-    assert "no gradient for forgotten.weight, forgotten.bias of the loss" in found["two_processes"].message
+    message = found["two_processes"].message
+    assert "no gradient for forgotten.weight, forgotten.bias of the loss" in message
+    assert "Traceback" not in message, "that is the error's cause"
+    assert "\n" not in message
+
+
+def test_one_check_speaks_of_random_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = outcomes("drops_out", ALL - {"registering_imports_no_torch", "no_check_is_missing"}, monkeypatch)
+    assert [check for check, outcome in found.items() if outcome.status == "failed"] == ["no_global_random_numbers"]
+    assert found["compiles_whole"].message == "the losses draw random numbers: see no_global_random_numbers"

@@ -91,7 +91,7 @@ def of_steady_losses(check: Callable[[Self, Trial], None]) -> Callable[[Self, Tr
         try:
             check(self, trial)
         except AssertionError:
-            if _draws(trial):
+            if draws(trial):
                 raise SkipTest("the losses draw random numbers: see no_global_random_numbers") from None
             raise
 
@@ -99,7 +99,7 @@ def of_steady_losses(check: Callable[[Self, Trial], None]) -> Callable[[Self, Tr
     return compare
 
 
-def _draws(trial: Trial) -> bool:
+def draws(trial: Trial) -> bool:
     """Whether computing the losses moves a random number generator that all share."""
     objective = trial.objective()
     try:

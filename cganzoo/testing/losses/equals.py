@@ -23,6 +23,7 @@ from .checks import (
     check_finite,
     count_of_classes,
     each_variant,
+    of_steady_losses,
     over,
 )
 from .trial import Trial, gradients, kept, losses, total, totals, with_features, with_labels
@@ -135,6 +136,7 @@ class LossEquals(LossChecks):
                 ) from error
 
     @each_variant
+    @of_steady_losses
     def test_compiles_whole(self, trial: Trial) -> None:
         """``torch.compile(fullgraph=True)`` takes both losses without a break, and computes the same."""
         import torch._dynamo
