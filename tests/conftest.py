@@ -73,3 +73,11 @@ def tiny_file(tmp_path: Path) -> Path:
     file = tmp_path / "tiny.toml"
     file.write_text(TINY)
     return file
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many faults are planted for the conformance kit, as the tests of each kind record it."""
+    for report in terminalreporter.stats.get("passed", []):
+        for key, value in report.user_properties:
+            if key == "planted faults":
+                terminalreporter.write_line(f"planted faults, {value}")

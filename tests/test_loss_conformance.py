@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -143,9 +143,8 @@ def test_a_sound_loss_passes_every_check(name: str, monkeypatch: pytest.MonkeyPa
     assert len(found) == LossConformance.number_of_checks == 41
 
 
-def test_the_number_of_faults(capsys: pytest.CaptureFixture[str]) -> None:
-    with capsys.disabled():
-        print(f"\nloss: {LossConformance.number_of_checks} checks, {len(FAULTS)} planted faults")
+def test_the_number_of_faults(record_property: Callable[[str, object], None]) -> None:
+    record_property("planted faults", f"losses: {len(FAULTS)}, for {LossConformance.number_of_checks} checks")
 
 
 def test_there_is_a_fault_for_each_check() -> None:

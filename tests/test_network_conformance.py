@@ -6,6 +6,7 @@ Where one fault trips other checks of necessity, they are listed.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import SkipTest
@@ -177,7 +178,7 @@ def test_faultless_network_passes(kind: str, name: str) -> None:
     assert skipped == ({"batch_does_not_matter_in_use"} if name == "normalized" else set())
 
 
-def test_every_check_of_networks_has_a_fault() -> None:
+def test_every_check_of_networks_has_a_fault(record_property: Callable[[str, object], None]) -> None:
     """The common checks of any kind are tried elsewhere."""
     for kind, faults in (("generator", GENERATORS), ("discriminator", DISCRIMINATORS)):
         names = importlib.import_module(f"cganzoo_faulty_{kind}s").NAMES
@@ -187,7 +188,7 @@ def test_every_check_of_networks_has_a_fault() -> None:
     meant = {expected[0] for _, _, expected in CASES}
     asked = {check for base in BASES.values() for check in checks(base)} - common
     assert asked - meant == set()
-    print(f"{len(asked)} checks of networks beside {len(common)} common ones; {len(CASES)} planted faults")
+    record_property("planted faults", f"networks: {len(CASES)}, for {len(asked)} checks and {len(common)} common ones")
     assert len(CASES) == 53
 
 

@@ -83,10 +83,12 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         monkeypatch.setattr(sys, "path", [*paths, str(tmp_path / "host"), *kept])
         importlib.invalidate_caches()
 
+    plugins = {name: sys.modules.pop(name) for name in [*sys.modules] if name.startswith("cganzoo_")}
     install()
     yield install
     for module in [name for name in sys.modules if name.startswith("cganzoo_")]:
         del sys.modules[module]
+    sys.modules.update(plugins)  # other tests hold on to their classes
     sys.modules.pop("torch", None)
     if torch is not None:
         sys.modules["torch"] = torch

@@ -212,7 +212,8 @@ def test_the_recipes_train(made: dict[str, Created], site: Path, tmp_path: Path)
 
 def test_what_is_installed_is_described(made: dict[str, Created], site: Path):
     for created in made.values():
-        (found,) = metadata.distributions(name=created.names.distribution, path=[str(site)])
+        # The backport of importlib.metadata, once anything has imported it, finds everything a second time.
+        found, *_ = metadata.distributions(name=created.names.distribution, path=[str(site)])
         assert found.metadata["License-Expression"] == "MIT"
         assert found.metadata["Requires-Python"] == ">=3.10"
         assert created.names.component in found.metadata["Summary"]
