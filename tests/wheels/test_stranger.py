@@ -70,7 +70,7 @@ def test_a_stranger_publishes_a_loss(wheels: list[Path], fresh: Callable[[], Any
     assert found["location"].startswith(str(mine.prefix))
 
     tested = mine.run("python", "-m", "pytest", "-q", cwd=project)
-    assert re.search(r"^loss softgan: \d+ checks: \d+ passed$", tested, re.MULTILINE), tested
+    assert re.search(r"^loss softgan: \d+ checks: \d+ passed(, 1 skipped)?$", tested, re.MULTILINE), tested
 
     train = ["cganzoo", "run", "recipes/softgan_digits.toml", "--set", "train.steps=40"]
     quick = [
