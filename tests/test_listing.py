@@ -57,7 +57,7 @@ def test_every_kind_has_its_place() -> None:
 def test_a_loss(page: Any) -> None:
     text = page("amgan")
     assert text.startswith("amgan  loss\nEach sample climbs the logit of one real class among K + 1\n")
-    assert "cganzoo-amgan 0.1.0, " in text
+    assert "cganzoo-amgan 0.1.0," in text
     assert 'conditional generators; unconditional generators with labeling = "dynamic"' in " ".join(text.split())
     assert "paper    https://arxiv.org/abs/1703.02000" in text
     assert "amgan_cifar10, amgan_digits" in text
