@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 from torch import Tensor
@@ -70,6 +70,13 @@ class Metric(ABC):
         Raises:
             CganzooError: the samples do not allow the score (too few, say); the sentence says what to change.
         """
+
+    def per_class(self) -> Mapping[str, Sequence[float | None]]:
+        """Outputs that are made of one number for each class: their name, and K numbers in the order of the classes.
+
+        Optional; asked for after :meth:`compute`. ``None`` for a class without a number.
+        """
+        return {}
 
     def merge(self, other: Self) -> None:
         """Take over what ``other`` was fed, as if this one had been fed it after its own. Optional.

@@ -1,7 +1,8 @@
-"""Where a run's code came from: versions, and the commit of a checkout. No torch."""
+"""Where a run's code came from: versions, the commit of a checkout, and hashes of what it executed. No torch."""
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import shlex
 import subprocess
@@ -12,7 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from ._version import __version__
+from .hookspecs import PROJECT
 from .plugins import Provider
+
+NOT_IN_A_RUN = frozenset(
+    {"cli.py", "cli_compare.py", "cli_data.py", "cli_plugin.py", "compare", "consoles.py", "dataset_info.py"}
+    | {"pictures.py", "recipes", "template.py", "terminal.py", "testing"}
+)
+"""What of the host changes no number of a run: files, and folders with all that is in them."""
 
 
 def versions(providers: Iterable[Provider]) -> dict[str, Any]:
@@ -28,6 +36,32 @@ def versions(providers: Iterable[Provider]) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
     }
+
+
+def code(providers: Iterable[Provider]) -> dict[str, str]:
+    """A hash of the source of the host and of each distribution that a run uses.
+
+    Two runs of one recipe are replicas of one another only where these agree: an editable install changes its code
+    without changing its version.
+    """
+    found = {PROJECT: _source_digest(Path(__file__).parent, NOT_IN_A_RUN)}
+    for provider in providers:
+        if provider.distribution != PROJECT:
+            place = Path(provider.location)
+            # A plugin of one module lies in a folder with other people's; its version has to do.
+            alone = (place / "__init__.py").is_file()
+            found[provider.distribution] = _source_digest(place) if alone else f"version {provider.version}"
+    return found
+
+
+def _source_digest(package: Path, left_out: frozenset[str] = frozenset()) -> str:
+    source = hashlib.sha256()
+    for file in sorted(package.rglob("*.py")):
+        name = file.relative_to(package)
+        if name.parts[0] not in left_out:
+            source.update(f"{name.as_posix()}\0".encode())
+            source.update(file.read_bytes().replace(b"\r\n", b"\n") + b"\0")
+    return source.hexdigest()[:16]
 
 
 def commit(folder: Path) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from . import checkpoint, provenance
+from . import checkpoint, memory, provenance
 from .data.cache import ImageSet
 from .datasets import load_data
 from .engine import Engine, check_networks
@@ -24,7 +24,7 @@ from .terminal import Reporter
 from .train import Interrupted, Stop, train
 
 SCORE_KEYS = ("scores", "real_test", "real_halves", "protocol")
-"""What the manifest keeps of an evaluation."""
+"""What the manifest keeps of an evaluation; ``per_class`` beside them, which older runs do not have."""
 
 
 class Session:
@@ -73,7 +73,7 @@ class Session:
         if self.resolved.metrics:
             scorer.check()
         weights = self.resolved.recipe.sections.evaluation.weights
-        with stop.on_signals():
+        with stop.on_signals(), self._measuring():
             ended = train(
                 engine,
                 self.folder,
@@ -94,12 +94,24 @@ class Session:
         self.reporter.say(f"stopped at step {engine.step} of {engine.plan.steps}; the same command goes on from there")
         return False
 
+    @contextmanager
+    def _measuring(self) -> Iterator[None]:
+        """Keep the run's peak of memory, however this call ends; of several calls, the highest."""
+        memory.forget_peak(self.device)
+        try:
+            yield
+        finally:
+            before = self.folder.manifest().get("peak_memory", {})
+            peak = {name: max(most, before.get(name, 0)) for name, most in memory.peak(self.device).items()}
+            self.folder.update_manifest(peak_memory={**before, **peak})
+
     def _finish(self, engine: Engine, scorer: Scorer, ready: Generator) -> None:
         """Score and draw what the last step left."""
         if self.resolved.metrics:
             evaluation = scorer.score(ready, engine.step)
             self.folder.append({"step": engine.step, "scores": evaluation.scores})
-            self.folder.update_manifest(**{key: getattr(evaluation, key) for key in SCORE_KEYS})
+            kept = {key: getattr(evaluation, key) for key in SCORE_KEYS}
+            self.folder.update_manifest(**kept, per_class=dict(evaluation.per_class))
             show(evaluation, self.resolved, self.reporter)
             for name in evaluation.pictures:
                 self.reporter.say(f"{name}: {self.folder.picture_file(name, engine.step)}")
@@ -178,6 +190,7 @@ class Session:
             classes=list(data.class_names),
             channels=self.resolved.channels,
             data={"count": len(data.labels), "fingerprint": data.fingerprint, "skipped": len(data.skipped)},
+            code=before.get("code", provenance.code(self.resolved.providers)),
             status="running",
         )
         self.reporter.say(

@@ -51,6 +51,7 @@ class Evaluation:
             distance, the ceiling of an accuracy.
         protocol: all that decides what a score means; ``protocol["fingerprint"]`` is a hash of the rest. JSON values.
         pictures: (C, H, W) in [-1, 1], by name.
+        per_class: of the samples, for the outputs that have one number a class, in the order of the classes.
     """
 
     scores: Scores
@@ -58,6 +59,7 @@ class Evaluation:
     real_halves: Scores
     protocol: dict[str, Any]
     pictures: Mapping[str, Tensor] = field(default_factory=dict)
+    per_class: Mapping[str, list[float | None]] = field(default_factory=dict)
 
 
 @contextmanager
@@ -162,11 +164,13 @@ class Evaluator:
             _feed(built, self._sampled(samples), count, progress)
         scores: Scores = {}
         pictures: dict[str, Tensor] = {}
+        per_class: dict[str, list[float | None]] = {}
         for spec, metric in built:
             scores.update(_outputs(spec, metric))
+            per_class.update(_per_class(spec, metric, self.context.num_classes))
             pictures.update(metric.pictures(self._see(spec.reference).recall))
         test, halves = self._real("test"), self._real("halves")
-        return Evaluation(scores, test, halves, self._protocol(count, sampling), pictures)
+        return Evaluation(scores, test, halves, self._protocol(count, sampling), pictures, per_class)
 
     # --- what is fed ------------------------------------------------------------------------------------------------
 
@@ -313,7 +317,21 @@ def _outputs(spec: MetricSpec[Any], metric: Metric, *, lenient: bool = False) ->
             f'metric "{spec.name}" reports {sorted(result)}, but its spec declares {sorted(declared)}; '
             "report this to the plugin's author"
         )
-    return {
-        name: float(value) if (value := result[name]) is not None and math.isfinite(value) else None
-        for name in declared
-    }
+    return {name: _finite(result[name]) for name in declared}
+
+
+def _per_class(spec: MetricSpec[Any], metric: Metric, num_classes: int) -> dict[str, list[float | None]]:
+    """What a metric reports of each class."""
+    declared = {output.name for output in spec.outputs}
+    found = {name: [_finite(value) for value in values] for name, values in metric.per_class().items()}
+    for name, values in found.items():
+        if name not in declared or len(values) != num_classes:
+            raise PluginError(
+                f'metric "{spec.name}" reports {len(values)} numbers of "{name}" for {num_classes} classes, and its '
+                f"spec declares {sorted(declared)}; report this to the plugin's author"
+            )
+    return found
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None

@@ -85,7 +85,7 @@ def intra_class_msssim(config: IntraClassMSSSIMConfig, context: BuildContext) ->
     """See :class:`cganzoo_scores.intra_class_msssim.IntraClassMSSSIM`."""
     from .intra_class_msssim import IntraClassMSSSIM
 
-    return IntraClassMSSSIM(config, context.image_size)
+    return IntraClassMSSSIM(config, context.image_size, context.num_classes if context.own_classes else 0)
 
 
 def intra_class_vendi(config: IntraClassVendiConfig, context: BuildContext) -> Metric:

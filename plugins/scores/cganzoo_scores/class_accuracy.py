@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -57,3 +57,10 @@ class ClassAccuracy(Metric):
             "class_accuracy_se": math.sqrt(share * (1 - share) / count),
             "class_accuracy_worst": (self._hit[asked] / self._asked[asked]).min().item(),
         }
+
+    def per_class(self) -> Mapping[str, Sequence[float | None]]:
+        """See :class:`~cganzoo.metric.Metric`."""
+        if not self._defined:
+            return {}
+        counts = zip(self._hit.tolist(), self._asked.tolist(), strict=True)
+        return {"class_accuracy": [hit / asked if asked else None for hit, asked in counts]}

@@ -31,6 +31,10 @@ class FirstOfEach:
         for label, kept in other._kept.items():
             self._kept[label] += kept[: self.limit - len(self._kept[label])]
 
-    def classes(self) -> list[Tensor]:
+    def by_class(self) -> dict[int, Tensor]:
         """(n, ...) of each class with two images or more, in the order of the classes."""
-        return [torch.stack(kept) for _, kept in sorted(self._kept.items()) if len(kept) > 1]
+        return {label: torch.stack(kept) for label, kept in sorted(self._kept.items()) if len(kept) > 1}
+
+    def classes(self) -> list[Tensor]:
+        """The same without the classes."""
+        return list(self.by_class().values())

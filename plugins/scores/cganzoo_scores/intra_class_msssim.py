@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 import torch
@@ -39,9 +39,14 @@ class IntraClassMSSSIM(Metric):
 
     Not shown: images that differ by a shift or a colour count as unlike, so it finds coarse collapse only; and blurred
     images are alike, while noise is not, so a low value does not mean good images.
+
+    Args:
+        config: options.
+        image_size: in pixels.
+        num_classes: of the set, where the classes are its own; 0: the classes are not told apart in the result.
     """
 
-    def __init__(self, config: IntraClassMSSSIMConfig, image_size: int) -> None:
+    def __init__(self, config: IntraClassMSSSIMConfig, image_size: int, num_classes: int = 0) -> None:
         if image_size < 8:
             raise CganzooError(
                 f"intra_class_msssim needs images of at least 8 pixels, but data.image_size = {image_size}; "
@@ -54,6 +59,8 @@ class IntraClassMSSSIM(Metric):
         self.betas = tuple(beta / total for beta in BETAS[:scales])
         self.window = 11 if image_size >= 176 else 7
         self._kept = FirstOfEach(config.images_per_class)
+        self._num_classes = num_classes
+        self._means: dict[int, float] = {}
 
     def update(self, batch: Evaluated) -> None:
         """See :class:`~cganzoo.metric.Metric`."""
@@ -66,10 +73,17 @@ class IntraClassMSSSIM(Metric):
 
     def compute(self) -> Mapping[str, float | None]:
         """See :class:`~cganzoo.metric.Metric`."""
-        means = [self._mean(images) for images in self._kept.classes()]
+        means = {label: self._mean(images) for label, images in self._kept.by_class().items()}
         if not means:
             return {"intra_class_msssim": None, "intra_class_msssim_max": None}
-        return {"intra_class_msssim": fmean(means), "intra_class_msssim_max": max(means)}
+        self._means = means
+        return {"intra_class_msssim": fmean(means.values()), "intra_class_msssim_max": max(means.values())}
+
+    def per_class(self) -> Mapping[str, Sequence[float | None]]:
+        """See :class:`~cganzoo.metric.Metric`."""
+        if not self._num_classes or not self._means:
+            return {}
+        return {"intra_class_msssim": [self._means.get(label) for label in range(self._num_classes)]}
 
     def _mean(self, images: Tensor) -> float:
         """Mean MS-SSIM over random distinct pairs of ``images`` (N, C, H, W), or over all where there are few."""

@@ -35,6 +35,7 @@ class IntraFID(Metric):
         self.class_names = class_names
         self._real, self._samples = _ByClass(), _ByClass()
         self._defined = True
+        self._distances: dict[int, float] = {}
 
     def update_reference(self, batch: Evaluated) -> None:
         """See :class:`~cganzoo.metric.Metric`."""
@@ -62,7 +63,7 @@ class IntraFID(Metric):
         classes = sorted(real.keys() | samples.keys())
         if not classes:
             raise CganzooError("intra_fid: there are no images to score; raise evaluation.samples")
-        distances = []
+        distances = {}
         for label in classes:
             counts = len(real.get(label, ())), len(samples.get(label, ()))
             if min(counts) < 2:
@@ -70,8 +71,15 @@ class IntraFID(Metric):
                     f"intra_fid needs two real images and two samples of each class, but of class {self._name(label)} "
                     f"there are {counts[0]} and {counts[1]}; raise evaluation.samples"
                 )
-            distances.append(frechet_distance(Gaussian.of_images(real[label]), Gaussian.of_images(samples[label])))
-        return {"intra_fid": fmean(distances), "intra_fid_max": max(distances)}
+            distances[label] = frechet_distance(Gaussian.of_images(real[label]), Gaussian.of_images(samples[label]))
+        self._distances = distances
+        return {"intra_fid": fmean(distances.values()), "intra_fid_max": max(distances.values())}
+
+    def per_class(self) -> Mapping[str, Sequence[float | None]]:
+        """See :class:`~cganzoo.metric.Metric`."""
+        if not self._distances:
+            return {}
+        return {"intra_fid": [self._distances.get(label) for label in range(len(self.class_names))]}
 
     def _name(self, label: int) -> str:
         return f'"{self.class_names[label]}"' if label < len(self.class_names) else str(label)
