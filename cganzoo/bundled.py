@@ -21,7 +21,9 @@ def names() -> list[str]:
 
 
 def find(recipe: str | Path) -> Path:
-    """The file that ``recipe`` means: a path, or else a bundled recipe's name (with or without ``.toml``).
+    """The file that ``recipe`` means: a path, or else a bundled one's name (with or without ``.toml``).
+
+    Recipes lie in the bundled folder itself, groups of recipes in folders below: ``paper/<name>``.
 
     Raises:
         RecipeError: neither exists; the sentence names the nearest bundled recipe.
@@ -31,9 +33,19 @@ def find(recipe: str | Path) -> Path:
         return path
     if path.is_dir():
         raise RecipeError(f"{recipe}: is a folder; name a recipe file")
-    if path.parent in (Path(), Path("recipes")):
-        return find_bundled(path.name)
+    inside = Path(*path.parts[1:]) if path.parts[0] == "recipes" else path
+    if not inside.is_absolute() and (len(inside.parts) == 1 or inside.parts[:-1] in _below()):
+        return find_bundled(inside.as_posix())
     raise RecipeError(_no_such(str(recipe), path.name))
+
+
+def groups() -> list[str]:
+    """Names of the bundled groups of recipes, sorted: ``paper/<name>``."""
+    return sorted(path.relative_to(folder()).with_suffix("").as_posix() for path in folder().glob("*/*.toml"))
+
+
+def _below() -> set[tuple[str, ...]]:
+    return {Path(name).parts[:-1] for name in groups()}
 
 
 def find_bundled(name: str) -> Path:
@@ -49,7 +61,7 @@ def find_bundled(name: str) -> Path:
 
 
 def _no_such(recipe: str, name: str) -> str:
-    close = difflib.get_close_matches(name.removesuffix(".toml"), names(), n=1)
+    close = difflib.get_close_matches(name.removesuffix(".toml"), [*names(), *groups()], n=1)
     hint = f'did you mean "{close[0]}"?' if close else "`cganzoo recipes` lists those that come with the zoo"
     return f"{recipe}: no such recipe; {hint}"
 

@@ -154,6 +154,8 @@ def loads(text: str, *, name: str, source: str, overrides: Iterable[str] = ()) -
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{source}: is not TOML: {error}") from error
+    if "methods" in values:
+        raise RecipeError(f"{source}: is a group of recipes; run it with `cganzoo compare {source}`")
     changed = frozenset(set_value(values, override) for override in overrides)
     try:
         sections = parse(Sections, values)

@@ -33,6 +33,7 @@ class RunFolder:
         self.samples = path / "samples"
         self.checkpoints = path / "checkpoints"
         self.extractor_file = path / "extractor.safetensors"
+        self.report_file = path / "report.html"
         self._lock_file = path / ".lock"
 
     def grid_file(self, step: int) -> Path:
@@ -45,7 +46,8 @@ class RunFolder:
 
     @property
     def _own_files(self) -> list[Path]:
-        return [self.recipe_file, self.manifest_file, self.metrics_file, self.log_file, self.extractor_file]
+        small = [self.recipe_file, self.manifest_file, self.metrics_file, self.log_file]
+        return [*small, self.extractor_file, self.report_file]
 
     def recipe(self, overrides: Iterable[str] = ()) -> Recipe:
         """The resolved recipe that the run was started with."""

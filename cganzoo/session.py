@@ -61,12 +61,12 @@ class Session:
             try:
                 return self._train_and_score(engine, scorer, stop, seconds)
             except DivergenceError as error:
-                self.folder.update_manifest(status="diverged")
+                self.folder.update_manifest(status="diverged", error=str(error))
                 last = checkpoint.steps(self.folder.checkpoints)
                 kept = f"the checkpoint of step {last[-1]} is kept" if last else "no checkpoint was written yet"
                 raise DivergenceError(f"{self.folder.path}: {error}; {kept}") from error
-            except CganzooError:
-                self.folder.update_manifest(status="failed")
+            except CganzooError as error:
+                self.folder.update_manifest(status="failed", error=str(error))
                 raise
 
     def _train_and_score(self, engine: Engine, scorer: Scorer, stop: Stop, seconds: float) -> bool:
@@ -177,20 +177,23 @@ class Session:
             )
         }
         before = self.folder.manifest()
-        place = self._place()
+        place, code = self._place(), provenance.code(self.resolved.providers)
         self.folder.update_manifest(
             name=self.resolved.recipe.name,
             recipe=self.resolved.digest(),
             training=self.resolved.training_digest(),
             seed=engine.plan.seed,
             **{key: before.get(key, value) for key, value in place.items()},
-            calls=[*before.get("calls", []), {"command": provenance.command(), "from_step": engine.step, **place}],
+            calls=[
+                *before.get("calls", []),
+                {"command": provenance.command(), "from_step": engine.step, **place, "code": code},
+            ],
             parameters=counts,
             generator_distribution=self.resolved.generator.provider.distribution,
             classes=list(data.class_names),
             channels=self.resolved.channels,
             data={"count": len(data.labels), "fingerprint": data.fingerprint, "skipped": len(data.skipped)},
-            code=before.get("code", provenance.code(self.resolved.providers)),
+            code=before.get("code", code),
             status="running",
         )
         self.reporter.say(

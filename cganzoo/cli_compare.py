@@ -1,0 +1,2 @@
+"""``cganzoo compare`` and ``cganzoo report``."""
+from __future__ import annotations

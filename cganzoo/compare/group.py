@@ -1,0 +1,100 @@
+"""A group file: which recipes stand side by side, with which seeds, and what a paper printed for them. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from cganzoo import bundled
+from cganzoo.config import Config, parse
+from cganzoo.errors import RecipeError
+from cganzoo.recipe import explain
+from cganzoo.toml import tomllib
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class GroupMethod(Config):
+    """One recipe of the group."""
+
+    recipe: str = Field(description="Recipe file, seen from the group file, or the name of a bundled one.")
+    name: str | None = Field(None, description="Folder of its runs; default: the recipe's name.", pattern=r"^[\w.+-]+$")
+    label: str | None = Field(None, description="What tables call it; default: its name.")
+    set: tuple[str, ...] = Field((), description='Changes of this recipe, as --set takes them: "loss.labeling=dynamic".')
+    published: dict[str, float] = Field({}, description="Scores that the paper printed, by the name of ours.")
+
+
+class Published(Config):
+    """Where the published values come from, and why they are not ours."""
+
+    source: str = Field(description="Paper and table.")
+    difference: str = Field(description="How its protocol differs from the one that is measured here.")
+
+
+class GroupFile(Config):
+    """A group of recipes to compare."""
+
+    title: str = Field(description="What the report is headed with.")
+    note: str = Field("", description="What a reader must know of this comparison.")
+    seeds: tuple[Seed, ...] = Field((0, 1, 2), min_length=1, description="Seeds that every recipe is trained with.")
+    rank_by: str | None = Field(None, description="Score that methods are ranked by; default: the first one.")
+    set: tuple[str, ...] = Field((), description='Changes of every recipe, as --set takes them: "train.steps=2000".')
+    published: Published | None = Field(None, description="Where published values come from.")
+    methods: tuple[GroupMethod, ...] = Field(min_length=1, description="The recipes, one table each.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> GroupFile:
+        names = [method.name or Path(method.recipe).stem for method in self.methods]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f'two methods are called "{name}"; give one of them another "name"')
+        if self.published is None and any(method.published for method in self.methods):
+            raise ValueError("methods have published values, so [published] must say where they come from")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("a seed is listed more than once")
+        return self
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group file as it was read.
+
+    Attributes:
+        name: the file's name without its ending.
+        source: what messages call it.
+        folder: where the file lies; its recipes are looked for from there.
+        content: the checked values.
+    """
+
+    name: str
+    source: str
+    folder: Path
+    content: GroupFile
+
+    def recipe_of(self, method: GroupMethod) -> str:
+        """What :func:`cganzoo.recipe.load` is to read for a method."""
+        beside = self.folder / method.recipe
+        return str(beside) if beside.is_file() else method.recipe
+
+
+def read(path: str) -> Group | None:
+    """The group in a file, or ``None`` if the file is not one.
+
+    Raises:
+        RecipeError: no such file, or a mistake in a group.
+    """
+    file = bundled.find(path)
+    try:
+        values: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return None  # reading it as a recipe says what is wrong
+    if "methods" not in values:
+        return None
+    try:
+        content = parse(GroupFile, values)
+    except ValidationError as error:
+        raise RecipeError(explain(error, (GroupFile,), values, str(path))) from error
+    return Group(file.stem, str(path), file.parent, content)
