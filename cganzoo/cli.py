@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import traceback
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 
 from . import consoles
 from ._version import __version__
+from .cli_compare import compare, report, seconds
 from .cli_data import data_app
 from .cli_plugin import plugin_app
 from .errors import CganzooError
@@ -97,7 +97,7 @@ def run(
     from .resolution import resolve
     from .runs import RunFolder
 
-    limit = None if time_limit is None else _seconds(time_limit)
+    limit = None if time_limit is None else seconds(time_limit)
     overrides = [*(overrides or []), *([f"train.seed={seed}"] if seed is not None else [])]
     resolved = resolve(recipes.load(recipe, overrides))
     folder = RunFolder(out / resolved.recipe.name / f"seed-{resolved.recipe.sections.train.seed}")
@@ -195,6 +195,10 @@ def evaluate(
         show(evaluation, resolved, reporter)
 
 
+app.command()(compare)
+app.command()(report)
+
+
 @app.command()
 def plugins(
     name: Annotated[
@@ -221,13 +225,19 @@ def recipes(context: typer.Context) -> None:
     for name in bundled.names():
         groups.setdefault(name.rpartition("_")[2], []).append(name)  # <method>_<data set>
     table = Table(box=None, pad_edge=False, expand=True)
-    table.add_column("recipe", style="bold", width=max(map(len, bundled.names())))  # the other column gives way
+    table.add_column(
+        "recipe", style="bold", width=max(map(len, [*bundled.names(), *bundled.groups()]))
+    )  # the other column gives way
     table.add_column("what", no_wrap=True, overflow="ellipsis", ratio=1)
     for names in groups.values():
         if table.row_count:
             table.add_row()
         for name in names:
             table.add_row(name, bundled.summary(bundled.folder() / f"{name}.toml"))
+    if bundled.groups():
+        table.add_row()
+    for name in bundled.groups():  # for `cganzoo compare`
+        table.add_row(name, bundled.summary(bundled.folder() / f"{name}.toml"))
     consoles.output().print(table)
 
 
@@ -261,16 +271,3 @@ def schema() -> None:
     registry = load_survivors()
     print(json.dumps(recipe_schema(registry), indent=2))
     tell_failures(registry)
-
-
-# --- helpers --------------------------------------------------------------------------------------------------------
-
-
-def _seconds(text: str) -> float:
-    """``"1h30m"``, ``"0.5h"``, ``"9m"``, ``"90s"`` or ``"90"`` in seconds."""
-    number = r"(\d+(?:\.\d+)?)"
-    match = re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s?)?", text.strip())
-    if match is None or not any(match.groups()):
-        raise CganzooError(f'--for {text}: is no time; write it like "90s", "9m" or "1h30m"')
-    hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return hours * 3600 + minutes * 60 + seconds

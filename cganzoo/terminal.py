@@ -163,6 +163,10 @@ class Reporter:
             table.add_row(Text(name + arrow, style), Text(number(row.value), style), *error, *real)
         self.console.print(table)
         self._print(Text(caption, "dim"))
+        self.log_scores(rows, caption)
+
+    def log_scores(self, rows: list[ScoreRow], caption: str) -> None:
+        """The scores, in the log file only."""
         for row in rows:
             self.log(
                 f"score {row.name}: {number(row.value)} (real test {number(row.test)}, "

@@ -23,7 +23,9 @@ class GroupMethod(Config):
     recipe: str = Field(description="Recipe file, seen from the group file, or the name of a bundled one.")
     name: str | None = Field(None, description="Folder of its runs; default: the recipe's name.", pattern=r"^[\w.+-]+$")
     label: str | None = Field(None, description="What tables call it; default: its name.")
-    set: tuple[str, ...] = Field((), description='Changes of this recipe, as --set takes them: "loss.labeling=dynamic".')
+    set: tuple[str, ...] = Field(
+        (), description='Changes of this recipe, as --set takes them: "loss.labeling=dynamic".'
+    )
     published: dict[str, float] = Field({}, description="Scores that the paper printed, by the name of ours.")
 
 
@@ -43,10 +45,12 @@ class GroupFile(Config):
     rank_by: str | None = Field(None, description="Score that methods are ranked by; default: the first one.")
     set: tuple[str, ...] = Field((), description='Changes of every recipe, as --set takes them: "train.steps=2000".')
     published: Published | None = Field(None, description="Where published values come from.")
-    methods: tuple[GroupMethod, ...] = Field(min_length=1, description="The recipes, one table each.")
+    methods: tuple[GroupMethod, ...] = Field(description="The recipes, one table each.")
 
     @model_validator(mode="after")
     def _consistent(self) -> GroupFile:
+        if not self.methods:  # as a bound of the field, it would also be told of a method with a mistake
+            raise ValueError("there is no method; write a [[methods]] table for each recipe")
         names = [method.name or Path(method.recipe).stem for method in self.methods]
         for name in names:
             if names.count(name) > 1:

@@ -44,7 +44,7 @@ class Method:
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """One run of the matrix: a method with a seed, and its folder. ``resolved`` as in :class:`Method`, seed included."""
+    """One run of the matrix: a method with a seed, and its folder. ``resolved`` is the method's with this seed."""
 
     method: Method
     seed: int
@@ -90,9 +90,7 @@ class Plan:
         return [cell for cell in self.cells if cell.method is method]
 
 
-def make(
-    arguments: Sequence[str], *, seeds: Sequence[int] | None, overrides: Sequence[str], out: Path | None
-) -> Plan:
+def make(arguments: Sequence[str], *, seeds: Sequence[int] | None, overrides: Sequence[str], out: Path | None) -> Plan:
     """The plan for what the command line names: recipes, group files, folders of runs, in any mixture.
 
     Args:
@@ -130,7 +128,9 @@ def make(
         reasons = "; ".join(f"{one.path}: {one.reason}" for one in unreadable)
         raise RunError(f"there is no run to compare: {reasons}")
     return Plan(
-        title=group.content.title if group else ", ".join(method.label for method, _ in methods[:4])
+        title=group.content.title
+        if group
+        else ", ".join(method.label for method, _ in methods[:4])
         + (f" and {len(methods) - 4} more" if len(methods) > 4 else ""),
         out=place,
         methods=tuple(method for method, _ in methods),
@@ -151,9 +151,7 @@ def _read(argument: str) -> Path | Group | str:
 # --- recipes --------------------------------------------------------------------------------------------------------
 
 
-def _of_group(
-    group: Group, overrides: Sequence[str]
-) -> Iterator[tuple[Recipe, str, str, Mapping[str, float]]]:
+def _of_group(group: Group, overrides: Sequence[str]) -> Iterator[tuple[Recipe, str, str, Mapping[str, float]]]:
     for method in group.content.methods:
         # The command line comes last: it wins.
         changes = [*group.content.set, *method.set, *overrides]

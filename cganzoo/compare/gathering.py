@@ -1,0 +1,114 @@
+"""All runs of a comparison, read and ready to be compared. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cganzoo.errors import RunError
+
+from . import fairness, scores
+from .plan import Cell, Method, Plan, Unreadable
+from .reading import Run, read
+from .scores import Score
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What there is to compare.
+
+    Attributes:
+        plan: what was asked for.
+        runs: those that could be read, in the order of the matrix.
+        errors: one sentence for each run that failed.
+        unreadable: folders that could not be read.
+        scores: columns.
+        rank_by: the score that methods are ranked by, if any can be.
+        conflicts: one sentence for each method that was measured in another way than the first.
+        complete: whether every run has come to its end.
+    """
+
+    plan: Plan
+    runs: tuple[Run, ...]
+    errors: Mapping[Cell, str]
+    unreadable: tuple[Unreadable, ...]
+    scores: tuple[Score, ...]
+    rank_by: Score | None
+    conflicts: tuple[str, ...]
+    complete: bool
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """In the order they were named."""
+        return self.plan.methods
+
+    def of(self, method: Method) -> list[Run]:
+        """The runs of a method."""
+        return [run for run in self.runs if run.cell.method is method]
+
+    def last(self, score: str) -> dict[str, list[float]]:
+        """Values of the last checkpoint over the finished seeds, by the method's name."""
+        return {
+            method.name: [value for run in self.of(method) if run.last and (value := run.last.get(score)) is not None]
+            for method in self.methods
+        }
+
+    def best(self, score: str) -> dict[str, list[float]]:
+        """Values at each run's best step by :attr:`rank_by`, as :meth:`last`."""
+        found: dict[str, list[float]] = {method.name: [] for method in self.methods}
+        if self.rank_by is None:
+            return found
+        for run in self.runs:
+            step = run.best_step(self.rank_by.name, bool(self.rank_by.higher_is_better))
+            value = None if step is None else run.scores[step].get(score)
+            if value is not None:
+                found[run.cell.method.name].append(value)
+        return found
+
+
+def gather(plan: Plan, states: Mapping[Cell, str], errors: Mapping[Cell, str], *, complete: bool) -> Comparison:
+    """Read all runs.
+
+    Args:
+        plan: what is compared.
+        states: of the runs.
+        errors: of the runs that failed in this call.
+        complete: whether all runs came to an end.
+
+    Raises:
+        RunError: none of the runs can be read.
+        RecipeError: the group ranks by a score that is not there.
+    """
+    runs, unreadable, told = [], list(plan.unreadable), dict(errors)
+    for cell in plan.cells:
+        try:
+            state = states[cell]
+            run = read(cell, "unfinished" if state == "new" else state)
+        except RunError as error:
+            unreadable.append(Unreadable(cell.folder.path, str(error)))
+            continue
+        runs.append(run)
+        if run.state == "failed":
+            told.setdefault(cell, str(run.manifest.get("error", "")))
+    found = scores.known(plan.methods, runs)
+    group = plan.group
+    wanted = group.content.rank_by if group else None
+    protocols = [
+        (run.cell.method.label, run.manifest["protocol"])
+        for run in runs
+        if run.state == "finished" and run.manifest.get("protocol")
+    ]
+    conflicts = list(fairness.planned_conflicts(plan.methods))
+    measured = fairness.measured_conflicts(protocols)
+    named = {sentence.partition(" is measured")[0] for sentence in conflicts}
+    conflicts += [sentence for sentence in measured if sentence.partition(" is measured")[0] not in named]
+    return Comparison(
+        plan=plan,
+        runs=tuple(runs),
+        errors=told,
+        unreadable=tuple(unreadable),
+        scores=tuple(found),
+        rank_by=scores.rank_by(wanted, found, group.source if group else "group"),
+        conflicts=tuple(conflicts),
+        complete=complete,
+    )

@@ -1,0 +1,121 @@
+"""Samples of every method from the same noise and classes, as pictures inside a page."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from cganzoo import grids
+from cganzoo.errors import CganzooError
+from cganzoo.evaluate.evaluation import Stage
+from cganzoo.export import TrainedGenerator, from_run
+from cganzoo.runs import RunFolder
+from cganzoo.sampling import samples
+
+from .gathering import Comparison
+from .reading import Run
+
+COLUMNS, SHEET_ROWS, MOST_ROWS = 10, 10, 40
+MAX_SORTED = 4_000  # samples of an unconditional generator to sort by the classifier
+SEED = 0
+
+
+def draw(comparison: Comparison, device: torch.device, stage: Stage) -> dict[str, Any]:
+    """``"grids"`` and ``"neighbours"`` of the view; a method whose generator cannot be built here is left out."""
+    seed = _common_seed(comparison)
+    found: dict[str, Any] = {}
+    neighbours: dict[str, str] = {}
+    classes: list[str] = []
+    notes = []
+    with stage("drawing samples") as progress:
+        for done, method in enumerate(comparison.methods):
+            runs = [run for run in comparison.of(method) if run.state == "finished"]
+            run = next((run for run in runs if run.cell.seed == seed), runs[0] if runs else None)
+            progress(done, len(comparison.methods))
+            if run is None:
+                continue
+            if picture := _neighbours(run):
+                neighbours[method.name] = picture
+            try:
+                trained = from_run(run.cell.folder, device)
+            except CganzooError as error:
+                notes.append(f"{method.label} is left out: {error}.")
+                continue
+            names = list(trained.class_names)
+            if classes and names != classes:
+                notes.append(f"{method.label} is left out: its classes are others.")
+                continue
+            classes = names
+            found[method.name] = _pictures(trained, run.cell.folder, device)
+        progress(len(comparison.methods), len(comparison.methods))
+    shown = classes[:MOST_ROWS]
+    notes.insert(0, _how(seed, len(classes)))
+    return {"grids": {"note": " ".join(notes), "classes": shown, "methods": found}, "neighbours": neighbours}
+
+
+def _how(seed: int | None, classes: int) -> str:
+    some = f" Of {classes} classes, the first {MOST_ROWS}." if classes > MOST_ROWS else ""
+    return (
+        f"Last checkpoint of seed {seed}; the same noise and classes for every method (noise of seed {SEED}). Samples "
+        f"of a generator that takes no class are sorted by the classifier of its run.{some}"
+    )
+
+
+def _common_seed(comparison: Comparison) -> int | None:
+    """The first seed that all methods finished, or else the first that one did."""
+    seeds = [
+        [run.cell.seed for run in comparison.of(method) if run.state == "finished"] for method in comparison.methods
+    ]
+    some = [found for found in seeds if found]
+    return next((seed for found in some for seed in found if all(seed in other for other in some)), None) or next(
+        (seed for found in some for seed in found), None
+    )
+
+
+def _pictures(trained: TrainedGenerator, folder: RunFolder, device: torch.device) -> dict[str, Any]:
+    names = trained.class_names[:MOST_ROWS]
+    rows = _rows(trained, folder, device, len(names))
+    if rows is None:  # nothing to sort by
+        images = trained.sample(COLUMNS * SHEET_ROWS, seed=SEED)
+        return {"sheet": _uri(grids.grid(images, COLUMNS)), "rows": [None] * len(names)}
+    first = rows[: COLUMNS * SHEET_ROWS]
+    return {
+        "sheet": _uri(grids.grid(first, COLUMNS, names[:SHEET_ROWS])),
+        "rows": [_uri(grids.grid(row, COLUMNS)) for row in torch.split(rows, COLUMNS)],
+    }
+
+
+@torch.inference_mode()
+def _rows(trained: TrainedGenerator, folder: RunFolder, device: torch.device, count: int) -> Tensor | None:
+    """Images (count * COLUMNS, C, H, W), class after class."""
+    total = len(trained.class_names)
+    wanted = list(range(count))
+    if trained.conditional:
+        turn: Sequence[int] = [label for label in wanted for _ in range(COLUMNS)]
+        return trained.sample(len(turn), classes=turn, seed=SEED)
+    if not folder.extractor_file.is_file():
+        return None
+    from cganzoo.evaluate import classifier  # timm takes seconds to import
+
+    judge = classifier.load(folder.extractor_file, device)
+    drawn = samples(trained.generator, min(10 * COLUMNS * total, MAX_SORTED), 250, total, seed=SEED)
+    parts = [(images.cpu(), judge(images)[1].argmax(1).cpu()) for images, _ in drawn]
+    images, labels = torch.cat([part for part, _ in parts]), torch.cat([part for _, part in parts])
+    return grids.rows_by_class(images, labels, wanted, COLUMNS)
+
+
+def _neighbours(run: Run) -> str | None:
+    found = sorted(run.cell.folder.samples.glob("*neighbours-step-*.png"))
+    return _uri(Image.open(found[-1])) if found else None
+
+
+def _uri(picture: Image.Image) -> str:
+    file = io.BytesIO()
+    picture.save(file, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

@@ -1,0 +1,82 @@
+"""Which scores there are, and what is said of them: from the metrics that the recipes name. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cganzoo.errors import CganzooError, RecipeError
+from cganzoo.plugins.probe import load_survivors
+
+from .plan import Method
+from .reading import Run
+
+STANDARD_ERROR = "_se"
+
+
+@dataclass(frozen=True)
+class Score:
+    """One column of the comparison.
+
+    Attributes:
+        name: of the metric's output.
+        summary: one line; empty where the metric is not installed.
+        higher_is_better: ``None`` where neither is, or that is not known.
+        headline: whether it is its metric's main output.
+    """
+
+    name: str
+    summary: str
+    higher_is_better: bool | None
+    headline: bool
+
+
+def known(methods: Sequence[Method], runs: Sequence[Run]) -> list[Score]:
+    """The scores that the runs have, in the order of the recipes' metrics; those of a missing plugin last."""
+    reported = {name for run in runs for scores in run.scores.values() for name in scores}
+    found: dict[str, Score] = {}
+    for spec in _specs(methods):
+        for output in spec.outputs:
+            if output.name in reported and output.name not in found:
+                headline = output is spec.outputs[0]
+                found[output.name] = Score(output.name, output.summary, output.higher_is_better, headline)
+    for name in sorted(reported - set(found)):
+        found[name] = Score(name, "", None, False)
+    errors = {name for name in found if name.endswith(STANDARD_ERROR) and name.removesuffix(STANDARD_ERROR) in found}
+    return [score for name, score in found.items() if name not in errors]
+
+
+def _specs(methods: Sequence[Method]) -> list[Any]:
+    """Specifications of the metrics that the methods name; what is not installed is left out."""
+    specs: dict[str, Any] = {}
+    registry = None
+    for method in methods:
+        if method.resolved is not None:
+            for metric in method.resolved.metrics:
+                specs.setdefault(metric.spec.name, metric.spec)
+            continue
+        registry = registry or load_survivors()
+        for metric in method.values.get("metrics", []):
+            try:
+                specs.setdefault(metric["name"], registry.get("metric", metric["name"]).spec)
+            except CganzooError:
+                continue
+    return list(specs.values())
+
+
+def rank_by(wanted: str | None, scores: Sequence[Score], source: str) -> Score | None:
+    """The score that methods are ranked by: the one asked for, or the first that has a better end.
+
+    Raises:
+        RecipeError: there is no such score, or it has no better end.
+    """
+    ranked = [score for score in scores if score.higher_is_better is not None]
+    if wanted is None or not scores:
+        return next((score for score in ranked if score.headline), ranked[0] if ranked else None)
+    for score in ranked:
+        if score.name == wanted:
+            return score
+    raise RecipeError(
+        f'{source}: rank_by = "{wanted}": is no score here; choose one of {", ".join(s.name for s in ranked)}'
+    )

@@ -1,0 +1,377 @@
+"""``cganzoo compare``: the matrix, what is reused and refused, what is written, and what a user is told."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cganzoo import bundled
+from cganzoo.cli import main
+from cganzoo.compare import fairness, outputs
+from cganzoo.compare import group as groups
+from cganzoo.compare import plan as plans
+from cganzoo.errors import RecipeError, RunError
+
+SCORED = """
+[evaluation]
+samples = 40
+[evaluation.extractor]
+name = "classifier"
+model = "resnet18"
+width = 2
+steps = 2
+[[metrics]]
+name = "fid"
+[[metrics]]
+name = "class_accuracy"
+"""
+PLUGINS = 'plugins = ["cganzoo-amgan", "cganzoo-dcgan"]'
+
+
+class Command:
+    """Runs ``cganzoo`` in this process and keeps what it printed."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *arguments: object) -> Any:
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        captured = self._capsys.readouterr()
+        self.code, self.out, self.err = ended.value.code, captured.out, captured.err
+        return self
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(capsys)
+
+
+@pytest.fixture
+def recipes(tmp_path: Path, tiny: str) -> dict[str, Path]:
+    """Two methods that differ in their loss, both scored."""
+    files = {}
+    for name, loss in (("first", 'name = "amgan"'), ("second", 'name = "labelgan"')):
+        text = tiny.replace(PLUGINS, f'plugins = ["cganzoo-{loss[8:-1]}", "cganzoo-dcgan", "cganzoo-scores"]')
+        text = text.replace('name = "amgan"', loss).replace(
+            "steps = 20", "steps = 6\nlog_every = 2\nevaluate_every = 3"
+        )
+        files[name] = tmp_path / f"{name}.toml"
+        files[name].write_text(text + SCORED)
+    unconditional = (
+        files["second"]
+        .read_text()
+        .replace('[generator]\nname = "dcgan"', '[generator]\nname = "dcgan"\nconditional = false')
+    )
+    files["second"].write_text(unconditional)
+    return files
+
+
+def compare(command: Command, out: Path, *arguments: object) -> Command:
+    return command("compare", *arguments, "--out", out, "--device", "cpu")
+
+
+def scores_of(out: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((out / "scores.json").read_text())
+    return found
+
+
+def cells(out: Path) -> Any:
+    return scores_of(out)["tables"]
+
+
+# --- the matrix -----------------------------------------------------------------------------------------------------
+
+
+def test_recipes_by_seeds_are_trained_scored_and_written(command: Command, recipes: dict[str, Path], tmp_path: Path):
+    out = tmp_path / "out"
+    ended = compare(command, out, *recipes.values(), "--seeds", "0,1")
+    assert ended.code in (0, None), ended.err
+    runs = scores_of(out)["reproduce"]["runs"]
+    assert [(run["method"], run["seed"], run["state"]) for run in runs] == [
+        (name, seed, "finished") for name in ("first", "second") for seed in (0, 1)
+    ]
+    with (out / "scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["step"] for row in rows} == {"3", "6"}
+    assert {row["checkpoint"] for row in rows} <= {"last", "best", "last+best", "earlier"}
+    manifest = json.loads((out / "first" / "seed-1" / "manifest.json").read_text())
+    told = next(r for r in rows if (r["method"], r["seed"], r["step"], r["score"]) == ("first", "1", "6", "fid"))
+    assert float(told["value"]) == manifest["scores"]["fid"]
+    last = {row["method"]: row["cells"]["fid"] for row in cells(out)[0]["rows"]}
+    both = [json.loads((out / "first" / f"seed-{s}" / "manifest.json").read_text())["scores"]["fid"] for s in (0, 1)]
+    assert last["first"]["mean"] == pytest.approx(sum(both) / 2)
+    page = (out / "report.html").read_text()
+    assert "data:image/png" in page
+    assert "\\toprule" in (out / "table.tex").read_text()
+    assert "| first |" in (out / "table.md").read_text()
+
+    before, table = {path: path.stat().st_mtime_ns for path in out.rglob("*.pt")}, cells(out)
+    again = compare(command, out, *recipes.values(), "--seeds", "0,1")
+    assert again.code in (0, None)
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*.pt")} == before
+    assert cells(out) == table
+
+    # Folders of runs alone, without training, and one run's report.
+    elsewhere = tmp_path / "elsewhere"
+    alone = compare(command, elsewhere, out / "first", out / "second")
+    assert alone.code in (0, None), alone.err
+    assert cells(elsewhere)[0]["rows"] == cells(out)[0]["rows"]
+    assert not list(elsewhere.rglob("*.pt"))
+    assert command("report", out / "first" / "seed-0", "--device", "cpu").code in (0, None)
+    assert (out / "first" / "seed-0" / "report.html").is_file()
+
+
+def test_what_differs_is_told_before_anything_runs(command: Command, recipes: dict[str, Path], tmp_path: Path):
+    wider = recipes["second"].read_text().replace("width = 4", "width = 8")
+    recipes["second"].write_text(wider)
+    ended = compare(command, tmp_path / "out", *recipes.values(), "--seeds", "0", "--for", "0s")
+    assert "generator.width" in ended.out
+    assert "discriminator.width" in ended.out
+    assert "Beside [loss] and [requires], the recipes differ in:" in ended.out
+    assert "generator parameters" in ended.out
+    assert "real images seen" in ended.out
+    assert "Incomplete: 2 of 2 runs have not come to their end." in ended.out
+
+
+def test_one_seed_concludes_nothing(command: Command, recipes: dict[str, Path], tmp_path: Path):
+    ended = compare(command, tmp_path / "out", *recipes.values(), "--seeds", "0")
+    assert "One seed a method: nothing can be concluded." in ended.out
+
+
+def test_a_run_that_diverges_or_fails_ends_no_other(command: Command, recipes: dict[str, Path], tmp_path: Path):
+    broken = recipes["second"].read_text().replace("lr = 4e-4", "lr = 1e30")
+    recipes["second"].write_text(broken)
+    out = tmp_path / "out"
+    (out / "first" / "seed-1").mkdir(parents=True)
+    (out / "first" / "seed-1" / "samples").write_text("in the way")
+    ended = compare(command, out, *recipes.values(), "--seeds", "0,1")
+    assert ended.code == 2
+    states = {(run["method"], run["seed"]): run["state"] for run in scores_of(out)["reproduce"]["runs"]}
+    assert states[("first", 0)] == "finished"
+    assert states[("second", 0)] == states[("second", 1)] == "diverged"
+    assert "second: 2 of 2 seeds (0, 1) diverged and have no part in its scores." in " ".join(ended.out.split())
+
+
+# --- mistakes -------------------------------------------------------------------------------------------------------
+
+
+def test_another_protocol_is_refused_or_marked_everywhere(command: Command, recipes: dict[str, Path], tmp_path: Path):
+    recipes["second"].write_text(recipes["second"].read_text().replace("samples = 40", "samples = 30"))
+    out = tmp_path / "out"
+    ended = compare(command, out, *recipes.values(), "--seeds", "0")
+    assert ended.code == 2
+    assert "second is measured in another way than first: evaluation.samples is 30, of first 40" in ended.err
+    assert "--allow-mixed" in ended.err
+    assert not out.exists()
+    ended = compare(command, out, *recipes.values(), "--seeds", "0", "--allow-mixed")
+    assert ended.code in (0, None), ended.err
+    for text in (ended.out, (out / "report.html").read_text(), (out / "table.md").read_text()):
+        assert "MIXED PROTOCOLS" in text
+    assert "MIXED PROTOCOLS" in (out / "table.tex").read_text()
+    assert "mixed protocols" in (out / "scores.csv").read_text()
+    assert scores_of(out)["mixed"] is True
+
+
+def test_a_missing_metric_leaves_a_dash(command: Command, recipes: dict[str, Path], tmp_path: Path):
+    text = recipes["second"].read_text().replace('[[metrics]]\nname = "class_accuracy"\n', "")
+    recipes["second"].write_text(text)
+    out = tmp_path / "out"
+    ended = compare(command, out, *recipes.values(), "--seeds", "0")
+    assert ended.code in (0, None), ended.err
+    assert "second: not measured by class_accuracy, so there is a dash in its place" in " ".join(ended.out.split())
+    row = next(row for row in cells(out)[0]["rows"] if row["method"] == "second")
+    assert row["cells"]["class_accuracy"]["mean"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nothere"], "no such recipe"),
+        (["amgan_digits", "--seeds", "a"], '--seeds a: write seeds as whole numbers with commas, like "0,1,2"'),
+        (["amgan_digits", "--seeds", "1,1"], "a seed is listed more than once"),
+        (["amgan_digits", "amgan_digits"], "is named twice"),
+        (["amgan_digits", "--for", "soon"], "is no time"),
+    ],
+)
+def test_a_mistake_is_one_sentence(command: Command, arguments: list[str], told: str, tmp_path: Path):
+    ended = compare(command, tmp_path / "out", *arguments)
+    assert ended.code == 2
+    assert told in ended.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_group_is_no_recipe(command: Command):
+    ended = command("run", "paper/digits")
+    assert ended.code == 2
+    assert "is a group of recipes; run it with `cganzoo compare paper/digits`" in ended.err
+
+
+# --- folders of runs ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny: str) -> Path:
+    """A finished run of two."""
+    place = tmp_path_factory.mktemp("finished")
+    file = place / "mine.toml"
+    text = tiny.replace(PLUGINS, 'plugins = ["cganzoo-amgan", "cganzoo-dcgan", "cganzoo-scores"]')
+    file.write_text(text.replace("steps = 20", "steps = 4") + SCORED)
+    with pytest.raises(SystemExit):
+        main(["compare", str(file), "--seeds", "0,1", "--out", str(place / "runs"), "--device", "cpu"])
+    return place / "runs"
+
+
+@pytest.fixture
+def copy(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "copy"))
+
+
+def test_other_code_is_refused_before_anything_runs(command: Command, copy: Path, finished: Path):
+    manifest = copy / "mine" / "seed-0" / "manifest.json"
+    values = json.loads(manifest.read_text())
+    values["code"]["cganzoo"] = "0" * 16
+    manifest.write_text(json.dumps(values))
+    ended = compare(command, copy, finished.parent / "mine.toml", "--seeds", "0,1")
+    assert ended.code == 2
+    assert "was made with other code (cganzoo changed since)" in ended.err
+    assert compare(command, copy / "report", copy / "mine").code in (0, None)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda run: (run / "manifest.json").write_text("{"), "is damaged"),
+        (lambda run: (run / "recipe.toml").write_text("[train"), "recipe.toml is damaged"),
+        (lambda run: (run / "recipe.toml").unlink(), "recipe.toml cannot be read"),
+        (lambda run: (run / "manifest.json").unlink(), "has no manifest.json"),
+        (
+            lambda run: (run / "manifest.json").write_text(
+                json.dumps(
+                    {k: v for k, v in json.loads((run / "manifest.json").read_text()).items() if k != "protocol"}
+                )
+            ),
+            "an older cganzoo scored it",
+        ),
+    ],
+)
+def test_a_folder_that_cannot_take_part_is_named_and_the_others_are_shown(
+    command: Command, copy: Path, tmp_path: Path, spoil: Callable[[Path], object], told: str
+):
+    spoil(copy / "mine" / "seed-1")
+    ended = compare(command, tmp_path / "out", copy / "mine")
+    assert ended.code in (0, None), ended.err
+    assert told in " ".join(ended.out.split())
+    assert [run["seed"] for run in scores_of(tmp_path / "out")["reproduce"]["runs"]] == [0]
+
+
+def test_forty_runs_are_shown(command: Command, copy: Path, tmp_path: Path):
+    for number in range(40):
+        run = Path(shutil.copytree(copy / "mine" / "seed-0", tmp_path / "many" / f"m{number}" / "seed-0"))
+        recipe = (run / "recipe.toml").read_text().replace("steps = 4", f"steps = {4 + number}")
+        (run / "recipe.toml").write_text(recipe)
+    ended = compare(command, tmp_path / "out", tmp_path / "many")
+    assert ended.code in (0, None), ended.err
+    assert len(scores_of(tmp_path / "out")["methods"]) == 40
+
+
+# --- interrupted ----------------------------------------------------------------------------------------------------
+
+
+def test_killed_at_several_points_it_goes_on_to_the_same_table(recipes: dict[str, Path], tmp_path: Path):
+    def start(out: Path) -> subprocess.Popen[str]:
+        arguments = ["compare", *map(str, recipes.values()), "--seeds", "0,1", "--out", str(out), "--device", "cpu"]
+        code = "import sys; from cganzoo.cli import main; main(sys.argv[1:])"
+        return subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, text=True)
+
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert start(whole).wait() == 0
+    for wanted in (0, 1, 3):  # finished runs before the kill
+        process = start(killed)
+        assert process.stdout is not None
+        for line in process.stdout:
+            if (
+                len(re.findall("finished", line))
+                and sum(json.loads(m.read_text()).get("status") == "finished" for m in killed.rglob("manifest.json"))
+                > wanted
+            ):
+                break
+        time.sleep(0.05 * wanted)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    done = {p: p.stat().st_mtime_ns for p in killed.rglob("*.pt")}
+    assert start(killed).wait() == 0
+    assert cells(killed) == cells(whole)
+    assert {p: p.stat().st_mtime_ns for p in killed.rglob("*.pt") if p in done} == {
+        p: t for p, t in done.items() if p.is_file()
+    }
+
+
+# --- groups ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", bundled.groups())
+def test_every_group_resolves_and_is_fair(name: str):
+    plan = plans.make([name], seeds=None, overrides=[], out=Path("nowhere"))
+    assert len(plan.methods) >= 6
+    assert fairness.planned_conflicts(plan.methods) == []
+    allowed = {"generator.conditional", "discriminator.extra_conv"}
+    assert {d.key for d in fairness.differences(plan.methods) if not d.expected} <= allowed
+    header = (bundled.folder() / f"{name}.toml").read_text()
+    assert f"cganzoo compare recipes/{name}.toml" in header
+
+
+def test_a_group_sets_names_and_publishes(tmp_path: Path, recipes: dict[str, Path]):
+    file = tmp_path / "group.toml"
+    file.write_text(
+        'title = "Two"\nseeds = [3]\nset = ["train.steps=9"]\n'
+        '[published]\nsource = "a paper"\ndifference = "all"\n'
+        '[[methods]]\nrecipe = "first.toml"\nlabel = "One"\npublished = { fid = 2.0 }\n'
+        '[[methods]]\nrecipe = "first.toml"\nname = "other"\nset = ["train.steps=8"]\n'
+    )
+    plan = plans.make([str(file)], seeds=None, overrides=[], out=None)
+    assert [(method.label, method.values["train"]["steps"]) for method in plan.methods] == [("One", 9), ("other", 8)]
+    assert [cell.folder.path for cell in plan.cells] == [
+        Path("runs/group/first/seed-3"),
+        Path("runs/group/other/seed-3"),
+    ]
+    wins = plans.make([str(file)], seeds=[5], overrides=["train.steps=7"], out=None)
+    assert {method.values["train"]["steps"] for method in wins.methods} == {7}
+    assert groups.read(str(recipes["first"])) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('title = "x"\nmethods = []\n', "there is no method"),
+        ('title = "x"\n[[methods]]\nrecipe = "amgan_digits"\nlabl = "y"\n', 'did you mean "label"'),
+        ('title = "x"\n[[methods]]\nrecipe = "nothere"\n', "no such recipe"),
+        ('title = "x"\n[[methods]]\nrecipe = "amgan_digits"\n[[methods]]\nrecipe = "amgan_digits"\n', 'another "name"'),
+        ('title = "x"\n[[methods]]\nrecipe = "amgan_digits"\npublished = {fid = 1.0}\n', "[published] must say"),
+    ],
+)
+def test_a_mistake_in_a_group_is_one_sentence(text: str, told: str, tmp_path: Path):
+    file = tmp_path / "group.toml"
+    file.write_text(text)
+    with pytest.raises(RecipeError, match=re.escape(told)) as caught:
+        plans.make([str(file)], seeds=None, overrides=[], out=None)
+    assert "group.toml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="choose another --out"):
+        outputs.save(tmp_path / "file" / "table.md", "")
