@@ -29,7 +29,7 @@
       picture.setAttribute(name, value);
     }
     picture.append(line);
-    return [picture, ` ${method.label}`];
+    return [picture, " ", make("span", {}, method.label)];
   }
 
   const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
@@ -159,7 +159,7 @@
       cell(pair.p, probability(pair.p)),
       cell(pair.p_corrected, probability(pair.p_corrected))));
     const head = ["a", "b", "a minus b", "a ahead", "p", "p, corrected"].map(
-      (text, place) => make("th", { scope: "col", "data-sort": "", style: place === 1 ? "text-align: left" : null }, text));
+      (text, place) => make("th", { scope: "col", "data-sort": "", class: place === 1 ? "text" : null }, text));
     const table = sortable(make("table", { class: "pairs" },
       make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows)));
     const title = pairs.length === 1 ? "The pair" : `All ${pairs.length} pairs`;
@@ -266,15 +266,18 @@
 
   function traces(lines) {
     const result = [];
+    const bands = find("bands").checked;
     for (const method of methods.filter((each) => lines[each.id])) {
       const line = lines[method.id];
       const common = { type: "scatter", legendgroup: method.id, name: plain(method.label) };
-      result.push({ ...common, ...band(line), uid: `band ${method.id}`, mode: "lines", line: { width: 0, color: method.colour },
+      if (bands) result.push({ ...common, ...band(line), uid: `band ${method.id}`, mode: "lines", line: { width: 0, color: method.colour },
         fill: "toself", fillcolor: translucent(method.colour), hoverinfo: "skip", showlegend: false });
-      // One point alone draws no line.
+      // A point between gaps draws no line, so it needs a mark. Many points, or many lines, are clearer without.
       const points = line.mean.filter(isNumber).length;
-      result.push({ ...common, x: line.step, y: line.mean, uid: `line ${method.id}`, mode: points > 1 ? "lines" : "markers",
-        line: { color: method.colour, dash: method.dash, width: 2 }, marker: { color: method.colour, size: 7 },
+      const alone = line.mean.some((value, i) => isNumber(value) && !isNumber(line.mean[i - 1]) && !isNumber(line.mean[i + 1]));
+      const marked = alone || (points <= 30 && methods.length <= 12);
+      result.push({ ...common, x: line.step, y: line.mean, uid: `line ${method.id}`, mode: marked ? "lines+markers" : "lines",
+        line: { color: method.colour, dash: method.dash, width: 2 }, marker: { color: method.colour, size: 5 },
         customdata: line.step.map((_, i) => `${fixed(line.low[i], 4)} to ${fixed(line.high[i], 4)}, n = ${line.n[i] ?? nothing}`),
         hovertemplate: "%{y:.4~g} (%{customdata})" + (methods.length > 12 ? "" : "<extra>%{fullData.name}</extra>") });
     }
@@ -284,6 +287,7 @@
   function look() {
     const axis = { gridcolor: colour("line"), linecolor: colour("line"), zerolinecolor: colour("line") };
     return {
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("quiet"), activecolor: colour("accent") },
       font: { color: colour("ink"), family: getComputedStyle(document.body).fontFamily, size: 13 },
       hoverlabel: { bgcolor: colour("raised"), bordercolor: colour("line"), font: { color: colour("ink"), size: 12 } },
       axis,
@@ -298,13 +302,13 @@
       ...rest,
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
-      margin: { l: 60, r: 12, t: 12, b: 44 },
+      margin: { l: 60, r: 12, t: 36, b: 44 },
       autosize: true,
       // A box of 40 lines would cover the chart.
       hovermode: count > 12 ? "closest" : "x unified",
       xaxis: { ...axis, title: { text: "step" }, automargin: true, uirevision: "always" },
       yaxis: { ...axis, title: { text: plain(title) }, automargin: true, uirevision: key },
-      legend: below ? { orientation: "h", y: -0.16, yanchor: "top", x: 0, uirevision: "always" } : { uirevision: "always", font: { size: 11 } },
+      legend: below ? { orientation: "h", yref: "container", y: 0, yanchor: "bottom", x: 0, uirevision: "always" } : { uirevision: "always", font: { size: 11 } },
     };
   }
 
@@ -323,7 +327,9 @@
       if (!names.length) continue;
       select.append(make("optgroup", { label: title }, ...names.map((name) => make("option", { value: JSON.stringify([kind, name]) }, name))));
     }
+    chart.classList.toggle("crowded", methods.length > 12);
     onSelect("curve", showCurve);
+    find("bands").addEventListener("change", () => showCurve(select.value));
     // The legend's place depends on the width.
     let was = narrow();
     window.addEventListener("resize", () => {
@@ -359,12 +365,17 @@
   let kept = null;
   window.addEventListener("beforeprint", () => {
     if (kept) return;
-    kept = { theme: root.dataset.theme, closed: [...document.querySelectorAll("details:not([open])")] };
+    // Hundreds of pairs are printed only if the reader has opened them; the matrix says most of it.
+    const closed = [...document.querySelectorAll("details:not([open])")].filter((each) => each.querySelectorAll("tr").length <= 100);
+    kept = { theme: root.dataset.theme, closed };
     kept.closed.forEach((each) => { each.open = true; });
     root.dataset.theme = "light";
     if (chart) {
       recolour();
-      Plotly.relayout(chart, { autosize: false, width: 660, height: 420 });
+      const legend = { orientation: "h", yref: "container", y: 0, yanchor: "bottom", x: 0 };
+      const change = { autosize: false, width: 660, height: methods.length > 12 ? 800 : 420 };
+      for (const [name, value] of Object.entries(legend)) change[`legend.${name}`] = value;
+      Plotly.relayout(chart, change);
     }
   });
   window.addEventListener("afterprint", () => {
@@ -374,8 +385,7 @@
     else delete root.dataset.theme;
     kept = null;
     if (chart) {
-      Plotly.relayout(chart, { autosize: true, width: null, height: null });
-      recolour();
+      showCurve(find("curve").value);
     }
   });
 

@@ -47,9 +47,9 @@ def summary(values: Sequence[float], *, resamples: int = 9_999, seed: int = 0) -
     """
     found = _checked(values)
     if len(found) < 2:
-        return Summary(len(found), float(found.mean()), None, None, None)
-    mean, sd = float(found.mean()), float(found.std(ddof=1))
-    if not found.std():  # equal values may have a mean that differs from them in the last bit
+        return Summary(len(found), _mean(found), None, None, None)
+    mean, sd = _mean(found), float(found.std(ddof=1))
+    if not np.ptp(found):
         return Summary(len(found), mean, 0.0, (mean, mean), (mean, mean))
     half = float(stats.t.ppf(0.975, len(found) - 1)) * sd / np.sqrt(len(found))
     drawn = stats.bootstrap(
@@ -92,13 +92,13 @@ def pairwise(samples: Mapping[str, Sequence[float]]) -> list[Pair]:
     p = {(a, b): _test(checked[a], checked[b]) for a, b in pairs}
     known = [pair for pair in pairs if p[pair] is not None]
     corrected = dict(zip(known, holm([p[pair] or 0.0 for pair in known]), strict=True))
-    return [Pair(a, b, float(checked[a].mean() - checked[b].mean()), p[a, b], corrected.get((a, b))) for a, b in pairs]
+    return [Pair(a, b, _mean(checked[a]) - _mean(checked[b]), p[a, b], corrected.get((a, b))) for a, b in pairs]
 
 
 def _test(a: np.ndarray, b: np.ndarray) -> float | None:
     if min(len(a), len(b)) < 2:
         return None
-    if not (a.std() or b.std()):
+    if not (np.ptp(a) or np.ptp(b)):
 
         def difference(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
             return np.asarray(x.mean(axis=axis) - y.mean(axis=axis))
@@ -129,7 +129,7 @@ def ties(
     Raises:
         ValueError: there is no method, or a method has no value.
     """
-    best = _order({name: float(_checked(values).mean()) for name, values in samples.items()}, higher_is_better)[0]
+    best = _order({name: _mean(_checked(values)) for name, values in samples.items()}, higher_is_better)[0]
     tied = set()
     for pair in pairwise(samples):
         if best in (pair.a, pair.b) and (pair.p_corrected is None or pair.p_corrected >= level):
@@ -167,7 +167,7 @@ def ranking(
     checked = {name: _checked(values) for name, values in samples.items()}
     if all(len(values) < 2 for values in checked.values()):
         return None
-    means = {name: float(values.mean()) for name, values in checked.items()}
+    means = {name: _mean(values) for name, values in checked.items()}
     order = _order(means, higher_is_better)
     known = [name for name in order if len(checked[name]) > 1]
     drawn = {}
@@ -175,7 +175,7 @@ def ranking(
         values = checked[name]
         # Each method has its own stream; its name, not its place, decides which.
         random = np.random.default_rng([seed, *name.encode()])
-        spread = values.std(ddof=1) / np.sqrt(len(values)) if values.std() else 0.0
+        spread = values.std(ddof=1) / np.sqrt(len(values)) if np.ptp(values) else 0.0
         drawn[name] = means[name] + spread * random.standard_t(len(values) - 1, resamples)
     sign = 1 if higher_is_better else -1
     ahead = {
@@ -207,3 +207,8 @@ def _checked(values: Sequence[float]) -> np.ndarray:
     if not found.size or not np.isfinite(found).all():
         raise ValueError(f"these are no finite values: {list(values)}")
     return found
+
+
+def _mean(values: np.ndarray) -> float:
+    """Of equal values exactly that value, which summing and dividing may miss by its last bit."""
+    return float(values.mean() if np.ptp(values) else values[0])

@@ -1,0 +1,172 @@
+"""Intervals, tests and ranks: against scipy and numpy, and on made-up data whose answer is known."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from cganzoo.compare.statistics import holm, pairwise, ranking, summary, ties
+
+# --- intervals ------------------------------------------------------------------------------------------------------
+
+
+def test_a_summary_is_that_of_numpy_and_scipy():
+    values = [1.0, 2.0, 4.0, 4.5]
+    found = summary(values)
+    assert (found.count, found.mean) == (4, pytest.approx(np.mean(values)))
+    assert found.sd == pytest.approx(np.std(values, ddof=1))
+    assert found.interval == pytest.approx(stats.t.interval(0.95, 3, np.mean(values), stats.sem(values)))
+    drawn = [np.mean(resample) for resample in itertools.product(values, repeat=4)]  # every resample there is
+    assert found.bootstrap == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.13)
+
+
+def test_one_value_has_no_spread_and_equal_values_have_none():
+    assert summary([3.0]).sd is None
+    assert summary([3.0]).interval is summary([3.0]).bootstrap is None
+    equal = summary([0.1, 0.1, 0.1])
+    assert equal.sd == 0
+    assert equal.interval == equal.bootstrap == (equal.mean, equal.mean)
+
+
+def test_with_three_seeds_students_interval_holds_and_the_bootstrap_one_does_not():
+    random = np.random.default_rng(0)
+    held = np.zeros(2)
+    for _ in range(1_000):
+        found = summary(random.standard_normal(3).tolist(), resamples=499)
+        for place, interval in enumerate((found.interval, found.bootstrap)):
+            assert interval is not None
+            held[place] += interval[0] <= 0 <= interval[1]
+    student, bootstrap = held / 1_000
+    assert student == pytest.approx(0.95, abs=0.02)
+    assert bootstrap == pytest.approx(0.75, abs=0.04)  # as the docstring says
+
+
+@pytest.mark.parametrize("values", [[], [1.0, float("nan")], [float("inf")]])
+def test_what_is_not_finite_is_refused(values: list[float]):
+    with pytest.raises(ValueError, match="no finite values"):
+        summary(values)
+    with pytest.raises(ValueError, match="no finite values"):
+        pairwise({"a": values, "b": [1.0, 2.0]})
+
+
+# --- pairs ----------------------------------------------------------------------------------------------------------
+
+
+def test_holm_is_the_example_worked_by_hand():
+    # Sorted 0.01, 0.02, 0.03, 0.04 times 4, 3, 2, 1 is 0.04, 0.06, 0.06, 0.04; the last may not fall below the third.
+    assert holm([0.03, 0.01, 0.04, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_pairs_are_welchs_test():
+    samples = {"a": [1.0, 2.0, 3.0], "b": [2.0, 4.0, 9.0], "c": [1.5, 1.6]}
+    pairs = pairwise(samples)
+    assert [(pair.a, pair.b) for pair in pairs] == [("a", "b"), ("a", "c"), ("b", "c")]
+    for pair in pairs:
+        a, b = samples[pair.a], samples[pair.b]
+        assert pair.p == pytest.approx(stats.ttest_ind(a, b, equal_var=False).pvalue)
+        assert pair.difference == pytest.approx(np.mean(a) - np.mean(b))
+    assert [pair.p_corrected for pair in pairs] == pytest.approx(holm([pair.p or 0 for pair in pairs]))
+
+
+def test_without_spread_the_exact_permutation_test_decides():
+    (pair,) = pairwise({"a": [1.0, 1.0, 1.0], "b": [2.0, 2.0, 2.0]})
+    assert pair.p == pytest.approx(2 / 20)  # 2 of the 20 ways to part six values are as far apart
+    (pair,) = pairwise({"a": [1.0, 1.0, 1.0], "b": [1.0, 1.0, 1.0]})
+    assert pair.p == 1
+
+
+def test_one_seed_is_not_tested_and_not_counted_in_the_correction():
+    with_one = pairwise({"a": [1.0, 2.0, 3.0], "b": [7.0, 8.0, 9.5], "one": [5.0]})
+    assert [pair.p is None for pair in with_one] == [False, True, True]
+    assert with_one[0].p_corrected == with_one[0].p
+
+
+def test_equal_methods_are_not_declared_different_more_often_than_stated():
+    random = np.random.default_rng(1)
+    wrong = 0
+    for _ in range(1_000):
+        samples = {name: random.standard_normal(3).tolist() for name in "abcdef"}
+        wrong += any((pair.p_corrected or 0) < 0.05 for pair in pairwise(samples))
+    assert wrong / 1_000 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1_000)
+
+
+def test_clearly_different_methods_are_declared_different():
+    random = np.random.default_rng(2)
+    found = 0
+    for _ in range(200):
+        samples = {name: (20 * place + random.standard_normal(3)).tolist() for place, name in enumerate("abcdef")}
+        found += all((pair.p_corrected or 0) < 0.05 for pair in pairwise(samples))
+    assert found / 200 > 0.8
+
+
+def test_those_not_told_apart_from_the_best_are_its_ties():
+    samples = {"good": [9.0, 9.1, 9.2], "as good": [8.9, 9.1, 9.0], "bad": [1.0, 1.1, 0.9], "one": [5.0]}
+    assert ties(samples, higher_is_better=True) == ("good", {"as good", "one"})
+    assert ties(samples, higher_is_better=False)[0] == "bad"
+
+
+# --- ranks ----------------------------------------------------------------------------------------------------------
+
+
+def test_ranks_are_those_of_the_means_and_sure_where_methods_lie_apart():
+    samples = {"b": [5.0, 5.1, 5.2], "c": [100.0, 100.2, 100.1], "a": [1.0, 1.1, 0.9]}
+    found = ranking(samples, higher_is_better=False)
+    assert found is not None
+    assert found.ranks == {"a": (1, 1, 1), "b": (2, 2, 2), "c": (3, 3, 3)}
+    assert found.ahead["a", "b"] > 0.99
+    up = ranking(samples, higher_is_better=True)
+    assert up is not None
+    assert up.ranks["c"] == (1, 1, 1)
+    assert up.ahead["c", "a"] > 0.99
+
+
+def test_the_share_is_that_of_a_simulation_of_its_own():
+    a, b = [1.0, 2.0, 4.0], [2.0, 3.5, 3.0]
+    found = ranking({"a": a, "b": b}, higher_is_better=True, resamples=100_000)
+    assert found is not None
+    random = np.random.default_rng(5)
+    drawn = [np.mean(v) + stats.sem(v) * random.standard_t(2, 100_000) for v in (a, b)]
+    assert found.ahead["a", "b"] == pytest.approx(np.mean(drawn[0] > drawn[1]), abs=0.01)
+    assert found.ahead["a", "b"] + found.ahead["b", "a"] == pytest.approx(1)
+
+
+def test_of_equal_methods_neither_is_ahead_on_average():
+    random = np.random.default_rng(3)
+    shares = []
+    for _ in range(300):
+        samples = {name: random.standard_normal(3).tolist() for name in "ab"}
+        found = ranking(samples, higher_is_better=True, resamples=500)
+        assert found is not None
+        shares.append(found.ahead["a", "b"])
+    assert np.mean(shares) == pytest.approx(0.5, abs=0.05)
+    # Shares beyond 95 % come to no more than a tenth of the cases, half of them on each side.
+    assert np.mean([share > 0.95 or share < 0.05 for share in shares]) <= 0.1
+
+
+def test_the_order_of_methods_and_the_call_change_nothing():
+    random = np.random.default_rng(4)
+    samples = {name: random.standard_normal(3).tolist() for name in "abcd"}
+    turned = dict(reversed(samples.items()))
+    assert ranking(samples, higher_is_better=True) == ranking(turned, higher_is_better=True)
+    assert ranking(samples, higher_is_better=True) == ranking(samples, higher_is_better=True)
+    assert ties(samples, higher_is_better=True) == ties(turned, higher_is_better=True)
+
+
+def test_one_seed_has_a_rank_that_may_be_any_and_one_seed_each_has_none():
+    found = ranking({"a": [1.0, 1.1], "b": [2.0]}, higher_is_better=False)
+    assert found is not None
+    assert found.ranks == {"a": (1, 1, 2), "b": (2, 1, 2)}
+    assert found.ahead == {}
+    assert ranking({"a": [1.0], "b": [2.0]}, higher_is_better=False) is None
+
+
+def test_methods_without_spread_are_ordered_and_equals_share():
+    found = ranking({"a": [1.0, 1.0], "b": [2.0, 2.0], "c": [2.0, 2.0]}, higher_is_better=True)
+    assert found is not None
+    assert found.ahead["b", "a"] == 1
+    assert found.ahead["b", "c"] == 0.5
