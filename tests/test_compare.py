@@ -371,6 +371,17 @@ def test_a_mistake_in_a_group_is_one_sentence(text: str, told: str, tmp_path: Pa
     assert "\n" not in str(caught.value)
 
 
+def test_a_score_to_rank_by_that_nobody_reports_is_told_before_training(
+    command: Command, recipes: dict[str, Path], tmp_path: Path
+):
+    file = tmp_path / "group.toml"
+    file.write_text('title = "x"\nrank_by = "fidd"\n[[methods]]\nrecipe = "first.toml"\n')
+    ended = compare(command, tmp_path / "out", file)
+    assert ended.code == 2
+    assert 'group.toml: rank_by: "fidd" is no score that these recipes report; choose one of "fid"' in ended.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_file_that_cannot_be_written_is_told(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="choose another --out"):

@@ -253,6 +253,26 @@ def test_a_metric_that_reports_something_undeclared_is_named() -> None:
         evaluator(wrong).evaluate(samples(), COUNT, sampling=SAMPLING)
 
 
+def by_class(**values: list[float]) -> MetricSpec[Any]:
+    class ByClass(constant(mean=1.0)):  # type: ignore[misc]
+        def per_class(self) -> dict[str, list[float]]:
+            return values
+
+    return spec("by_class", lambda config, context: ByClass(), "mean")
+
+
+def test_scores_of_each_class_are_kept_in_the_order_of_classes() -> None:
+    found = evaluator(by_class(mean=[1.0, math.nan, 3.0])).evaluate(samples(), COUNT, sampling=SAMPLING)
+    assert found.per_class == {"mean": [1.0, None, 3.0]}
+    assert evaluator().evaluate(samples(), COUNT, sampling=SAMPLING).per_class == {}
+
+
+@pytest.mark.parametrize("values", [{"mean": [1.0, 2.0]}, {"other": [1.0, 2.0, 3.0]}])
+def test_a_metric_that_reports_other_classes_or_an_undeclared_score_is_named(values: dict[str, list[float]]) -> None:
+    with pytest.raises(PluginError, match=r'metric "by_class" reports . numbers of'):
+        evaluator(by_class(**values)).evaluate(samples(), COUNT, sampling=SAMPLING)
+
+
 def needs(count: int) -> MetricSpec[Any]:
     class Needs(Metric):
         seen = 0

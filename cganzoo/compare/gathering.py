@@ -90,7 +90,8 @@ def gather(plan: Plan, states: Mapping[Cell, str], errors: Mapping[Cell, str], *
         runs.append(run)
         if run.state == "failed":
             told.setdefault(cell, str(run.manifest.get("error", "")))
-    found = scores.known(plan.methods, runs)
+    declared = scores.declared(plan.methods)
+    found = scores.known(declared, runs)
     group = plan.group
     wanted = group.content.rank_by if group else None
     protocols = [
@@ -108,7 +109,7 @@ def gather(plan: Plan, states: Mapping[Cell, str], errors: Mapping[Cell, str], *
         errors=told,
         unreadable=tuple(unreadable),
         scores=tuple(found),
-        rank_by=scores.rank_by(wanted, found, group.source if group else "group"),
+        rank_by=scores.rank_by(wanted, declared or found, group.source if group else "group"),
         conflicts=tuple(conflicts),
         complete=complete,
     )

@@ -32,15 +32,20 @@ class Score:
     headline: bool
 
 
-def known(methods: Sequence[Method], runs: Sequence[Run]) -> list[Score]:
-    """The scores that the runs have, in the order of the recipes' metrics; those of a missing plugin last."""
-    reported = {name for run in runs for scores in run.scores.values() for name in scores}
+def declared(methods: Sequence[Method]) -> list[Score]:
+    """The scores that the recipes' metrics report, in their order; without those of plugins that are not installed."""
     found: dict[str, Score] = {}
     for spec in _specs(methods):
         for output in spec.outputs:
-            if output.name in reported and output.name not in found:
-                headline = output is spec.outputs[0]
-                found[output.name] = Score(output.name, output.summary, output.higher_is_better, headline)
+            headline = output is spec.outputs[0]
+            found.setdefault(output.name, Score(output.name, output.summary, output.higher_is_better, headline))
+    return list(found.values())
+
+
+def known(scores: Sequence[Score], runs: Sequence[Run]) -> list[Score]:
+    """Those of the declared scores that the runs have; behind them those that no installed metric declares."""
+    reported = {name for run in runs for scores in run.scores.values() for name in scores}
+    found = {score.name: score for score in scores if score.name in reported}
     for name in sorted(reported - set(found)):
         found[name] = Score(name, "", None, False)
     errors = {name for name in found if name.endswith(STANDARD_ERROR) and name.removesuffix(STANDARD_ERROR) in found}
@@ -68,15 +73,19 @@ def _specs(methods: Sequence[Method]) -> list[Any]:
 def rank_by(wanted: str | None, scores: Sequence[Score], source: str) -> Score | None:
     """The score that methods are ranked by: the one asked for, or the first that has a better end.
 
+    Args:
+        wanted: its name.
+        scores: to choose from.
+        source: what messages call the place that asks for it.
+
     Raises:
         RecipeError: there is no such score, or it has no better end.
     """
     ranked = [score for score in scores if score.higher_is_better is not None]
-    if wanted is None or not scores:
+    if wanted is None:
         return next((score for score in ranked if score.headline), ranked[0] if ranked else None)
     for score in ranked:
         if score.name == wanted:
             return score
-    raise RecipeError(
-        f'{source}: rank_by = "{wanted}": is no score here; choose one of {", ".join(s.name for s in ranked)}'
-    )
+    choice = ", ".join(f'"{score.name}"' for score in ranked)
+    raise RecipeError(f'{source}: rank_by: "{wanted}" is no score that these recipes report; choose one of {choice}')
