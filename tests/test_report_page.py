@@ -85,25 +85,25 @@ def view(methods: int = 4, classes: int = 10, *, scored: bool = True, seed: int 
         scores = []
 
     def cells(marked: bool) -> dict[str, dict[str, dict[str, Any]]]:
-        drawn = {id: {score["name"]: levels[score["name"]] * rng.uniform(0.8, 1.2) for score in scores} for id in ids}
+        drawn = {key: {score["name"]: levels[score["name"]] * rng.uniform(0.8, 1.2) for score in scores} for key in ids}
         result: dict[str, dict[str, dict[str, Any]]] = {}
-        for id, row in drawn.items():
-            result[id] = {}
+        for key, row in drawn.items():
+            result[key] = {}
             for name, mean in row.items():
                 sd = mean * 0.02
                 order = sorted(drawn[other][name] for other in ids)
                 mark = {0: "best", 1: "tie"}.get(order.index(mean), "") if marked and methods > 1 else ""
                 cell = {"mean": mean, "sd": sd, "low": mean - sd, "high": mean + sd, "n": 3, "mark": mark}
-                result[id][name] = cell
+                result[key][name] = cell
         if scores and methods > 2:
             result[ids[2]]["fid"] = dict.fromkeys(("mean", "sd", "low", "high")) | {"n": 0, "mark": ""}
         return result
 
-    def table(id: str, title: str) -> dict[str, Any]:
+    def table(key: str, title: str) -> dict[str, Any]:
         rows = [{"method": name, "cells": row} for name, row in cells(True).items()]
         real = [{"label": "real test images", "cells": {"am_score": 0.1, "inception_score": 11.2, "fid": None}}]
         return {
-            "id": id,
+            "id": key,
             "title": title,
             "note": f"The scores of the {title.lower()} of each run.",
             "rows": rows,
@@ -138,29 +138,29 @@ def view(methods: int = 4, classes: int = 10, *, scored: bool = True, seed: int 
                     )
     per_class = {}
     if scored:
-        per_class = {name: {id: [rng.random() for _ in class_names] for id in ids} for name in ("accuracy", "recall")}
+        per_class = {name: {key: [rng.random() for _ in class_names] for key in ids} for name in ("accuracy", "recall")}
         per_class["accuracy"][ids[0]][1] = None
     shown = min(classes, 10)
     grids = {
-        id: {
+        key: {
             "sheet": picture(rng, 8, shown),
             "rows": [picture(rng, 8) if place < shown else None for place in range(classes)],
         }
-        for id in ids
+        for key in ids
     }
     runs = [
         {
-            "method": id,
+            "method": key,
             "seed": s,
             "state": "finished",
             "recipe": "3f2a" * 16,
             "code": {"cganzoo": "9e1b" * 16},
             "commit": "abcd" * 10,
             "device": "cpu",
-            "folder": f"runs/{id}/seed-{s}",
+            "folder": f"runs/{key}/seed-{s}",
             "error": "",
         }
-        for id in ids
+        for key in ids
         for s in range(3)
     ]
     runs[-1] |= {
@@ -178,37 +178,56 @@ def view(methods: int = 4, classes: int = 10, *, scored: bool = True, seed: int 
         "summary": ["AM-GAN has the best am_score (0.92 ± 0.02).", "It is not told apart from AC-GAN (p = 0.21)."],
         "warnings": ["1 of 12 runs failed: ECGAN, seed 2."],
         "methods": [
-            {"id": id, "label": label, "seeds": [0, 1, 2], "finished": 3, "diverged": 0, "failed": 0, "unfinished": 0, "protocol": "3f2a" * 16}
-            for id, label in zip(ids, labels, strict=True)
+            {
+                "id": key,
+                "label": label,
+                "seeds": [0, 1, 2],
+                "finished": 3,
+                "diverged": 0,
+                "failed": 0,
+                "unfinished": 0,
+                "protocol": "3f2a" * 16,
+            }
+            for key, label in zip(ids, labels, strict=True)
         ],
         "scores": scores,
         "rank_by": "am_score",
         "tables": [table("last", "Last checkpoint"), table("best", "Best checkpoint")] if scored else [],
-        "published": {"source": "A paper (2018), table 2.", "difference": "There with other networks.", "values": {ids[0]: {"am_score": 0.08}}},
+        "published": {
+            "source": "A paper (2018), table 2.",
+            "difference": "There with other networks.",
+            "values": {ids[0]: {"am_score": 0.08}},
+        },
         "pairs": pairs,
         "ranks": ranks,
         "curves": {
-            "scores": {score["name"]: {id: curve(rng, levels[score["name"]]) for id in ids} for score in scores},
-            "terms": {"discriminator/real": {id: curve(rng, 2.0) for id in ids}} if scored else {},
+            "scores": {score["name"]: {key: curve(rng, levels[score["name"]]) for key in ids} for score in scores},
+            "terms": {"discriminator/real": {key: curve(rng, 2.0) for key in ids}} if scored else {},
         },
         "per_class": {"classes": class_names, "scores": per_class},
         "grids": {"note": "Of the first seed, by its averaged weights.", "classes": class_names, "methods": grids},
-        "neighbours": {id: picture(rng, 8, 4) for id in ids},
+        "neighbours": {key: picture(rng, 8, 4) for key in ids},
         "fairness": {
             "differences": [
                 {"key": "loss.name", "values": dict(zip(ids, labels, strict=True)), "expected": True},
                 {"key": "train.batch_size", "values": dict.fromkeys(ids, "64"), "expected": False},
             ],
-            "facts": [{"name": "generator parameters", "values": dict.fromkeys(ids, "1,234,567")}, {"name": "discriminator parameters", "values": dict.fromkeys(ids, "987,654")}],
+            "facts": [
+                {"name": "generator parameters", "values": dict.fromkeys(ids, "1,234,567")},
+                {"name": "discriminator parameters", "values": dict.fromkeys(ids, "987,654")},
+            ],
             "notes": ["The seeds are the same for all methods."],
         },
-        "speed": [{"name": "images per second", "values": {id: f"{rng.randrange(900, 1200)}" for id in ids}}, {"name": "time", "values": dict.fromkeys(ids, "3 min 12 s")}],
+        "speed": [
+            {"name": "images per second", "values": {key: f"{rng.randrange(900, 1200)}" for key in ids}},
+            {"name": "time", "values": dict.fromkeys(ids, "3 min 12 s")},
+        ],
         "reproduce": {
-            "commands": ["cganzoo run recipes/digits-amgan.toml --seeds 3", "cganzoo compare recipes/digits-*.toml --seeds 3"],
+            "commands": ["cganzoo run recipes/digits-amgan.toml", "cganzoo compare recipes/digits-*.toml --seeds 3"],
             "versions": {"cganzoo": "0.1.0", "torch": "2.15.0", "python": "3.12"},
             "runs": runs,
         },
-    }  # fmt: skip
+    }
 
 
 # --- the text of the page, without a browser ------------------------------------------------------------------------
@@ -243,7 +262,18 @@ def test_sections_without_data_are_left_out() -> None:
     found = re.findall(r'<section id="(\w+)">', page.render(made))
     assert found == ["summary", "reproduce"]
     found = re.findall(r'<section id="(\w+)">', page.render(view()))
-    assert found == "summary scores ranks curves samples classes neighbours fairness speed reproduce".split()
+    assert found == [
+        "summary",
+        "scores",
+        "ranks",
+        "curves",
+        "samples",
+        "classes",
+        "neighbours",
+        "fairness",
+        "speed",
+        "reproduce",
+    ]
 
 
 def test_48_methods_can_be_told_apart() -> None:
@@ -253,7 +283,8 @@ def test_48_methods_can_be_told_apart() -> None:
 
 def test_numbers_of_a_column_have_their_points_below_one_another() -> None:
     places = page._decimals([12.5, 250.25, None])
-    assert [page._fixed(value, places) for value in (12.5, 250.25, -3, None, float("nan"))] == ["12.5", "250.2", "−3.0", "–", "–"]  # fmt: skip
+    numbers = [page._fixed(value, places) for value in (12.5, 250.25, -3, None, float("nan"))]
+    assert numbers == ["12.5", "250.2", "\N{MINUS SIGN}3.0", page.NOTHING, page.NOTHING]
     assert page._fixed(1e-9, 6) == "1.0e-09"
     assert page._decimals([None, 0]) == 3
 
@@ -290,7 +321,10 @@ def show(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
 
 def column(browser: Any, table: str, place: int) -> list[float | None]:
     values = browser.run(
-        "return [...document.querySelectorAll(arguments[0] + ' tbody tr')].map((row) => row.cells[arguments[1]].dataset.value)",
+        """
+        const rows = [...document.querySelectorAll(`${arguments[0]} tbody tr`)];
+        return rows.map((row) => row.cells[arguments[1]].dataset.value);
+        """,
         table,
         place,
     )
@@ -338,6 +372,9 @@ def test_a_click_in_the_legend_hides_a_line_with_its_band(show: Callable[..., An
     browser.click("#chart .legendtoggle")
     browser.wait("return document.getElementById('chart')._fullData[0].visible === 'legendonly'")
     assert [group for group, visible in browser.run(VISIBLE) if not visible] == ["m0", "m0"]
+    browser.click("#bands")
+    assert [group for group, visible in browser.run(VISIBLE) if not visible] == ["m0"], "lines alone"
+    browser.click("#bands")
     browser.choose("#curve", "fid")
     assert [group for group, visible in browser.run(VISIBLE) if not visible] == ["m0", "m0"], "it stays hidden"
 
@@ -346,7 +383,12 @@ def test_hovering_shows_values(show: Callable[..., Any]) -> None:
     browser = show()
     browser.wait("return document.querySelector('#chart .nsewdrag')")
     browser.run("document.getElementById('chart').scrollIntoView({ behavior: 'instant', block: 'center' })")
-    place = browser.run("const { x, y, width, height } = document.querySelector('#chart .nsewdrag').getBoundingClientRect(); return [x + width * 0.42, y + height / 2]")  # fmt: skip
+    place = browser.run(
+        """
+        const { x, y, width, height } = document.querySelector("#chart .nsewdrag").getBoundingClientRect();
+        return [x + width * 0.42, y + height / 2];
+        """
+    )
     browser.move(*place)
     text = browser.wait("return document.querySelector('#chart .hoverlayer').textContent")
     assert "AM-GAN" in text
@@ -370,7 +412,8 @@ def test_a_class_is_shown_of_every_method(show: Callable[..., Any]) -> None:
     assert browser.run(sources) == [row[0] for row in rows]
     browser.choose("#sample-class", "class 7")
     assert browser.run(sources) == [row[7] for row in rows]
-    assert browser.run("return getComputedStyle(document.querySelector('#sample-rows img')).imageRendering") == "pixelated"  # fmt: skip
+    rendering = "return getComputedStyle(document.querySelector('#sample-rows img')).imageRendering"
+    assert browser.run(rendering) == "pixelated"
 
 
 def test_ranks_and_pairs_of_a_score(show: Callable[..., Any]) -> None:
@@ -421,6 +464,22 @@ def test_it_prints(show: Callable[..., Any]) -> None:
     browser.wait("return document.querySelector('#chart .main-svg')")
     assert browser.pdf().startswith(b"%PDF")
     browser.wait("return !document.documentElement.dataset.theme")
+    width = "return arguments[0].map((name) => Math.round(document.querySelector(name).getBoundingClientRect().width))"
+    chart, drawn = browser.run(width, ["#chart", "#chart .main-svg"])
+    assert drawn == chart, "as wide again as on the screen"
+
+
+def test_a_request_would_be_seen_and_refused(browser: Any, tmp_path: Path) -> None:
+    """The check of every test here, on a page that does ask; the address is one that leads nowhere."""
+    file = tmp_path / "report.html"
+    asking = '<img src="http://127.0.0.1:9/picture.png"></main>'
+    file.write_text(page.render(view(1, scored=False)).replace("</main>", asking), encoding="utf-8")
+    browser.open(file)
+    assert any("Content Security Policy" in message for message in browser.errors())
+    file.write_text(re.sub("<meta http-equiv[^>]*>", "", file.read_text(encoding="utf-8")), encoding="utf-8")
+    browser.open(file)
+    assert "http://127.0.0.1:9/picture.png" in browser.requests()
+    browser.errors()
 
 
 def test_the_commands_are_copied(show: Callable[..., Any]) -> None:

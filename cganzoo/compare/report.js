@@ -36,7 +36,7 @@
 
   // Decimals of a column in which the largest value has four digits.
   function decimals(values) {
-    const largest = Math.max(0, ...values.filter(isNumber).map(Math.abs));
+    const largest = values.filter(isNumber).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     return largest > 0 ? Math.min(Math.max(3 - Math.floor(Math.log10(largest)), 0), 6) : 3;
   }
 
@@ -193,8 +193,10 @@
     const name = select.options[select.selectedIndex].text;
     const figures = methods.filter((method) => data.rows[method.id]).map((method) => {
       const source = data.rows[method.id][Number(place)];
-      return make("figure", { "data-method": method.id }, make("figcaption", {}, ...named(method.id)),
-        source ? make("img", { src: source, alt: `samples of ${method.label}, class ${name}` }) : make("span", { class: "quiet" }, "no samples"));
+      const shown = source
+        ? make("img", { src: source, alt: `samples of ${method.label}, class ${name}` })
+        : make("span", { class: "quiet" }, "no samples");
+      return make("figure", { "data-method": method.id }, make("figcaption", {}, ...named(method.id)), shown);
     });
     find("sample-rows").replaceChildren(...figures);
   });
@@ -264,12 +266,21 @@
   // plotly reads tags such as <b> in names; these are names as they are.
   const plain = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
+  // The methods that the reader has hidden by the legend; they stay so in the next chart.
+  const hidden = new Set();
+
   function traces(lines) {
+    for (const trace of chart.data || []) {
+      if (trace.visible === "legendonly") hidden.add(trace.legendgroup);
+      else hidden.delete(trace.legendgroup);
+    }
     const result = [];
+    const places = decimals(Object.values(lines).flatMap((line) => line.mean));
     const bands = find("bands").checked;
     for (const method of methods.filter((each) => lines[each.id])) {
       const line = lines[method.id];
-      const common = { type: "scatter", legendgroup: method.id, name: plain(method.label) };
+      const common = { type: "scatter", legendgroup: method.id, name: plain(method.label),
+        visible: hidden.has(method.id) ? "legendonly" : true };
       if (bands) result.push({ ...common, ...band(line), uid: `band ${method.id}`, mode: "lines", line: { width: 0, color: method.colour },
         fill: "toself", fillcolor: translucent(method.colour), hoverinfo: "skip", showlegend: false });
       // A point between gaps draws no line, so it needs a mark. Many points, or many lines, are clearer without.
@@ -278,10 +289,15 @@
       const marked = alone || (points <= 30 && methods.length <= 12);
       result.push({ ...common, x: line.step, y: line.mean, uid: `line ${method.id}`, mode: marked ? "lines+markers" : "lines",
         line: { color: method.colour, dash: method.dash, width: 2 }, marker: { color: method.colour, size: 5 },
-        customdata: line.step.map((_, i) => `${fixed(line.low[i], 4)} to ${fixed(line.high[i], 4)}, n = ${line.n[i] ?? nothing}`),
-        hovertemplate: "%{y:.4~g} (%{customdata})" + (methods.length > 12 ? "" : "<extra>%{fullData.name}</extra>") });
+        customdata: line.step.map((_, i) => told(line, i, places)),
+        hovertemplate: "%{customdata}" + (methods.length > 12 ? "" : "<extra>%{fullData.name}</extra>") });
     }
     return result;
+  }
+
+  function told(line, i, places) {
+    const [mean, low, high] = [line.mean[i], line.low[i], line.high[i]].map((value) => fixed(value, places));
+    return `${mean} (${low} to ${high}, n = ${line.n[i] ?? nothing})`;
   }
 
   function look() {
@@ -308,7 +324,7 @@
       hovermode: count > 12 ? "closest" : "x unified",
       xaxis: { ...axis, title: { text: "step" }, automargin: true, uirevision: "always" },
       yaxis: { ...axis, title: { text: plain(title) }, automargin: true, uirevision: key },
-      legend: below ? { orientation: "h", yref: "container", y: 0, yanchor: "bottom", x: 0, uirevision: "always" } : { uirevision: "always", font: { size: 11 } },
+      legend: below ? { orientation: "h", yref: "container", y: 0, yanchor: "bottom", x: 0 } : { font: { size: 11 } },
     };
   }
 
@@ -325,7 +341,8 @@
     for (const [kind, title] of [["scores", "scores"], ["terms", "terms of the losses"]]) {
       const names = Object.keys(data.curves[kind]);
       if (!names.length) continue;
-      select.append(make("optgroup", { label: title }, ...names.map((name) => make("option", { value: JSON.stringify([kind, name]) }, name))));
+      const choices = names.map((name) => make("option", { value: JSON.stringify([kind, name]) }, name));
+      select.append(make("optgroup", { label: title }, ...choices));
     }
     chart.classList.toggle("crowded", methods.length > 12);
     onSelect("curve", showCurve);
