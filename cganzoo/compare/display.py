@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,6 +26,7 @@ STYLES = {
     "unfinished": "dim",
     "new": "dim",
 }
+METHOD_WIDTH, SCORE_WIDTH = 18, 20  # of a column, for how many go side by side
 MOST_KEYS = 12  # differing keys to show in a terminal; the report has all
 
 
@@ -126,35 +127,49 @@ def _name(cell: Cell) -> str:
 
 def show_fairness(console: Console, fairness: Mapping[str, Any], labels: Mapping[str, str]) -> None:
     """The recipes' differences, and what must be side by side."""
-    names = list(labels)
-    if fairness["differences"]:
-        unexpected = [row for row in fairness["differences"] if not row["expected"]]
-        rows = [*unexpected, *(row for row in fairness["differences"] if row["expected"])]
-        _wide(console, "differs", names, labels, [(row["key"], row["values"], not row["expected"]) for row in rows])
+    unexpected = [row for row in fairness["differences"] if not row["expected"]]
+    _show_losses(console, fairness["differences"], labels)
+    for note in fairness["notes"]:
+        console.print(Text(note, "yellow" if unexpected else ""), soft_wrap=not console.is_terminal)
+    if unexpected:
+        rows = [(row["key"], row["values"], True) for row in unexpected]
+        _show_values(console, "differs", labels, rows[:MOST_KEYS])
         if len(rows) > MOST_KEYS:
             console.print(Text(f"and {len(rows) - MOST_KEYS} more keys: the report has them all", "dim"))
-    for note in fairness["notes"]:
-        differs = any(not row["expected"] for row in fairness["differences"])
-        console.print(Text(note, "yellow" if differs else ""), soft_wrap=not console.is_terminal)
-    _wide(console, "the same question", names, labels, [(f["name"], f["values"], False) for f in fairness["facts"]])
+    _show_values(console, "", labels, [(fact["name"], fact["values"], False) for fact in fairness["facts"]])
 
 
-def _wide(
-    console: Console, head: str, names: list[str], labels: Mapping[str, str], rows: list[tuple[str, Any, bool]]
-) -> None:
-    """Rows of values by method; those that all methods share are told once."""
+def _show_losses(console: Console, differences: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> None:
+    """What makes the methods what they are: a line each."""
+    options = [row for row in differences if row["key"].startswith("loss.")]
+    if not options:
+        return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("" if head == "the same question" else head)
-    table.add_column("value", overflow="fold")
-    table.add_column("of", overflow="fold")
-    for key, values, loud in rows[:MOST_KEYS]:
+    table.add_column("method", no_wrap=True)
+    table.add_column("[loss], where it differs".replace("[", "\\["), overflow="fold")
+    for name, label in labels.items():
+        told = [
+            f"{row['key'].removeprefix('loss.')} {row['values'][name]}" for row in options if row["values"][name] != "-"
+        ]
+        table.add_row(Text(label), Text(", ".join(told)))
+    console.print(table)
+
+
+def _show_values(
+    console: Console, head: str, labels: Mapping[str, str], rows: Sequence[tuple[str, Mapping[str, str], bool]]
+) -> None:
+    """Rows of values by method; one that several methods share is told once."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=bool(head))
+    for column in (head, "value", "of"):
+        table.add_column(column, overflow="fold")
+    for key, values, loud in rows:
         groups: dict[str, list[str]] = {}
-        for name in names:
-            groups.setdefault(values.get(name, "-"), []).append(labels[name])
+        for name, label in labels.items():
+            groups.setdefault(values.get(name, "-"), []).append(label)
         for place, (value, members) in enumerate(groups.items()):
-            of = "all" if len(groups) == 1 and len(names) > 1 else ", ".join(members)
+            of = "all" if len(groups) == 1 else ", ".join(members)
             style = "yellow" if loud else ""
-            table.add_row(Text(key if place == 0 else "", style), Text(value, style), Text(of, "dim"))
+            table.add_row(Text("" if place else key, style), Text(value, style), Text(of, "dim"))
     console.print(table)
 
 
@@ -163,27 +178,14 @@ def _wide(
 
 def show_results(console: Console, view: View) -> None:
     """The tables of scores, and what can be concluded."""
-    labels = {method["id"]: method["label"] for method in view["methods"]}
+    wrapped = not console.is_terminal
     columns = [score for score in view["scores"] if score["headline"]]
+    across = max(1, (console.width - METHOD_WIDTH) // SCORE_WIDTH)
     for part in view["tables"]:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=part["title"], title_justify="left")
-        table.add_column("method")
-        for score in columns:
-            arrow = {True: " ↑", False: " ↓", None: ""}[score["higher_is_better"]]
-            table.add_column(score["name"] + arrow, justify="right")
-        published = _published(view) if part["id"] == "last" else []
-        for name in published:
-            table.add_column(f"{name}, published", justify="right")
-        for row in part["rows"]:
-            values = (view["published"] or {"values": {}})["values"].get(row["method"], {})
-            told = [Text(number(values.get(name)), "dim") for name in published]
-            cells = [_cell(row["cells"][score["name"]]) for score in columns]
-            table.add_row(Text(labels[row["method"]]), *cells, *told)
-        for reference in part["real"]:
-            real = [Text(number(reference["cells"].get(score["name"])), "dim") for score in columns]
-            table.add_row(Text(reference["label"], "dim"), *real, *(Text("") for _ in published))
-        console.print(table)
-        wrapped = not console.is_terminal
+        for start in range(0, len(columns), across):
+            table = _table(view, part, columns[start : start + across])
+            table.title = Text(part["title"], "bold") if start == 0 else None
+            console.print(table)
         if part["id"] == "last":
             console.print(Text("bold: best; ~: not told apart from it", "dim"), soft_wrap=wrapped)
             if view["published"]:
@@ -192,14 +194,37 @@ def show_results(console: Console, view: View) -> None:
         else:
             console.print(Text(part["note"], "dim"), soft_wrap=wrapped)
     for sentence in view["summary"]:
-        console.print(Text(sentence), soft_wrap=not console.is_terminal)
+        console.print(Text(sentence), soft_wrap=wrapped)
     for sentence in view["warnings"]:
-        console.print(Text(sentence, "yellow"), soft_wrap=not console.is_terminal)
+        console.print(Text(sentence, "yellow"), soft_wrap=wrapped)
 
 
-def _published(view: View) -> list[str]:
-    values = (view["published"] or {"values": {}})["values"].values()
-    return [score["name"] for score in view["scores"] if any(score["name"] in row for row in values)]
+def _table(view: View, part: Mapping[str, Any], columns: Sequence[Mapping[str, Any]]) -> Table:
+    """As many scores as fit side by side."""
+    labels = {method["id"]: method["label"] for method in view["methods"]}
+    told = (view["published"] or {"values": {}})["values"] if part["id"] == "last" else {}
+    published = {score["name"] for score in columns if any(score["name"] in row for row in told.values())}
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    table.add_column("method")
+    for score in columns:
+        arrow = {True: " ↑", False: " ↓", None: ""}[score["higher_is_better"]]
+        table.add_column(score["name"].replace("_", " ") + arrow, justify="right")  # spaces, to be wrapped at
+        if score["name"] in published:
+            table.add_column("published", justify="right", style="dim")
+    for row in part["rows"]:
+        cells = []
+        for score in columns:
+            cells.append(_cell(row["cells"][score["name"]]))
+            if score["name"] in published:
+                cells.append(Text(number(told.get(row["method"], {}).get(score["name"]))))
+        table.add_row(Text(labels[row["method"]]), *cells)
+    for reference in part["real"]:
+        cells = []
+        for score in columns:
+            cells += [Text(f"{number(reference['cells'].get(score['name']))}  ")]
+            cells += [Text("")] * (score["name"] in published)
+        table.add_row(Text(reference["label"]), *cells, style="dim")
+    return table
 
 
 def _cell(cell: Mapping[str, Any]) -> Text:

@@ -94,6 +94,7 @@ def gather(plan: Plan, states: Mapping[Cell, str], errors: Mapping[Cell, str], *
     found = scores.known(declared, runs)
     group = plan.group
     wanted = group.content.rank_by if group else None
+    ranked = scores.rank_by(wanted, declared or found, group.source if group else "group")
     protocols = [
         (run.cell.method.label, run.manifest["protocol"])
         for run in runs
@@ -109,7 +110,7 @@ def gather(plan: Plan, states: Mapping[Cell, str], errors: Mapping[Cell, str], *
         errors=told,
         unreadable=tuple(unreadable),
         scores=tuple(found),
-        rank_by=scores.rank_by(wanted, declared or found, group.source if group else "group"),
+        rank_by=ranked if ranked in found else None,
         conflicts=tuple(conflicts),
         complete=complete,
     )

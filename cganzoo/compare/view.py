@@ -369,9 +369,8 @@ def _describe(method: Method, parameters: Mapping[str, int]) -> dict[str, str]:
 
 
 def _optimizer(values: Mapping[str, Any]) -> str:
-    return ", ".join(
-        str(value) if key == "name" else f"{key} {_plain(value)}" for key, value in values.items() if value is not None
-    )
+    rest = [f"{key} {_plain(value)}" for key, value in values.items() if key != "name" and value is not None]
+    return ", ".join([str(values["name"]), *rest])
 
 
 def _plain(value: Any) -> str:
