@@ -73,9 +73,9 @@ def _common_seed(comparison: Comparison) -> int | None:
         [run.cell.seed for run in comparison.of(method) if run.state == "finished"] for method in comparison.methods
     ]
     some = [found for found in seeds if found]
-    return next((seed for found in some for seed in found if all(seed in other for other in some)), None) or next(
-        (seed for found in some for seed in found), None
-    )
+    every = [seed for found in some for seed in found]
+    shared = [seed for seed in every if all(seed in found for found in some)]
+    return next(iter([*shared, *every]), None)
 
 
 def _pictures(trained: TrainedGenerator, folder: RunFolder, device: torch.device) -> dict[str, Any]:
