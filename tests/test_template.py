@@ -210,6 +210,23 @@ def test_the_recipes_train(made: dict[str, Created], site: Path, tmp_path: Path)
     assert "mean_distance" in (tmp_path / "runs/mean_distance_digits/seed-0/metrics.jsonl").read_text()
 
 
+def test_a_new_loss_stands_beside_one_of_the_zoo(made: dict[str, Created], site: Path, tmp_path: Path):
+    """In the table and in the report, with no edit anywhere else."""
+    recipe = str(made["loss"].folder / made["loss"].recipe)
+    sets = ["train.steps=2", "train.batch_size=8", "evaluation.samples=50", "train.evaluate_every=0"]
+    sets += ["evaluation.extractor={name = 'classifier', model = 'resnet18', width = 2, steps = 2}"]
+    sets += ["metrics=[{name = 'fid'}]"]
+    arguments = ["compare", recipe, "amgan_digits", "--seeds", "0,1", "--out", "out", "--device", "cpu"]
+    code = "import sys, cganzoo.cli; cganzoo.cli.main(sys.argv[1:])"
+    changes = [word for value in sets for word in ("--set", value)]
+    ended = python("-c", code, *arguments, *changes, cwd=tmp_path, PYTHONPATH=str(site))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    name = Path(recipe).stem
+    assert re.search(rf"^\| {name} \| .*\d ", (tmp_path / "out" / "table.md").read_text(), re.MULTILINE)
+    assert re.search(r"^\| amgan_digits \| .*\d ", (tmp_path / "out" / "table.md").read_text(), re.MULTILINE)
+    assert name in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_what_is_installed_is_described(made: dict[str, Created], site: Path):
     for created in made.values():
         # The backport of importlib.metadata, once anything has imported it, finds everything a second time.
