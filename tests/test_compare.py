@@ -277,6 +277,28 @@ def test_a_folder_that_cannot_take_part_is_named_and_the_others_are_shown(
     assert [run["seed"] for run in scores_of(tmp_path / "out")["reproduce"]["runs"]] == [0]
 
 
+def test_runs_named_one_by_one_are_replicas_and_a_seed_counts_once(command: Command, copy: Path, tmp_path: Path):
+    ended = compare(command, tmp_path / "out", copy / "mine" / "seed-0", copy / "mine" / "seed-1")
+    assert ended.code in (0, None), ended.err
+    (row,) = cells(tmp_path / "out")[0]["rows"]
+    assert row["cells"]["fid"]["n"] == 2
+    shutil.copytree(copy / "mine" / "seed-0", copy / "mine" / "again")
+    ended = compare(command, tmp_path / "twice", copy / "mine")
+    assert ended.code == 2
+    assert "is seed 0 of the recipe of which" in ended.err
+
+
+def test_methods_of_one_name_keep_their_own_scores(command: Command, copy: Path, tmp_path: Path):
+    run = Path(shutil.copytree(copy / "mine" / "seed-0", tmp_path / "other" / "mine" / "seed-0"))
+    (run / "recipe.toml").write_text((run / "recipe.toml").read_text().replace("batch_size = 8", "batch_size = 9"))
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["scores"]["fid"] += 100
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    compare(command, tmp_path / "out", copy / "mine" / "seed-0", run)
+    first, second = (row["cells"]["fid"]["mean"] for row in cells(tmp_path / "out")[0]["rows"])
+    assert second == pytest.approx(first + 100)
+
+
 def test_forty_runs_are_shown(command: Command, copy: Path, tmp_path: Path):
     for number in range(40):
         run = Path(shutil.copytree(copy / "mine" / "seed-0", tmp_path / "many" / f"m{number}" / "seed-0"))

@@ -253,27 +253,51 @@ def without_seed(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _told_apart(methods: list[tuple[Method, list[Cell]]]) -> list[tuple[Method, list[Cell]]]:
-    """The same methods with unique labels, and no run twice.
+    """The same methods with unique names and labels, replicas together wherever they were named, and no run twice.
 
     Raises:
         RecipeError: two recipes would share a folder of runs.
+        RunError: two runs are the same seed of one recipe.
     """
     names = [method.name for method, _ in methods if method.resolved]
     for name in names:
         if names.count(name) > 1:
             raise RecipeError(f"{name}: is named twice; give one of the two recipe files another name")
-    kept: list[tuple[Method, list[Cell]]] = []
     seen: set[Path] = set()
-    labels: set[str] = set()
+    together: dict[str, tuple[Method, list[Cell]]] = {}
     for method, cells in methods:
         new = [cell for cell in cells if cell.folder.path.resolve() not in seen]
         seen |= {cell.folder.path.resolve() for cell in new}
-        if not new:
-            continue
-        label, number = method.label, 2
-        while label in labels:
-            label, number = f"{method.label} ({number})", number + 1
-        labels.add(label)
-        renamed = replace(method, label=label)
-        kept.append((renamed, [replace(cell, method=renamed) for cell in new]))
+        if new:
+            key = method.name if method.resolved else repr(without_seed(method.values))
+            together.setdefault(key, (method, []))[1].extend(new)
+    kept: list[tuple[Method, list[Cell]]] = []
+    used_names: set[str] = set(names)
+    used_labels: set[str] = set()
+    for method, cells in together.values():
+        _refuse_a_seed_twice(cells)
+        name = method.name if method.resolved else _unique(method.name, used_names)
+        label = _unique(method.label, used_labels)
+        used_names.add(name)
+        used_labels.add(label)
+        renamed = replace(method, name=name, label=label)
+        kept.append((renamed, [replace(cell, method=renamed) for cell in cells]))
     return kept
+
+
+def _unique(name: str, used: set[str]) -> str:
+    found, number = name, 2
+    while found in used:
+        found, number = f"{name} ({number})", number + 1
+    return found
+
+
+def _refuse_a_seed_twice(cells: Sequence[Cell]) -> None:
+    first: dict[int, Path] = {}
+    for cell in cells:
+        if cell.seed in first:
+            raise RunError(
+                f"{cell.folder.path}: is seed {cell.seed} of the recipe of which {first[cell.seed]} is that seed, "
+                "too; name one of them"
+            )
+        first[cell.seed] = cell.folder.path
