@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -44,12 +45,21 @@ def test_with_three_seeds_students_interval_holds_and_the_bootstrap_one_does_not
     assert bootstrap == pytest.approx(0.75, abs=0.04)  # as the docstring says
 
 
+def test_the_bootstrap_interval_of_three_is_from_the_lowest_to_the_highest():
+    assert summary([4.0, 1.0, 2.0]).bootstrap == (1.0, 4.0)
+    assert summary([4.0, 1.0, 2.0]) == summary([4.0, 1.0, 2.0])
+
+
 @pytest.mark.parametrize("values", [[], [1.0, float("nan")], [float("inf")]])
 def test_what_is_not_finite_is_refused(values: list[float]):
     with pytest.raises(ValueError, match="no finite values"):
         summary(values)
     with pytest.raises(ValueError, match="no finite values"):
         pairwise({"a": values, "b": [1.0, 2.0]})
+    with pytest.raises(ValueError, match="no finite values"):
+        ranking({"a": values, "b": [1.0, 2.0]}, higher_is_better=True)
+    with pytest.raises(ValueError, match="no finite values"):
+        ties({"a": values, "b": [1.0, 2.0]}, higher_is_better=True)
 
 
 # --- pairs ----------------------------------------------------------------------------------------------------------
@@ -60,6 +70,12 @@ def test_holm_is_the_example_worked_by_hand():
     assert holm([0.03, 0.01, 0.04, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
     assert holm([0.9, 0.8]) == [1.0, 1.0]
     assert holm([]) == []
+
+
+@pytest.mark.parametrize("p", [[0.1, float("nan")], [-0.1], [1.1]])
+def test_holm_refuses_what_is_no_p(p: list[float]):
+    with pytest.raises(ValueError, match="no p values"):
+        holm(p)
 
 
 def test_pairs_are_welchs_test():
@@ -78,6 +94,41 @@ def test_without_spread_the_exact_permutation_test_decides():
     assert pair.p == pytest.approx(2 / 20)  # 2 of the 20 ways to part six values are as far apart
     (pair,) = pairwise({"a": [1.0, 1.0, 1.0], "b": [1.0, 1.0, 1.0]})
     assert pair.p == 1
+
+
+@pytest.mark.parametrize("count", [(2, 2), (3, 3), (2, 5), (4, 3)])
+def test_the_exact_permutation_test_is_that_of_scipy(count: tuple[int, int]):
+    def difference(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
+        return np.asarray(x.mean(axis=axis) - y.mean(axis=axis))
+
+    for other in (0.1, 0.3):  # 0.1 is one whose mean is rounded
+        a, b = [0.1] * count[0], [other] * count[1]
+        reference = stats.permutation_test((a, b), difference, vectorized=True, n_resamples=np.inf)
+        assert pairwise({"a": a, "b": b})[0].p == pytest.approx(reference.pvalue)
+
+
+def test_many_seeds_without_spread_are_tested_at_once():
+    (pair,) = pairwise({"a": [1.0] * 40, "b": [0.5] * 40})
+    assert pair.p is not None
+    assert 0 < pair.p < 1e-20
+
+
+def test_one_without_spread_is_tested_by_welch_without_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (pair,) = pairwise({"a": [1.0, 1.0, 1.0], "b": [1.0, 2.0, 3.0]})
+    assert pair.p == pytest.approx(2 * stats.t.cdf(-(3**0.5), 2))  # a mean of 1 apart, its error 1 / sqrt(3)
+
+
+def test_the_order_of_methods_turns_the_sign_of_a_pair_and_nothing_else():
+    random = np.random.default_rng(6)
+    samples = {name: (place + random.standard_normal(3)).tolist() for place, name in enumerate("abcd")}
+    pairs = {(pair.a, pair.b): pair for pair in pairwise(samples)}
+    for turned in pairwise(dict(reversed(samples.items()))):
+        pair = pairs[turned.b, turned.a]
+        assert turned.difference == -pair.difference
+        assert turned.p == pytest.approx(pair.p)
+        assert turned.p_corrected == pytest.approx(pair.p_corrected)
 
 
 def test_one_seed_is_not_tested_and_not_counted_in_the_correction():
@@ -165,8 +216,38 @@ def test_one_seed_has_a_rank_that_may_be_any_and_one_seed_each_has_none():
     assert ranking({"a": [1.0], "b": [2.0]}, higher_is_better=False) is None
 
 
+def test_beside_one_seed_the_others_keep_their_intervals_as_far_as_they_are_known():
+    samples = {"a": [1.0, 1.01, 1.02], "b": [50.0, 50.01, 50.02], "c": [90.0, 90.01, 90.02], "one": [60.0]}
+    found = ranking(samples, higher_is_better=False)
+    assert found is not None
+    # "one" may be ahead of each of them, or of none.
+    assert found.ranks == {"a": (1, 1, 2), "b": (2, 2, 3), "one": (3, 1, 4), "c": (4, 3, 4)}
+    assert set(found.ahead) == set(itertools.permutations("abc", 2))
+
+
+def test_the_interval_of_a_rank_is_that_of_a_simulation_of_its_own():
+    samples = {"a": [1.0, 2.0, 4.0], "b": [2.0, 3.5, 3.0], "c": [5.0, 5.5, 4.0], "d": [9.0, 9.5, 9.2]}
+    found = ranking(samples, higher_is_better=True, resamples=20_000)
+    assert found is not None
+    random = np.random.default_rng(8)
+    drawn = [np.mean(v) + stats.sem(v) * random.standard_t(2, 20_000) for v in samples.values()]
+    places = stats.rankdata(-np.array(drawn), axis=0)
+    low, high = np.quantile(places, [0.025, 0.975], axis=1, method="nearest")
+    for index, name in enumerate(samples):
+        assert found.ranks[name][1:] == (low[index], high[index])
+
+
+def test_the_interval_of_a_rank_may_leave_out_the_rank_by_mean():
+    samples = {"tight": [1.0, 1.0, 1.0], **{name: [-9.0, 2.0, 9.0] for name in "abcdef"}}
+    found = ranking(samples, higher_is_better=True, resamples=50_000)
+    assert found is not None
+    assert found.ranks["tight"] == (1, 2, 6)  # first in 1 of 64 resamples, and last as seldom
+
+
 def test_methods_without_spread_are_ordered_and_equals_share():
     found = ranking({"a": [1.0, 1.0], "b": [2.0, 2.0], "c": [2.0, 2.0]}, higher_is_better=True)
     assert found is not None
     assert found.ahead["b", "a"] == 1
     assert found.ahead["b", "c"] == 0.5
+    assert found.ahead["c", "b"] == 0.5
+    assert found.ranks == {"b": (1, 1, 1), "c": (1, 1, 1), "a": (3, 3, 3)}  # equal means share the better rank
