@@ -23,7 +23,10 @@ def compare(
         typer.Option("--set", metavar="KEY=VALUE", help="Change one value of every recipe: train.steps=200."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where the report and new runs go; default: runs/<group>, or runs.")
+        Path | None,
+        typer.Option(
+            help="Where the report and new runs go; default: runs/<group>, runs, or runs/comparison for runs alone."
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help='"auto", "cpu", "cuda", "cuda:1" ...')] = "auto",
     time_limit: Annotated[
@@ -39,6 +42,8 @@ def compare(
 
     limit = None if time_limit is None else seconds(time_limit)
     plan = plans.make(arguments, seeds=_seeds(seeds), overrides=overrides or [], out=out)
+    if fresh and not plan.trains:
+        raise RecipeError("--fresh: is for recipes, and these are runs; name a recipe, or leave it out")
 
     from .compare.command import run  # torch, from here on
 

@@ -199,7 +199,8 @@ class Browser:
         """The addresses that were asked for, by the page or by what it holds, since this was last asked."""
         entries = self._ask("POST", "/se/log", {"type": "performance"})
         events = [json.loads(entry["message"])["message"] for entry in entries]
-        return [each["params"]["request"]["url"] for each in events if each["method"] == "Network.requestWillBeSent"]
+        asked = [each["params"]["request"]["url"] for each in events if each["method"] == "Network.requestWillBeSent"]
+        return [url for url in asked if not url.startswith("chrome")]  # the browser's own first page
 
     def picture(self, file: Path, whole: bool = True) -> None:
         """Writes a PNG of the whole page or of what is seen of it."""

@@ -15,14 +15,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from cganzoo import bundled
 from cganzoo.cli import main
-from cganzoo.compare import fairness, outputs
+from cganzoo.compare import fairness, outputs, running, samples
 from cganzoo.compare import group as groups
 from cganzoo.compare import plan as plans
 from cganzoo.errors import RecipeError, RunError
+from cganzoo.session import Session
 
 SCORED = """
 [evaluation]
@@ -149,6 +152,9 @@ def test_what_differs_is_told_before_anything_runs(command: Command, recipes: di
 def test_one_seed_concludes_nothing(command: Command, recipes: dict[str, Path], tmp_path: Path):
     ended = compare(command, tmp_path / "out", *recipes.values(), "--seeds", "0")
     assert "One seed a method: nothing can be concluded." in ended.out
+    for file in ("table.md", "table.tex"):
+        assert "nothing can be concluded" in (tmp_path / "out" / file).read_text()
+    assert "**" not in (tmp_path / "out" / "table.md").read_text()
 
 
 def test_a_run_that_diverges_or_fails_ends_no_other(command: Command, recipes: dict[str, Path], tmp_path: Path):
@@ -161,6 +167,11 @@ def test_a_run_that_diverges_or_fails_ends_no_other(command: Command, recipes: d
     assert ended.code == 2
     states = {(run["method"], run["seed"]): run["state"] for run in scores_of(out)["reproduce"]["runs"]}
     assert states[("first", 0)] == "finished"
+    assert states[("first", 1)] == "failed"
+    assert "first: 1 of 2 seeds (1) failed and have no part in its scores." in " ".join(ended.out.split())
+    assert "cannot be written" in next(
+        run["error"] for run in scores_of(out)["reproduce"]["runs"] if run["state"] == "failed"
+    )
     assert states[("second", 0)] == states[("second", 1)] == "diverged"
     assert "second: 2 of 2 seeds (0, 1) diverged and have no part in its scores." in " ".join(ended.out.split())
 
@@ -182,6 +193,9 @@ def test_another_protocol_is_refused_or_marked_everywhere(command: Command, reci
         assert "MIXED PROTOCOLS" in text
     assert "MIXED PROTOCOLS" in (out / "table.tex").read_text()
     assert "mixed protocols" in (out / "scores.csv").read_text()
+    assert "\\multicolumn" in (out / "table.tex").read_text()
+    assert "nothing is concluded from them" in " ".join(ended.out.split())
+    assert scores_of(out)["pairs"] == scores_of(out)["ranks"] == []
     assert scores_of(out)["mixed"] is True
 
 
@@ -217,6 +231,65 @@ def test_a_group_is_no_recipe(command: Command):
     ended = command("run", "paper/digits")
     assert ended.code == 2
     assert "is a group of recipes; run it with `cganzoo compare paper/digits`" in ended.err
+
+
+def test_an_exception_of_a_plugin_is_a_failed_run(
+    command: Command, recipes: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    train = running.Session.run
+
+    def run(session: Session, *arguments: Any, **options: Any) -> bool:
+        if session.resolved.recipe.name == "first":
+            raise ValueError("a plugin's own words")
+        return train(session, *arguments, **options)
+
+    monkeypatch.setattr(running.Session, "run", run)
+    out = tmp_path / "out"
+    ended = compare(command, out, *recipes.values(), "--seeds", "0")
+    assert ended.code == 2
+    states = {run["method"]: (run["state"], run["error"]) for run in scores_of(out)["reproduce"]["runs"]}
+    assert states["second"] == ("finished", "")
+    assert states["first"][0] == "failed"
+    assert "ValueError: a plugin's own words" in states["first"][1]
+    assert "Traceback" in (out / "first" / "seed-0" / "log.txt").read_text()
+
+
+def test_what_cannot_be_drawn_costs_no_number(
+    command: Command, recipes: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(*_: Any) -> Any:
+        raise ValueError("no picture")
+
+    monkeypatch.setattr(samples, "_pictures", fail)
+    ended = compare(command, tmp_path / "out", recipes["first"], "--seeds", "0")
+    assert ended.code in (0, None), ended.err
+    assert "first: no samples are shown: ValueError: no picture" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_other_images_are_refused_before_training(command: Command, recipes: dict[str, Path], tmp_path: Path):
+    random = np.random.default_rng(0)
+    for name, file in recipes.items():
+        for label in ("ant", "bee"):
+            (tmp_path / name / label).mkdir(parents=True)
+            for number in range(8):
+                picture = Image.fromarray(random.integers(0, 256, (8, 8, 3), np.uint8))
+                picture.save(tmp_path / name / label / f"{number}.png")
+        file.write_text(file.read_text().replace('name = "digits"', f'name = "folder"\nroot = "{tmp_path / name}"'))
+    ended = compare(command, tmp_path / "out", *recipes.values(), "--seeds", "0")
+    assert ended.code == 2
+    assert "second is measured in another way than first: their training images are not the same" in ended.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_metric_is_compared_with_the_first_method_that_has_it():
+    def protocol(**metrics: dict[str, int]) -> dict[str, Any]:
+        return {"samples": 10, "metrics": metrics}
+
+    protocols = [("a", protocol(fid={})), ("b", protocol(prdc={"k": 5})), ("c", protocol(prdc={"k": 3}, fid={}))]
+    assert fairness.measured_conflicts(protocols) == [
+        "c is measured in another way than b: metrics.prdc.k is 3, of b 5"
+    ]
+    assert fairness.measured_conflicts(protocols[:2]) == []
 
 
 # --- folders of runs ------------------------------------------------------------------------------------------------
@@ -257,6 +330,8 @@ def test_other_code_is_refused_before_anything_runs(command: Command, copy: Path
         (lambda run: (run / "recipe.toml").write_text("[train"), "recipe.toml is damaged"),
         (lambda run: (run / "recipe.toml").unlink(), "recipe.toml cannot be read"),
         (lambda run: (run / "manifest.json").unlink(), "has no manifest.json"),
+        (lambda run: (run / "manifest.json").write_text("[1]"), "has no manifest.json of use"),
+        (lambda run: (run / "recipe.toml").write_text("[train]\nseed = 1\n"), "has no data.name; it was written by"),
         (
             lambda run: (run / "manifest.json").write_text(
                 json.dumps(
@@ -297,6 +372,32 @@ def test_methods_of_one_name_keep_their_own_scores(command: Command, copy: Path,
     compare(command, tmp_path / "out", copy / "mine" / "seed-0", run)
     first, second = (row["cells"]["fid"]["mean"] for row in cells(tmp_path / "out")[0]["rows"])
     assert second == pytest.approx(first + 100)
+
+
+def test_a_finished_run_without_checkpoints_is_kept(command: Command, copy: Path, finished: Path):
+    for file in copy.rglob("*.pt"):
+        file.unlink()
+    before = (copy / "mine" / "seed-0" / "manifest.json").read_text()
+    ended = compare(command, copy, finished.parent / "mine.toml", "--seeds", "0,1")
+    assert ended.code in (0, None), ended.err
+    assert (copy / "mine" / "seed-0" / "manifest.json").read_text() == before
+    ended = compare(command, copy, finished.parent / "mine.toml", "--seeds", "0,1", "--set", "train.steps=5")
+    assert ended.code == 2
+    assert "holds a finished run of another recipe or of other code, without its checkpoints" in ended.err
+
+
+def test_a_number_that_json_does_not_know_is_no_number(command: Command, copy: Path, tmp_path: Path):
+    with (copy / "mine" / "seed-0" / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 3, "seconds": 1.0, "images_per_second": 5.0, "terms": {"discriminator/real": NaN}}\n')
+    assert compare(command, tmp_path / "out", copy / "mine").code in (0, None)
+    assert "3" not in scores_of(tmp_path / "out")["curves"]["terms"]["discriminator/real"]["mine"]["step"]
+
+
+@pytest.mark.parametrize("option", [["--seeds", "0"], ["--fresh"], ["--set", "train.steps=3"]])
+def test_options_of_recipes_are_refused_with_runs_alone(command: Command, finished: Path, option: list[str]):
+    ended = command("compare", finished, *option)
+    assert ended.code == 2
+    assert "is for recipes, and these are runs" in ended.err or "are runs; name a recipe" in ended.err
 
 
 def test_forty_runs_are_shown(command: Command, copy: Path, tmp_path: Path):
@@ -402,6 +503,17 @@ def test_a_score_to_rank_by_that_nobody_reports_is_told_before_training(
     assert ended.code == 2
     assert 'group.toml: rank_by: "fidd" is no score that these recipes report; choose one of "fid"' in ended.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_published_value_without_a_score_is_told(command: Command, recipes: dict[str, Path], tmp_path: Path):
+    file = tmp_path / "group.toml"
+    file.write_text(
+        'title = "x"\n[published]\nsource = "a"\ndifference = "b"\n'
+        '[[methods]]\nrecipe = "first.toml"\npublished = { fidd = 1.0 }\n'
+    )
+    ended = compare(command, tmp_path / "out", file)
+    assert ended.code == 2
+    assert 'group.toml: first: published: "fidd" is no score that these recipes report' in ended.err
 
 
 def test_a_file_that_cannot_be_written_is_told(tmp_path: Path):

@@ -93,10 +93,18 @@ def view(methods: int = 4, classes: int = 10, *, scored: bool = True, seed: int 
                 sd = mean * 0.02
                 order = sorted(drawn[other][name] for other in ids)
                 mark = {0: "best", 1: "tie"}.get(order.index(mean), "") if marked and methods > 1 else ""
-                cell = {"mean": mean, "sd": sd, "low": mean - sd, "high": mean + sd, "n": 3, "mark": mark}
+                cell = {
+                    "mean": mean,
+                    "sd": sd,
+                    "low": mean - sd,
+                    "high": mean + sd,
+                    "bootstrap": [mean - sd, mean + sd],
+                    "n": 3,
+                    "mark": mark,
+                }
                 result[key][name] = cell
         if scores and methods > 2:
-            result[ids[2]]["fid"] = dict.fromkeys(("mean", "sd", "low", "high")) | {"n": 0, "mark": ""}
+            result[ids[2]]["fid"] = dict.fromkeys(("mean", "sd", "low", "high", "bootstrap")) | {"n": 0, "mark": ""}
         return result
 
     def table(key: str, title: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -10,15 +10,17 @@ from rich.console import Console
 from rich.text import Text
 
 from cganzoo import provenance
-from cganzoo.errors import CganzooError, RunError
+from cganzoo.errors import RunError
 from cganzoo.session import pick_device
 from cganzoo.terminal import Reporter
 from cganzoo.train import Stop
 
-from . import counting, display, outputs, pictures, view
+from . import counting, display, fairness, outputs, samples, view
+from .counting import Counted
 from .gathering import Comparison, gather
-from .plan import Cell, Plan
-from .running import Outcome, run_missing, stand
+from .plan import Cell, Plan, State
+from .running import Outcome, run_missing
+from .standing import standings
 
 
 def run(plan: Plan, console: Console, device_name: str, limit: float | None, *, fresh: bool, allow_mixed: bool) -> int:
@@ -37,21 +39,21 @@ def run(plan: Plan, console: Console, device_name: str, limit: float | None, *, 
     """
     stop = Stop.after(limit)
     device = pick_device(device_name)
-    states = stand(plan, fresh=fresh)
+    states = standings(plan, fresh=fresh)
     before = gather(plan, states, {}, complete=False)
-    _refuse_mixed(before, allow_mixed)
-    labels = {method.name: method.label for method in plan.methods}
-    outcome = Outcome(dict(states), {})
+    _refuse(before.conflicts, allow_mixed)
     if len(plan.methods) > 1:
-        counted = counting.parameters(plan, Reporter(console)) if plan.trains else {}
-        shown = view.fairness_of(before, counted)
-        display.show_fairness(console, shown, labels)
-    if plan.trains:
-        outcome = _train(plan, states, device, stop, console, fresh)
+        counted = counting.count(plan, Reporter(console)) if plan.trains else {}
+        _refuse(_image_conflicts(before, counted), allow_mixed)
+        labels = {method.name: method.label for method in plan.methods}
+        display.show_fairness(console, view.fairness_of(before, counted), labels)
+    outcome = _train(plan, states, device, stop, console, fresh) if plan.trains else Outcome(states, {})
     comparison = gather(plan, outcome.states, outcome.errors, complete=outcome.complete)
-    _refuse_mixed(comparison, allow_mixed)
-    told = _write(comparison, console, device, plan.out)
-    console.print(Text(f"report: {told}"), soft_wrap=True)
+    _refuse(comparison.conflicts, allow_mixed)
+    found = _complete_view(comparison, console, device)
+    files = outputs.write(found, plan.out)
+    display.show_results(console, found)
+    console.print(Text(f"report: {files[0]}"), soft_wrap=True)
     if outcome.interrupted:
         return 130
     if stop.signal is not None and not outcome.complete:
@@ -65,7 +67,8 @@ def report(plan: Plan, console: Console, device_name: str, file: Path) -> Path:
     Raises:
         CganzooError: the run cannot be read, or the file not written.
     """
-    comparison = gather(plan, stand(plan, fresh=False), {}, complete=True)
+    states = standings(plan)
+    comparison = gather(plan, states, {}, complete="unfinished" not in states.values())
     if not comparison.runs:
         raise RunError(comparison.unreadable[0].reason)
     found = _complete_view(comparison, console, pick_device(device_name))
@@ -76,31 +79,31 @@ def report(plan: Plan, console: Console, device_name: str, file: Path) -> Path:
 
 
 def _train(
-    plan: Plan, states: Mapping[Cell, str], device: torch.device, stop: Stop, console: Console, fresh: bool
+    plan: Plan, states: Mapping[Cell, State], device: torch.device, stop: Stop, console: Console, fresh: bool
 ) -> Outcome:
     matrix = display.Matrix(console, plan, states)
     with matrix.showing():
         return run_missing(plan, states, device, stop, matrix.reporter, matrix.tell, fresh=fresh)
 
 
-def _refuse_mixed(comparison: Comparison, allowed: bool) -> None:
-    if comparison.conflicts and not allowed:
-        raise RunError(
-            f"{comparison.conflicts[0]}; give them one protocol, or --allow-mixed to see them side by side, marked"
-        )
+def _refuse(conflicts: Sequence[str], allowed: bool) -> None:
+    if conflicts and not allowed:
+        raise RunError(f"{conflicts[0]}; give them one protocol, or --allow-mixed to see them side by side, marked")
 
 
-def _write(comparison: Comparison, console: Console, device: torch.device, out: Path) -> Path:
-    found = _complete_view(comparison, console, device)
-    files = outputs.write(found, out)
-    display.show_results(console, found)
-    return files[0]
+def _image_conflicts(comparison: Comparison, counted: Mapping[str, Counted]) -> list[str]:
+    """Recipes say where images lie; what is there, only the images themselves."""
+    fingerprints = []
+    for method in comparison.methods:
+        manifests = [run.manifest.get("data") or {} for run in comparison.of(method)]
+        known = [data["fingerprint"] for data in manifests if "fingerprint" in data]
+        if method.name in counted:
+            known = [counted[method.name].images]
+        fingerprints += [(method.label, fingerprint) for fingerprint in known[:1]]
+    return fairness.image_conflicts(fingerprints)
 
 
 def _complete_view(comparison: Comparison, console: Console, device: torch.device) -> view.View:
-    found = view.build(comparison, [provenance.command()])
-    try:
-        found.update(pictures.draw(comparison, device, Reporter(console).stage))
-    except CganzooError as error:  # numbers are worth writing without pictures
-        found["warnings"].append(f"No samples are shown: {error}.")
-    return found
+    found = view.build(comparison, provenance.command())
+    drawn = samples.draw(comparison, device, Reporter(console).stage)
+    return {**found, **drawn, "warnings": [*found["warnings"], *drawn["undrawn"]]}

@@ -1,43 +1,65 @@
-"""How many parameters methods have, before any of them is trained."""
+"""What is known of methods before they are trained: their parameters and their images."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
+from cganzoo.data.cache import ImageSet
 from cganzoo.datasets import load_data
 from cganzoo.engine import build_context
+from cganzoo.errors import CganzooError
 from cganzoo.resolution import Resolved
 from cganzoo.terminal import Reporter
 
 from .plan import Plan
 
 
-def parameters(plan: Plan, reporter: Reporter) -> dict[str, dict[str, int]]:
-    """Parameters of generator, trunk and objective, by the method's name. Packs the data set if need be.
+@dataclass(frozen=True)
+class Counted:
+    """Of one method.
+
+    Attributes:
+        parameters: of ``"generator"``, ``"trunk"`` and ``"objective"``; empty where they cannot be built.
+        images: fingerprint of the training images.
+    """
+
+    parameters: Mapping[str, int]
+    images: str
+
+
+def count(plan: Plan, reporter: Reporter) -> dict[str, Counted]:
+    """Look at the methods that are trained here, by their names. Packs the data set if need be.
 
     Raises:
         CganzooError: the data set is missing, or a network refuses the images.
     """
-    classes: dict[str, tuple[str, ...]] = {}
+    sets: dict[str, ImageSet] = {}
     found = {}
     for method in plan.methods:
         if method.resolved is None:
             continue
         data = repr(method.values["data"])
-        if data not in classes:
-            classes[data] = tuple(load_data(method.resolved, reporter)["train"].class_names)
-        found[method.name] = _count(method.resolved, classes[data])
+        if data not in sets:
+            sets[data] = load_data(method.resolved, reporter)["train"]
+        try:
+            parameters = _parameters(method.resolved, sets[data].class_names)
+        except CganzooError:
+            raise
+        except Exception:  # of a plugin: its run will fail with the same words, and only its run
+            parameters = {}
+        found[method.name] = Counted(parameters, sets[data].fingerprint)
     return found
 
 
-def _count(resolved: Resolved, class_names: tuple[str, ...]) -> dict[str, int]:
+def _parameters(resolved: Resolved, class_names: tuple[str, ...]) -> dict[str, int]:
     context = build_context(resolved, class_names)
     with torch.random.fork_rng(devices=[]):
         generator = resolved.generator.spec.build(resolved.generator.config, context)
-        trunk: Any = resolved.discriminator.spec.build(resolved.discriminator.config, context)
+        trunk = resolved.discriminator.spec.build(resolved.discriminator.config, context)
         objective = resolved.loss.spec.build(
             resolved.loss.config, build_context(resolved, class_names, feature_dim=trunk.feature_dim)
         )

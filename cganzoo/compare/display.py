@@ -15,8 +15,8 @@ from rich.text import Text
 from cganzoo.errors import CganzooError
 from cganzoo.terminal import Reporter, ScoreRow, number
 
-from .plan import Cell, Plan
-from .view import View
+from .plan import Cell, Plan, State
+from .view import View, published_scores
 
 STYLES = {
     "finished": "green",
@@ -62,8 +62,8 @@ class Matrix:
         states: of the runs, when it begins.
     """
 
-    def __init__(self, console: Console, plan: Plan, states: Mapping[Cell, str]) -> None:
-        self.console, self.plan, self.states = console, plan, dict(states)
+    def __init__(self, console: Console, plan: Plan, states: Mapping[Cell, State]) -> None:
+        self.console, self.plan, self.states = console, plan, dict[Cell, str](states)
         self._live: Live | None = None
 
     @contextmanager
@@ -203,7 +203,7 @@ def _table(view: View, part: Mapping[str, Any], columns: Sequence[Mapping[str, A
     """As many scores as fit side by side."""
     labels = {method["id"]: method["label"] for method in view["methods"]}
     told = (view["published"] or {"values": {}})["values"] if part["id"] == "last" else {}
-    published = {score["name"] for score in columns if any(score["name"] in row for row in told.values())}
+    published = published_scores(view) if told else []
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
     table.add_column("method")
     for score in columns:

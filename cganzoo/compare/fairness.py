@@ -84,22 +84,44 @@ def _planned(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _conflicts(protocols: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
-    sentences = {}
-    for label, protocol in protocols[1:]:
-        (first, expected), found = protocols[0], []
-        # A metric that one method has and another has not leaves a gap in the table, and no wrong number.
-        common = set(expected.get("metrics", {})) & set(protocol.get("metrics", {}))
-        here, there = ({**p, "metrics": {k: p["metrics"][k] for k in sorted(common)}} for p in (protocol, expected))
-        mine, theirs = dict(_flat(here)), dict(_flat(there))
-        for key in dict.fromkeys([*theirs, *mine]):
-            if mine.get(key) != theirs.get(key):
-                found.append(
-                    f"{key} is {_short(mine.get(key, 'absent'))}, of {first} {_short(theirs.get(key, 'absent'))}"
-                )
+    """Each protocol against the first; a metric's options against the first that has the metric.
+
+    A metric that one method has and another has not leaves a gap in the table, and no wrong number.
+    """
+    first_with: dict[str, tuple[str, dict[str, str]]] = {}
+    sentences: dict[str, str] = {}
+    for label, protocol in protocols:
+        parts = {"": {key: value for key, value in protocol.items() if key != "metrics"}}
+        parts |= {f"metrics.{name}.": options for name, options in protocol.get("metrics", {}).items()}
+        found, others = [], dict.fromkeys([label])
+        for prefix, values in parts.items():
+            mine = dict(_flat(values, prefix))
+            other, theirs = first_with.setdefault(prefix, (label, mine))
+            for key in dict.fromkeys([*theirs, *mine]):
+                if mine.get(key) != theirs.get(key):
+                    others[other] = None
+                    here, there = (_short(side.get(key, "absent")) for side in (mine, theirs))
+                    found.append(f"{key} is {here}, of {other} {there}")
         if found:
             more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
-            sentences[label] = f"{label} is measured in another way than {first}: {'; '.join(found[:3])}{more}"
+            names = " and ".join(name for name in others if name != label) or label
+            sentences.setdefault(
+                label, f"{label} is measured in another way than {names}: {'; '.join(found[:3])}{more}"
+            )
     return list(sentences.values())
+
+
+def image_conflicts(fingerprints: Sequence[tuple[str, str]]) -> list[str]:
+    """Which methods are trained on other images than the first one: one sentence each.
+
+    Args:
+        fingerprints: the label of a method and the fingerprint of its training images, in order.
+    """
+    return [
+        f"{label} is measured in another way than {fingerprints[0][0]}: their training images are not the same"
+        for label, fingerprint in fingerprints[1:]
+        if fingerprint != fingerprints[0][1]
+    ]
 
 
 def _short(text: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cganzoo.errors import RunError
 
 from . import fairness, scores
-from .plan import Cell, Method, Plan, Unreadable
+from .plan import Cell, Method, Plan, State, Unreadable
 from .reading import Run, read
 from .scores import Score
 
@@ -66,7 +66,7 @@ class Comparison:
         return found
 
 
-def gather(plan: Plan, states: Mapping[Cell, str], errors: Mapping[Cell, str], *, complete: bool) -> Comparison:
+def gather(plan: Plan, states: Mapping[Cell, State], errors: Mapping[Cell, str], *, complete: bool) -> Comparison:
     """Read all runs.
 
     Args:
@@ -76,8 +76,7 @@ def gather(plan: Plan, states: Mapping[Cell, str], errors: Mapping[Cell, str], *
         complete: whether all runs came to an end.
 
     Raises:
-        RunError: none of the runs can be read.
-        RecipeError: the group ranks by a score that is not there.
+        RecipeError: the group ranks by, or quotes, a score that is not there.
     """
     runs, unreadable, told = [], list(plan.unreadable), dict(errors)
     for cell in plan.cells:
@@ -95,6 +94,8 @@ def gather(plan: Plan, states: Mapping[Cell, str], errors: Mapping[Cell, str], *
     group = plan.group
     wanted = group.content.rank_by if group else None
     ranked = scores.rank_by(wanted, declared or found, group.source if group else "group")
+    if group:
+        scores.check_published(plan.methods, declared, group.source)
     protocols = [
         (run.cell.method.label, run.manifest["protocol"])
         for run in runs

@@ -21,7 +21,9 @@ class GroupMethod(Config):
     """One recipe of the group."""
 
     recipe: str = Field(description="Recipe file, seen from the group file, or the name of a bundled one.")
-    name: str | None = Field(None, description="Folder of its runs; default: the recipe's name.", pattern=r"^[\w.+-]+$")
+    name: str | None = Field(
+        None, description="Folder of its runs; default: the recipe's name.", pattern=r"^\w[\w.+-]*$"
+    )
     label: str | None = Field(None, description="What tables call it; default: its name.")
     set: tuple[str, ...] = Field(
         (), description='Changes of this recipe, as --set takes them: "loss.labeling=dynamic".'

@@ -13,34 +13,33 @@ from cganzoo.errors import RunError
 from cganzoo.files import write_whole
 from cganzoo.terminal import number
 
-from .view import View
+from .view import View, published_scores
 
 MIXED = "mixed protocols: not comparable"
 
 
-def write(view: View, out: Path, *, report: Path | None = None) -> list[Path]:
-    """Write all files into a folder, each whole or not at all.
+def write(view: View, out: Path) -> list[Path]:
+    """Write all files into a folder, each whole or not at all; the report is the first.
 
     Args:
-        view: what to show, pictures and commands included.
+        view: what to show, pictures included.
         out: the folder.
-        report: where the page goes; default: ``report.html`` in the folder.
 
     Raises:
         RunError: a file cannot be written.
     """
     from .page import render  # plotly's script is megabytes, and only the page needs it
 
-    files = {
-        report or out / "report.html": render(view),
-        out / "scores.csv": scores_csv(view),
-        out / "scores.json": scores_json(view),
-        out / "table.md": markdown(view),
-        out / "table.tex": latex(view),
+    texts = {
+        "report.html": render(view),
+        "scores.csv": scores_csv(view),
+        "scores.json": scores_json(view),
+        "table.md": markdown(view),
+        "table.tex": latex(view),
     }
-    for file, text in files.items():
-        save(file, text)
-    return list(files)
+    for name, text in texts.items():
+        save(out / name, text)
+    return [out / name for name in texts]
 
 
 def save(file: Path, text: str) -> None:
@@ -63,7 +62,7 @@ def scores_csv(view: View) -> str:
     file = io.StringIO()
     table = csv.writer(file, lineterminator="\n")
     table.writerow(["method", "label", "seed", "state", "checkpoint", "step", "score", "value", "protocol", "warning"])
-    warning = MIXED if is_mixed(view) else ""
+    warning = MIXED if view["mixed"] else ""
     for run in view["reproduce"]["runs"]:
         steps = sorted(run["scores"], key=int)
         for step in steps:
@@ -81,11 +80,6 @@ def scores_csv(view: View) -> str:
     return file.getvalue()
 
 
-def is_mixed(view: View) -> bool:
-    """Whether the scores were measured in different ways."""
-    return bool(view["mixed"])
-
-
 def scores_json(view: View) -> str:
     """The whole view without its pictures."""
     kept = {key: value for key, value in view.items() if key not in ("grids", "neighbours")}
@@ -99,12 +93,6 @@ def _columns(view: View) -> list[Mapping[str, Any]]:
     return [score for score in view["scores"] if score["headline"]] or view["scores"]
 
 
-def _published(view: View) -> list[str]:
-    values = (view["published"] or {"values": {}})["values"].values()
-    names = dict.fromkeys(name for row in values for name in row)
-    return [score["name"] for score in view["scores"] if score["name"] in names]
-
-
 def _body(view: View) -> list[tuple[str, list[tuple[str, str]], list[str]]]:
     """For each method its label, its cells with their marks, and the published values."""
     labels = {method["id"]: method["label"] for method in view["methods"]}
@@ -116,7 +104,7 @@ def _body(view: View) -> list[tuple[str, list[tuple[str, str]], list[str]]]:
             spread = "" if cell["sd"] is None else f" ± {cell['sd']:.2g}"
             cells.append((f"{number(cell['mean'])}{spread}", cell["mark"]))
         values = ((view["published"] or {"values": {}})["values"]).get(row["method"], {})
-        rows.append((labels[row["method"]], cells, [number(values.get(name)) for name in _published(view)]))
+        rows.append((labels[row["method"]], cells, [number(values.get(name)) for name in published_scores(view)]))
     return rows
 
 
@@ -129,7 +117,7 @@ def _caption(view: View) -> list[str]:
     ]
     if view["published"]:
         found.append(f"Published: {view['published']['source']}. Difference: {view['published']['difference']}.")
-    return found + list(view["warnings"])
+    return [*found, *view["summary"], *view["warnings"]]
 
 
 def _arrow(score: Mapping[str, Any], up: str, down: str) -> str:
@@ -139,7 +127,7 @@ def _arrow(score: Mapping[str, Any], up: str, down: str) -> str:
 def markdown(view: View) -> str:
     """The table of the last checkpoint."""
     head = ["method", *(score["name"] + _arrow(score, "↑", "↓") for score in _columns(view))]
-    head += [f"{name}, published" for name in _published(view)]
+    head += [f"{name}, published" for name in published_scores(view)]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     style = {"best": "**{}**", "tie": "{} ~", "": "{}"}
     for label, cells, published in _body(view):
@@ -152,10 +140,12 @@ def latex(view: View) -> str:
     """The table of the last checkpoint, for the booktabs package."""
     columns = _columns(view)
     head = [r"Method", *(_tex(score["name"]) + _arrow(score, r"$\uparrow$", r"$\downarrow$") for score in columns)]
-    head += [f"{_tex(name)}, published" for name in _published(view)]
+    head += [f"{_tex(name)}, published" for name in published_scores(view)]
     style = {"best": r"\textbf{{{}}}", "tie": r"{}$^\sim$", "": "{}"}
     lines = [f"% {' '.join(sentence.split())}" for sentence in _caption(view)]
     lines += [rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}", r"\toprule", " & ".join(head) + r" \\", r"\midrule"]
+    if view["mixed"]:
+        lines.append(rf"\multicolumn{{{len(head)}}}{{l}}{{\emph{{{MIXED.capitalize()}}}}} \\")
     for label, cells, published in _body(view):
         shown = [style[mark].format(_tex(text).replace("±", r"$\pm$")) for text, mark in cells]
         lines.append(" & ".join([_tex(label), *shown, *published]) + r" \\")

@@ -16,6 +16,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from .view import published_scores
+
 HERE = Path(__file__).parent
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c7a00", "#808080")
@@ -54,13 +56,13 @@ def render(view: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(fixed=_fixed, decimals=_decimals, sort_key=_sort_key, NOTHING=NOTHING)
+    environment.globals.update(fixed=_fixed, decimals=_decimals, NOTHING=NOTHING)
     styles = _styles([method["id"] for method in view["methods"]])
     return environment.get_template("report.html.jinja").render(
         view=view,
         styles=styles,
         ranked=_ranked(view),
-        published=_published(view),
+        published=published_scores(view),
         data=_embedded_json(_data(view, styles)),
         css=Markup((HERE / "report.css").read_text(encoding="utf-8")),
         js=_embedded_script((HERE / "report.js").read_text(encoding="utf-8")),
@@ -104,19 +106,6 @@ def _ranked(view: dict[str, Any]) -> list[str]:
     names = [score["name"] for score in view["scores"] if score["name"] in found]
     names += sorted(found - set(names))
     return sorted(names, key=lambda name: name != view["rank_by"])
-
-
-def _published(view: dict[str, Any]) -> set[str]:
-    """The scores of which a value was published for a method that is shown."""
-    if not view["published"]:
-        return set()
-    values = view["published"]["values"]
-    return {
-        score
-        for method in view["methods"]
-        for score, value in values.get(method["id"], {}).items()
-        if value is not None
-    }
 
 
 def _data(view: dict[str, Any], styles: dict[str, dict[str, str]]) -> dict[str, Any]:
@@ -181,12 +170,3 @@ def _fixed(value: Any, decimals: int) -> str:
     if number and abs(number) < 0.5 * 10**-decimals:
         return f"{number:.1e}"
     return f"{number:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
-
-
-def _sort_key(text: Any) -> str:
-    """What a column of texts is sorted by: the number that the text starts with, or else the text."""
-    words = str(text).replace(",", "").split()
-    try:
-        return repr(float(words[0]))
-    except (ValueError, IndexError):
-        return str(text)

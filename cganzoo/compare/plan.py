@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cganzoo import recipe as recipes
 from cganzoo.config import Config
@@ -19,6 +19,9 @@ from . import group as groups
 from .group import Group
 
 SEEDS = (0, 1, 2)
+
+State = Literal["new", "unfinished", "finished", "diverged", "failed"]
+"""How far a run is. A diverged one is at its end, a failed one can be tried again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +100,8 @@ def make(arguments: Sequence[str], *, seeds: Sequence[int] | None, overrides: Se
         arguments: of the command.
         seeds: to train recipes with; default: those of a group file, or 0, 1 and 2.
         overrides: ``--set``, for every recipe.
-        out: default: ``runs/<group>`` for a group, else ``runs``, where ``cganzoo run`` keeps its runs.
+        out: default: ``runs/<group>`` for a group, ``runs/comparison`` for folders of runs alone, else ``runs``, where
+            ``cganzoo run`` keeps its runs.
 
     Raises:
         CganzooError: an argument is none of these, or a recipe is wrong.
@@ -106,10 +110,13 @@ def make(arguments: Sequence[str], *, seeds: Sequence[int] | None, overrides: Se
     named = [one for one in read if isinstance(one, Group)]
     if len(named) > 1:
         raise RecipeError(f"{named[1].source}: is the second group file; compare one at a time")
-    if overrides and all(isinstance(one, Path) for one in read):
-        raise RecipeError(f"--set {overrides[0]}: changes recipes, and these are runs; name a recipe, or leave it out")
+    only_runs = all(isinstance(one, Path) for one in read)
+    if only_runs and (overrides or seeds):
+        option = f"--set {overrides[0]}" if overrides else f"--seeds {','.join(map(str, seeds or ()))}"
+        raise RecipeError(f"{option}: is for recipes, and these are runs; name a recipe, or leave it out")
     group = named[0] if named else None
-    place = out or (Path("runs", group.name) if group else Path("runs"))
+    # Beside the runs, the tables of one comparison would be overwritten by those of the next.
+    place = out or (Path("runs", group.name) if group else Path("runs", "comparison") if only_runs else Path("runs"))
     seeds = tuple(seeds or (group.content.seeds if group else SEEDS))
     methods: list[tuple[Method, list[Cell]]] = []
     unreadable: list[Unreadable] = []
@@ -230,21 +237,34 @@ def _of_runs(place: Path) -> tuple[list[tuple[Method, list[Cell]]], list[Unreada
     return list(found.values()), broken
 
 
+NEEDED = (
+    *("data.name", "train.seed", "train.steps", "train.batch_size"),
+    *("optimizer.generator.name", "optimizer.discriminator.name", "loss.name"),
+)
+"""Keys of a resolved recipe that a comparison reads."""
+
+
 def _values(folder: RunFolder) -> tuple[dict[str, Any], int]:
     """The values of a run's resolved recipe, as they were written: its plugins need not be installed."""
     try:
         values = tomllib.loads(folder.recipe_file.read_text(encoding="utf-8"))
-        manifest = folder.manifest()
-        seed = values["train"]["seed"]
     except OSError as error:
         raise RunError(f"recipe.toml cannot be read ({error.strerror or error}), so it is no whole run") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RunError(f"recipe.toml is damaged ({error})") from error
-    except (KeyError, TypeError) as error:
-        raise RunError("recipe.toml has no train.seed; it was written by another version") from error
+    manifest = folder.manifest()
     if not isinstance(manifest, dict) or not manifest:
-        raise RunError("has no manifest.json, so nothing is known of how it went")
-    return values, seed
+        raise RunError("has no manifest.json of use, so nothing is known of how it went")
+    for key in NEEDED:
+        node: Any = values
+        for part in key.split("."):
+            node = node.get(part) if isinstance(node, dict) else None
+        if node is None:
+            raise RunError(f"recipe.toml has no {key}; it was written by another version")
+    metrics = values.get("metrics", [])
+    if not all(isinstance(metric, dict) and "name" in metric for metric in metrics):
+        raise RunError("recipe.toml has metrics without a name; it was written by another version")
+    return values, values["train"]["seed"]
 
 
 def without_seed(values: Mapping[str, Any]) -> dict[str, Any]:

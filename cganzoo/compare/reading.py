@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from cganzoo.errors import RunError
 
-from .plan import Cell
+from .plan import Cell, State
 
 Scores = Mapping[str, float | None]
 NEEDED = ("scores", "protocol")
@@ -21,14 +22,15 @@ class Run:
 
     Attributes:
         cell: its place in the matrix.
-        state: ``"finished"``, ``"diverged"``, ``"failed"`` or ``"unfinished"``.
+        state: how far it is; never ``"new"``.
         manifest: as it was written.
         scores: by step; of a finished run, the last step is that of :attr:`last`.
-        terms: loss terms by step, with ``images_per_second`` and ``seconds`` of training beside them.
+        terms: loss terms by step.
+        speed: images a second, and seconds of training so far, by step.
     """
 
     cell: Cell
-    state: str
+    state: State
     manifest: Mapping[str, Any]
     scores: Mapping[int, Scores]
     terms: Mapping[int, Mapping[str, float]]
@@ -50,8 +52,7 @@ class Run:
     @property
     def images_per_second(self) -> float | None:
         """Median over the run's log."""
-        speeds = sorted(speed for speed, _ in self.speed.values())
-        return speeds[len(speeds) // 2] if speeds else None
+        return median(speed for speed, _ in self.speed.values()) if self.speed else None
 
     def seconds_at(self, step: int) -> float | None:
         """Training time until a step, evaluations not counted."""
@@ -59,7 +60,7 @@ class Run:
         return max(known) if known else None
 
 
-def read(cell: Cell, state: str) -> Run:
+def read(cell: Cell, state: State) -> Run:
     """A run's records.
 
     Raises:
@@ -76,7 +77,8 @@ def read(cell: Cell, state: str) -> Run:
             if "scores" in record:
                 scores[step] = _numbers(record["scores"])
             if "terms" in record:
-                terms[step] = {name: float(value) for name, value in record["terms"].items()}
+                numbers = _numbers(record["terms"])
+                terms[step] = {name: value for name, value in numbers.items() if value is not None}
                 speed[step] = (float(record["images_per_second"]), float(record["seconds"]))
         if state == "finished" and manifest.get("scores"):
             if missing := [key for key in NEEDED if key not in manifest]:

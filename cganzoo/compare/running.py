@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
@@ -14,13 +16,10 @@ from cganzoo.session import Session
 from cganzoo.terminal import Reporter
 from cganzoo.train import Stop
 
-from .plan import Cell, Plan
-from .standing import DIVERGED, FAILED, FINISHED, UNFINISHED, standing
+from .plan import Cell, Plan, State
 
-Told = Callable[[Cell, str, str], None]
+Told = Callable[[Cell, State | Literal["running"], str], None]
 """Is told of every change: the run, its state, and a sentence if there is one."""
-
-RUNNING = "running"
 
 
 @dataclass
@@ -33,19 +32,21 @@ class Outcome:
         interrupted: whether Ctrl+C came between two runs, or while one began.
     """
 
-    states: dict[Cell, str]
+    states: dict[Cell, State]
     errors: dict[Cell, str]
     interrupted: bool = False
 
     @property
     def complete(self) -> bool:
         """Whether every run came to an end, good or bad."""
-        return not self.interrupted and all(state in (FINISHED, DIVERGED, FAILED) for state in self.states.values())
+        return not self.interrupted and all(
+            state in ("finished", "diverged", "failed") for state in self.states.values()
+        )
 
 
 def run_missing(
     plan: Plan,
-    states: Mapping[Cell, str],
+    states: Mapping[Cell, State],
     device: torch.device,
     stop: Stop,
     reporter_of: Callable[[Cell], Reporter],
@@ -59,7 +60,7 @@ def run_missing(
 
     Args:
         plan: what is compared.
-        states: of the runs, as :func:`~cganzoo.compare.standing.standing` gives them.
+        states: of the runs, as :func:`~cganzoo.compare.standing.standings` gives them.
         device: where to train.
         stop: shared by all runs, so that one time limit holds for the whole.
         reporter_of: makes what shows a run.
@@ -67,29 +68,30 @@ def run_missing(
         fresh: start every run over.
     """
     outcome = Outcome(dict(states), {})
-    waiting = [cell for cell in plan.cells if cell.resolved and states[cell] not in (FINISHED, DIVERGED)]
+    waiting = [cell for cell in plan.cells if cell.resolved and states[cell] not in ("finished", "diverged")]
     # Seed by seed, so that a comparison that is stopped early has all methods in it.
     order = {seed: place for place, seed in enumerate(dict.fromkeys(cell.seed for cell in plan.cells))}
     for cell in sorted(waiting, key=lambda cell: order[cell.seed]):
         if stop:
             break
-        tell(cell, RUNNING, "")
         try:
+            tell(cell, "running", "")
             state, error = _run(cell, device, stop, reporter_of(cell), fresh)
+            outcome.states[cell] = state
+            if state == "failed":
+                outcome.errors[cell] = error
+            tell(cell, state, error)
+            gc.collect()  # networks hold each other in circles; the next run needs their memory
+            torch.compiler.reset()
         except KeyboardInterrupt:
-            outcome.states[cell], outcome.interrupted = UNFINISHED, True
-            tell(cell, UNFINISHED, "interrupted")
+            if outcome.states[cell] == states[cell]:
+                outcome.states[cell] = "unfinished"
+            outcome.interrupted = True
             break
-        outcome.states[cell] = state
-        if state == FAILED:
-            outcome.errors[cell] = error
-        tell(cell, state, error)
-        gc.collect()  # networks hold each other in circles; the next run needs their memory
-        torch.compiler.reset()
     return outcome
 
 
-def _run(cell: Cell, device: torch.device, stop: Stop, reporter: Reporter, fresh: bool) -> tuple[str, str]:
+def _run(cell: Cell, device: torch.device, stop: Stop, reporter: Reporter, fresh: bool) -> tuple[State, str]:
     """Train one run; its state, and what went wrong."""
     assert cell.resolved is not None
     try:
@@ -97,24 +99,16 @@ def _run(cell: Cell, device: torch.device, stop: Stop, reporter: Reporter, fresh
             reporter.log_file = cell.folder.log_file
             try:
                 finished = Session(cell.resolved, cell.folder, reporter, device).run(stop, fresh=fresh)
-                return (FINISHED if finished else UNFINISHED), ""
+                return ("finished" if finished else "unfinished"), ""
             except DivergenceError as error:
                 reporter.log(f"error: {error}")
-                return DIVERGED, str(error)
-            except (CganzooError, OSError, MemoryError, RuntimeError) as error:
-                sentence = str(error) if isinstance(error, CganzooError) else f"{type(error).__name__}: {error}"
-                reporter.log(f"error: {sentence}")
+                return "diverged", str(error)
+            except Exception as error:  # a plugin may raise anything, and the other runs do not care
+                known = isinstance(error, CganzooError)
+                sentence = str(error) if known else f"{type(error).__name__}: {error} ({cell.folder.log_file})"
+                reporter.log(f"error: {sentence}" if known else traceback.format_exc())
                 with suppress(CganzooError):  # a full disk is what failed, maybe
-                    cell.folder.update_manifest(status=FAILED, error=sentence)
-                return FAILED, sentence
+                    cell.folder.update_manifest(status="failed", error=sentence)
+                return "failed", sentence
     except CganzooError as error:  # another process is in the folder, or it cannot be written
-        return FAILED, str(error)
-
-
-def stand(plan: Plan, *, fresh: bool) -> dict[Cell, str]:
-    """How far each run is, before anything is trained.
-
-    Raises:
-        RunError: a folder holds another run than the one that is asked for.
-    """
-    return {cell: standing(cell, fresh=fresh) for cell in plan.cells}
+        return "failed", str(error)

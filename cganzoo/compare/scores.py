@@ -87,5 +87,24 @@ def rank_by(wanted: str | None, scores: Sequence[Score], source: str) -> Score |
     for score in ranked:
         if score.name == wanted:
             return score
-    choice = ", ".join(f'"{score.name}"' for score in ranked)
-    raise RecipeError(f'{source}: rank_by: "{wanted}" is no score that these recipes report; choose one of {choice}')
+    raise RecipeError(f'{source}: rank_by: "{wanted}" is no score that these recipes report; {_choice(ranked)}')
+
+
+def check_published(methods: Sequence[Method], scores: Sequence[Score], source: str) -> None:
+    """Make sure that a published value has a score to stand beside.
+
+    Raises:
+        RecipeError: there is no such score.
+    """
+    names = {score.name for score in scores}
+    for method in methods:
+        for name in method.published:
+            if name not in names:
+                raise RecipeError(
+                    f'{source}: {method.name}: published: "{name}" is no score that these recipes report; '
+                    f"{_choice(scores)}"
+                )
+
+
+def _choice(scores: Sequence[Score]) -> str:
+    return "choose one of " + ", ".join(f'"{score.name}"' for score in scores)

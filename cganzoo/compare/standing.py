@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from cganzoo import provenance
@@ -9,14 +10,22 @@ from cganzoo.errors import RunError
 from cganzoo.resolution import Resolved
 from cganzoo.runs import RunFolder
 
-from .plan import Cell
+from .plan import Cell, Plan, State
 
-NEW, UNFINISHED, FINISHED, DIVERGED, FAILED = "new", "unfinished", "finished", "diverged", "failed"
 SCORED = ("scores", "real_test", "real_halves", "protocol")
 
 
-def standing(cell: Cell, *, fresh: bool = False) -> str:
-    """How far a run is: ``"new"``, ``"unfinished"``, ``"finished"``, ``"diverged"`` or ``"failed"``.
+def standings(plan: Plan, *, fresh: bool = False) -> dict[Cell, State]:
+    """How far each run is, before anything is trained.
+
+    Raises:
+        RunError: as of :func:`standing`.
+    """
+    return {cell: standing(cell, fresh=fresh) for cell in plan.cells}
+
+
+def standing(cell: Cell, *, fresh: bool = False) -> State:
+    """How far a run is.
 
     Args:
         cell: the run.
@@ -26,42 +35,57 @@ def standing(cell: Cell, *, fresh: bool = False) -> str:
         RunError: the folder holds a run of another recipe or of other code, or its manifest is damaged.
     """
     if cell.resolved is None:
-        return _as_it_is(cell.folder.manifest())
-    if fresh or not any(cell.folder.checkpoints.glob("step-*.pt")):
-        # A run that diverged before its first checkpoint left none, and would diverge again.
-        manifest = {} if fresh else cell.folder.manifest()
-        same = _is_same(manifest, cell.resolved) and manifest.get("status") == "diverged"
-        return DIVERGED if same else NEW
+        return _status(_manifest(cell.folder))
+    if fresh:
+        return "new"
+    manifest = _manifest(cell.folder)
+    status = _status(manifest)
+    same = manifest.get("recipe") == cell.resolved.digest()
+    changed = _changed_code(manifest, cell.resolved)
+    # A run that diverged before its first checkpoint left none, and would diverge again.
+    if (
+        same
+        and not changed
+        and (status == "diverged" or (status == "finished" and _is_scored(manifest, cell.resolved)))
+    ):
+        return status
+    if not any(cell.folder.checkpoints.glob("step-*.pt")):
+        if status == "finished":
+            raise RunError(
+                f"{cell.folder.path}: holds a finished run of another recipe or of other code, without its "
+                "checkpoints; choose another --out, or --fresh to start over"
+            )
+        return "new"
     cell.folder.refuse_another(cell.resolved)
-    manifest = cell.folder.manifest()
-    _refuse_other_code(cell.folder, manifest, cell.resolved)
-    if manifest.get("recipe") != cell.resolved.digest():
-        return UNFINISHED  # the same weights, scored in another way
-    status = _as_it_is(manifest)
-    if status == FINISHED and cell.resolved.metrics and not all(key in manifest for key in SCORED):
-        return UNFINISHED
-    return UNFINISHED if status == FAILED else status
+    if changed:
+        raise RunError(
+            f"{cell.folder.path}: this run was made with other code ({', '.join(changed)} changed since); choose "
+            "another --out, or --fresh to start over, or compare the runs as they are by naming their folders"
+        )
+    return "unfinished"  # or to be tried again, or the same weights to be scored in another way
 
 
-def _as_it_is(manifest: dict[str, Any]) -> str:
-    status = manifest.get("status")
-    return status if status in (FINISHED, DIVERGED, FAILED) else UNFINISHED
+def _manifest(folder: RunFolder) -> Mapping[str, Any]:
+    manifest: Any = folder.manifest()
+    if not isinstance(manifest, dict):
+        raise RunError(f"{folder.manifest_file}: is damaged: it holds no object; --fresh starts over")
+    return manifest
 
 
-def _is_same(manifest: dict[str, Any], resolved: Resolved) -> bool:
-    return manifest.get("recipe") == resolved.digest() and not _other_code(manifest, resolved)
+def _status(manifest: Mapping[str, Any]) -> State:
+    found: State = "unfinished"
+    for state in ("finished", "diverged", "failed"):
+        if manifest.get("status") == state:
+            found = state
+    return found
 
 
-def _other_code(manifest: dict[str, Any], resolved: Resolved) -> list[str]:
+def _is_scored(manifest: Mapping[str, Any], resolved: Resolved) -> bool:
+    return not resolved.metrics or all(key in manifest for key in SCORED)
+
+
+def _changed_code(manifest: Mapping[str, Any], resolved: Resolved) -> list[str]:
     """Distributions whose code is another now than it was in any call of the run."""
     now = provenance.code(resolved.providers)
     made_with = [manifest.get("code", {}), *(call.get("code", {}) for call in manifest.get("calls", []))]
     return sorted({name for code in made_with for name in now if code.get(name) != now[name]})
-
-
-def _refuse_other_code(folder: RunFolder, manifest: dict[str, Any], resolved: Resolved) -> None:
-    if changed := _other_code(manifest, resolved):
-        raise RunError(
-            f"{folder.path}: this run was made with other code ({', '.join(changed)} changed since); choose another "
-            f"--out, or --fresh to start over, or compare the runs as they are by naming their folders"
-        )

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-import statistics as plain_statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cganzoo._version import __version__
-from cganzoo.terminal import amount, number
+from cganzoo.terminal import number
 
 from . import fairness, statistics
+from .cost import cost
+from .curves import curves, per_class
 from .gathering import Comparison
 from .plan import Method
-from .reading import Run
 from .scores import Score
+
+if TYPE_CHECKING:
+    from .counting import Counted
 
 View = dict[str, Any]
 
 
-def build(comparison: Comparison, commands: Sequence[str] = ()) -> View:
+def build(comparison: Comparison, command: str) -> View:
     """Everything but the pictures, as JSON values.
 
     Args:
         comparison: what is shown.
-        commands: that make it again.
+        command: that shows it.
     """
     methods = comparison.methods
     ranked = comparison.rank_by
+    concluded = [] if comparison.conflicts else [s for s in comparison.scores if s.higher_is_better is not None]
     last, best = _table(comparison, "last"), _table(comparison, "best")
     published = comparison.plan.group.content.published if comparison.plan.group else None
     view: View = {
@@ -49,22 +53,31 @@ def build(comparison: Comparison, commands: Sequence[str] = ()) -> View:
         },
         "pairs": [],
         "ranks": [],
-        "curves": _curves(comparison),
-        "per_class": _per_class(comparison),
+        "curves": curves(comparison),
+        "per_class": per_class(comparison),
         "fairness": fairness_of(comparison),
-        "speed": _speed(comparison),
-        "reproduce": {"commands": list(commands), "versions": _versions(comparison), "runs": _runs(comparison)},
+        "speed": cost(comparison),
+        "reproduce": {
+            "commands": _commands(comparison, command),
+            "versions": _versions(comparison),
+            "runs": _runs(comparison),
+        },
         "mixed": bool(comparison.conflicts),
         "grids": {"note": "", "classes": [], "methods": {}},
         "neighbours": {},
     }
-    for score in comparison.scores:
-        if score.higher_is_better is not None:
-            pairs, ranks = _uncertainty(comparison, score)
-            view["pairs"] += pairs
-            view["ranks"] += ranks
+    for score in concluded:
+        pairs, ranks = _uncertainty(comparison, score)
+        view["pairs"] += pairs
+        view["ranks"] += ranks
     view["summary"] = _summary(comparison, view)
     return view
+
+
+def published_scores(view: View) -> list[str]:
+    """The scores of which a value was published for a method that is shown, in the order of the tables."""
+    values = view["published"]["values"].values() if view["published"] else ()
+    return [score["name"] for score in view["scores"] if any(score["name"] in row for row in values)]
 
 
 # --- tables ---------------------------------------------------------------------------------------------------------
@@ -78,7 +91,7 @@ def _table(comparison: Comparison, which: str) -> View:
     rows: list[View] = [{"method": method.name, "cells": {}} for method in comparison.methods]
     for score in comparison.scores:
         values = getattr(comparison, which)(score.name)
-        marks = _marks(values, score)
+        marks = {} if comparison.conflicts else _marks(values, score)
         for row in rows:
             row["cells"][score.name] = _cell(values[row["method"]], marks.get(row["method"], ""))
     ranked = comparison.rank_by.name if comparison.rank_by else ""
@@ -104,8 +117,8 @@ def _cell(values: Sequence[float], mark: str) -> View:
 
 def _marks(values: Mapping[str, Sequence[float]], score: Score) -> dict[str, str]:
     present = {name: found for name, found in values.items() if found}
-    if score.higher_is_better is None or len(present) < 2:
-        return {}
+    if score.higher_is_better is None or len(present) < 2 or all(len(found) < 2 for found in present.values()):
+        return {}  # one seed each: nothing can be concluded, so nothing is set in bold
     best, tied = statistics.ties(present, higher_is_better=score.higher_is_better)
     return {**dict.fromkeys(tied, "tie"), best: "best"}
 
@@ -154,17 +167,25 @@ def _uncertainty(comparison: Comparison, score: Score) -> tuple[list[View], list
 
 def _summary(comparison: Comparison, view: View) -> list[str]:
     score = comparison.rank_by
+    if comparison.conflicts:
+        return ["The scores were measured in different ways, so nothing is concluded from them."]
     if score is None:
         return ["No run has a score that methods could be ranked by."]
     labels = {method.name: method.label for method in comparison.methods}
     cells = {row["method"]: row["cells"][score.name] for row in view["tables"][0]["rows"]}
     present = {name: cell for name, cell in cells.items() if cell["n"]}
-    if len(present) < 2:
-        return [f"{labels[name]}: {score.name} {_plus_minus(cell)}." for name, cell in present.items()]
-    order = sorted(present, key=lambda name: present[name]["mean"] * (-1 if score.higher_is_better else 1))
+    if not present:
+        return [f"No run that finished has the score {score.name}."]
+    # Equals by name, as the statistics order them.
+    sign = -1 if score.higher_is_better else 1
+    order = sorted(present, key=lambda name: (sign * present[name]["mean"], name))
     best = order[0]
     if all(cell["n"] < 2 for cell in present.values()):
-        return [f"One seed a method: nothing can be concluded. Best by {score.name} here: {labels[best]}."]
+        leading = f"Best by {score.name} here" if len(present) > 1 else score.name
+        told = labels[best] if len(present) > 1 else number(present[best]["mean"])
+        return [f"One seed a method: nothing can be concluded. {leading}: {told}."]
+    if len(present) == 1:
+        return [f"{labels[best]}: {score.name} {_plus_minus(present[best])}."]
     sentences = [f"Best by {score.name}, last checkpoint: {labels[best]}, {_plus_minus(present[best])}."]
     tied = [labels[name] for name in order[1:] if present[name]["mark"] == "tie"]
     beaten = [labels[name] for name in order[1:] if present[name]["mark"] == ""]
@@ -172,11 +193,11 @@ def _summary(comparison: Comparison, view: View) -> list[str]:
         sentences.append(f"Told apart from it at the 5 % level, corrected for many comparisons: {', '.join(beaten)}.")
     if tied:
         sentences.append(f"Not told apart from it: {', '.join(tied)}.")
-    ahead = {frozenset((pair["a"], pair["b"])): pair for pair in view["pairs"] if pair["score"] == score.name}
-    pair = ahead.get(frozenset(order[:2]))
-    if pair and pair["ahead"] is not None:
-        share = pair["ahead"] if pair["a"] == best else 1 - pair["ahead"]
-        sentences.append(f"{labels[best]} is ahead of {labels[order[1]]} in {share:.0%} of resamples.")
+    for pair in view["pairs"]:
+        if pair["score"] == score.name and {pair["a"], pair["b"]} == set(order[:2]) and pair["ahead"] is not None:
+            share = pair["ahead"] if pair["a"] == best else 1 - pair["ahead"]
+            shown = "more than 99 %" if share > 0.99 else f"{100 * share:.0f} %"
+            sentences.append(f"{labels[best]} is ahead of {labels[order[1]]} in {shown} of resamples.")
     if alone := [labels[name] for name, cell in present.items() if cell["n"] == 1]:
         sentences.append(f"One seed only, so nothing can be concluded of: {', '.join(alone)}.")
     return sentences
@@ -196,11 +217,16 @@ def _warnings(comparison: Comparison) -> list[str]:
         left = sum(run.state == "unfinished" for run in comparison.runs)
         found.append(f"Incomplete: {left} of {len(comparison.plan.cells)} runs have not come to their end.")
     for method in comparison.methods:
-        states = [run.state for run in comparison.of(method)]
-        for state, verb in (("diverged", "diverged and have"), ("failed", "failed and have")):
-            if count := states.count(state):
-                seeds = ", ".join(str(run.cell.seed) for run in comparison.of(method) if run.state == state)
-                found.append(f"{method.label}: {count} of {len(states)} seeds ({seeds}) {verb} no part in its scores.")
+        runs = comparison.of(method)
+        for state in ("diverged", "failed"):
+            if seeds := [str(run.cell.seed) for run in runs if run.state == state]:
+                told = f"{len(seeds)} of {len(runs)} seeds ({', '.join(seeds)}) {state} and have no part in its scores"
+                found.append(f"{method.label}: {told}.")
+        finished = sum(run.state == "finished" for run in runs)
+        for score in comparison.scores:
+            known = len(comparison.last(score.name)[method.name])
+            if score.headline and 0 < known < finished:
+                found.append(f"{method.label}: {score.name} is not defined for {finished - known} of {finished} seeds.")
     found += [f"{folder.path}: left out: {folder.reason}" for folder in comparison.unreadable]
     found += [f"{sentence}." for sentence in fairness.missing_metrics(comparison.methods)]
     return found
@@ -249,6 +275,12 @@ def _runs(comparison: Comparison) -> list[View]:
     return found
 
 
+def _commands(comparison: Comparison, command: str) -> list[str]:
+    """Those that trained the runs, each once, and the one that shows them."""
+    calls = [(run.manifest.get("calls") or [{}])[0].get("command") for run in comparison.runs]
+    return list(dict.fromkeys([*filter(None, calls), command]))
+
+
 def _versions(comparison: Comparison) -> dict[str, str]:
     """Of the first run; runs of other versions are told apart in the table of runs by their hashes."""
     versions: Mapping[str, Any] = next(
@@ -256,62 +288,13 @@ def _versions(comparison: Comparison) -> dict[str, str]:
     )
     plugins = versions.get("distributions") or {}
     kept = {key: versions[key] for key in ("cganzoo", "commit", "torch", "python", "platform") if versions.get(key)}
-    return {**kept, **{name: plugin["version"] for name, plugin in plugins.items() if name != "cganzoo"}}
+    return {**kept, **{name: plugin.get("version", "-") for name, plugin in plugins.items() if name != "cganzoo"}}
 
 
-# --- curves ---------------------------------------------------------------------------------------------------------
+# --- fairness ---------------------------------------------------------------------------------------------------------
 
 
-def _curves(comparison: Comparison) -> View:
-    scores: View = {}
-    for score in comparison.scores:
-        of = {m.name: _curve([_column(run.scores, score.name) for run in comparison.of(m)]) for m in comparison.methods}
-        scores[score.name] = {name: curve for name, curve in of.items() if curve["step"]}
-    names = dict.fromkeys(name for run in comparison.runs for terms in run.terms.values() for name in terms)
-    terms: View = {}
-    for name in names:
-        of = {m.name: _curve([_column(run.terms, name) for run in comparison.of(m)]) for m in comparison.methods}
-        terms[name] = {method: curve for method, curve in of.items() if curve["step"]}
-    return {"scores": scores, "terms": terms}
-
-
-def _column(records: Mapping[int, Mapping[str, float | None]], name: str) -> dict[int, float]:
-    return {step: value for step, record in records.items() if (value := record.get(name)) is not None}
-
-
-def _curve(runs: Sequence[Mapping[int, float]]) -> View:
-    """Mean over the seeds at each step, and the band from the lowest to the highest of them."""
-    steps = sorted({step for run in runs for step in run})
-    at = [[run[step] for run in runs if step in run] for step in steps]
-    return {
-        "step": steps,
-        "mean": [plain_statistics.fmean(values) for values in at],
-        "low": [min(values) for values in at],
-        "high": [max(values) for values in at],
-        "n": [len(values) for values in at],
-    }
-
-
-def _per_class(comparison: Comparison) -> View:
-    classes: list[str] = []
-    scores: View = {}
-    for method in comparison.methods:
-        found: dict[str, list[list[float | None]]] = {}
-        for run in comparison.of(method):
-            if run.state == "finished" and not comparison.conflicts:
-                classes = classes or list(run.manifest.get("classes") or [])
-                for name, values in (run.manifest.get("per_class") or {}).items():
-                    found.setdefault(name, []).append(values)
-        for name, seeds in found.items():
-            columns = [[value for value in column if value is not None] for column in zip(*seeds, strict=False)]
-            scores.setdefault(name, {})[method.name] = [plain_statistics.fmean(c) if c else None for c in columns]
-    return {"classes": classes, "scores": scores}
-
-
-# --- fairness and cost ----------------------------------------------------------------------------------------------
-
-
-def fairness_of(comparison: Comparison, counted: Mapping[str, Mapping[str, int]] | None = None) -> View:
+def fairness_of(comparison: Comparison, counted: Mapping[str, Counted] | None = None) -> View:
     """What differs between the recipes, and :func:`facts`."""
     methods = comparison.methods
     found = fairness.differences(methods)
@@ -331,32 +314,39 @@ def fairness_of(comparison: Comparison, counted: Mapping[str, Mapping[str, int]]
     }
 
 
-def facts(comparison: Comparison, counted: Mapping[str, Mapping[str, int]] | None = None) -> dict[str, dict[str, str]]:
+def facts(comparison: Comparison, counted: Mapping[str, Counted] | None = None) -> dict[str, dict[str, str]]:
     """What a reader must see side by side: parameters, images seen, optimizers, protocol.
 
     Args:
         comparison: what is shown.
-        counted: parameters of methods that have not been trained yet, by name.
+        counted: what is known of methods that have not been trained yet, by name.
     """
     found: dict[str, dict[str, str]] = {}
     for method in comparison.methods:
         runs = comparison.of(method)
+        manifests = [run.manifest for run in runs]
         parameters: Mapping[str, int] = next(
-            (run.manifest["parameters"] for run in runs if run.manifest.get("parameters")),
-            (counted or {}).get(method.name, {}),
+            (manifest["parameters"] for manifest in manifests if manifest.get("parameters")),
+            counted[method.name].parameters if counted and method.name in counted else {},
         )
         described = _describe(method, parameters)
         described["protocol"] = _method(comparison, method)["protocol"] or "-"
+        described["device"] = _all(manifest.get("device") for manifest in manifests)
+        described["torch"] = _all((manifest.get("versions") or {}).get("torch") for manifest in manifests)
         for name, value in described.items():
             found.setdefault(name, {})[method.name] = value
     return found
+
+
+def _all(values: Iterable[str | None]) -> str:
+    return ", ".join(dict.fromkeys(filter(None, values))) or "-"
 
 
 def _describe(method: Method, parameters: Mapping[str, int]) -> dict[str, str]:
     train, optimizer = method.values["train"], method.values["optimizer"]
     seen = train["steps"] * train["batch_size"]
     of_discriminator = seen * train.get("discriminator_steps", 1)
-    known = bool(parameters)
+    known = {"generator", "trunk", "objective"} <= set(parameters)
     return {
         "generator parameters": f"{parameters['generator']:,}" if known else "-",
         "discriminator parameters": f"{parameters['trunk'] + parameters['objective']:,}" if known else "-",
@@ -377,66 +367,3 @@ def _plain(value: Any) -> str:
     if isinstance(value, Mapping):
         return "(" + ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items()) + ")"
     return str(value)
-
-
-def _speed(comparison: Comparison) -> list[View]:
-    rows: dict[str, dict[str, str]] = {"images a second": {}, "training time of a run": {}, "peak memory": {}}
-    target = _target(comparison)
-    if target is not None and comparison.rank_by:
-        rows[f"time to reach {comparison.rank_by.name} {number(target)}"] = {}
-    for method in comparison.methods:
-        runs = [run for run in comparison.of(method) if run.state == "finished"]
-        columns: list[list[str]] = [
-            [f"{speed:,.0f}" for speed in _median([run.images_per_second for run in runs])],
-            [_duration(seconds) for seconds in _median([run.manifest.get("seconds") for run in runs])],
-            [_memory(run) for run in runs[:1]],
-        ]
-        if len(rows) > len(columns):
-            columns.append(_reached(comparison, runs, target))
-        for row, shown in zip(rows.values(), columns, strict=True):
-            row[method.name] = shown[0] if shown else "-"
-    return [{"name": name, "values": values} for name, values in rows.items() if any(v != "-" for v in values.values())]
-
-
-def _median(values: Sequence[float | None]) -> list[float]:
-    known = [value for value in values if value is not None]
-    return [plain_statistics.median(known)] if known else []
-
-
-def _memory(run: Run) -> str:
-    parts = [f"{amount(size)} ({name})" for name, size in (run.manifest.get("peak_memory") or {}).items()]
-    return ", ".join(parts) or "-"
-
-
-def _target(comparison: Comparison) -> float | None:
-    """The score that every method reaches at last: that of the worst one."""
-    score = comparison.rank_by
-    if score is None:
-        return None
-    means = [plain_statistics.fmean(values) for values in comparison.last(score.name).values() if values]
-    return (min(means) if score.higher_is_better else max(means)) if len(means) > 1 else None
-
-
-def _reached(comparison: Comparison, runs: Sequence[Run], target: float | None) -> list[str]:
-    """Training time until the first evaluation that is as good as ``target``; the median over the seeds."""
-    score = comparison.rank_by
-    if score is None or target is None or not runs:
-        return []
-    times = []
-    for run in runs:
-        known = {step: value for step, scores in run.scores.items() if (value := scores.get(score.name)) is not None}
-        good = [s for s, value in known.items() if (value >= target if score.higher_is_better else value <= target)]
-        seconds = run.seconds_at(min(good)) if good else None
-        times.append(float("inf") if seconds is None else seconds)
-    middle = plain_statistics.median(times)
-    reached = sum(time < float("inf") for time in times)
-    shown = _duration(middle) if middle < float("inf") else "not reached"
-    return [shown if reached == len(times) else f"{shown} ({reached} of {len(times)} seeds)"]
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

@@ -27,12 +27,13 @@ SEED = 0
 
 
 def draw(comparison: Comparison, device: torch.device, stage: Stage) -> dict[str, Any]:
-    """``"grids"`` and ``"neighbours"`` of the view; a method whose generator cannot be built here is left out."""
+    """``"grids"`` and ``"neighbours"`` of the view; ``"undrawn"``: why a method is not among them."""
     seed = _common_seed(comparison)
     found: dict[str, Any] = {}
     neighbours: dict[str, str] = {}
     classes: list[str] = []
-    notes = []
+    notes: list[str] = []
+    undrawn: list[str] = []
     with stage("drawing samples") as progress:
         for done, method in enumerate(comparison.methods):
             runs = [run for run in comparison.of(method) if run.state == "finished"]
@@ -40,30 +41,34 @@ def draw(comparison: Comparison, device: torch.device, stage: Stage) -> dict[str
             progress(done, len(comparison.methods))
             if run is None:
                 continue
-            if picture := _neighbours(run):
-                neighbours[method.name] = picture
+            if run.cell.seed != seed:
+                notes.append(f"{method.label}: seed {run.cell.seed}.")
             try:
                 trained = from_run(run.cell.folder, device)
-            except CganzooError as error:
-                notes.append(f"{method.label} is left out: {error}.")
-                continue
-            names = list(trained.class_names)
-            if classes and names != classes:
-                notes.append(f"{method.label} is left out: its classes are others.")
-                continue
-            classes = names
-            found[method.name] = _pictures(trained, run.cell.folder, device)
+                names = list(trained.class_names)
+                if classes and names != classes:
+                    undrawn.append(f"{method.label}: no samples are shown: its classes are others.")
+                    continue
+                classes = names
+                found[method.name] = _pictures(trained, run.cell.folder, device)
+                if picture := _neighbours(run):
+                    neighbours[method.name] = picture
+            except Exception as error:  # of a plugin, a damaged picture: the numbers are worth writing without
+                known = isinstance(error, CganzooError)
+                reason = str(error) if known else f"{type(error).__name__}: {error}"
+                undrawn.append(f"{method.label}: no samples are shown: {reason}.")
         progress(len(comparison.methods), len(comparison.methods))
-    shown = classes[:MOST_ROWS]
     notes.insert(0, _how(seed, len(classes)))
-    return {"grids": {"note": " ".join(notes), "classes": shown, "methods": found}, "neighbours": neighbours}
+    grids_of = {"note": " ".join(notes), "classes": classes[:MOST_ROWS], "methods": found}
+    return {"grids": grids_of, "neighbours": neighbours, "undrawn": undrawn}
 
 
 def _how(seed: int | None, classes: int) -> str:
     some = f" Of {classes} classes, the first {MOST_ROWS}." if classes > MOST_ROWS else ""
     return (
-        f"Last checkpoint of seed {seed}; the same noise and classes for every method (noise of seed {SEED}). Samples "
-        f"of a generator that takes no class are sorted by the classifier of its run.{some}"
+        f"Last checkpoint of seed {seed}. The same classes for every method, and the same noise (seed {SEED}) for all "
+        "whose noise has the same size. Samples of a generator that takes no class are sorted by the classifier of "
+        f"its run.{some}"
     )
 
 
