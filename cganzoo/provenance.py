@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ def code(providers: Iterable[Provider]) -> dict[str, str]:
     return found
 
 
+@cache  # a comparison trains for hours: the source that was imported counts, not what an editor made of it since
 def _source_digest(package: Path, left_out: frozenset[str] = frozenset()) -> str:
     source = hashlib.sha256()
     for file in sorted(package.rglob("*.py")):

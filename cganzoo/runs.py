@@ -99,9 +99,11 @@ class RunFolder:
 
     def forget_after(self, step: int) -> None:
         """Drop records of steps that will be taken again, because no checkpoint holds them."""
-        kept = [record for record in self.records() if record["step"] <= step]
+        self._rewrite(record for record in self.records() if record["step"] <= step)
+
+    def _rewrite(self, records: Iterable[Mapping[str, Any]]) -> None:
         try:
-            write_whole(self.metrics_file, "".join(json.dumps(record) + "\n" for record in kept))
+            write_whole(self.metrics_file, "".join(json.dumps(record) + "\n" for record in records))
         except OSError as error:
             raise RunError(f"{self.metrics_file}: saving failed: {error.strerror or error}") from error
 
@@ -162,9 +164,18 @@ class RunFolder:
             )
 
     def begin(self, resolved: Resolved, *, fresh: bool) -> None:
-        """Make this the folder of a recipe's run; ``fresh``, or without a checkpoint, what lies here is removed."""
+        """Make this the folder of a recipe's run; ``fresh``, or without a checkpoint, what lies here is removed.
+
+        Scores of another evaluation would be read as scores of this one: they stay in ``metrics.jsonl`` as
+        ``retired_scores``.
+        """
         if fresh or not any(self.checkpoints.glob("step-*.pt")):
             self.clear()
+        elif _scoring(_values(self.recipe())) != _scoring(_values_of(resolved)):
+            self._rewrite(
+                {"retired_scores" if name == "scores" else name: value for name, value in record.items()}
+                for record in self.records()
+            )
         try:
             self.samples.mkdir(exist_ok=True)
             self.checkpoints.mkdir(exist_ok=True)
@@ -192,6 +203,10 @@ def _values(recipe: Recipe) -> dict[str, Any]:
 def _values_of(resolved: Resolved) -> dict[str, Any]:
     text = resolved.toml()
     return _values(recipes.loads(text, name=resolved.recipe.name, source="resolved recipe"))
+
+
+def _scoring(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: values.get(name) for name in ("evaluation", "metrics")}
 
 
 def _differences(there: Any, here: Any, key: str = "") -> Iterator[str]:

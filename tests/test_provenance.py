@@ -19,6 +19,12 @@ def test_the_command_can_be_pasted_back_into_a_shell(monkeypatch: pytest.MonkeyP
     assert provenance.command() == "cganzoo run amgan_digits --set train.steps=5"
 
 
+def code_now(place: Path) -> dict[str, str]:
+    """What a process that starts now would find."""
+    provenance._source_digest.cache_clear()
+    return provenance.code([provider(place)])
+
+
 def provider(place: Path, name: str = "cganzoo-mine") -> Provider:
     return Provider(distribution=name, version="1.2", entry_point="mine", module="cganzoo_mine", location=str(place))
 
@@ -27,17 +33,25 @@ def test_the_hash_of_code_changes_with_the_source_and_with_nothing_else(tmp_path
     package = tmp_path / "cganzoo_mine"
     package.mkdir()
     (package / "__init__.py").write_text("one = 1\n")
-    first = provenance.code([provider(package)])
+    first = code_now(package)
     assert set(first) == {"cganzoo", "cganzoo-mine"}
     (package / "notes.txt").write_text("no code")
     (package / "__init__.py").write_bytes(b"one = 1\r\n")  # the same source, checked out on Windows
-    assert provenance.code([provider(package)]) == first
+    assert code_now(package) == first
     (package / "loss.py").write_text("two = 2\n")
-    second = provenance.code([provider(package)])
+    second = code_now(package)
     assert second["cganzoo-mine"] != first["cganzoo-mine"]
     assert second["cganzoo"] == first["cganzoo"]
     (package / "loss.py").rename(package / "other.py")
-    assert provenance.code([provider(package)]) != second
+    assert code_now(package) != second
+
+
+def test_editing_the_source_while_a_process_runs_does_not_change_what_it_runs(tmp_path: Path) -> None:
+    (tmp_path / "__init__.py").write_text("one = 1\n")
+    first = code_now(tmp_path)
+    (tmp_path / "__init__.py").write_text("one = 2\n")
+    assert provenance.code([provider(tmp_path)]) == first
+    assert code_now(tmp_path) != first
 
 
 def test_a_plugin_that_is_a_single_module_is_known_by_its_version(tmp_path: Path) -> None:

@@ -128,6 +128,17 @@ def test_scoring_and_bookkeeping_may_change_on_the_way(folder: RunFolder, resolv
     assert checkpoint.exists()
 
 
+def test_scores_of_another_evaluation_are_retired(folder: RunFolder, resolved: Resolver) -> None:
+    (folder.checkpoints / "step-00000001.pt").touch()
+    scored = {"step": 1, "scores": {"fid": 2.0}}
+    for record in ({"step": 1, "terms": {"real": 0.5}}, scored):
+        folder.append(record)
+    folder.begin(resolved("train.log_every=3"), fresh=False)
+    assert folder.records()[1] == scored
+    folder.begin(resolved("evaluation.samples=9"), fresh=False)
+    assert folder.records() == [{"step": 1, "terms": {"real": 0.5}}, {"step": 1, "retired_scores": {"fid": 2.0}}]
+
+
 def test_a_start_that_came_to_nothing_owns_nothing(folder: RunFolder, resolved: Resolver) -> None:
     folder.append({"step": 3})
     folder.refuse_another(resolved("train.steps=99"))

@@ -9,7 +9,7 @@ import torch
 
 from cganzoo.config import Config
 from cganzoo.data.cache import ImageSet, cache_folder
-from cganzoo.errors import DataError, RunError
+from cganzoo.errors import DataError, DivergenceError, RunError
 from cganzoo.terminal import Reporter
 
 from .config import ClassifierConfig, InceptionConfig, TimmConfig
@@ -35,8 +35,8 @@ def obtain(
     Raises:
         RecipeError: there is no such model, or it does not take such images.
         DataError: a classifier has no images to be measured on, or weights cannot be downloaded.
-        RunError: a file of weights is missing, damaged or another network's, or the cache cannot be written.
-        DivergenceError: the training of a classifier did not stay finite.
+        RunError: a file of weights is missing, damaged or another network's, the cache cannot be written, or the
+            training of a classifier did not stay finite.
     """
     # Each is imported when it is used: timm and torch-fidelity take seconds.
     extractor: Extractor
@@ -76,10 +76,13 @@ def _classifier(
             "the data set has no test split to measure the classifier on, so nothing can be scored with it; set "
             'metrics = [] to train without scores, or evaluation.extractor = { name = "inception" }'
         )
-    with reporter.stage("training the classifier for the scores") as progress:
-        trained = load_or_train(
-            splits["train"], splits["test"], config, cache_folder() / "classifiers", device, progress
-        )
+    try:
+        with reporter.stage("training the classifier for the scores") as progress:
+            trained = load_or_train(
+                splits["train"], splits["test"], config, cache_folder() / "classifiers", device, progress
+            )
+    except DivergenceError as error:  # said of a run, it would count as the method's divergence
+        raise RunError(str(error)) from error
     if run_file is not None:
         with suppress(OSError):  # of a folder that is only read, say: the cache holds it, too
             classifier.save(trained, run_file)
