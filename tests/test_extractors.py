@@ -18,7 +18,7 @@ from rich.console import Console
 
 from cganzoo import ClassifierConfig, recipe
 from cganzoo.data.cache import ImageSet
-from cganzoo.errors import DataError, RecipeError
+from cganzoo.errors import DataError, RecipeError, RunError
 from cganzoo.evaluate import inception
 from cganzoo.evaluate.config import EXTRACTORS, InceptionConfig, TimmConfig, extractor_config
 from cganzoo.evaluate.extractors import obtain
@@ -114,6 +114,12 @@ def test_a_classifier_needs_images_to_be_measured_on() -> None:
     sentence = r'^[^\n]*no test split[^\n]*evaluation\.extractor[^\n]*name = "inception"[^\n]*$'
     with pytest.raises(DataError, match=sentence):
         obtain(TINY, {"train": SPLITS["train"]}, Heard(), CPU)
+
+
+def test_a_classifier_that_diverges_is_no_divergence_of_the_method() -> None:
+    wild = TINY.model_copy(update={"learning_rate": 1e30, "steps": 50})
+    with pytest.raises(RunError, match=r"lower evaluation\.extractor\.learning_rate \(it is 1e\+30\)"):
+        obtain(wild, SPLITS, Heard(), CPU)
 
 
 def test_a_stopped_training_goes_on_where_it_was(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
