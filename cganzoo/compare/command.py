@@ -15,7 +15,7 @@ from cganzoo.session import pick_device
 from cganzoo.terminal import Reporter
 from cganzoo.train import Stop
 
-from . import counting, display, fairness, outputs, samples, view
+from . import counting, display, facts, fairness, outputs, samples, view
 from .counting import Counted
 from .gathering import Comparison, gather
 from .plan import Cell, Plan, State
@@ -46,7 +46,7 @@ def run(plan: Plan, console: Console, device_name: str, limit: float | None, *, 
         counted = counting.count(plan, Reporter(console)) if plan.trains else {}
         _refuse(_image_conflicts(before, counted), allow_mixed)
         labels = {method.name: method.label for method in plan.methods}
-        display.show_fairness(console, view.fairness_of(before, counted), labels)
+        display.show_fairness(console, facts.side_by_side(before, counted), labels)
     outcome = _train(plan, states, device, stop, console, fresh) if plan.trains else Outcome(states, {})
     comparison = gather(plan, outcome.states, outcome.errors, complete=outcome.complete)
     _refuse(comparison.conflicts, allow_mixed)
