@@ -54,20 +54,19 @@ def compare(
 
 def report(
     source: Annotated[str, typer.Argument(metavar="RUN", help="Run folder.")],
-    out: Annotated[Path | None, typer.Option(help="Where to write; default: RUN/report.html.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the report and the tables go; default: RUN.")] = None,
     device: Annotated[str, typer.Option(help='"auto", "cpu", "cuda" ...')] = "auto",
 ) -> None:
-    """Write the report of one run: a page that needs no network."""
+    """Show one run, and write its report: a page that needs no network, and its tables."""
     from . import runs
     from .compare import plan as plans
 
     folder = runs.find(source)
-    plan = plans.make([str(folder.path)], seeds=None, overrides=[], out=folder.path)
+    plan = plans.make([str(folder.path)], seeds=None, overrides=[], out=out or folder.path)
 
     from .compare.command import report as write
 
-    file = write(plan, consoles.output(), device, out or folder.report_file)
-    consoles.output().print(f"report: {file}", highlight=False, soft_wrap=True)
+    write(plan, consoles.output(), device)
 
 
 def _seeds(text: str | None) -> list[int] | None:

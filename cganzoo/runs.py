@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,15 @@ from .errors import RunError
 from .files import UNFINISHED, write_whole
 from .recipe import Recipe
 from .resolution import Resolved, training_values
+
+SCORE_KEYS = ("scores", "real_test", "real_halves", "protocol")
+"""What the manifest keeps of an evaluation; ``per_class`` beside them, which older runs do not have."""
+REPORT_FILES = ("report.html", "scores.csv", "scores.json", "table.md", "table.tex")
+"""What ``cganzoo report`` and ``cganzoo compare`` write."""
+
+
+class BusyError(RunError):
+    """Another process is in the folder."""
 
 
 class RunFolder:
@@ -33,7 +42,6 @@ class RunFolder:
         self.samples = path / "samples"
         self.checkpoints = path / "checkpoints"
         self.extractor_file = path / "extractor.safetensors"
-        self.report_file = path / "report.html"
         self._lock_file = path / ".lock"
 
     def grid_file(self, step: int) -> Path:
@@ -47,7 +55,7 @@ class RunFolder:
     @property
     def _own_files(self) -> list[Path]:
         small = [self.recipe_file, self.manifest_file, self.metrics_file, self.log_file]
-        return [*small, self.extractor_file, self.report_file]
+        return [*small, self.extractor_file, *(self.path / name for name in REPORT_FILES)]
 
     def recipe(self, overrides: Iterable[str] = ()) -> Recipe:
         """The resolved recipe that the run was started with."""
@@ -71,22 +79,24 @@ class RunFolder:
 
     def update_manifest(self, **entries: Any) -> None:
         """Add or replace entries."""
-        text = json.dumps({**self.manifest(), **entries}, indent=2)
+        self._write_manifest({**self.manifest(), **entries})
+
+    def _write_manifest(self, entries: Mapping[str, Any]) -> None:
         try:
-            write_whole(self.manifest_file, text + "\n")
+            write_whole(self.manifest_file, json.dumps(entries, indent=2) + "\n")
         except OSError as error:
             raise RunError(f"{self.manifest_file}: saving failed: {error.strerror or error}") from error
 
     def records(self) -> list[dict[str, Any]]:
-        """Lines of ``metrics.jsonl``; one that a kill cut short is left out."""
+        """Lines of ``metrics.jsonl``; one that is no record of a step, cut short by a kill perhaps, is left out."""
         if not self.metrics_file.is_file():
             return []
         found = []
         for line in self.metrics_file.read_text(encoding="utf-8").splitlines():
-            try:
-                found.append(json.loads(line))
-            except ValueError:
-                continue
+            with suppress(ValueError):
+                record = json.loads(line)
+                if isinstance(record, dict) and isinstance(record.get("step"), int):
+                    found.append(record)
         return found
 
     def append(self, record: Mapping[str, Any]) -> None:
@@ -132,8 +142,8 @@ class RunFolder:
             lock = FileLock(self._lock_file, timeout=0)
             lock.acquire()
         except Timeout as error:
-            raise RunError(
-                f"{self.path}: another cganzoo is running here; wait for it, or choose another --out or --seed"
+            raise BusyError(
+                f"{self.path}: another cganzoo is running here; wait for it, or choose another --out"
             ) from error
         except OSError as error:
             raise RunError(
@@ -166,16 +176,13 @@ class RunFolder:
     def begin(self, resolved: Resolved, *, fresh: bool) -> None:
         """Make this the folder of a recipe's run; ``fresh``, or without a checkpoint, what lies here is removed.
 
-        Scores of another evaluation would be read as scores of this one: they stay in ``metrics.jsonl`` as
-        ``retired_scores``.
+        Scores of another evaluation would be read as scores of this one: those in ``metrics.jsonl`` stay as
+        ``retired_scores``, those in the manifest go.
         """
         if fresh or not any(self.checkpoints.glob("step-*.pt")):
             self.clear()
         elif _scoring(_values(self.recipe())) != _scoring(_values_of(resolved)):
-            self._rewrite(
-                {"retired_scores" if name == "scores" else name: value for name, value in record.items()}
-                for record in self.records()
-            )
+            self._retire_scores()
         try:
             self.samples.mkdir(exist_ok=True)
             self.checkpoints.mkdir(exist_ok=True)
@@ -184,6 +191,14 @@ class RunFolder:
             raise RunError(
                 f"{self.path}: cannot be written: {error.strerror or error}; choose another --out"
             ) from error
+
+    def _retire_scores(self) -> None:
+        self._rewrite(
+            {"retired_scores" if name == "scores" else name: value for name, value in record.items()}
+            for record in self.records()
+        )
+        retired = {*SCORE_KEYS, "per_class"}
+        self._write_manifest({name: value for name, value in self.manifest().items() if name not in retired})
 
     def refuse_other_images(self, fingerprint: str) -> None:
         """Make sure that the training images are those that the run began with.

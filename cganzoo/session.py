@@ -18,13 +18,10 @@ from .errors import CganzooError, DivergenceError, RunError
 from .evaluate.evaluation import Evaluation
 from .networks import Generator
 from .resolution import Resolved
-from .runs import RunFolder
+from .runs import SCORE_KEYS, RunFolder
 from .scoring import Scorer, show
 from .terminal import Reporter
 from .train import Interrupted, Stop, train
-
-SCORE_KEYS = ("scores", "real_test", "real_halves", "protocol")
-"""What the manifest keeps of an evaluation; ``per_class`` beside them, which older runs do not have."""
 
 
 class Session:
@@ -59,7 +56,8 @@ class Session:
             stage = stop.watching(self.reporter.stage)
             scorer = Scorer(self.resolved, self.folder, self.reporter, splits, self.device, stage)
             try:
-                return self._train_and_score(engine, scorer, stop, seconds)
+                if self._train_and_score(engine, scorer, stop, seconds):
+                    return True
             except DivergenceError as error:
                 self.folder.update_manifest(status="diverged", error=str(error))
                 last = checkpoint.steps(self.folder.checkpoints)
@@ -68,6 +66,10 @@ class Session:
             except CganzooError as error:
                 self.folder.update_manifest(status="failed", error=str(error))
                 raise
+        self.folder.update_manifest(status="stopped")
+        again = "the same command without --fresh" if fresh else "the same command"
+        self.reporter.say(f"stopped at step {engine.step} of {engine.plan.steps}; {again} goes on from there")
+        return False
 
     def _train_and_score(self, engine: Engine, scorer: Scorer, stop: Stop, seconds: float) -> bool:
         if self.resolved.metrics:
@@ -90,8 +92,6 @@ class Session:
                     return True
             except Interrupted:
                 pass
-        self.folder.update_manifest(status="stopped")
-        self.reporter.say(f"stopped at step {engine.step} of {engine.plan.steps}; the same command goes on from there")
         return False
 
     @contextmanager

@@ -25,6 +25,7 @@ from cganzoo.compare import fairness, outputs, running, samples
 from cganzoo.compare import group as groups
 from cganzoo.compare import plan as plans
 from cganzoo.errors import RecipeError, RunError
+from cganzoo.runs import REPORT_FILES, RunFolder
 from cganzoo.session import Session
 
 SCORED = """
@@ -133,8 +134,11 @@ def test_recipes_by_seeds_are_trained_scored_and_written(command: Command, recip
     assert alone.code in (0, None), alone.err
     assert cells(elsewhere)[0]["rows"] == cells(out)[0]["rows"]
     assert not list(elsewhere.rglob("*.pt"))
-    assert command("report", out / "first" / "seed-0", "--device", "cpu").code in (0, None)
-    assert (out / "first" / "seed-0" / "report.html").is_file()
+    run = out / "first" / "seed-0"
+    shown = command("report", run, "--device", "cpu")
+    assert shown.code in (0, None)
+    assert "Last checkpoint" in shown.out
+    assert all((run / name).is_file() for name in REPORT_FILES)
 
 
 def test_what_differs_is_told_before_anything_runs(command: Command, recipes: dict[str, Path], tmp_path: Path):
@@ -210,6 +214,17 @@ def test_a_missing_metric_leaves_a_dash(command: Command, recipes: dict[str, Pat
     assert row["cells"]["class_accuracy"]["mean"] is None
 
 
+def test_methods_are_ranked_by_a_score_that_all_have(command: Command, recipes: dict[str, Path], tmp_path: Path):
+    text = recipes["second"].read_text().replace('[[metrics]]\nname = "fid"\n', "")
+    recipes["second"].write_text(text)
+    for name, order in (("a", list(recipes.values())), ("b", list(recipes.values())[::-1])):
+        compare(command, tmp_path / name, *order, "--seeds", "0")
+        assert scores_of(tmp_path / name)["rank_by"] == "class_accuracy"
+    recipes["first"].write_text(recipes["first"].read_text().replace('[[metrics]]\nname = "class_accuracy"\n', ""))
+    ended = compare(command, tmp_path / "c", *recipes.values(), "--seeds", "0")
+    assert "Only first has the score fid" in " ".join(ended.out.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -218,6 +233,11 @@ def test_a_missing_metric_leaves_a_dash(command: Command, recipes: dict[str, Pat
         (["amgan_digits", "--seeds", "1,1"], "a seed is listed more than once"),
         (["amgan_digits", "amgan_digits"], "is named twice"),
         (["amgan_digits", "--for", "soon"], "is no time"),
+        (
+            ["amgan_digits", "--set", "train.seed=7"],
+            "--set train.seed=7: a comparison has several seeds; write them as",
+        ),
+        ([""], "an argument is empty; name a recipe, a group of them, or a folder of runs"),
     ],
 )
 def test_a_mistake_is_one_sentence(command: Command, arguments: list[str], told: str, tmp_path: Path):
@@ -225,6 +245,20 @@ def test_a_mistake_is_one_sentence(command: Command, arguments: list[str], told:
     assert ended.code == 2
     assert told in ended.err
     assert not (tmp_path / "out").exists()
+
+
+def test_where_it_goes_must_be_a_folder(command: Command, tmp_path: Path):
+    (tmp_path / "file").write_text("mine")
+    ended = compare(command, tmp_path / "file", "amgan_digits")
+    assert ended.code == 2
+    assert f"--out {tmp_path / 'file'}: is a file; name a folder" in " ".join(ended.err.split())
+
+
+def test_a_folder_without_runs_does_not_hide_a_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "amgan_digits").mkdir()
+    (method,) = plans.make(["amgan_digits"], seeds=None, overrides=[], out=tmp_path / "out").methods
+    assert method.resolved is not None
 
 
 def test_a_group_is_no_recipe(command: Command):
@@ -330,7 +364,10 @@ def test_other_code_is_refused_before_anything_runs(command: Command, copy: Path
         (lambda run: (run / "recipe.toml").write_text("[train"), "recipe.toml is damaged"),
         (lambda run: (run / "recipe.toml").unlink(), "recipe.toml cannot be read"),
         (lambda run: (run / "manifest.json").unlink(), "has no manifest.json"),
-        (lambda run: (run / "manifest.json").write_text("[1]"), "has no manifest.json of use"),
+        (
+            lambda run: (run / "manifest.json").write_text("[1]"),
+            "manifest.json is damaged, or another version wrote it",
+        ),
         (lambda run: (run / "recipe.toml").write_text("[train]\nseed = 1\n"), "has no data.name; it was written by"),
         (
             lambda run: (run / "manifest.json").write_text(
@@ -338,7 +375,7 @@ def test_other_code_is_refused_before_anything_runs(command: Command, copy: Path
                     {k: v for k, v in json.loads((run / "manifest.json").read_text()).items() if k != "protocol"}
                 )
             ),
-            "an older cganzoo scored it",
+            "has no protocol of the last step, so it was not scored, or by an older cganzoo",
         ),
     ],
 )
@@ -350,6 +387,156 @@ def test_a_folder_that_cannot_take_part_is_named_and_the_others_are_shown(
     assert ended.code in (0, None), ended.err
     assert told in " ".join(ended.out.split())
     assert [run["seed"] for run in scores_of(tmp_path / "out")["reproduce"]["runs"]] == [0]
+
+
+def changed(file: Path, key: str, value: object) -> None:
+    """Change one value of a manifest, by its dotted key; ``None`` removes it."""
+    values = json.loads(file.read_text())
+    *parents, name = key.split(".")
+    table = values
+    for parent in parents:
+        table = table[parent]
+    if value is None:
+        del table[name]
+    else:
+        table[name] = value
+    file.write_text(json.dumps(values))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seconds", "x"),
+        ("peak_memory", [1]),
+        ("parameters.generator", "x"),
+        ("versions", "x"),
+        ("device", 5),
+        ("protocol", "x"),
+        ("protocol.metrics", ["fid"]),
+        ("classes", 5),
+        ("per_class", [1]),
+        ("calls", 3),
+        ("scores", None),
+        ("step", "6"),
+    ],
+)
+def test_a_value_of_another_type_costs_one_run_only(
+    command: Command, copy: Path, tmp_path: Path, key: str, value: object
+):
+    changed(copy / "mine" / "seed-1" / "manifest.json", key, value)
+    ended = compare(command, tmp_path / "out", copy / "mine")
+    assert ended.code in (0, None), ended.err
+    assert key.partition(".")[0] in " ".join(ended.out.split()).partition("seed-1: left out:")[2]
+    assert [run["seed"] for run in scores_of(tmp_path / "out")["reproduce"]["runs"]] == [0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("steps = 4", 'steps = "4"'), ("steps = 4", "steps = 4\ndiscriminator_steps = 'x'")]
+)
+def test_a_recipe_of_another_type_costs_one_run_only(command: Command, copy: Path, tmp_path: Path, old: str, new: str):
+    file = copy / "mine" / "seed-1" / "recipe.toml"
+    file.write_text(re.sub(r"^discriminator_steps.*\n", "", file.read_text(), flags=re.MULTILINE).replace(old, new, 1))
+    assert new in file.read_text()
+    ended = compare(command, tmp_path / "out", copy / "mine")
+    assert ended.code in (0, None), ended.err
+    assert "steps" in " ".join(ended.out.split()).partition("seed-1: left out: recipe.toml is damaged")[2]
+
+
+def test_numbers_that_json_does_not_know_are_gaps(command: Command, copy: Path, tmp_path: Path):
+    manifest = copy / "mine" / "seed-1" / "manifest.json"
+    for key in ("scores.fid", "real_test.fid", "seconds"):
+        changed(manifest, key, float("nan"))
+    ended = compare(command, tmp_path / "out", copy / "mine")
+    assert ended.code in (0, None), ended.err
+    assert cells(tmp_path / "out")[0]["rows"][0]["cells"]["fid"]["n"] == 1
+
+
+def test_an_evaluation_on_the_way_is_not_the_last_one(command: Command, copy: Path, finished: Path, tmp_path: Path):
+    """A run whose last scores are lost is left out, or scored again where it is trained; never taken at its word."""
+    run = copy / "mine" / "seed-1"
+    before = json.loads((run / "manifest.json").read_text())["scores"]
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps({"step": 2, "scores": {"fid": 1e6}}) + "\n")
+    changed(run / "manifest.json", "scores", None)
+    compare(command, tmp_path / "out", copy / "mine")
+    assert cells(tmp_path / "out")[0]["rows"][0]["cells"]["fid"]["n"] == 1
+    ended = compare(command, copy, finished.parent / "mine.toml", "--seeds", "0,1")
+    assert ended.code in (0, None), ended.err
+    assert json.loads((run / "manifest.json").read_text())["scores"] == before
+
+
+def test_scores_that_nobody_asks_for_any_more_are_not_shown(command: Command, copy: Path, finished: Path):
+    again = ("--seeds", "0,1", "--set", "metrics=[]")
+    ended = compare(command, copy, finished.parent / "mine.toml", *again)
+    assert ended.code in (0, None), ended.err
+    assert scores_of(copy)["scores"] == []
+    assert "scores" not in json.loads((copy / "mine" / "seed-0" / "manifest.json").read_text())
+
+
+def test_a_damaged_run_is_told_and_left_as_it_is_while_the_others_are_trained(
+    command: Command, copy: Path, finished: Path
+):
+    damaged = copy / "mine" / "seed-1" / "manifest.json"
+    damaged.write_text("{")
+    ended = compare(command, copy, finished.parent / "mine.toml", "--seeds", "0,1,2")
+    assert ended.code == 2
+    assert f"remove {damaged.parent} to train it again" in " ".join(ended.out.split())
+    assert damaged.read_text() == "{"
+    assert [run["seed"] for run in scores_of(copy)["reproduce"]["runs"]] == [0, 2]
+
+
+def test_a_run_that_another_process_is_in_is_not_failed(command: Command, copy: Path, finished: Path):
+    changed(copy / "mine" / "seed-1" / "manifest.json", "status", "stopped")
+    with RunFolder(copy / "mine" / "seed-1").claimed():
+        ended = compare(command, copy, finished.parent / "mine.toml", "--seeds", "0,1")
+    assert ended.code == 2
+    told = " ".join(ended.out.split())
+    assert "another cganzoo is running here; wait for it" in told
+    assert "Incomplete: 1 of 2 runs" in told
+    assert "failed" not in told
+
+
+def test_runs_of_other_code_are_a_method_of_their_own(command: Command, copy: Path, tmp_path: Path):
+    manifest = copy / "mine" / "seed-1" / "manifest.json"
+    values = json.loads(manifest.read_text())
+    for code in (values["code"], *(call["code"] for call in values["calls"])):
+        code["cganzoo"] = "0" * 16
+    manifest.write_text(json.dumps(values))
+    ended = compare(command, tmp_path / "out", copy / "mine")
+    assert ended.code in (0, None), ended.err
+    assert [row["method"] for row in cells(tmp_path / "out")[0]["rows"]] == ["mine", "mine (2)"]
+    assert "Not all were made with the same code of cganzoo: mine with" in " ".join(ended.out.split())
+
+
+def test_a_folder_with_another_seed_of_a_recipe_is_its_replica(
+    command: Command, copy: Path, finished: Path, tmp_path: Path
+):
+    shutil.move(copy / "mine" / "seed-1", tmp_path / "elsewhere")
+    for arguments in ((finished.parent / "mine.toml", tmp_path / "elsewhere"), (copy / "mine" / "seed-0", tmp_path)):
+        ended = compare(command, copy, *arguments, *(("--seeds", "0") if arguments[0].is_file() else ()))
+        assert ended.code in (0, None), ended.err
+    shutil.copytree(copy / "mine" / "seed-0", tmp_path / "again")
+    both = compare(command, copy, finished.parent / "mine.toml", tmp_path / "again", "--seeds", "0")
+    assert both.code == 2
+    assert "is seed 0 of the recipe of which" in both.err
+    (row,) = cells(copy)[0]["rows"]
+    assert row["cells"]["fid"]["n"] == 2
+
+
+def test_replicas_that_were_measured_differently_are_named_by_their_folder(
+    command: Command, copy: Path, tmp_path: Path
+):
+    changed(copy / "mine" / "seed-1" / "manifest.json", "protocol.fingerprint", "f" * 16)
+    changed(copy / "mine" / "seed-1" / "manifest.json", "protocol.samples.count", 77)
+    ended = compare(command, tmp_path / "out", copy / "mine")
+    assert ended.code == 2
+    assert (
+        f"mine, seed 1 ({copy / 'mine' / 'seed-1'}), is measured in another way than mine: samples.count" in ended.err
+    )
+    compare(command, tmp_path / "out", copy / "mine", "--allow-mixed")
+    with (tmp_path / "out" / "scores.csv").open() as file:
+        protocols = {row["seed"]: row["protocol"] for row in csv.DictReader(file)}
+    assert protocols["1"] == "f" * 16 != protocols["0"]
 
 
 def test_runs_named_one_by_one_are_replicas_and_a_seed_counts_once(command: Command, copy: Path, tmp_path: Path):
@@ -394,6 +581,60 @@ def test_a_number_that_json_does_not_know_is_no_number(command: Command, copy: P
 
 
 @pytest.mark.parametrize("option", [["--seeds", "0"], ["--fresh"], ["--set", "train.steps=3"]])
+def test_one_seed_is_never_the_best(command: Command, copy: Path, tmp_path: Path):
+    run = Path(shutil.copytree(copy / "mine" / "seed-0", tmp_path / "other" / "seed-0"))
+    (run / "recipe.toml").write_text((run / "recipe.toml").read_text().replace("batch_size = 8", "batch_size = 9"))
+    changed(run / "manifest.json", "scores.fid", 0.0)
+    ended = compare(command, tmp_path / "out", copy / "mine", tmp_path / "other")
+    assert ended.code in (0, None), ended.err
+    told = " ".join(ended.out.split())
+    assert "mine: fid" in told
+    assert "One seed only, so nothing can be concluded of: other." in told
+    assert {row["cells"]["fid"]["mark"] for row in cells(tmp_path / "out")[0]["rows"]} == {""}
+
+
+def test_unequal_numbers_of_evaluations_are_told(command: Command, copy: Path, tmp_path: Path):
+    with (copy / "mine" / "seed-1" / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps({"step": 2, "scores": {"fid": 5.0}}) + "\n")
+    ended = compare(command, tmp_path / "out", copy / "mine")
+    assert "unequal numbers of evaluations, so compare the last ones: 1 of mine seed 0; 2 of mine seed 1" in " ".join(
+        ended.out.split()
+    )
+
+
+def test_why_a_run_failed_is_told_wherever_it_is_shown(command: Command, copy: Path, tmp_path: Path):
+    manifest = copy / "mine" / "seed-1" / "manifest.json"
+    changed(manifest, "status", "failed")
+    changed(manifest, "error", "the disk is full")
+    ended = compare(command, tmp_path / "out", copy / "mine")
+    for text in (
+        ended.out,
+        (tmp_path / "out" / "table.md").read_text(),
+        (tmp_path / "out" / "report.html").read_text(),
+    ):
+        assert "mine, seed 1: the disk is full" in " ".join(text.split())
+
+
+def test_a_finished_comparison_needs_no_images(command: Command, recipes: dict[str, Path], tmp_path: Path):
+    place = tmp_path / "images"
+    for split in ("train", "test"):
+        for label in range(2):
+            folder = place / split / str(label)
+            folder.mkdir(parents=True)
+            for number in range(25):
+                pixels = np.random.default_rng([label, number]).integers(0, 256, (8, 8), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{number}.png")
+    for file in recipes.values():
+        file.write_text(file.read_text().replace('name = "digits"', f'name = "folder"\nroot = "{place}"'))
+    arguments = (*recipes.values(), "--seeds", "0")
+    assert compare(command, tmp_path / "out", *arguments).code in (0, None)
+    table = cells(tmp_path / "out")
+    shutil.rmtree(place)
+    ended = compare(command, tmp_path / "out", *arguments)
+    assert ended.code in (0, None), ended.err
+    assert cells(tmp_path / "out") == table
+
+
 def test_options_of_recipes_are_refused_with_runs_alone(command: Command, finished: Path, option: list[str]):
     ended = command("compare", finished, *option)
     assert ended.code == 2
@@ -483,6 +724,9 @@ def test_a_group_sets_names_and_publishes(tmp_path: Path, recipes: dict[str, Pat
         ('title = "x"\n[[methods]]\nrecipe = "nothere"\n', "no such recipe"),
         ('title = "x"\n[[methods]]\nrecipe = "amgan_digits"\n[[methods]]\nrecipe = "amgan_digits"\n', 'another "name"'),
         ('title = "x"\n[[methods]]\nrecipe = "amgan_digits"\npublished = {fid = 1.0}\n', "[published] must say"),
+        ('title = "x"\nset = ["train.seed=1"]\n[[methods]]\nrecipe = "amgan_digits"\n', "seeds = [0, 1, 2]"),
+        ('title = "x"\nset = ["loss.foo=1"]\n[[methods]]\nrecipe = "amgan_digits"\n', "amgan_digits: set: loss.foo"),
+        ('title = "x"\n[[methods]]\nrecipe = "amgan_digits"\nlabel = "a\\nb"\n', "methods.0.label"),
     ],
 )
 def test_a_mistake_in_a_group_is_one_sentence(text: str, told: str, tmp_path: Path):

@@ -65,7 +65,7 @@ def test_a_second_process_is_told_and_may_follow_the_first_however_it_ends(folde
         with pytest.raises(RunError) as caught, folder.claimed():
             pytest.fail("claimed twice")
         assert str(caught.value) == (
-            f"{folder.path}: another cganzoo is running here; wait for it, or choose another --out or --seed"
+            f"{folder.path}: another cganzoo is running here; wait for it, or choose another --out"
         )
         if kill:
             holder.kill()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -18,7 +17,7 @@ from cganzoo.train import Stop
 from . import counting, display, facts, fairness, outputs, samples, view
 from .counting import Counted
 from .gathering import Comparison, gather
-from .plan import Cell, Plan, State
+from .plan import Plan
 from .running import Outcome, run_missing
 from .standing import standings
 
@@ -39,21 +38,25 @@ def run(plan: Plan, console: Console, device_name: str, limit: float | None, *, 
     """
     stop = Stop.after(limit)
     device = pick_device(device_name)
-    states = standings(plan, fresh=fresh)
-    before = gather(plan, states, {}, complete=False)
+    states, damaged = standings(plan, fresh=fresh)
+    before = gather(plan, states, damaged, complete=False)
     _refuse(before.conflicts, allow_mixed)
     if len(plan.methods) > 1:
-        counted = counting.count(plan, Reporter(console)) if plan.trains else {}
+        waiting = [cell.method for cell in plan.cells if states[cell] not in ("finished", "diverged")]
+        counted = counting.count([m for m in plan.methods if m in waiting], Reporter(console))
         _refuse(_image_conflicts(before, counted), allow_mixed)
         labels = {method.name: method.label for method in plan.methods}
         display.show_fairness(console, facts.side_by_side(before, counted), labels)
-    outcome = _train(plan, states, device, stop, console, fresh) if plan.trains else Outcome(states, {})
+    outcome = Outcome(states, damaged)
+    if plan.trains:
+        matrix = display.Matrix(console, plan, states)
+        with matrix.showing():
+            outcome = run_missing(
+                plan, states, device, stop, matrix.reporter, matrix.tell, fresh=fresh, damaged=damaged
+            )
     comparison = gather(plan, outcome.states, outcome.errors, complete=outcome.complete)
     _refuse(comparison.conflicts, allow_mixed)
-    found = _complete_view(comparison, console, device)
-    files = outputs.write(found, plan.out)
-    display.show_results(console, found)
-    console.print(Text(f"report: {files[0]}"), soft_wrap=True)
+    _write_and_show(comparison, console, device)
     if outcome.interrupted:
         return 130
     if stop.signal is not None and not outcome.complete:
@@ -61,29 +64,18 @@ def run(plan: Plan, console: Console, device_name: str, limit: float | None, *, 
     return 2 if outcome.errors else 0
 
 
-def report(plan: Plan, console: Console, device_name: str, file: Path) -> Path:
-    """The page of one run.
+def report(plan: Plan, console: Console, device_name: str) -> None:
+    """The files of one run, written and shown.
 
     Raises:
-        CganzooError: the run cannot be read, or the file not written.
+        CganzooError: the run cannot be read, or a file not written.
     """
-    states = standings(plan)
-    comparison = gather(plan, states, {}, complete="unfinished" not in states.values())
+    states, damaged = standings(plan)
+    comparison = gather(plan, states, damaged, complete="unfinished" not in states.values())
     if not comparison.runs:
-        raise RunError(comparison.unreadable[0].reason)
-    found = _complete_view(comparison, console, pick_device(device_name))
-    from .page import render  # plotly's script is megabytes
-
-    outputs.save(file, render(found))
-    return file
-
-
-def _train(
-    plan: Plan, states: Mapping[Cell, State], device: torch.device, stop: Stop, console: Console, fresh: bool
-) -> Outcome:
-    matrix = display.Matrix(console, plan, states)
-    with matrix.showing():
-        return run_missing(plan, states, device, stop, matrix.reporter, matrix.tell, fresh=fresh)
+        broken = comparison.unreadable[0]
+        raise RunError(f"{broken.path}: {broken.reason}")
+    _write_and_show(comparison, console, pick_device(device_name))
 
 
 def _refuse(conflicts: Sequence[str], allowed: bool) -> None:
@@ -103,7 +95,10 @@ def _image_conflicts(comparison: Comparison, counted: Mapping[str, Counted]) -> 
     return fairness.image_conflicts(fingerprints)
 
 
-def _complete_view(comparison: Comparison, console: Console, device: torch.device) -> view.View:
+def _write_and_show(comparison: Comparison, console: Console, device: torch.device) -> None:
     found = view.build(comparison, provenance.command())
     drawn = samples.draw(comparison, device, Reporter(console).stage)
-    return {**found, **drawn, "warnings": [*found["warnings"], *drawn["undrawn"]]}
+    found = {**found, **drawn, "warnings": [*found["warnings"], *drawn["undrawn"]]}
+    files = outputs.write(found, comparison.plan.out)
+    display.show_results(console, found)
+    console.print(Text(f"report: {files[0]}"), soft_wrap=True)

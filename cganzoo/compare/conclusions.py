@@ -9,6 +9,7 @@ from cganzoo.terminal import number
 
 from . import fairness, statistics
 from .gathering import Comparison
+from .plan import Method
 from .scores import Score
 
 Row = dict[str, Any]
@@ -68,9 +69,16 @@ def summary(comparison: Comparison, rows: Sequence[Row], pairs: Sequence[Row]) -
     present = {name: cell for name, cell in cells.items() if cell["n"]}
     if not present:
         return [f"No run that finished has the score {score.name}."]
+    if len(present) == 1 < len(cells):
+        (only,) = present
+        told = _plus_minus(present[only])
+        return [f"Only {labels[only]} has the score {score.name}, {told}: nothing is compared by it."]
+    alone = [labels[name] for name, cell in present.items() if cell["n"] == 1]
+    # Nothing can be concluded of one seed, unless that is all there is to show.
+    several = {name: cell for name, cell in present.items() if cell["n"] > 1} or present
     # Equals by name, as the statistics order them.
     sign = -1 if score.higher_is_better else 1
-    order = sorted(present, key=lambda name: (sign * present[name]["mean"], name))
+    order = sorted(several, key=lambda name: (sign * present[name]["mean"], name))
     best = order[0]
     if all(cell["n"] < 2 for cell in present.values()):
         leading = f"Best by {score.name} here" if len(present) > 1 else score.name
@@ -78,7 +86,12 @@ def summary(comparison: Comparison, rows: Sequence[Row], pairs: Sequence[Row]) -
         return [f"One seed a method: nothing can be concluded. {leading}: {told}."]
     if len(present) == 1:
         return [f"{labels[best]}: {score.name} {_plus_minus(present[best])}."]
-    sentences = [f"Best by {score.name}, last checkpoint: {labels[best]}, {_plus_minus(present[best])}."]
+    leading = (
+        f"Best by {score.name}, last checkpoint: {labels[best]},"
+        if len(several) > 1
+        else f"{labels[best]}: {score.name}"
+    )
+    sentences = [f"{leading} {_plus_minus(present[best])}."]
     tied = [labels[name] for name in order[1:] if present[name]["mark"] == "tie"]
     beaten = [labels[name] for name in order[1:] if present[name]["mark"] == ""]
     if beaten:
@@ -90,7 +103,7 @@ def summary(comparison: Comparison, rows: Sequence[Row], pairs: Sequence[Row]) -
             share = pair["ahead"] if pair["a"] == best else 1 - pair["ahead"]
             shown = "more than 99 %" if share > 0.99 else f"{100 * share:.0f} %"
             sentences.append(f"{labels[best]} is ahead of {labels[order[1]]} in {shown} of resamples.")
-    if alone := [labels[name] for name, cell in present.items() if cell["n"] == 1]:
+    if alone:
         sentences.append(f"One seed only, so nothing can be concluded of: {', '.join(alone)}.")
     return sentences
 
@@ -106,8 +119,8 @@ def warnings(comparison: Comparison) -> list[str]:
     if comparison.conflicts:
         found.append("MIXED PROTOCOLS: these scores must not be compared with one another.")
         found += [f"{sentence}." for sentence in comparison.conflicts]
-    if not comparison.complete:
-        left = sum(run.state == "unfinished" for run in comparison.runs)
+    left = sum(run.state == "unfinished" for run in comparison.runs)
+    if not comparison.complete and left:
         found.append(f"Incomplete: {left} of {len(comparison.plan.cells)} runs have not come to their end.")
     for method in comparison.methods:
         runs = comparison.of(method)
@@ -115,11 +128,47 @@ def warnings(comparison: Comparison) -> list[str]:
             if seeds := [str(run.cell.seed) for run in runs if run.state == state]:
                 told = f"{len(seeds)} of {len(runs)} seeds ({', '.join(seeds)}) {state} and have no part in its scores"
                 found.append(f"{method.label}: {told}.")
+        found += [
+            f"{method.label}, seed {run.cell.seed}: {reason.rstrip('.')}."
+            for run in runs
+            if (reason := comparison.errors.get(run.cell, ""))
+        ]
         finished = sum(run.state == "finished" for run in runs)
         for score in comparison.scores:
             known = len(comparison.last(score.name)[method.name])
             if score.headline and 0 < known < finished:
                 found.append(f"{method.label}: {score.name} is not defined for {finished - known} of {finished} seeds.")
+    found += _of_code(comparison.methods)
+    found += _of_evaluations(comparison)
     found += [f"{folder.path}: left out: {folder.reason}" for folder in comparison.unreadable]
     found += [f"{sentence}." for sentence in fairness.missing_metrics(comparison.methods)]
     return found
+
+
+def _of_code(methods: Sequence[Method]) -> list[str]:
+    """Where methods were made with different code of one distribution: a sentence for each."""
+    sentences = []
+    for distribution in dict.fromkeys(name for method in methods for name in method.code):
+        by_hash: dict[str, list[str]] = {}
+        for method in methods:
+            if distribution in method.code:
+                by_hash.setdefault(method.code[distribution], []).append(method.label)
+        if len(by_hash) > 1:
+            groups = "; ".join(f"{', '.join(labels)} with {digest}" for digest, labels in by_hash.items())
+            sentences.append(f"Not all were made with the same code of {distribution}: {groups}.")
+    return sentences
+
+
+def _of_evaluations(comparison: Comparison) -> list[str]:
+    """Whether best checkpoints were picked from as many evaluations everywhere: more of them flatter more."""
+    counts: dict[int, list[str]] = {}
+    for run in comparison.runs:
+        if run.last is not None:
+            counts.setdefault(len(run.scores), []).append(f"{run.cell.method.label} seed {run.cell.seed}")
+    if len(counts) < 2:
+        return []
+    told = "; ".join(
+        f"{count} of {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
+        for count, names in sorted(counts.items())
+    )
+    return [f"Best checkpoints are chosen from unequal numbers of evaluations, so compare the last ones: {told}."]

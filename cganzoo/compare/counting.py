@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +15,7 @@ from cganzoo.errors import CganzooError
 from cganzoo.resolution import Resolved
 from cganzoo.terminal import Reporter
 
-from .plan import Plan
+from .plan import Method
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,15 @@ class Counted:
     images: str
 
 
-def count(plan: Plan, reporter: Reporter) -> dict[str, Counted]:
-    """Look at the methods that are trained here, by their names. Packs the data set if need be.
+def count(methods: Sequence[Method], reporter: Reporter) -> dict[str, Counted]:
+    """Look at methods that are trained here, by their names. Packs the data set if need be.
 
     Raises:
         CganzooError: the data set is missing, or a network refuses the images.
     """
     sets: dict[str, ImageSet] = {}
     found = {}
-    for method in plan.methods:
+    for method in methods:
         if method.resolved is None:
             continue
         data = repr(method.values["data"])

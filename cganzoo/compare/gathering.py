@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from cganzoo.errors import RunError
+from typing import Any
 
 from . import fairness, scores
+from .checked import DamagedError
 from .plan import Cell, Method, Plan, State, Unreadable
 from .reading import Run, read
 from .scores import Score
@@ -20,7 +20,7 @@ class Comparison:
     Attributes:
         plan: what was asked for.
         runs: those that could be read, in the order of the matrix.
-        errors: one sentence for each run that failed.
+        errors: one sentence for each run that failed, or that another process is in.
         unreadable: folders that could not be read.
         scores: columns.
         rank_by: the score that methods are ranked by, if any can be.
@@ -72,7 +72,7 @@ def gather(plan: Plan, states: Mapping[Cell, State], errors: Mapping[Cell, str],
     Args:
         plan: what is compared.
         states: of the runs.
-        errors: of the runs that failed in this call.
+        errors: of the runs that failed in this call, or were found damaged.
         complete: whether all runs came to an end.
 
     Raises:
@@ -83,8 +83,8 @@ def gather(plan: Plan, states: Mapping[Cell, State], errors: Mapping[Cell, str],
         try:
             state = states[cell]
             run = read(cell, "unfinished" if state == "new" else state)
-        except RunError as error:
-            unreadable.append(Unreadable(cell.folder.path, str(error)))
+        except DamagedError as error:
+            unreadable.append(Unreadable(cell.folder.path, errors.get(cell, str(error))))
             continue
         runs.append(run)
         if run.state == "failed":
@@ -93,16 +93,11 @@ def gather(plan: Plan, states: Mapping[Cell, State], errors: Mapping[Cell, str],
     found = scores.known(declared, runs)
     group = plan.group
     wanted = group.content.rank_by if group else None
-    ranked = scores.rank_by(wanted, declared or found, group.source if group else "group")
+    ranked = scores.rank_by(wanted, declared or found, group.source if group else "group", plan.methods)
     if group:
         scores.check_published(plan.methods, declared, group.source)
-    protocols = [
-        (run.cell.method.label, run.manifest["protocol"])
-        for run in runs
-        if run.state == "finished" and run.manifest.get("protocol")
-    ]
     conflicts = list(fairness.planned_conflicts(plan.methods))
-    measured = fairness.measured_conflicts(protocols)
+    measured = fairness.measured_conflicts(_protocols(runs))
     named = {sentence.partition(" is measured")[0] for sentence in conflicts}
     conflicts += [sentence for sentence in measured if sentence.partition(" is measured")[0] not in named]
     return Comparison(
@@ -115,3 +110,16 @@ def gather(plan: Plan, states: Mapping[Cell, State], errors: Mapping[Cell, str],
         conflicts=tuple(conflicts),
         complete=complete,
     )
+
+
+def _protocols(runs: Sequence[Run]) -> list[tuple[str, Mapping[str, Any]]]:
+    """How each scored run was measured; one that is measured otherwise than its replicas is named for itself."""
+    first: dict[Method, str | None] = {}
+    found = []
+    for run in runs:
+        if run.last is not None:
+            method, protocol = run.cell.method, run.manifest["protocol"]
+            like_its_replicas = first.setdefault(method, protocol.get("fingerprint")) == protocol.get("fingerprint")
+            alone = f"{method.label}, seed {run.cell.seed} ({run.cell.folder.path}),"
+            found.append((method.label if like_its_replicas else alone, protocol))
+    return found

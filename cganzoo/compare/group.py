@@ -14,6 +14,7 @@ from cganzoo.errors import RecipeError
 from cganzoo.recipe import explain
 from cganzoo.toml import tomllib
 
+ONE_LINE = r"^[^\x00-\x1f\x7f]+$"
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
@@ -24,7 +25,7 @@ class GroupMethod(Config):
     name: str | None = Field(
         None, description="Folder of its runs; default: the recipe's name.", pattern=r"^\w[\w.+-]*$"
     )
-    label: str | None = Field(None, description="What tables call it; default: its name.")
+    label: str | None = Field(None, description="What tables call it; default: its name.", pattern=ONE_LINE)
     set: tuple[str, ...] = Field(
         (), description='Changes of this recipe, as --set takes them: "loss.labeling=dynamic".'
     )
@@ -41,7 +42,7 @@ class Published(Config):
 class GroupFile(Config):
     """A group of recipes to compare."""
 
-    title: str = Field(description="What the report is headed with.")
+    title: str = Field(description="What the report is headed with.", pattern=ONE_LINE)
     note: str = Field("", description="What a reader must know of this comparison.")
     seeds: tuple[Seed, ...] = Field((0, 1, 2), min_length=1, description="Seeds that every recipe is trained with.")
     rank_by: str | None = Field(None, description="Score that methods are ranked by; default: the first one.")
@@ -59,6 +60,9 @@ class GroupFile(Config):
                 raise ValueError(f'two methods are called "{name}"; give one of them another "name"')
         if self.published is None and any(method.published for method in self.methods):
             raise ValueError("methods have published values, so [published] must say where they come from")
+        for change in (*self.set, *(change for method in self.methods for change in method.set)):
+            if change.partition("=")[0].strip() == "train.seed":
+                raise ValueError(f'set: "{change}": a comparison has several seeds; write them as seeds = [0, 1, 2]')
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("a seed is listed more than once")
         return self

@@ -11,6 +11,7 @@ from typing import Any
 
 from cganzoo.errors import RunError
 from cganzoo.files import write_whole
+from cganzoo.runs import REPORT_FILES
 from cganzoo.terminal import number
 
 from .view import View, published_scores
@@ -30,16 +31,11 @@ def write(view: View, out: Path) -> list[Path]:
     """
     from .page import render  # plotly's script is megabytes, and only the page needs it
 
-    texts = {
-        "report.html": render(view),
-        "scores.csv": scores_csv(view),
-        "scores.json": scores_json(view),
-        "table.md": markdown(view),
-        "table.tex": latex(view),
-    }
-    for name, text in texts.items():
-        save(out / name, text)
-    return [out / name for name in texts]
+    texts = (render(view), scores_csv(view), scores_json(view), markdown(view), latex(view))
+    files = [out / name for name in REPORT_FILES]
+    for file, text in zip(files, texts, strict=True):
+        save(file, text)
+    return files
 
 
 def save(file: Path, text: str) -> None:
@@ -58,7 +54,6 @@ def save(file: Path, text: str) -> None:
 def scores_csv(view: View) -> str:
     """Every score of every run: a row each, last and best checkpoint told apart."""
     labels = {method["id"]: method["label"] for method in view["methods"]}
-    protocols = {method["id"]: method["protocol"] for method in view["methods"]}
     file = io.StringIO()
     table = csv.writer(file, lineterminator="\n")
     table.writerow(["method", "label", "seed", "state", "checkpoint", "step", "score", "value", "protocol", "warning"])
@@ -66,13 +61,11 @@ def scores_csv(view: View) -> str:
     for run in view["reproduce"]["runs"]:
         steps = sorted(run["scores"], key=int)
         for step in steps:
-            kinds = ["last"] * (run["state"] == "finished" and step == steps[-1])
+            kinds = ["last"] * (str(run["last_step"]) == step)
             kinds += ["best"] * (str(run["best_step"]) == step)
             for name, value in run["scores"][step].items():
                 row = [run["method"], labels[run["method"]], run["seed"], run["state"], "+".join(kinds) or "earlier"]
-                table.writerow(
-                    [*row, step, name, "" if value is None else repr(value), protocols[run["method"]], warning]
-                )
+                table.writerow([*row, step, name, "" if value is None else repr(value), run["protocol"], warning])
         if not steps:
             table.writerow(
                 [run["method"], labels[run["method"]], run["seed"], run["state"], "", "", "", "", "", warning]

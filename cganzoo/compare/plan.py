@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from cganzoo import bundled, provenance
 from cganzoo import recipe as recipes
 from cganzoo.config import Config
 from cganzoo.errors import CganzooError, RecipeError, RunError
@@ -15,7 +17,9 @@ from cganzoo.resolution import Resolved, resolve
 from cganzoo.runs import RunFolder
 from cganzoo.toml import tomllib
 
+from . import checked
 from . import group as groups
+from .checked import DamagedError
 from .group import Group
 
 SEEDS = (0, 1, 2)
@@ -34,6 +38,7 @@ class Method:
         values: every value of its recipe, as :meth:`~cganzoo.resolution.Resolved.values` gives them; of the first seed.
         resolved: the recipe, where it can be trained here; ``None`` for runs that are taken as they are.
         source: the recipe's file, or the runs' folder.
+        code: hashes of the sources that its runs are made with, by distribution.
         published: scores that a paper printed.
     """
 
@@ -42,7 +47,14 @@ class Method:
     values: dict[str, Any]
     resolved: Resolved | None
     source: str
+    code: Mapping[str, str]
     published: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """Equal for methods whose runs are replicas of one another: the same recipe but for the seed, and code."""
+        written = tomllib.loads(self.resolved.toml()) if self.resolved else self.values
+        return json.dumps([without_seed(written), dict(self.code)], sort_keys=True, default=str)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +118,9 @@ def make(arguments: Sequence[str], *, seeds: Sequence[int] | None, overrides: Se
     Raises:
         CganzooError: an argument is none of these, or a recipe is wrong.
     """
+    for override in overrides:
+        if override.partition("=")[0].strip() == "train.seed":
+            raise RecipeError(f"--set {override}: a comparison has several seeds; write them as --seeds 0,1,2")
     read = [_read(argument) for argument in arguments]
     named = [one for one in read if isinstance(one, Group)]
     if len(named) > 1:
@@ -117,6 +132,8 @@ def make(arguments: Sequence[str], *, seeds: Sequence[int] | None, overrides: Se
     group = named[0] if named else None
     # Beside the runs, the tables of one comparison would be overwritten by those of the next.
     place = out or (Path("runs", group.name) if group else Path("runs", "comparison") if only_runs else Path("runs"))
+    if place.exists() and not place.is_dir():
+        raise RunError(f"--out {place}: is a file; name a folder")
     seeds = tuple(seeds or (group.content.seeds if group else SEEDS))
     methods: list[tuple[Method, list[Cell]]] = []
     unreadable: list[Unreadable] = []
@@ -126,7 +143,7 @@ def make(arguments: Sequence[str], *, seeds: Sequence[int] | None, overrides: Se
             methods += found
             unreadable += broken
         elif isinstance(one, Group):
-            methods += [_of_recipe(*item, seeds, place) for item in _of_group(one, overrides)]
+            methods += _of_group(one, overrides, seeds, place)
         else:
             recipe = recipes.load(argument, overrides)
             methods.append(_of_recipe(recipe, recipe.name, argument, {}, seeds, place))
@@ -149,32 +166,43 @@ def make(arguments: Sequence[str], *, seeds: Sequence[int] | None, overrides: Se
 
 def _read(argument: str) -> Path | Group | str:
     """A folder of runs, a group, or a recipe's name."""
+    if not argument.strip():
+        raise RecipeError("an argument is empty; name a recipe, a group of them, or a folder of runs")
     place = Path(argument).expanduser()
-    if place.is_dir():
+    if place.is_dir() and (_has_runs(place) or argument not in bundled.names()):
         return place
+    if place.is_dir():  # by chance it has the name of a recipe
+        return argument
     return groups.read(argument) or argument
 
 
 # --- recipes --------------------------------------------------------------------------------------------------------
 
 
-def _of_group(group: Group, overrides: Sequence[str]) -> Iterator[tuple[Recipe, str, str, Mapping[str, float]]]:
+def _of_group(
+    group: Group, overrides: Sequence[str], seeds: Sequence[int], out: Path
+) -> Iterator[tuple[Method, list[Cell]]]:
     for method in group.content.methods:
         # The command line comes last: it wins.
         changes = [*group.content.set, *method.set, *overrides]
+        source = group.recipe_of(method)
         try:
-            recipe = recipes.load(group.recipe_of(method), changes)
-        except RecipeError as error:
-            raise RecipeError(f"{group.source}: {method.recipe}: {error}") from error
-        recipe = replace(recipe, name=method.name or recipe.name)
-        yield recipe, method.label or recipe.name, group.recipe_of(method), method.published
+            recipe = recipes.load(source, changes)
+            recipe = replace(recipe, name=method.name or recipe.name)
+            yield _of_recipe(recipe, method.label or recipe.name, source, method.published, seeds, out)
+        except CganzooError as error:
+            told = str(error)
+            if not any(told.startswith(f"--set {override.partition('=')[0]}") for override in overrides):
+                told = f"{group.source}: {method.recipe}: {told.replace('--set ', 'set: ', 1)}"
+            raise type(error)(told) from error
 
 
 def _of_recipe(
     recipe: Recipe, label: str, source: str, published: Mapping[str, float], seeds: Sequence[int], out: Path
 ) -> tuple[Method, list[Cell]]:
     resolved = with_seed(resolve(recipe), seeds[0])
-    method = Method(recipe.name, label, resolved.values(), resolved, source, published)
+    code = provenance.code(resolved.providers)
+    method = Method(recipe.name, label, resolved.values(), resolved, source, code, published)
     return method, [
         Cell(method, seed, RunFolder(out / recipe.name / f"seed-{seed}"), with_seed(resolved, seed)) for seed in seeds
     ]
@@ -208,6 +236,10 @@ def run_folders(place: Path) -> list[Path]:
     return sorted(found, key=_natural)
 
 
+def _has_runs(place: Path) -> bool:
+    return any(next(place.rglob(name), None) for name in ("recipe.toml", "manifest.json"))
+
+
 def _natural(path: Path) -> list[tuple[str, int]]:
     """Sorts ``seed-10`` behind ``seed-9``."""
     parts = []
@@ -218,53 +250,33 @@ def _natural(path: Path) -> list[tuple[str, int]]:
 
 
 def _of_runs(place: Path) -> tuple[list[tuple[Method, list[Cell]]], list[Unreadable]]:
-    """Runs in a folder, those of one recipe and different seeds together."""
+    """Runs in a folder, those of one recipe, one code and different seeds together."""
     found: dict[str, tuple[Method, list[Cell]]] = {}
     broken = []
     for path in run_folders(place):
         folder = RunFolder(path)
         try:
-            values, seed = _values(folder)
-        except CganzooError as error:
+            values, manifest = checked.recipe(folder), checked.manifest(folder)
+        except DamagedError as error:
             broken.append(Unreadable(path, str(error)))
             continue
-        key = repr(without_seed(values))
-        if key not in found:
-            name = path.absolute().parent.name if path.name.startswith("seed-") else path.absolute().name
-            found[key] = Method(name, name, values, None, str(path.parent)), []
-        method, cells = found[key]
-        cells.append(Cell(method, seed, folder, None))
+        if not manifest:
+            broken.append(Unreadable(path, "has no manifest.json of use, so nothing is known of how it went"))
+            continue
+        name = path.absolute().parent.name if path.name.startswith("seed-") else path.absolute().name
+        made = Method(name, name, values, None, str(path.parent), _code(manifest))
+        method, cells = found.setdefault(made.identity, (made, []))
+        cells.append(Cell(method, values["train"]["seed"], folder, None))
     return list(found.values()), broken
 
 
-NEEDED = (
-    *("data.name", "train.seed", "train.steps", "train.batch_size"),
-    *("optimizer.generator.name", "optimizer.discriminator.name", "loss.name"),
-)
-"""Keys of a resolved recipe that a comparison reads."""
-
-
-def _values(folder: RunFolder) -> tuple[dict[str, Any], int]:
-    """The values of a run's resolved recipe, as they were written: its plugins need not be installed."""
-    try:
-        values = tomllib.loads(folder.recipe_file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RunError(f"recipe.toml cannot be read ({error.strerror or error}), so it is no whole run") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RunError(f"recipe.toml is damaged ({error})") from error
-    manifest = folder.manifest()
-    if not isinstance(manifest, dict) or not manifest:
-        raise RunError("has no manifest.json of use, so nothing is known of how it went")
-    for key in NEEDED:
-        node: Any = values
-        for part in key.split("."):
-            node = node.get(part) if isinstance(node, dict) else None
-        if node is None:
-            raise RunError(f"recipe.toml has no {key}; it was written by another version")
-    metrics = values.get("metrics", [])
-    if not all(isinstance(metric, dict) and "name" in metric for metric in metrics):
-        raise RunError("recipe.toml has metrics without a name; it was written by another version")
-    return values, values["train"]["seed"]
+def _code(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Of all calls that took a run further; where they differ, all their hashes."""
+    found: dict[str, list[str]] = {}
+    for code in (manifest.get("code", {}), *(call.get("code", {}) for call in manifest.get("calls", []))):
+        for name, digest in code.items():
+            found.setdefault(name, []).append(digest)
+    return {name: "+".join(dict.fromkeys(hashes)) for name, hashes in found.items()}
 
 
 def without_seed(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -283,14 +295,17 @@ def _told_apart(methods: list[tuple[Method, list[Cell]]]) -> list[tuple[Method, 
     for name in names:
         if names.count(name) > 1:
             raise RecipeError(f"{name}: is named twice; give one of the two recipe files another name")
-    seen: set[Path] = set()
+    # A folder that a recipe's run lies in, or that holds another seed of a recipe that is trained, is the recipe's.
+    recipe_of = {method.identity: method.name for method, _ in methods if method.resolved}
+    seen = {cell.folder.path.resolve() for method, cells in methods if method.resolved for cell in cells}
     together: dict[str, tuple[Method, list[Cell]]] = {}
     for method, cells in methods:
-        new = [cell for cell in cells if cell.folder.path.resolve() not in seen]
+        key = method.name if method.resolved else recipe_of.get(method.identity, method.identity)
+        new = [cell for cell in cells if method.resolved or cell.folder.path.resolve() not in seen]
         seen |= {cell.folder.path.resolve() for cell in new}
         if new:
-            key = method.name if method.resolved else repr(without_seed(method.values))
-            together.setdefault(key, (method, []))[1].extend(new)
+            first, before = together.get(key, (method, []))
+            together[key] = (method if method.resolved else first), [*before, *new]
     kept: list[tuple[Method, list[Cell]]] = []
     used_names: set[str] = set(names)
     used_labels: set[str] = set()

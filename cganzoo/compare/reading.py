@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from cganzoo.errors import RunError
-
+from . import checked
+from .checked import DamagedError
 from .plan import Cell, State
 
 Scores = Mapping[str, float | None]
-NEEDED = ("scores", "protocol")
+NEEDED = ("step", "scores", "protocol")
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +23,8 @@ class Run:
     Attributes:
         cell: its place in the matrix.
         state: how far it is; never ``"new"``.
-        manifest: as it was written.
-        scores: by step; of a finished run, the last step is that of :attr:`last`.
+        manifest: as it was written, checked.
+        scores: by step.
         terms: loss terms by step.
         speed: images a second, and seconds of training so far, by step.
     """
@@ -39,7 +39,13 @@ class Run:
     @property
     def last(self) -> Scores | None:
         """The scores of the last checkpoint; ``None`` of a run that did not finish."""
-        return self.scores[max(self.scores)] if self.state == "finished" and self.scores else None
+        return None if self.last_step is None else self.scores[self.last_step]
+
+    @property
+    def last_step(self) -> int | None:
+        """The step of :attr:`last`. An evaluation on the way is none of it, however late."""
+        step: int | None = self.manifest.get("step")
+        return step if self.state == "finished" and step in self.scores else None
 
     def best_step(self, score: str, higher_is_better: bool) -> int | None:
         """The step at which a finished run scored best; of equals, the first."""
@@ -64,10 +70,10 @@ def read(cell: Cell, state: State) -> Run:
     """A run's records.
 
     Raises:
-        RunError: what is there cannot be understood: it is damaged, or another version wrote it.
+        DamagedError: what is there cannot be understood: it is damaged, or another version wrote it.
     """
     folder = cell.folder
-    manifest = folder.manifest()
+    manifest = checked.manifest(folder)
     scores: dict[int, Scores] = {}
     terms: dict[int, Mapping[str, float]] = {}
     speed: dict[int, tuple[float, float]] = {}
@@ -80,20 +86,22 @@ def read(cell: Cell, state: State) -> Run:
                 numbers = _numbers(record["terms"])
                 terms[step] = {name: value for name, value in numbers.items() if value is not None}
                 speed[step] = (float(record["images_per_second"]), float(record["seconds"]))
-        if state == "finished" and manifest.get("scores"):
-            if missing := [key for key in NEEDED if key not in manifest]:
-                raise RunError(
-                    f'{folder.path}: its manifest has no "{missing[0]}", so an older cganzoo scored it; '
-                    "run its recipe again with --fresh"
-                )
-            scores[int(manifest["step"])] = _numbers(manifest["scores"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RunError(
-            f"{folder.path}: metrics.jsonl or manifest.json is damaged, or another version wrote it "
-            f"({type(error).__name__}: {error})"
-        ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"{folder.metrics_file}: cannot be read ({error})") from error
+        raise DamagedError(f"metrics.jsonl cannot be read ({error})") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DamagedError(
+            f"metrics.jsonl is damaged, or another version wrote it ({type(error).__name__}: {error})"
+        ) from error
+    if not cell.method.values.get("metrics"):
+        scores = {}  # of an earlier evaluation, perhaps: nobody asks for them
+    elif state == "finished":
+        for key in NEEDED:
+            if not manifest.get(key):
+                raise DamagedError(
+                    f"is finished, but its manifest.json has no {key} of the last step, so it was not scored, or by an "
+                    "older cganzoo; run its recipe again"
+                )
+        scores[manifest["step"]] = _numbers(manifest["scores"])
     return Run(cell, state, manifest, scores, terms, speed)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .facts import protocol_of
 from .gathering import Comparison
 
 
@@ -36,6 +37,8 @@ def _runs(comparison: Comparison) -> list[dict[str, Any]]:
                 "commit": (manifest.get("versions") or {}).get("commit"),
                 "device": manifest.get("device"),
                 "folder": str(run.cell.folder.path),
+                "protocol": protocol_of([run]),
+                "last_step": run.last_step,
                 "error": comparison.errors.get(run.cell)
                 or (manifest.get("error") or "" if run.state == "diverged" else ""),
                 "best_step": run.best_step(comparison.rank_by.name, bool(comparison.rank_by.higher_is_better))

@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 
 from cganzoo.errors import CganzooError, DivergenceError
+from cganzoo.runs import BusyError
 from cganzoo.session import Session
 from cganzoo.terminal import Reporter
 from cganzoo.train import Stop
@@ -28,7 +29,7 @@ class Outcome:
 
     Attributes:
         states: of every run.
-        errors: one sentence for each run that failed here.
+        errors: one sentence for each run that failed here, or that another process is in.
         interrupted: whether Ctrl+C came between two runs, or while one began.
     """
 
@@ -39,9 +40,7 @@ class Outcome:
     @property
     def complete(self) -> bool:
         """Whether every run came to an end, good or bad."""
-        return not self.interrupted and all(
-            state in ("finished", "diverged", "failed") for state in self.states.values()
-        )
+        return all(state in ("finished", "diverged", "failed") for state in self.states.values())
 
 
 def run_missing(
@@ -53,6 +52,7 @@ def run_missing(
     tell: Told,
     *,
     fresh: bool = False,
+    damaged: Mapping[Cell, str] | None = None,
 ) -> Outcome:
     """Train every run that is not at its end, in the order of the matrix: first all methods with the first seed.
 
@@ -66,9 +66,16 @@ def run_missing(
         reporter_of: makes what shows a run.
         tell: is told what happens.
         fresh: start every run over.
+        damaged: a sentence for each run whose folder cannot be understood; it is left as it is.
     """
-    outcome = Outcome(dict(states), {})
-    waiting = [cell for cell in plan.cells if cell.resolved and states[cell] not in ("finished", "diverged")]
+    outcome = Outcome(dict(states), dict(damaged or {}))
+    for cell, sentence in outcome.errors.items():
+        tell(cell, "failed", sentence)
+    waiting = [
+        cell
+        for cell in plan.cells
+        if cell.resolved and cell not in outcome.errors and states[cell] not in ("finished", "diverged")
+    ]
     # Seed by seed, so that a comparison that is stopped early has all methods in it.
     order = {seed: place for place, seed in enumerate(dict.fromkeys(cell.seed for cell in plan.cells))}
     for cell in sorted(waiting, key=lambda cell: order[cell.seed]):
@@ -78,7 +85,7 @@ def run_missing(
             tell(cell, "running", "")
             state, error = _run(cell, device, stop, reporter_of(cell), fresh)
             outcome.states[cell] = state
-            if state == "failed":
+            if error and state != "diverged":
                 outcome.errors[cell] = error
             tell(cell, state, error)
             gc.collect()  # networks hold each other in circles; the next run needs their memory
@@ -110,5 +117,7 @@ def _run(cell: Cell, device: torch.device, stop: Stop, reporter: Reporter, fresh
                 with suppress(CganzooError):  # a full disk is what failed, maybe
                     cell.folder.update_manifest(status="failed", error=sentence)
                 return "failed", sentence
-    except CganzooError as error:  # another process is in the folder, or it cannot be written
+    except BusyError as error:
+        return "unfinished", str(error)
+    except CganzooError as error:  # the folder cannot be written
         return "failed", str(error)

@@ -70,24 +70,35 @@ def _specs(methods: Sequence[Method]) -> list[Any]:
     return list(specs.values())
 
 
-def rank_by(wanted: str | None, scores: Sequence[Score], source: str) -> Score | None:
-    """The score that methods are ranked by: the one asked for, or the first that has a better end.
+def rank_by(wanted: str | None, scores: Sequence[Score], source: str, methods: Sequence[Method] = ()) -> Score | None:
+    """The score that methods are ranked by: the one asked for, or the first that has a better end and that all report.
 
     Args:
         wanted: its name.
         scores: to choose from.
         source: what messages call the place that asks for it.
+        methods: that are ranked.
 
     Raises:
         RecipeError: there is no such score, or it has no better end.
     """
     ranked = [score for score in scores if score.higher_is_better is not None]
     if wanted is None:
-        return next((score for score in ranked if score.headline), ranked[0] if ranked else None)
+        shared = _shared(methods)
+        # False comes first.
+        ranked = sorted(ranked, key=lambda score: (score.name not in shared, not score.headline))
+        return ranked[0] if ranked else None
     for score in ranked:
         if score.name == wanted:
             return score
     raise RecipeError(f'{source}: rank_by: "{wanted}" is no score that these recipes report; {_choice(ranked)}')
+
+
+def _shared(methods: Sequence[Method]) -> set[str]:
+    """The scores of metrics that all methods have."""
+    named = [{metric["name"] for metric in method.values.get("metrics", [])} for method in methods]
+    everywhere = set.intersection(*named) if named else set()
+    return {output.name for spec in _specs(methods) if spec.name in everywhere for output in spec.outputs}
 
 
 def check_published(methods: Sequence[Method], scores: Sequence[Score], source: str) -> None:

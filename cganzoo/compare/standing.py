@@ -6,22 +6,33 @@ from collections.abc import Mapping
 from typing import Any
 
 from cganzoo import provenance
-from cganzoo.errors import RunError
+from cganzoo.errors import RecipeError, RunError
 from cganzoo.resolution import Resolved
-from cganzoo.runs import RunFolder
+from cganzoo.runs import SCORE_KEYS
 
+from . import checked
+from .checked import DamagedError
 from .plan import Cell, Plan, State
 
-SCORED = ("scores", "real_test", "real_halves", "protocol")
 
+def standings(plan: Plan, *, fresh: bool = False) -> tuple[dict[Cell, State], dict[Cell, str]]:
+    """How far each run is, before anything is trained; and what is wrong with those whose folders are damaged.
 
-def standings(plan: Plan, *, fresh: bool = False) -> dict[Cell, State]:
-    """How far each run is, before anything is trained.
+    A damaged run counts as failed; the others go on without it.
 
     Raises:
-        RunError: as of :func:`standing`.
+        RunError: a folder holds a run of another recipe or of other code.
     """
-    return {cell: standing(cell, fresh=fresh) for cell in plan.cells}
+    states: dict[Cell, State] = {}
+    damaged = {}
+    for cell in plan.cells:
+        try:
+            states[cell] = standing(cell, fresh=fresh)
+        except DamagedError as error:
+            states[cell] = "failed"
+            again = f"; remove {cell.folder.path} to train it again" if cell.resolved else ""
+            damaged[cell] = f"{error}{again}"
+    return states, damaged
 
 
 def standing(cell: Cell, *, fresh: bool = False) -> State:
@@ -32,13 +43,14 @@ def standing(cell: Cell, *, fresh: bool = False) -> State:
         fresh: whether it starts over, if it is one that is trained here.
 
     Raises:
-        RunError: the folder holds a run of another recipe or of other code, or its manifest is damaged.
+        DamagedError: the folder cannot be understood.
+        RunError: it holds a run of another recipe or of other code.
     """
     if cell.resolved is None:
-        return _status(_manifest(cell.folder))
+        return _status(checked.manifest(cell.folder))
     if fresh:
         return "new"
-    manifest = _manifest(cell.folder)
+    manifest = checked.manifest(cell.folder)
     status = _status(manifest)
     same = manifest.get("recipe") == cell.resolved.digest()
     changed = _changed_code(manifest, cell.resolved)
@@ -56,20 +68,21 @@ def standing(cell: Cell, *, fresh: bool = False) -> State:
                 "checkpoints; choose another --out, or --fresh to start over"
             )
         return "new"
-    cell.folder.refuse_another(cell.resolved)
+    if not manifest:
+        raise DamagedError("has checkpoints but no manifest.json, so nothing is known of how they were made")
+    if not cell.folder.recipe_file.is_file():
+        raise DamagedError("has checkpoints but no recipe.toml, so nothing is known of what they are")
+    try:
+        cell.folder.refuse_another(cell.resolved)
+    except RecipeError as error:
+        raise DamagedError(f"its recipe cannot be read ({error})") from error
     if changed:
+        how = f"other code ({', '.join(changed)} changed since)" if manifest.get("code") else "code of an older cganzoo"
         raise RunError(
-            f"{cell.folder.path}: this run was made with other code ({', '.join(changed)} changed since); choose "
-            "another --out, or --fresh to start over, or compare the runs as they are by naming their folders"
+            f"{cell.folder.path}: this run was made with {how}; choose another --out, or remove the folder to train it "
+            "again, or compare the runs as they are by naming their folders"
         )
     return "unfinished"  # or to be tried again, or the same weights to be scored in another way
-
-
-def _manifest(folder: RunFolder) -> Mapping[str, Any]:
-    manifest: Any = folder.manifest()
-    if not isinstance(manifest, dict):
-        raise RunError(f"{folder.manifest_file}: is damaged: it holds no object; --fresh starts over")
-    return manifest
 
 
 def _status(manifest: Mapping[str, Any]) -> State:
@@ -81,7 +94,7 @@ def _status(manifest: Mapping[str, Any]) -> State:
 
 
 def _is_scored(manifest: Mapping[str, Any], resolved: Resolved) -> bool:
-    return not resolved.metrics or all(key in manifest for key in SCORED)
+    return not resolved.metrics or all(key in manifest for key in SCORE_KEYS)
 
 
 def _changed_code(manifest: Mapping[str, Any], resolved: Resolved) -> list[str]:

@@ -119,9 +119,10 @@ def _cell(values: Sequence[float], mark: str) -> View:
 
 
 def _marks(values: Mapping[str, Sequence[float]], score: Score) -> dict[str, str]:
-    present = {name: found for name, found in values.items() if found}
-    if score.higher_is_better is None or len(present) < 2 or all(len(found) < 2 for found in present.values()):
-        return {}  # one seed each: nothing can be concluded, so nothing is set in bold
+    # Of one seed nothing can be concluded, so it is not set in bold.
+    present = {name: found for name, found in values.items() if len(found) > 1}
+    if score.higher_is_better is None or len(present) < 2:
+        return {}
     best, tied = statistics.ties(present, higher_is_better=score.higher_is_better)
     return {**dict.fromkeys(tied, "tie"), best: "best"}
 
