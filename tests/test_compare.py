@@ -368,7 +368,10 @@ def test_other_code_is_refused_before_anything_runs(command: Command, copy: Path
             lambda run: (run / "manifest.json").write_text("[1]"),
             "manifest.json is damaged, or another version wrote it",
         ),
-        (lambda run: (run / "recipe.toml").write_text("[train]\nseed = 1\n"), "has no data.name; it was written by"),
+        (
+            lambda run: (run / "recipe.toml").write_text("[train]\nseed = 1\n"),
+            "recipe.toml has no data; it was written by",
+        ),
         (
             lambda run: (run / "manifest.json").write_text(
                 json.dumps(
@@ -580,7 +583,6 @@ def test_a_number_that_json_does_not_know_is_no_number(command: Command, copy: P
     assert "3" not in scores_of(tmp_path / "out")["curves"]["terms"]["discriminator/real"]["mine"]["step"]
 
 
-@pytest.mark.parametrize("option", [["--seeds", "0"], ["--fresh"], ["--set", "train.steps=3"]])
 def test_one_seed_is_never_the_best(command: Command, copy: Path, tmp_path: Path):
     run = Path(shutil.copytree(copy / "mine" / "seed-0", tmp_path / "other" / "seed-0"))
     (run / "recipe.toml").write_text((run / "recipe.toml").read_text().replace("batch_size = 8", "batch_size = 9"))
@@ -635,6 +637,7 @@ def test_a_finished_comparison_needs_no_images(command: Command, recipes: dict[s
     assert cells(tmp_path / "out") == table
 
 
+@pytest.mark.parametrize("option", [["--seeds", "0"], ["--fresh"], ["--set", "train.steps=3"]])
 def test_options_of_recipes_are_refused_with_runs_alone(command: Command, finished: Path, option: list[str]):
     ended = command("compare", finished, *option)
     assert ended.code == 2

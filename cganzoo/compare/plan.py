@@ -169,10 +169,9 @@ def _read(argument: str) -> Path | Group | str:
     if not argument.strip():
         raise RecipeError("an argument is empty; name a recipe, a group of them, or a folder of runs")
     place = Path(argument).expanduser()
-    if place.is_dir() and (_has_runs(place) or argument not in bundled.names()):
-        return place
-    if place.is_dir():  # by chance it has the name of a recipe
-        return argument
+    if place.is_dir():
+        by_chance = argument in bundled.names() and not _has_runs(place)  # of a recipe's name
+        return str(bundled.find_bundled(argument)) if by_chance else place
     return groups.read(argument) or argument
 
 
