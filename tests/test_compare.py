@@ -370,7 +370,7 @@ def test_other_code_is_refused_before_anything_runs(command: Command, copy: Path
         ),
         (
             lambda run: (run / "recipe.toml").write_text("[train]\nseed = 1\n"),
-            "recipe.toml has no data; it was written by",
+            "has no data; it was written by",
         ),
         (
             lambda run: (run / "manifest.json").write_text(

@@ -137,7 +137,7 @@ def make(arguments: Sequence[str], *, seeds: Sequence[int] | None, overrides: Se
     seeds = tuple(seeds or (group.content.seeds if group else SEEDS))
     methods: list[tuple[Method, list[Cell]]] = []
     unreadable: list[Unreadable] = []
-    for argument, one in zip(arguments, read, strict=True):
+    for one in read:
         if isinstance(one, Path):
             found, broken = _of_runs(one)
             methods += found
@@ -145,8 +145,8 @@ def make(arguments: Sequence[str], *, seeds: Sequence[int] | None, overrides: Se
         elif isinstance(one, Group):
             methods += _of_group(one, overrides, seeds, place)
         else:
-            recipe = recipes.load(argument, overrides)
-            methods.append(_of_recipe(recipe, recipe.name, argument, {}, seeds, place))
+            recipe = recipes.load(one, overrides)
+            methods.append(_of_recipe(recipe, recipe.name, one, {}, seeds, place))
     methods = _told_apart(methods)
     if not methods:
         reasons = "; ".join(f"{one.path}: {one.reason}" for one in unreadable)
