@@ -433,6 +433,7 @@ def test_ranks_and_pairs_of_a_score(show: Callable[..., Any]) -> None:
     assert browser.run(count, "#rank-pairs tbody tr") == 6
     heats = "return [...document.querySelectorAll('#rank-matrix td.heat')].map((each) => each.textContent)"
     before = browser.run(heats)
+    assert not {"0", "100"} & set(before)
     browser.choose("#rank-score", "inception_score")
     assert browser.run(heats) != before
 

@@ -46,6 +46,12 @@
     return value.toFixed(places).replace("-", "−");
   }
 
+  // A share of resamples: never 0 or 100, which a sample cannot show.
+  function percent(share) {
+    const rounded = Math.round(100 * share);
+    return rounded < 1 ? "<1" : rounded > 99 ? ">99" : `${rounded}`;
+  }
+
   function probability(value) {
     if (!isNumber(value)) return nothing;
     return value < 0.001 ? "< 0.001" : value.toFixed(3);
@@ -137,7 +143,7 @@
     const body = order.map((row) => make("tr", {}, make("th", { scope: "row" }, ...named(row)), ...order.map((column) => {
       const value = ahead.get(JSON.stringify([row, column]));
       if (value === undefined) return make("td", {}, row === column ? "" : nothing);
-      const cell = make("td", { class: "heat" }, `${Math.round(100 * value)}`);
+      const cell = make("td", { class: "heat" }, percent(value));
       cell.title = `${byId.get(row).label} is ahead of ${byId.get(column).label} in ${(100 * value).toFixed(1)} % of resamples`;
       cell.style.setProperty("--heat", value);
       return cell;
@@ -155,7 +161,7 @@
       make("th", { scope: "row", "data-value": byId.get(pair.a).label }, ...named(pair.a)),
       make("td", { class: "text", "data-value": byId.get(pair.b).label }, ...named(pair.b)),
       cell(pair.difference, fixed(pair.difference, places)),
-      cell(pair.ahead, isNumber(pair.ahead) ? `${(100 * pair.ahead).toFixed(0)} %` : nothing),
+      cell(pair.ahead, isNumber(pair.ahead) ? `${percent(pair.ahead)} %` : nothing),
       cell(pair.p, probability(pair.p)),
       cell(pair.p_corrected, probability(pair.p_corrected))));
     const head = ["a", "b", "a minus b", "a ahead", "p", "p, corrected"].map(
