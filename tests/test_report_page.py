@@ -141,7 +141,7 @@ def view(methods: int = 4, classes: int = 10, *, scored: bool = True, seed: int 
                             "difference": rng.gauss(0, 1),
                             "p": p,
                             "p_corrected": min(3 * p, 1),
-                            "ahead": rng.random(),
+                            "ahead": rng.random() if place else 0.9997,
                         }
                     )
     per_class = {}
@@ -433,6 +433,7 @@ def test_ranks_and_pairs_of_a_score(show: Callable[..., Any]) -> None:
     assert browser.run(count, "#rank-pairs tbody tr") == 6
     heats = "return [...document.querySelectorAll('#rank-matrix td.heat')].map((each) => each.textContent)"
     before = browser.run(heats)
+    assert {"<1", ">99"} <= set(before)
     assert not {"0", "100"} & set(before)
     browser.choose("#rank-score", "inception_score")
     assert browser.run(heats) != before
