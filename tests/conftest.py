@@ -15,6 +15,8 @@ import torch
 from cganzoo import recipe as recipes
 from cganzoo.resolution import Resolved, resolve
 
+from .comparing import PLUGINS, SCORED, Command
+
 TINY = """
 [requires]
 plugins = ["cganzoo-amgan", "cganzoo-dcgan"]
@@ -81,3 +83,28 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for key, value in report.user_properties:
             if key == "planted faults":
                 terminalreporter.write_line(f"planted faults, {value}")
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(capsys)
+
+
+@pytest.fixture(name="recipes")
+def _recipes(tmp_path: Path, tiny: str) -> dict[str, Path]:
+    """Two methods that differ in their loss, both scored."""
+    files = {}
+    for name, loss in (("first", 'name = "amgan"'), ("second", 'name = "labelgan"')):
+        text = tiny.replace(PLUGINS, f'plugins = ["cganzoo-{loss[8:-1]}", "cganzoo-dcgan", "cganzoo-scores"]')
+        text = text.replace('name = "amgan"', loss).replace(
+            "steps = 20", "steps = 6\nlog_every = 2\nevaluate_every = 3"
+        )
+        files[name] = tmp_path / f"{name}.toml"
+        files[name].write_text(text + SCORED)
+    unconditional = (
+        files["second"]
+        .read_text()
+        .replace('[generator]\nname = "dcgan"', '[generator]\nname = "dcgan"\nconditional = false')
+    )
+    files["second"].write_text(unconditional)
+    return files

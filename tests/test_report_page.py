@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import io
 import json
 import random
 import re
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from browser import Browser, programs
 from PIL import Image
 
 from cganzoo.compare import page
@@ -22,20 +20,6 @@ from cganzoo.compare import page
 EVIL = "<script>alert(1)</script>"
 NAMES = ["AM-GAN", "AC-GAN", "LabelGAN", "ProjGAN", "ContraGAN", "ECGAN", "ReACGAN", "DCGAN"]
 STEPS = [0, 100, 200, 300, 400, 500]
-
-
-def helper() -> ModuleType:
-    """The module beside this one; the folder of the tests is not on the path."""
-    spec = importlib.util.spec_from_file_location("cganzoo_tests_browser", Path(__file__).with_name("browser.py"))
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-browsers = helper()
 
 
 # --- a view that is made up -----------------------------------------------------------------------------------------
@@ -301,10 +285,10 @@ def test_numbers_of_a_column_have_their_points_below_one_another() -> None:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if browsers.programs() is None:
+def browser() -> Iterator[Browser]:
+    if programs() is None:
         pytest.skip("no chromium with chromedriver here: apt-get install chromium chromium-driver")
-    with browsers.Browser() as started:
+    with Browser() as started:
         yield started
 
 
