@@ -8,6 +8,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -15,7 +16,8 @@ import torch
 from cganzoo import recipe as recipes
 from cganzoo.resolution import Resolved, resolve
 
-from .comparing import PLUGINS, SCORED, Command
+if TYPE_CHECKING:
+    from comparing import Command
 
 TINY = """
 [requires]
@@ -87,12 +89,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """``cganzoo`` in this process."""
+    from comparing import Command  # here, because tests/wheels copies this file alone
+
     return Command(capsys)
 
 
 @pytest.fixture(name="recipes")
 def _recipes(tmp_path: Path, tiny: str) -> dict[str, Path]:
     """Two methods that differ in their loss, both scored."""
+    from comparing import PLUGINS, SCORED
+
     files = {}
     for name, loss in (("first", 'name = "amgan"'), ("second", 'name = "labelgan"')):
         text = tiny.replace(PLUGINS, f'plugins = ["cganzoo-{loss[8:-1]}", "cganzoo-dcgan", "cganzoo-scores"]')
