@@ -20,12 +20,12 @@ from rich.console import Console
 from torch import nn
 from torch.nn import functional as F
 
-from cganzoo import recipe as recipes
-from cganzoo.datasets import load_data
-from cganzoo.engine import Engine
-from cganzoo.resolution import resolve
-from cganzoo.session import pick_device
-from cganzoo.terminal import Reporter
+from cganzoo.console.reporter import Reporter
+from cganzoo.recipe import read as recipes
+from cganzoo.recipe.resolve import resolve
+from cganzoo.session.dataset import load_data
+from cganzoo.session.run import pick_device
+from cganzoo.train.engine import Engine
 
 
 def by_hand(engine: Engine, images: torch.Tensor, labels: torch.Tensor) -> Callable[[], None]:

@@ -15,8 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from cganzoo.data.builtin import cganzoo_datasets
 from cganzoo.data.cache import packed
+from cganzoo.data.sets.builtin import cganzoo_datasets
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("root", help="the archive or folder")

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ._util.lazy import lazily
 from ._version import API_VERSION, __version__
-from .lazy import lazily
 
 if TYPE_CHECKING:
     from .config import AdversarialRule, ArchiveConfig, Config, Scalar, Schedule, at_least, value_at
-    from .evaluate.config import ClassifierConfig
-    from .export import load_generator
     from .hookspecs import hookimpl
+    from .images.trained import load_generator
+    from .recipe.extractors import ClassifierConfig
     from .specs import (
         Archive,
         BuildContext,
@@ -57,9 +57,9 @@ __getattr__ = lazily(
     __name__,
     {
         "config": ("AdversarialRule", "ArchiveConfig", "Config", "Scalar", "Schedule", "at_least", "value_at"),
-        "evaluate.config": ("ClassifierConfig",),
-        "export": ("load_generator",),
         "hookspecs": ("hookimpl",),
+        "images.trained": ("load_generator",),
+        "recipe.extractors": ("ClassifierConfig",),
         "specs": (
             "Archive",
             "BuildContext",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cganzoo.cli import main
+from cganzoo.cli.main import main
 
 SCORED = """
 [evaluation]

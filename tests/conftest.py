@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from cganzoo import recipe as recipes
-from cganzoo.resolution import Resolved, resolve
+from cganzoo.recipe import read as recipes
+from cganzoo.recipe.resolve import Resolved, resolve
 
 if TYPE_CHECKING:
     from comparing import Command

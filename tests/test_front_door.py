@@ -31,8 +31,8 @@ class Options(Config):
 def test_the_front_door_and_every_installed_plugin_import_no_torch() -> None:
     code = (
         "import sys\n"
-        "import cganzoo, cganzoo.plugins, cganzoo.hookspecs, cganzoo.specs, cganzoo.config, cganzoo.errors\n"
-        "registry = cganzoo.plugins.load_plugins()\n"
+        "import cganzoo, cganzoo.registry, cganzoo.hookspecs, cganzoo.specs, cganzoo.config, cganzoo.errors\n"
+        "registry = cganzoo.registry.load_plugins()\n"
         "assert registry.components(), 'nothing was loaded, so nothing was tested'\n"
         "assert not registry.failures, registry.failures\n"
         "heavy = {'torch', 'torchvision', 'timm', 'torchmetrics', 'sklearn', 'scipy', 'numpy', 'PIL'}\n"
@@ -193,7 +193,7 @@ def test_a_curve_can_wait_before_it_begins():
 
 
 @pytest.mark.smoke
-@pytest.mark.parametrize("package", ["cganzoo", "cganzoo.plugins", "cganzoo.testing"])
+@pytest.mark.parametrize("package", ["cganzoo", "cganzoo.registry", "cganzoo.testing"])
 def test_every_public_name_is_there(package: str) -> None:
     module = importlib.import_module(package)
     for name in module.__all__:

@@ -16,7 +16,7 @@ from cganzoo.data.source import ImageSource
 from cganzoo.metric import Evaluated, Metric
 from cganzoo.networks import Discriminator, Generator
 from cganzoo.objective import Batch, Objective
-from cganzoo.plugins import KIND_OF_HOOK, Component, load_plugins
+from cganzoo.registry import KIND_OF_HOOK, Component, load_plugins
 from cganzoo.specs import KINDS
 
 pytestmark = pytest.mark.smoke

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from cganzoo import recipe as recipes
+from cganzoo._util.toml import tomllib
 from cganzoo.config import parse
 from cganzoo.data.cache import ImageSet
-from cganzoo.engine import Engine
-from cganzoo.plugins import Component, load_plugins
-from cganzoo.resolution import resolve
-from cganzoo.sampling import ready_to_sample, samples
-from cganzoo.toml import tomllib
+from cganzoo.images.sampling import ready_to_sample, samples
+from cganzoo.recipe import read as recipes
+from cganzoo.recipe.resolve import resolve
+from cganzoo.registry import Component, load_plugins
+from cganzoo.train.engine import Engine
 
 REGISTRY = load_plugins()
 LABELED = "conditional"

@@ -16,14 +16,14 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
+from cganzoo.console.reporter import Reporter
 from cganzoo.data.batches import to_unit
-from cganzoo.datasets import load_data
-from cganzoo.engine import Engine
 from cganzoo.networks import Generator
-from cganzoo.resolution import Resolved
-from cganzoo.runs import RunFolder
-from cganzoo.scoring import Scorer
-from cganzoo.terminal import Reporter
+from cganzoo.recipe.resolve import Resolved
+from cganzoo.runs.folder import RunFolder
+from cganzoo.session.dataset import load_data
+from cganzoo.session.scorer import Scorer
+from cganzoo.train.engine import Engine
 
 CPU = torch.device("cpu")
 SCORES = ("am_score", "fid", "coverage")

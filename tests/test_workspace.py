@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cganzoo import __version__
-from cganzoo.toml import tomllib
+from cganzoo._util.toml import tomllib
 
 ROOT = Path(__file__).parents[1]
 PLUGINS = sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.toml"))

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from cganzoo._util.toml import tomllib
 from cganzoo.errors import RunError
-from cganzoo.runs import RunFolder
-from cganzoo.toml import tomllib
+from cganzoo.runs.folder import RunFolder
 
 
 class DamagedError(RunError):

@@ -8,11 +8,11 @@ import torch
 from rich.console import Console
 from rich.text import Text
 
-from cganzoo import provenance
+from cganzoo.console.reporter import Reporter
 from cganzoo.errors import RunError
-from cganzoo.session import pick_device
-from cganzoo.terminal import Reporter
-from cganzoo.train import Stop
+from cganzoo.runs import provenance
+from cganzoo.session.run import pick_device
+from cganzoo.train.loop import Stop
 
 from . import counting, display, facts, fairness, outputs, samples, view
 from .counting import Counted

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cganzoo.terminal import number
+from cganzoo.console.reporter import number
 
 from . import fairness, statistics
 from .gathering import Comparison

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, median
 from typing import Any
 
-from cganzoo.terminal import amount, number
+from cganzoo.console.reporter import amount, number
 
 from .gathering import Comparison
 from .reading import Run

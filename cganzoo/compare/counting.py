@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from cganzoo.console.reporter import Reporter
 from cganzoo.data.cache import ImageSet
-from cganzoo.datasets import load_data
-from cganzoo.engine import build_context
 from cganzoo.errors import CganzooError
-from cganzoo.resolution import Resolved
-from cganzoo.terminal import Reporter
+from cganzoo.recipe.resolve import Resolved
+from cganzoo.session.dataset import load_data
+from cganzoo.train.engine import build_context
 
 from .plan import Method
 

@@ -12,8 +12,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from cganzoo.console.reporter import Reporter, ScoreRow, number
 from cganzoo.errors import CganzooError
-from cganzoo.terminal import Reporter, ScoreRow, number
 
 from .plan import Cell, Plan, State
 from .view import View, published_scores

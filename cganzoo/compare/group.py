@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from cganzoo import bundled
+from cganzoo._util.toml import tomllib
 from cganzoo.config import Config, parse
 from cganzoo.errors import RecipeError
-from cganzoo.recipe import explain
-from cganzoo.toml import tomllib
+from cganzoo.recipe import bundled
+from cganzoo.recipe.read import explain
 
 ONE_LINE = r"^[^\x00-\x1f\x7f]+$"
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -85,7 +85,7 @@ class Group:
     content: GroupFile
 
     def recipe_of(self, method: GroupMethod) -> str:
-        """What :func:`cganzoo.recipe.load` is to read for a method."""
+        """What :func:`cganzoo.recipe.read.load` is to read for a method."""
         beside = self.folder / method.recipe
         return str(beside) if beside.is_file() else method.recipe
 

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cganzoo._util.files import write_whole
+from cganzoo.console.reporter import number
 from cganzoo.errors import RunError
-from cganzoo.files import write_whole
-from cganzoo.runs import REPORT_FILES
-from cganzoo.terminal import number
+from cganzoo.runs.folder import REPORT_FILES
 
 from .view import View, published_scores
 

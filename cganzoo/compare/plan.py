@@ -8,14 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from cganzoo import bundled, provenance
-from cganzoo import recipe as recipes
+from cganzoo._util.toml import tomllib
 from cganzoo.config import Config
 from cganzoo.errors import CganzooError, RecipeError, RunError
-from cganzoo.recipe import Recipe
-from cganzoo.resolution import Resolved, resolve
-from cganzoo.runs import RunFolder
-from cganzoo.toml import tomllib
+from cganzoo.recipe import bundled
+from cganzoo.recipe import read as recipes
+from cganzoo.recipe.read import Recipe
+from cganzoo.recipe.resolve import Resolved, resolve
+from cganzoo.runs import provenance
+from cganzoo.runs.folder import RunFolder
 
 from . import checked
 from . import group as groups
@@ -35,7 +36,8 @@ class Method:
     Attributes:
         name: folder of its runs, unique here.
         label: what tables call it, unique here.
-        values: every value of its recipe, as :meth:`~cganzoo.resolution.Resolved.values` gives them; of the first seed.
+        values: every value of its recipe, as :meth:`~cganzoo.recipe.resolve.Resolved.values` gives them; of the
+            first seed.
         resolved: the recipe, where it can be trained here; ``None`` for runs that are taken as they are.
         source: the recipe's file, or the runs' folder.
         code: hashes of the sources that its runs are made with, by distribution.

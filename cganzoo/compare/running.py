@@ -11,11 +11,11 @@ from typing import Literal
 
 import torch
 
+from cganzoo.console.reporter import Reporter
 from cganzoo.errors import CganzooError, DivergenceError
-from cganzoo.runs import BusyError
-from cganzoo.session import Session
-from cganzoo.terminal import Reporter
-from cganzoo.train import Stop
+from cganzoo.runs.folder import BusyError
+from cganzoo.session.run import Session
+from cganzoo.train.loop import Stop
 
 from .plan import Cell, Plan, State
 

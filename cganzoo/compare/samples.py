@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cganzoo import grids
 from cganzoo.errors import CganzooError
 from cganzoo.evaluate.evaluation import Stage
-from cganzoo.export import TrainedGenerator, from_run
-from cganzoo.runs import RunFolder
-from cganzoo.sampling import samples
+from cganzoo.images import grids
+from cganzoo.images.sampling import samples
+from cganzoo.images.trained import TrainedGenerator, from_run
+from cganzoo.runs.folder import RunFolder
 
 from .gathering import Comparison
 from .reading import Run

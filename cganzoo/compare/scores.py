@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cganzoo.errors import CganzooError, RecipeError
-from cganzoo.plugins.probe import load_survivors
+from cganzoo.registry.probe import load_survivors
 
 from .plan import Method
 from .reading import Run

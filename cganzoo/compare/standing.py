@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cganzoo import provenance
 from cganzoo.errors import RecipeError, RunError
-from cganzoo.resolution import Resolved
-from cganzoo.runs import SCORE_KEYS
+from cganzoo.recipe.resolve import Resolved
+from cganzoo.runs import provenance
+from cganzoo.runs.folder import SCORE_KEYS
 
 from . import checked
 from .checked import DamagedError

@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from cganzoo._util.files import alone, move_folder
 from cganzoo.errors import DataError
-from cganzoo.files import alone, move_folder
 
 from .cache import cache_folder
 

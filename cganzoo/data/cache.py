@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
+from cganzoo._util.files import alone, move_folder
 from cganzoo.errors import DataError
-from cganzoo.files import alone, move_folder
 
 from .pixels import RESIZE
 from .source import ImageSource

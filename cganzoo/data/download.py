@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cganzoo._util.files import alone, write_whole
 from cganzoo._version import __version__
 from cganzoo.errors import DataError
-from cganzoo.files import alone, write_whole
 from cganzoo.specs import Archive
 
 Progress = Callable[[int, int], None]

@@ -14,13 +14,12 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from cganzoo._util.files import write_whole
 from cganzoo.classification import ImageClassifier
+from cganzoo.classification.networks import Shape
 from cganzoo.errors import RecipeError, RunError
-from cganzoo.files import write_whole
-
-from .config import ClassifierConfig
-from .extractor import Extractor, weights_hash
-from .small_networks import Shape
+from cganzoo.extractor import Extractor, weights_hash
+from cganzoo.recipe.extractors import ClassifierConfig
 
 METADATA_KEY = "cganzoo_classifier"
 

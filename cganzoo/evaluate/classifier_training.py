@@ -13,9 +13,9 @@ from filelock import FileLock
 from cganzoo.classification import Progress, accuracy, fit
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import RunError
+from cganzoo.recipe.extractors import ClassifierConfig
 
 from .classifier import Classifier, load, save
-from .config import ClassifierConfig
 
 TABLE = "evaluation.extractor"
 """Where a recipe has the options."""

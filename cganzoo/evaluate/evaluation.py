@@ -21,13 +21,13 @@ from cganzoo.data.batches import to_pixels, to_unit
 from cganzoo.data.cache import ImageSet
 from cganzoo.data.pixels import RESIZE
 from cganzoo.errors import CganzooError, DataError, DivergenceError, PluginError
+from cganzoo.extractor import Extractor
 from cganzoo.metric import Evaluated, Metric
 from cganzoo.networks import Generator
 from cganzoo.specs import BuildContext, MetricSpec
 
-from .extractor import Extractor
+from .reference import Progress, Seen, full_precision, see
 from .rows import RowStore
-from .seen import Progress, Seen, full_precision, see
 
 Scores = dict[str, float | None]
 """Metric outputs by name; ``None`` where one is not defined or not finite. Valid JSON."""

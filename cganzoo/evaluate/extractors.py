@@ -8,12 +8,11 @@ from pathlib import Path
 import torch
 
 from cganzoo.config import Config
+from cganzoo.console.reporter import Reporter
 from cganzoo.data.cache import ImageSet, cache_folder
 from cganzoo.errors import DataError, DivergenceError, RunError
-from cganzoo.terminal import Reporter
-
-from .config import ClassifierConfig, InceptionConfig, TimmConfig
-from .extractor import Extractor
+from cganzoo.extractor import Extractor
+from cganzoo.recipe.extractors import ClassifierConfig, InceptionConfig, TimmConfig
 
 
 def obtain(
@@ -26,7 +25,7 @@ def obtain(
     """The feature extractor that a recipe asks for: read, downloaded, or trained now; said in one line.
 
     Args:
-        config: its options, an instance of one of :data:`~cganzoo.evaluate.config.EXTRACTORS`.
+        config: its options, an instance of one of :data:`~cganzoo.recipe.extractors.EXTRACTORS`.
         splits: the packed set. A classifier learns ``"train"`` and is measured on ``"test"``; the others need neither.
         reporter: shows progress, and says what is used.
         device: where the extractor is wanted.

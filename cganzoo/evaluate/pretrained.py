@@ -17,9 +17,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cganzoo.errors import RecipeError, RunError
-
-from .config import TimmConfig
-from .extractor import Extractor, weights_hash
+from cganzoo.extractor import Extractor, weights_hash
+from cganzoo.recipe.extractors import TimmConfig
 
 PART = 50  # images at a time: they are looked at in a size larger than their own
 NAME, WEIGHTS = "evaluation.extractor.name", "evaluation.extractor.weights"

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cganzoo.files import write_whole
+from cganzoo._util.files import write_whole
 
 
 class RowStore:

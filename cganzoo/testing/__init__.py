@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cganzoo.lazy import lazily
+from cganzoo._util.lazy import lazily
 
 if TYPE_CHECKING:
     from .conformance import Conformance, Outcome, run

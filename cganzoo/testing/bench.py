@@ -19,15 +19,15 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cganzoo import consoles
 from cganzoo.config import parse
+from cganzoo.console import streams as consoles
+from cganzoo.console.reporter import Reporter
 from cganzoo.errors import PluginError
 from cganzoo.networks import Discriminator, Generator
 from cganzoo.objective import Batch, Objective, Terms
-from cganzoo.plugins import Component
+from cganzoo.registry import Component
 from cganzoo.specs import BuildContext
-from cganzoo.steps import DiscriminatorStep, GeneratorStep
-from cganzoo.terminal import Reporter
+from cganzoo.train.steps import DiscriminatorStep, GeneratorStep
 
 from .verdict import find
 
@@ -331,7 +331,7 @@ def _print(comparison: Comparison, setting: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from cganzoo.terminal import amount
+    from cganzoo.console.reporter import amount
 
     console = consoles.output()
     costs = (comparison.loss, comparison.against)

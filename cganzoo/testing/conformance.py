@@ -16,10 +16,10 @@ from unittest import SkipTest
 
 import tomli_w
 
+from cganzoo._util.toml import tomllib
 from cganzoo.config import parse
 from cganzoo.errors import PluginError
-from cganzoo.plugins import ALLOW_LIST, Component, Registry, load_plugins
-from cganzoo.toml import tomllib
+from cganzoo.registry import ALLOW_LIST, Component, Registry, load_plugins
 
 CHECK = "test_"
 """How the name of a check's method begins, so that pytest finds it; the rest is the check's name."""
@@ -91,9 +91,9 @@ class Conformance:
         code = (
             "import sys\n"
             f"sys.path[:] = {sys.path!r}\n"
-            "from cganzoo.plugins import load_plugins\n"
+            "from cganzoo.registry import load_plugins\n"
             f"registry = load_plugins([{self.component.provider.distribution!r}])\n"
-            "from cganzoo.plugins.loading import HEAVY\n"
+            "from cganzoo.registry.loading import HEAVY\n"
             "heavy = sorted(HEAVY & set(sys.modules))\n"
             "sys.stderr.write('HEAVY ' + ' '.join(heavy) + '\\n')\n"
         )

@@ -22,8 +22,8 @@ from cganzoo.config import Config
 from cganzoo.data.cache import packed
 from cganzoo.data.pixels import square
 from cganzoo.data.source import ImageSource
-from cganzoo.datasets import downloads
 from cganzoo.errors import CganzooError, DataError
+from cganzoo.session.dataset import downloads
 
 from .conformance import Conformance
 from .randomness import seeded, untouched
@@ -301,7 +301,7 @@ class DatasetConformance(Conformance):
             "import sys, json\n"
             f"sys.path[:] = {sys.path!r}\n"
             "from cganzoo.config import parse\n"
-            "from cganzoo.plugins import load_plugins\n"
+            "from cganzoo.registry import load_plugins\n"
             f"spec = load_plugins().get('dataset', {self.component.full_name!r}).spec\n"
             f"config = parse(spec.config, json.loads({json.dumps(options)!r}))\n"
             "sys.stdout.write('\\nFINGERPRINT ' + spec.build(config).fingerprint())\n"

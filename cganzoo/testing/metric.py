@@ -20,7 +20,7 @@ from cganzoo.data.batches import to_pixels
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import CganzooError
 from cganzoo.evaluate.evaluation import Evaluator
-from cganzoo.evaluate.extractor import Extractor
+from cganzoo.extractor import Extractor
 from cganzoo.metric import Evaluated, Metric
 from cganzoo.networks import Generator
 from cganzoo.specs import NAME, BuildContext

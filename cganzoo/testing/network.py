@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from cganzoo.config import parse
 from cganzoo.errors import CganzooError
-from cganzoo.plugins import load_plugins
+from cganzoo.registry import load_plugins
 from cganzoo.specs import BuildContext
 
 from .conformance import Conformance

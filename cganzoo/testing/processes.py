@@ -57,7 +57,7 @@ def _context() -> Any:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["cganzoo.engine", "torch.distributed", "torch.nn.parallel", "torch._dynamo"])
+    context.set_forkserver_preload(["cganzoo.train.engine", "torch.distributed", "torch.nn.parallel", "torch._dynamo"])
     return context
 
 

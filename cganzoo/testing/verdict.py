@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
-from cganzoo import consoles, testing
+from cganzoo import testing
 from cganzoo.config import parse
+from cganzoo.console import streams as consoles
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
-from cganzoo.plugins import ALLOW_LIST, Component, Registry, discovery, load_plugins
-from cganzoo.plugins.probe import load_survivors
-from cganzoo.recipe import explain, set_value
+from cganzoo.recipe.read import explain, set_value
+from cganzoo.registry import ALLOW_LIST, Component, Registry, discovery, load_plugins
+from cganzoo.registry.probe import load_survivors
 from cganzoo.specs import KINDS
 
 from .conformance import Conformance, Outcome, checks, run

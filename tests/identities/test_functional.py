@@ -11,12 +11,7 @@ import torch
 from torch import Tensor
 
 from cganzoo import AdversarialRule
-from cganzoo.functional import (
-    adversarial_fake,
-    adversarial_generator,
-    adversarial_real,
-    conditional_contrastive,
-)
+from cganzoo.functional import adversarial_fake, adversarial_generator, adversarial_real, conditional_contrastive
 
 # What D minimises on real and on fake samples, and G on its samples, as formulas of one score.
 NAIVE: dict[AdversarialRule, tuple[Callable[[float], float], ...]] = {

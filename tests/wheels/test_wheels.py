@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[2]
 PLUGINS = sorted(path.parent.name for path in (ROOT / "plugins").glob("*/pyproject.toml"))
 WHERE = """
 import json, pkgutil, sys
-import cganzoo, cganzoo.plugins
-cganzoo.plugins.load_plugins()
+import cganzoo, cganzoo.registry
+cganzoo.registry.load_plugins()
 found = {name: getattr(module, "__file__", None) for name, module in sys.modules.items() if name.startswith("cganzoo")}
 print(json.dumps({"path": sys.path, "files": found}))
 """
@@ -54,7 +54,7 @@ def test_the_suite_s_smoke_part_passes(zoo: Any, tmp_path: Path) -> None:
     copied = tmp_path / "tests"
     copied.mkdir()
     shutil.copy(ROOT / "tests" / "conftest.py", copied)
-    for path in (ROOT / "tests").glob("test_*.py"):
+    for path in (ROOT / "tests").rglob("test_*.py"):
         if "mark.smoke" in path.read_text():
             shutil.copy(path, copied)
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n    smoke\n    slow\n    gpu\n")

@@ -11,7 +11,7 @@ from torch.autograd import backward
 from torch.nn.parallel import DistributedDataParallel
 
 from cganzoo.config import parse
-from cganzoo.plugins import load_plugins
+from cganzoo.registry import load_plugins
 from cganzoo.specs import LossSpec
 from cganzoo.testing.processes import RANKS
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from cganzoo.objective import Batch, Objective, Terms
 from cganzoo.specs import BuildContext, LossSpec
-from cganzoo.steps import DiscriminatorStep, GeneratorStep, frozen
 from cganzoo.testing.randomness import seeded
 from cganzoo.testing.toys import FEATURE_DIM, LATENT_DIM, ToyGenerator, ToyTrunk
+from cganzoo.train.steps import DiscriminatorStep, GeneratorStep, frozen
 
 CLASSES = 3
 SIZE = 6

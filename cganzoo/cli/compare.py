@@ -1,0 +1,100 @@
+"""``cganzoo compare`` and ``cganzoo report``: thin functions, each importing what it needs when it is called."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cganzoo.console import streams as consoles
+from cganzoo.errors import CganzooError, RecipeError
+
+
+def compare(
+    arguments: Annotated[
+        list[str],
+        typer.Argument(metavar="RECIPE|GROUP|RUN...", help="Recipes, a group of them, or folders of runs."),
+    ],
+    seeds: Annotated[str | None, typer.Option(help="Seeds of every recipe; default: the group's, or 0,1,2.")] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one value of every recipe: train.steps=200."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the report and new runs go; default: runs/<group>, runs, or runs/comparison for runs alone."
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help='"auto", "cpu", "cuda", "cuda:1" ...')] = "auto",
+    time_limit: Annotated[
+        str | None, typer.Option("--for", metavar="TIME", help="Stop cleanly after this time: 90s, 9m, 1h30m.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start every run over.")] = False,
+    allow_mixed: Annotated[
+        bool, typer.Option("--allow-mixed", help="Show scores that were measured in different ways, marked as such.")
+    ] = False,
+) -> None:
+    """Train methods under identical conditions, say what differs and how sure the ranking is, and write a report."""
+    from cganzoo.compare import plan as plans
+
+    limit = None if time_limit is None else seconds(time_limit)
+    plan = plans.make(arguments, seeds=_seeds(seeds), overrides=overrides or [], out=out)
+    if fresh and not plan.trains:
+        raise RecipeError("--fresh: is for recipes, and these are runs; name a recipe, or leave it out")
+
+    from cganzoo.compare.command import run  # torch, from here on
+
+    code = run(plan, consoles.output(), device, limit, fresh=fresh, allow_mixed=allow_mixed)
+    if code:
+        raise typer.Exit(code)
+
+
+def report(
+    source: Annotated[str, typer.Argument(metavar="RUN", help="Run folder.")],
+    out: Annotated[Path | None, typer.Option(help="Where the report and the tables go; default: RUN.")] = None,
+    device: Annotated[str, typer.Option(help='"auto", "cpu", "cuda" ...')] = "auto",
+) -> None:
+    """Show one run, and write its report: a page that needs no network, and its tables."""
+    from cganzoo.compare import plan as plans
+    from cganzoo.runs import folder as runs
+
+    folder = runs.find(source)
+    plan = plans.make([str(folder.path)], seeds=None, overrides=[], out=out or folder.path)
+
+    from cganzoo.compare.command import report as write
+
+    write(plan, consoles.output(), device)
+
+
+def _seeds(text: str | None) -> list[int] | None:
+    """``"0,1,2"``.
+
+    Raises:
+        RecipeError: it is no list of seeds.
+    """
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) < 2**32 for part in parts):
+        raise RecipeError(f'--seeds {text}: write seeds as whole numbers with commas, like "0,1,2"')
+    seeds = [int(part) for part in parts]
+    if len(set(seeds)) < len(seeds):
+        raise RecipeError(f"--seeds {text}: a seed is listed more than once")
+    return seeds
+
+
+def seconds(text: str) -> float:
+    """``"1h30m"``, ``"0.5h"``, ``"9m"``, ``"90s"`` or ``"90"`` in seconds.
+
+    Raises:
+        CganzooError: it is no time.
+    """
+    number = r"(\d+(?:\.\d+)?)"
+    match = re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s?)?", text.strip())
+    if match is None or not any(match.groups()):
+        raise CganzooError(f'--for {text}: is no time; write it like "90s", "9m" or "1h30m"')
+    hours, minutes, rest = (float(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + rest

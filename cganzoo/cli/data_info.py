@@ -1,0 +1,107 @@
+"""What ``cganzoo data info`` shows: classes, counts, sizes, places, and a grid of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from cganzoo.console.reporter import amount
+from cganzoo.data.batches import to_unit
+from cganzoo.data.cache import ImageSet
+from cganzoo.data.source import ImageSource
+from cganzoo.errors import DataError
+from cganzoo.images import grids
+from cganzoo.session.dataset import Selection, downloads, place_of
+
+Splits = Mapping[str, ImageSet]
+
+SHOWN = 10  # classes in the table unless all are asked for
+LOOKED_AT = 100  # images opened to tell what sizes they have
+GRID_ROWS, GRID_COLUMNS = 20, 10
+
+
+def lines(selection: Selection, source: ImageSource, splits: Splits) -> Iterator[str]:
+    """What there is to say of a set, beside its classes: a line each."""
+    classes, size = splits["train"].num_classes, selection.image_size
+    kind = "gray" if selection.channels == 1 else "RGB"
+    yield f"{selection.spec.name}: {classes:,} classes, packed at {size} x {size} px, {kind}"
+    yield f"images       {_lies_in(selection)}"
+    yield f"their size   {_original_sizes(source)}"
+    place = place_of(splits)
+    yield f"packed       {place} ({amount(sum(file.stat().st_size for file in place.iterdir()))})"
+    yield "fingerprint  " + ", ".join(f"{name} {split.fingerprint}" for name, split in splits.items())
+
+
+def _lies_in(selection: Selection) -> str:
+    root = getattr(selection.config, "root", None)
+    if root is not None:
+        return str(root)
+    archive = selection.spec.archive
+    return "come with the software" if archive is None else str(downloads() / archive.filename)
+
+
+def _original_sizes(source: ImageSource) -> str:
+    """The sizes of some training images, spread over all classes."""
+    count = len(source.labels()["train"])
+    sizes = set()
+    for index in np.unique(np.linspace(0, count - 1, LOOKED_AT).astype(int)):
+        try:
+            image = source.read("train", int(index))
+        except DataError:  # packing has told, or skipped it
+            continue
+        if image is not None:
+            sizes.add(image.size)
+    smallest, largest = (f"{width} x {height}" for width, height in (min(sizes, key=_area), max(sizes, key=_area)))
+    return f"{smallest} px" if len(sizes) == 1 else f"{smallest} to {largest} px, in {min(count, LOOKED_AT)} looked at"
+
+
+def _area(size: tuple[int, int]) -> int:
+    return size[0] * size[1]
+
+
+def table(splits: Splits, *, every_class: bool = False) -> Table:
+    """Images of each class and split; of many classes the first few, and how large the smallest and largest are."""
+    names = splits["train"].class_names
+    counts = {name: np.bincount(split.labels, minlength=len(names)) for name, split in splits.items()}
+    shown = len(names) if every_class or len(names) <= SHOWN + 1 else SHOWN
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("class", overflow="fold")
+    for split in splits:
+        table.add_column(split, justify="right")
+    for label in range(shown):
+        table.add_row(Text(names[label]), *(f"{count[label]:,}" for count in counts.values()))
+    if shown < len(names):
+        table.add_row(Text(f"{len(names) - shown:,} more: --all", "dim"))
+    table.add_section()
+    for name, figure in (("smallest class", np.min), ("median", np.median), ("largest class", np.max)):
+        if len(names) > 2:
+            table.add_row(Text(name, "dim"), *(Text(f"{figure(count):,.0f}", "dim") for count in counts.values()))
+    table.add_row(Text("all", "bold"), *(Text(f"{count.sum():,}", "bold") for count in counts.values()))
+    return table
+
+
+def grid(data: ImageSet) -> Image.Image:
+    """The first images of the first classes, a row each."""
+    classes = list(range(min(data.num_classes, GRID_ROWS)))
+    chosen = np.concatenate([np.flatnonzero(data.labels == label)[:GRID_COLUMNS] for label in classes])
+    images = to_unit(torch.from_numpy(data.images[chosen]))
+    rows = grids.rows_by_class(images, torch.from_numpy(data.labels[chosen]), classes, GRID_COLUMNS)
+    return grids.grid(rows, GRID_COLUMNS, [data.class_names[label] for label in classes])
+
+
+def picture_file(selection: Selection, chosen: Path | None) -> Path:
+    """Where the grid goes.
+
+    Raises:
+        DataError: what the user chose is no name of a picture.
+    """
+    if chosen is not None and chosen.suffix.lower() not in Image.registered_extensions():
+        raise DataError(f"--out {chosen}: is no name of a picture; end it in .png")
+    return chosen or Path(f"{selection.spec.name}-{selection.image_size}px.png")

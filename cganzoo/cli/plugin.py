@@ -1,0 +1,53 @@
+"""``cganzoo plugin``: one thin function per verb, each importing what it needs when it is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+plugin_app = typer.Typer(help="Write a plugin, check one.", no_args_is_help=True)
+
+
+@plugin_app.command()
+def new(
+    name: Annotated[str, typer.Argument(help='Name of the component, lower snake case: "softgan".')],
+    kind: Annotated[str, typer.Option(help="loss, metric, generator, discriminator or dataset.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder to make; default: cganzoo-<name>, here.")
+    ] = None,
+    author: Annotated[str | None, typer.Option(help="For licence and metadata; default: git's user.name.")] = None,
+    license_name: Annotated[str, typer.Option("--license", help="MIT, BSD-3-Clause, Apache-2.0 or none.")] = "MIT",
+) -> None:
+    """Write a plugin that installs, passes its tests and trains at once: a distribution of its own, to change."""
+    from . import plugin_new as template
+
+    template.announce(template.create(name, kind, out, author=author, license_name=license_name))
+
+
+@plugin_app.command()
+def check(
+    what: Annotated[str, typer.Argument(metavar="NAME", help="Component or distribution, from `cganzoo plugins`.")],
+    kind: Annotated[str | None, typer.Option(help="Kind of the component, where two kinds share the name.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One of its options in the checks: width=8.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    bench: Annotated[bool, typer.Option("--bench", help="Time a loss's training step instead.")] = False,
+    against: Annotated[
+        str | None, typer.Option(metavar="NAME", help="With --bench: another loss, on the same networks.")
+    ] = None,
+) -> None:
+    """Run the conformance checks on an installed plugin, or time its loss beside another one."""
+    from cganzoo.errors import PluginError
+    from cganzoo.testing import verdict
+
+    if against is not None and not bench:
+        raise PluginError("--against: goes with --bench; write: cganzoo plugin check NAME --bench --against NAME")
+    if bench:
+        from cganzoo.testing.bench import show
+
+        show(what, against, as_json=as_json)
+    elif not verdict.show(what, kind, overrides or [], as_json=as_json):
+        raise typer.Exit(1)

@@ -1,0 +1,226 @@
+"""``cganzoo plugins NAME``: everything about one component, down to the lines that a recipe needs for it."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from cganzoo._util.toml import tomllib, written
+from cganzoo.console import streams as consoles
+from cganzoo.errors import PluginError
+from cganzoo.recipe import bundled
+from cganzoo.registry.clashes import PROJECT
+from cganzoo.registry.probe import Inventory
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+TABLE_OF_KIND = {
+    "generator": "[generator]",
+    "discriminator": "[discriminator]",
+    "loss": "[loss]",
+    "metric": "[[metrics]]",
+    "dataset": "[data]",
+}
+"""Where a recipe names a component of this kind."""
+
+SCHEDULE = 'A schedule is written { from = 1.0, to = 0.0, curve = "cosine" }.'
+ANY_SIZE = 64
+"""Image size to propose for data sets whose images are of many sizes."""
+
+LONGEST = 500
+"""Characters of a text that are shown."""
+
+WIDEST_CELL = 30
+"""Characters of an option's name, or default, in a line; a longer one is folded."""
+
+SOME = 6
+"""Recipes that are named."""
+
+
+def only(inventory: Inventory, name: str) -> Inventory:
+    """The part of an inventory that ``name`` means: a component, with or without its distribution, or all of one's.
+
+    Raises:
+        PluginError: nothing has this name; the sentence says which names are near, or why the plugin did not load.
+    """
+    prefix, _, bare = name.rpartition("/")
+    distribution = canonicalize_name(prefix)
+    found = [
+        entry
+        for entry in inventory["components"]
+        if (entry["component"] == bare and distribution in ("", entry["distribution"]))
+        or entry["distribution"] == canonicalize_name(name)
+    ]
+    if not found:
+        raise PluginError(_unknown(inventory, name))
+    distributions = {entry["distribution"] for entry in found}
+    named = {entry["component"] for entry in found}
+    part = {
+        key: [entry for entry in value if entry["distribution"] in distributions] if isinstance(value, list) else value
+        for key, value in inventory.items()
+        if key not in ("components", "clashes", "unloaded")
+    }
+    clashes = [one for one in inventory["clashes"] if one["name"] in named and one["what"] in TABLE_OF_KIND]
+    names = [(entry["kind"], entry["component"]) for entry in inventory["components"]]
+    for entry in found:
+        alone = entry["distribution"] == PROJECT or names.count((entry["kind"], entry["component"])) == 1
+        entry["recipe_lines"] = recipe_lines(entry, entry["component" if alone else "full_name"])
+        entry["recipes"] = recipes_with(entry)
+    return {**part, "components": found, "clashes": clashes, "unloaded": []}
+
+
+def recipe_lines(entry: dict[str, Any], name: str) -> str:
+    """What a recipe says to use the component, called ``name``: required options hold an example."""
+    lines = []
+    if entry["distribution"] != PROJECT:
+        lines += ["[requires]", f'plugins = ["{entry["distribution"]}"]', ""]
+    lines += [TABLE_OF_KIND[entry["kind"]], f'name = "{name}"']
+    if entry["kind"] == "dataset":
+        lines.append(f"image_size = {entry['image_size'] or ANY_SIZE}")
+    for option in entry["options"]:
+        if option["required"] and option["type"] != "table":
+            lines.append(f"{option['name']} = {written(option['example'])}  # yours")
+    return "\n".join(lines) + "\n"
+
+
+def recipes_with(entry: dict[str, Any]) -> list[str]:
+    """The bundled recipes that use the component."""
+    section = TABLE_OF_KIND[entry["kind"]].strip("[]")
+    found = []
+    for name, recipe in _bundled_recipes():
+        tables = recipe.get(section, [])
+        chosen = {table.get("name") for table in (tables if isinstance(tables, list) else [tables])}
+        required = {canonicalize_name(Requirement(one).name) for one in recipe.get("requires", {}).get("plugins", ())}
+        if chosen & {entry["component"], entry["full_name"]} and entry["distribution"] in {*required, PROJECT}:
+            found.append(name)
+    return found
+
+
+@functools.lru_cache(maxsize=1)
+def _bundled_recipes() -> list[tuple[str, dict[str, Any]]]:
+    paths = {name: bundled.folder() / f"{name}.toml" for name in bundled.names()}
+    return [(name, tomllib.loads(path.read_text(encoding="utf-8"))) for name, path in paths.items()]
+
+
+def show_page(inventory: Inventory, console: Console) -> None:
+    """Print all that there is about each component of ``inventory``."""
+    for number, entry in enumerate(inventory["components"]):
+        if number:
+            console.print()
+        console.print(Text(entry["component"], "bold").append(f"  {entry['kind']}", "not bold"))
+        console.print(_text(entry["summary"]))
+        console.print()
+        console.print(_facts(entry))
+        console.print()
+        if entry["options"]:
+            console.print(*_options(entry["options"]), sep="")
+            if any("schedule" in option["type"] for option in entry["options"]):
+                console.print(Text(SCHEDULE, "dim"))
+        else:
+            console.print("It has no options.")
+        if "outputs" in entry:
+            console.print()
+            console.print(_outputs(entry["outputs"]))
+        console.print("\nIn a recipe:\n")
+        for line in entry["recipe_lines"].splitlines():
+            console.print(f"    {consoles.plain(line)}".rstrip(), markup=False, highlight=False, soft_wrap=True)
+
+
+def _facts(entry: dict[str, Any]) -> Table:
+    table = _table("dim", "")
+    table.add_row("from", _text(f"{entry['distribution']} {entry['version']}, {consoles.near(entry['location'])}"))
+    for label, text in _facts_of_kind(entry):
+        table.add_row(label, _text(text))
+    if entry["paper"]:
+        table.add_row("paper", _text(entry["link"] or str(entry["paper"])))
+    several = entry["recipes"]
+    more = f" and {len(several) - SOME} more" if len(several) > SOME else ""
+    table.add_row("recipes", _text(", ".join(several[:SOME]) + more or "none of those that come with the zoo"))
+    return table
+
+
+def _facts_of_kind(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    kind = entry["kind"]
+    if kind == "loss" and entry["trains"]:
+        yield "trains", _by_options({**entry["trains"]}, " generators").replace("any", "conditional and unconditional")
+    elif kind == "generator" and entry["is"]:
+        yield "is", _by_options(entry["is"], "")
+    elif kind == "metric":
+        yield "reference", f"{entry['reference']} split"
+    elif kind == "dataset":
+        size = f"{entry['image_size']} px" if entry["image_size"] else "of many sizes"
+        yield "images", f"{size}, {'gray' if entry['channels'] == 1 else 'RGB'}"
+        if entry["download"]:
+            megabytes = f" ({entry['download']['size'] / 1e6:,.0f} MB)" if entry["download"]["size"] else ""
+            yield "download", entry["download"]["url"] + megabytes
+
+
+def _by_options(told: dict[str, str], what: str) -> str:
+    """``conditional generators; unconditional generators with labeling = "dynamic"``."""
+    default = told.pop("")
+    return "; ".join([default + what, *(f"{other}{what} with {choice}" for choice, other in told.items())])
+
+
+def _options(options: list[dict[str, Any]]) -> Iterator[RenderableType]:
+    """Name, default and type of each in a line, and below it what it is for, which may be long."""
+    rows = [("option", "default", "type")]
+    for option in options:
+        default = "required" if option["required"] else "" if option["default"] is None else written(option["default"])
+        rows.append((option["name"], default, option["type"]))
+    widths = [min(max(len(row[column]) for row in rows), WIDEST_CELL) for column in (0, 1)]
+    for number, row in enumerate(rows):
+        table = _table(*("bold", "", "") if number else ("bold", "bold", "bold"))
+        for column, width in zip(table.columns, widths, strict=False):
+            column.width = width
+        table.add_row(*map(_text, row))
+        yield table
+        if number and options[number - 1]["description"]:
+            yield Padding(_text(options[number - 1]["description"]), (0, 0, 0, 4))
+
+
+def _outputs(outputs: list[dict[str, Any]]) -> Table:
+    table = _table("bold", "", "")
+    table.add_row("reports", *(Text(heading, "bold") for heading in ("better", "what")))
+    better = {True: "higher", False: "lower", None: ""}
+    for output in outputs:
+        table.add_row(*map(_text, (output["name"], better[output["higher_is_better"]], output["summary"])))
+    return table
+
+
+def _table(*styles: str) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for style in styles:
+        table.add_column(style=style, overflow="fold")
+    return table
+
+
+def _text(text: str) -> Text:
+    """Somebody else's text: no markup, no control codes, and not without end."""
+    return Text(consoles.plain(text if len(text) <= LONGEST else text[:LONGEST] + " ..."))
+
+
+def _unknown(inventory: Inventory, name: str) -> str:
+    """Why nothing has this name, and what to write instead."""
+    failures = [
+        f"{failure['distribution']} {failure['version']}: {failure['reason']}"
+        for failure in inventory["failures"]
+        if canonicalize_name(name) in (failure["distribution"], failure["entry_point"])
+    ]
+    if failures:
+        return "; ".join(failures)
+    names = {entry[key] for entry in inventory["components"] for key in ("component", "full_name", "distribution")}
+    close = difflib.get_close_matches(name.lower(), sorted(names), n=3)
+    hint = (
+        f"did you mean {' or '.join(map(json.dumps, close))}?" if close else "`cganzoo plugins` lists those there are"
+    )
+    return f'there is no component or distribution "{name}"; {hint}'

@@ -1,0 +1,1 @@
+"""What a terminal shows: the output streams, and the reporter of progress and tables."""

@@ -1,0 +1,136 @@
+"""The data sets that come with the host, through the same hook as anyone's. No torch, no numpy here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from cganzoo.hookspecs import hookimpl
+from cganzoo.specs import Archive, DatasetSpec
+
+from .config import (
+    CIFAR10Config,
+    CIFAR100Config,
+    CUB200Config,
+    DigitsConfig,
+    FolderConfig,
+    ImageNetConfig,
+    TinyImageNetConfig,
+)
+
+if TYPE_CHECKING:
+    from cganzoo.data.source import ImageSource
+
+
+def _digits(config: DigitsConfig) -> ImageSource:
+    from .digits import digits
+
+    return digits(config)
+
+
+def _folder(config: FolderConfig) -> ImageSource:
+    from .folder import FolderSource
+
+    return FolderSource(config)
+
+
+def _imagenet(config: ImageNetConfig) -> ImageSource:
+    from .imagenet import imagenet
+
+    return imagenet(config)
+
+
+def _tinyimagenet(config: TinyImageNetConfig) -> ImageSource:
+    from .tinyimagenet import TinyImageNetSource
+
+    return TinyImageNetSource(config)
+
+
+def _cifar10(config: CIFAR10Config) -> ImageSource:
+    from .cifar import cifar10
+
+    return cifar10(config)
+
+
+def _cifar100(config: CIFAR100Config) -> ImageSource:
+    from .cifar import cifar100
+
+    return cifar100(config)
+
+
+def _cub200(config: CUB200Config) -> ImageSource:
+    from .cub200 import CUB200Source
+
+    return CUB200Source(config)
+
+
+@hookimpl
+def cganzoo_datasets() -> Iterable[DatasetSpec[Any]]:
+    """The host's own data sets."""
+    yield DatasetSpec(
+        name="digits",
+        summary="1,797 handwritten digits of 8x8 pixels, from scikit-learn; nothing to download",
+        config=DigitsConfig,
+        build=_digits,
+        channels=1,
+        image_size=8,
+    )
+    yield DatasetSpec(
+        name="folder",
+        summary="Your own images: one folder a class, any format and size",
+        config=FolderConfig,
+        build=_folder,
+    )
+    yield DatasetSpec(
+        name="cifar10",
+        summary="60,000 photographs of 32x32 pixels in ten classes",
+        config=CIFAR10Config,
+        build=_cifar10,
+        image_size=32,
+        archive=Archive(
+            url="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+            checksum="md5:c58f30108f718f92721af3b95e74349a",
+            size=170_498_071,
+        ),
+    )
+    yield DatasetSpec(
+        name="cifar100",
+        summary="60,000 photographs of 32x32 pixels in 100 classes of 20 kinds",
+        config=CIFAR100Config,
+        build=_cifar100,
+        image_size=32,
+        archive=Archive(
+            url="https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
+            checksum="md5:eb9058c3a382ffc7106e4002c42a8d85",
+            size=169_001_437,
+        ),
+    )
+    yield DatasetSpec(
+        name="tinyimagenet",
+        summary="110,000 photographs of 64x64 pixels in 200 of ImageNet's classes",
+        config=TinyImageNetConfig,
+        build=_tinyimagenet,
+        image_size=64,
+        archive=Archive(
+            url="http://cs231n.stanford.edu/tiny-imagenet-200.zip",
+            checksum="md5:90528d7ca1a48142e341f4ef8d21d0de",
+            size=248_100_043,
+        ),
+    )
+    yield DatasetSpec(
+        name="imagenet",
+        summary="ImageNet-1k from its class folders: train/ and val/, one folder a WordNet id",
+        config=ImageNetConfig,
+        build=_imagenet,
+    )
+    yield DatasetSpec(
+        name="cub200",
+        summary="11,788 photographs of 200 bird species (Caltech-UCSD Birds-200-2011)",
+        config=CUB200Config,
+        build=_cub200,
+        archive=Archive(
+            url="https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz",
+            checksum="md5:97eceeb196236b17998738112f37df78",
+            size=1_150_585_339,
+        ),
+    )

@@ -1,0 +1,76 @@
+"""Caltech-UCSD Birds-200-2011 (Wah et al., 2011) from its official archive: 5,994 images to train on, 5,794 to test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cganzoo.data.archive import is_tar, unpacked
+from cganzoo.data.file_source import FileSource, Splits
+from cganzoo.data.tree import FolderTree, open_tree
+from cganzoo.errors import DataError
+
+from .config import CUB200Config
+
+FOLDER = "CUB_200_2011/"
+
+
+class CUB200Source(FileSource):
+    """The images that ``images.txt`` lists, their classes and their split as the tables beside it say.
+
+    Raises:
+        DataError: no such folder or archive; from :meth:`find`: a table or an image is missing or damaged.
+    """
+
+    def __init__(self, config: CUB200Config) -> None:
+        assert config.root is not None  # the host has found the archive by now
+        self._root = config.root
+        root = Path(config.root).expanduser()
+        super().__init__(FolderTree(unpacked(root), root) if is_tar(root) else open_tree(root))
+
+    def find(self) -> Splits:
+        """See :class:`FileSource`."""
+        names = set(self.tree.names)
+        top = next((top for top in ("", FOLDER) if f"{top}images.txt" in names), None)
+        if top is None:
+            raise DataError(
+                f'data.root = "{self._root}": holds no "images.txt"; name the official archive CUB_200_2011.tgz, or '
+                "the folder that it was unpacked to"
+            )
+        class_names = self._table(f"{top}classes.txt")
+        images = self._table(f"{top}images.txt")
+        classes = self._table(f"{top}image_class_labels.txt")
+        in_training = self._table(f"{top}train_test_split.txt")
+        readable = _without_numbers(class_names)
+        splits: dict[str, dict[str, list[str]]] = {
+            split: {name: [] for name in readable.values()} for split in ("train", "test")
+        }
+        for number, file in images.items():
+            name = f"{top}images/{file}"
+            if name not in names:
+                raise DataError(f"{self.tree.where(name)}: is missing; images.txt lists it: get the archive again")
+            class_name = readable.get(classes.get(number, ""))
+            if class_name is None or in_training.get(number) not in ("0", "1"):
+                table = "train_test_split.txt" if class_name else "image_class_labels.txt"
+                raise DataError(
+                    f"{self.tree.where(top + table)}: says nothing that can be used of image {number}; "
+                    "get the archive again"
+                )
+            splits["train" if in_training[number] == "1" else "test"][class_name].append(name)
+        return splits
+
+    def _table(self, name: str) -> dict[str, str]:
+        """The lines of a table: a number, and what it stands for."""
+        try:
+            text = self.tree.read(name).decode("utf-8", "replace")
+        except (OSError, KeyError, ValueError) as error:
+            raise DataError(f"{self.tree.where(name)}: cannot be read; get the archive again") from error
+        rows = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
+        if not rows or any(len(row) != 2 for row in rows):
+            raise DataError(f"{self.tree.where(name)}: is no table of numbers and values; get the archive again")
+        return {number: value.strip() for number, value in rows}
+
+
+def _without_numbers(class_names: dict[str, str]) -> dict[str, str]:
+    """``001.Black_footed_Albatross`` without its number, as long as that leaves the names different."""
+    bare = {number: name.partition(".")[2] or name for number, name in class_names.items()}
+    return bare if len(set(bare.values())) == len(bare) else class_names

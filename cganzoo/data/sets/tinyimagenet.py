@@ -1,0 +1,119 @@
+"""Tiny-ImageNet: 200 of ImageNet's classes at 64x64 pixels (Stanford CS231n)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from cganzoo.data.file_source import FileSource, Splits, is_image
+from cganzoo.data.tree import open_tree
+from cganzoo.errors import DataError
+
+from .config import TinyImageNetConfig
+
+FOLDER = "tiny-imagenet-200"
+ANNOTATIONS = "val/val_annotations.txt"
+
+
+class TinyImageNetSource(FileSource):
+    """The official archive or the folder it unpacks to, or one of the same layout with fewer classes or images.
+
+    - ``wnids.txt``: the classes' WordNet ids; a label is an id's place when they are sorted.
+    - ``words.txt``: an id, a tab, its synonyms. The first is the class's name, unless two classes would share it.
+    - ``train/<id>/images/*.JPEG``.
+    - ``val/images/*.JPEG`` with ``val/val_annotations.txt``: file, id and box, separated by tabs. They are the test
+      split, since the images in ``test`` have no labels. ``val/<id>``, where scripts often move them, is read, too.
+
+    Raises:
+        DataError: no such folder or archive. Once files are listed: one of these is missing or contradicts another.
+    """
+
+    def __init__(self, config: TinyImageNetConfig) -> None:
+        assert config.root is not None  # the host has found the archive by now
+        root = Path(config.root).expanduser()
+        if (root / FOLDER).is_dir():
+            root /= FOLDER
+        super().__init__(open_tree(root), drop_gray=config.grayscale == "drop")
+
+    def find(self) -> Splits:
+        """See :class:`FileSource`."""
+        ids = sorted(set(self._lines("wnids.txt")))
+        train, test = self._train(ids), self._test(ids)
+        names = self._readable(ids)
+        return {
+            "train": {names[class_id]: train[class_id] for class_id in ids},
+            "test": {names[class_id]: test[class_id] for class_id in ids},
+        }
+
+    @cached_property
+    def _top(self) -> str:
+        """The folder in the tree that holds the set: archives have one."""
+        for name in self.tree.names:
+            top, _, file = name.rpartition("/")
+            if file == "wnids.txt" and "/" not in top:
+                return f"{top}/" if top else ""
+        raise DataError(
+            f'{self.tree.path}: holds no "wnids.txt"; name the official archive {FOLDER}.zip or the folder that it '
+            'was unpacked to, or, for images in class folders, set data.name = "folder"'
+        )
+
+    def _images(self, folder: str) -> dict[str, list[str]]:
+        """First folder below ``folder`` to the names of the images in it, sorted."""
+        folder = self._top + folder
+        images: dict[str, list[str]] = {}
+        for name in sorted(self.tree.names):
+            if name.startswith(folder) and is_image(name):
+                images.setdefault(name[len(folder) :].partition("/")[0], []).append(name)
+        return images
+
+    def _train(self, ids: list[str]) -> dict[str, list[str]]:
+        images = self._images("train/")
+        for class_id in ids:
+            if class_id not in images:
+                place = self.tree.where(f"{self._top}train/{class_id}")
+                raise DataError(f"{place}: there is no image of this class, which wnids.txt lists; get the set again")
+        return images
+
+    def _test(self, ids: list[str]) -> dict[str, list[str]]:
+        images = self._images("val/")
+        if not images:
+            raise DataError(f"{self.tree.where(self._top + 'val')}: holds no image; get the set again")
+        classes: dict[str, list[str]] = {class_id: [] for class_id in ids}
+        for folder, names in images.items():
+            labels = self._annotations() if folder == "images" else {}
+            for name in names:
+                class_id = labels.pop(name.rpartition("/")[2], "") if folder == "images" else folder
+                if class_id not in classes:
+                    raise DataError(f"{self.tree.where(name)}: its class is not known; get the set again")
+                classes[class_id].append(name)
+            if labels:
+                place = self.tree.where(f"{self._top}val/images/{min(labels)}")
+                raise DataError(f"{place}: is missing; {ANNOTATIONS} lists it: get the set again")
+        return classes
+
+    def _annotations(self) -> dict[str, str]:
+        """Name of a validation image to its class."""
+        return {file: rest.partition("\t")[0] for file, _, rest in self._rows(ANNOTATIONS)}
+
+    def _readable(self, ids: list[str]) -> dict[str, str]:
+        """WordNet id to the class's name."""
+        words = {class_id: words for class_id, _, words in self._rows("words.txt")}
+        first = {class_id: words.get(class_id, class_id).partition(",")[0].strip() for class_id in ids}
+        count = Counter(first.values())
+        return {class_id: name if count[name] == 1 else class_id for class_id, name in first.items()}
+
+    def _rows(self, file: str) -> Iterator[tuple[str, str, str]]:
+        return (line.partition("\t") for line in self._lines(file))
+
+    def _lines(self, file: str) -> list[str]:
+        """The lines of one of the set's tables that hold anything."""
+        name = self._top + file
+        try:
+            text = self.tree.read(name).decode("utf-8", "replace")
+        except FileNotFoundError:
+            raise DataError(f"{self.tree.where(name)}: is missing; get the set again") from None
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.tree.where(name)}: cannot be read ({error}); get the set again") from error
+        return [line for line in text.splitlines() if line.strip()]

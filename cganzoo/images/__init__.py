@@ -1,0 +1,1 @@
+"""Images from a generator: sampling, grids, and trained generators."""

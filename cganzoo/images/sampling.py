@@ -1,0 +1,84 @@
+"""Drawing images from a trained generator, the same ones for the same seed."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from cganzoo.networks import Generator
+
+STANDING_BATCHES, STANDING_BATCH_SIZE = 20, 100
+BATCH_STATISTICS = f"standing ({STANDING_BATCHES} x {STANDING_BATCH_SIZE})"
+"""How batch normalisation is evaluated; part of the protocol fingerprint."""
+
+
+def ready_to_sample(generator: Generator, num_classes: int) -> Generator:
+    """A copy in evaluation mode whose batch normalisation holds standing statistics.
+
+    An average of weights has never seen data, so its running statistics belong to other weights. They are measured
+    here on fresh noise ("standing statistics" of arXiv:1809.11096, appendix), with a fixed seed.
+    """
+    ready = copy.deepcopy(generator).eval()
+    norms = [module for module in ready.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    norms = [norm for norm in norms if norm.running_mean is not None]
+    if norms:
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain mean over the batches
+            norm.train()
+        with torch.inference_mode():
+            for z, labels in noise(
+                ready, STANDING_BATCHES * STANDING_BATCH_SIZE, STANDING_BATCH_SIZE, num_classes, seed=0
+            ):
+                ready(z, labels)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+            norm.eval()
+    return ready
+
+
+def noise(
+    generator: Generator,
+    count: int,
+    batch_size: int,
+    num_classes: int,
+    *,
+    seed: int,
+    classes: Sequence[int] | None = None,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of noise (N, L) and labels (N,) on the generator's device.
+
+    Labels go through ``classes`` (default: all) in turn, so that each is asked for equally often. The noise comes from
+    a generator on the CPU, so that every device draws the same images.
+    """
+    device = next(generator.parameters()).device
+    random = torch.Generator().manual_seed(seed)
+    turn = torch.tensor(range(num_classes) if classes is None else classes)
+    # Drawn in one piece, so that the images do not depend on the batch size either.
+    z = generator.sample_latent(count, torch.device("cpu"), random)
+    labels = turn[torch.arange(count) % len(turn)]
+    for start in range(0, count, batch_size):
+        part = slice(start, start + batch_size)
+        yield z[part].to(device), labels[part].to(device)
+
+
+@torch.inference_mode()
+def samples(
+    generator: Generator,
+    count: int,
+    batch_size: int,
+    num_classes: int,
+    *,
+    seed: int,
+    classes: Sequence[int] | None = None,
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Batches of images (N, C, H, W) in [-1, 1] and the labels they were asked for.
+
+    ``generator`` comes from :func:`ready_to_sample`. Labels are ``None`` where the generator takes none.
+    """
+    for z, labels in noise(generator, count, batch_size, num_classes, seed=seed, classes=classes):
+        yield generator(z, labels).float(), labels if generator.conditional else None

@@ -1,0 +1,233 @@
+"""A trained generator as one file, and as an object to draw images from: no data set, no trainer, no pickles."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from cganzoo._util.files import write_whole
+from cganzoo.errors import RunError
+from cganzoo.networks import Generator
+from cganzoo.recipe import read as recipes
+from cganzoo.recipe.read import Recipe
+from cganzoo.recipe.resolve import resolve_generator
+from cganzoo.runs import checkpoint
+from cganzoo.runs.folder import RunFolder
+from cganzoo.specs import BuildContext
+
+from .sampling import ready_to_sample, samples
+
+METADATA_KEY = "cganzoo"  # one key only: safetensors writes several in no fixed order
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What must travel with the weights.
+
+    Attributes:
+        recipe: the resolved recipe, as TOML.
+        distribution: the plugin that the generator comes from.
+        class_names: the K classes.
+        channels: channels of an image.
+        step: generator steps trained.
+        provenance: the run's versions, seed and recipe digest.
+    """
+
+    recipe: str
+    distribution: str
+    class_names: tuple[str, ...]
+    channels: int
+    step: int
+    provenance: dict[str, Any]
+
+
+class TrainedGenerator(nn.Module):
+    """A generator ready to sample, in evaluation mode.
+
+    Calling it maps noise (N, latent_dim) and labels (N,) int64 to images (N, C, H, W) in [-1, 1].
+    """
+
+    def __init__(self, generator: Generator, origin: Origin) -> None:
+        super().__init__()
+        self.generator: Generator = generator
+        self.origin = origin
+        self.eval()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The K classes; a label is an index into them."""
+        return self.origin.class_names
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the generator takes a class."""
+        return self.generator.conditional
+
+    @property
+    def latent_dim(self) -> int:
+        """Length of one noise vector."""
+        return self.generator.latent_dim
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Noise and labels to images; labels may be left out for an unconditional generator."""
+        if labels is None:
+            if self.conditional:
+                raise ValueError("this generator is conditional: give labels (N,)")
+            labels = torch.zeros(len(z), dtype=torch.int64, device=z.device)
+        images: Tensor = self.generator(z, labels)
+        return images
+
+    def sample(
+        self, count: int, *, classes: Sequence[str | int] | None = None, seed: int = 0, batch_size: int = 250
+    ) -> Tensor:
+        """Images (count, C, H, W) in [-1, 1], on the CPU; the same for the same seed.
+
+        Args:
+            count: how many.
+            classes: names or indices to go through in turn; default: all. Only for a conditional generator.
+            seed: of the noise.
+            batch_size: images made at a time.
+
+        Raises:
+            RunError: an unknown class, or classes asked of an unconditional generator.
+        """
+        if classes is not None and not self.conditional:
+            raise RunError("this generator is unconditional and takes no class")
+        labels = None if classes is None else [class_index(self.class_names, name) for name in classes]
+        drawn = samples(self.generator, count, batch_size, len(self.class_names), seed=seed, classes=labels)
+        return torch.cat([images.cpu() for images, _ in drawn])
+
+
+def class_index(class_names: Sequence[str], name: str | int) -> int:
+    """The label that a class's name, or its index, means.
+
+    Raises:
+        RunError: there is no such class; the sentence lists some.
+    """
+    if isinstance(name, str) and name in class_names:
+        return list(class_names).index(name)
+    if str(name).isdecimal() and int(name) < len(class_names):
+        return int(name)
+    shown = ", ".join(class_names[:10]) + (", ..." if len(class_names) > 10 else "")
+    raise RunError(f'there is no class "{name}"; there are {len(class_names)}: {shown}')
+
+
+def from_run(folder: RunFolder, device: torch.device | None = None) -> TrainedGenerator:
+    """The generator that a run's newest checkpoint holds, as its recipe's ``evaluation.weights`` says.
+
+    Raises:
+        RunError: the run has no checkpoint yet.
+    """
+    recipe, manifest = folder.recipe(), folder.manifest()
+    state, _ = checkpoint.newest(folder.checkpoints)
+    if state is None:
+        raise RunError(f"{folder.path}: has no checkpoint yet; run it first")
+    if missing := {"training", "classes", "channels", "generator_distribution", "versions"} - manifest.keys():
+        raise RunError(
+            f'{folder.manifest_file}: lacks "{min(missing)}", so it is damaged or another cganzoo wrote it; '
+            "run the recipe again with --fresh"
+        )
+    if state.get("recipe") != manifest["training"]:
+        raise RunError(f"{folder.checkpoints}: the checkpoint is another run's; put this run's own back")
+    origin = Origin(
+        recipe=folder.recipe_file.read_text(encoding="utf-8"),
+        distribution=manifest["generator_distribution"],
+        class_names=tuple(manifest["classes"]),
+        channels=manifest["channels"],
+        step=state["step"],
+        provenance={"recipe": manifest["recipe"], "seed": manifest["seed"], "versions": manifest["versions"]},
+    )
+    weights = state["modules"]["average" if recipe.sections.evaluation.weights == "ema" else "generator"]
+    generator = _build(recipe, origin)
+    _fill(generator, weights, f"{folder.path}", origin)
+    generator.to(device or torch.device("cpu"))
+    return TrainedGenerator(ready_to_sample(generator, len(origin.class_names)), origin)
+
+
+def save(trained: TrainedGenerator, file: Path) -> Path:
+    """Write a generator with its recipe and provenance; the same bytes for the same weights and origin.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    origin = trained.origin
+    entry = {
+        "format": FORMAT,
+        "recipe": origin.recipe,
+        "distribution": origin.distribution,
+        "class_names": list(origin.class_names),
+        "channels": origin.channels,
+        "step": origin.step,
+        "provenance": origin.provenance,
+    }
+    weights = {name: tensor.cpu().contiguous() for name, tensor in trained.generator.state_dict().items()}
+    data = safetensors.torch.save(weights, metadata={METADATA_KEY: json.dumps(entry, sort_keys=True)})
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, data)
+    except OSError as error:
+        raise RunError(f"{file}: cannot be written: {error.strerror}") from error
+    return file
+
+
+def load_generator(file: str | Path, device: torch.device | str = "cpu") -> TrainedGenerator:
+    """The generator in a file that ``cganzoo export`` wrote; nothing in the file is executed.
+
+    Raises:
+        RunError: the file is missing, damaged, or no export of this zoo.
+        PluginError: the plugin that the generator comes from is not installed.
+    """
+    path = Path(file).expanduser()
+    try:
+        with safetensors.safe_open(path, "pt") as opened:
+            entry = json.loads((opened.metadata() or {})[METADATA_KEY])
+            weights = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
+        if entry["format"] > FORMAT:
+            raise RunError(f"{file}: was written by a newer cganzoo; upgrade: pip install -U cganzoo")
+        origin = Origin(
+            recipe=entry["recipe"],
+            distribution=entry["distribution"],
+            class_names=tuple(entry["class_names"]),
+            channels=entry["channels"],
+            step=entry["step"],
+            provenance=entry["provenance"],
+        )
+    except FileNotFoundError as error:
+        raise RunError(f"{file}: no such file") from error
+    except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{file}: is no generator that `cganzoo export` wrote") from error
+    generator = _build(recipes.loads(origin.recipe, name=path.stem, source=f"recipe in {file}"), origin)
+    _fill(generator, weights, str(file), origin)
+    return TrainedGenerator(generator.to(device), origin)
+
+
+def _fill(generator: Generator, weights: dict[str, Tensor], place: str, origin: Origin) -> None:
+    try:
+        generator.load_state_dict(weights)
+    except RuntimeError as error:
+        made_with = origin.provenance["versions"]["distributions"][origin.distribution]["version"]
+        raise RunError(
+            f"{place}: the weights do not fit the generator that {origin.distribution} builds here; "
+            f"install the version they were made with: {origin.distribution}=={made_with}"
+        ) from error
+
+
+def _build(recipe: Recipe, origin: Origin) -> Generator:
+    chosen = resolve_generator(recipe, origin.distribution)
+    context = BuildContext(
+        num_classes=len(origin.class_names),
+        image_size=recipe.sections.data.image_size,
+        image_channels=origin.channels,
+        class_names=origin.class_names,
+    )
+    with torch.random.fork_rng(devices=[]):  # the initial weights are replaced; the caller's randomness is not ours
+        return chosen.spec.build(chosen.config, context)

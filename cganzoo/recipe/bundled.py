@@ -1,0 +1,73 @@
+"""The recipes that come with the zoo: package data of an installed wheel, ``recipes/`` of a checkout."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from cganzoo.errors import RecipeError
+
+
+def folder() -> Path:
+    """The folder that holds the bundled recipes."""
+    package = Path(__file__).parents[1]
+    packaged = package / "recipes"
+    return packaged if packaged.is_dir() else package.parent / "recipes"
+
+
+def names() -> list[str]:
+    """Names of the bundled recipes, sorted."""
+    return sorted(path.stem for path in folder().glob("*.toml"))
+
+
+def find(recipe: str | Path) -> Path:
+    """The file that ``recipe`` means: a path, or else a bundled one's name (with or without ``.toml``).
+
+    Recipes lie in the bundled folder itself, groups of recipes in folders below: ``paper/<name>``.
+
+    Raises:
+        RecipeError: neither exists; the sentence names the nearest bundled recipe.
+    """
+    path = Path(recipe).expanduser()
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise RecipeError(f"{recipe}: is a folder; name a recipe file")
+    inside = Path(*path.parts[1:]) if path.parts[0] == "recipes" else path
+    if not inside.is_absolute() and (len(inside.parts) == 1 or inside.parts[:-1] in _below()):
+        return find_bundled(inside.as_posix())
+    raise RecipeError(_no_such(str(recipe), path.name))
+
+
+def groups() -> list[str]:
+    """Names of the bundled groups of recipes, sorted: ``paper/<name>``."""
+    return sorted(path.relative_to(folder()).with_suffix("").as_posix() for path in folder().glob("*/*.toml"))
+
+
+def _below() -> set[tuple[str, ...]]:
+    return {Path(name).parts[:-1] for name in groups()}
+
+
+def find_bundled(name: str) -> Path:
+    """The file of a bundled recipe, named with or without ``.toml``.
+
+    Raises:
+        RecipeError: there is none of this name.
+    """
+    path = folder() / f"{name.removesuffix('.toml')}.toml"
+    if not path.is_file():
+        raise RecipeError(_no_such(name, name))
+    return path
+
+
+def _no_such(recipe: str, name: str) -> str:
+    close = difflib.get_close_matches(name.removesuffix(".toml"), [*names(), *groups()], n=1)
+    hint = f'did you mean "{close[0]}"?' if close else "`cganzoo recipes` lists those that come with the zoo"
+    return f"{recipe}: no such recipe; {hint}"
+
+
+def summary(path: Path) -> str:
+    """A recipe's first comment line, which says what it is."""
+    with path.open(encoding="utf-8") as lines:
+        first = next(lines, "").strip()
+    return first.lstrip("# ").rstrip(".") if first.startswith("#") else ""

@@ -1,0 +1,168 @@
+"""A component as plain data, for ``cganzoo plugins``: its options in words, and what its kind has beside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from cganzoo._util.toml import written
+from cganzoo.config import Config, Schedule, parse
+from cganzoo.specs import DatasetSpec, GeneratorSpec, LossSpec, MetricSpec
+
+from .registry import Component
+
+Node = Mapping[str, Any]  # of a JSON Schema
+
+NUMBER_OR_SCHEDULE = "number or schedule"
+TYPES = {"number": "number", "integer": "whole number", "boolean": "true or false", "string": "text", "null": "nothing"}
+BOUNDS = {
+    "minimum": "at least",
+    "ge": "at least",
+    "exclusiveMinimum": "above",
+    "gt": "above",
+    "maximum": "at most",
+    "le": "at most",
+    "exclusiveMaximum": "below",
+    "lt": "below",
+}
+EXAMPLES = {"number": 1.0, "integer": 1, "boolean": True, "string": "...", "array": [], "object": {}}
+
+
+def describe(component: Component) -> dict[str, Any]:
+    """Everything there is to tell of a component; plain, so that another process can print it."""
+    spec, provider = component.spec, component.provider
+    schema = component.json_schema
+    described: dict[str, Any] = {
+        "component": spec.name,
+        "full_name": component.full_name,
+        "kind": component.kind,
+        "distribution": provider.distribution,
+        "version": provider.version,
+        "location": provider.location,
+        "summary": spec.summary,
+        "paper": spec.paper,
+        "link": link(spec.paper),
+        "options": list(_options(schema, schema.get("$defs", {}))),
+    }
+    if isinstance(spec, LossSpec):
+        described["trains"] = _by_options(spec.config, schema, spec.conditioning)
+    elif isinstance(spec, GeneratorSpec):
+        conditional = spec.conditional
+        described["is"] = _by_options(
+            spec.config, schema, lambda config: "conditional" if conditional(config) else "unconditional"
+        )
+    elif isinstance(spec, MetricSpec):
+        described["reference"] = spec.reference
+        described["outputs"] = [
+            {"name": output.name, "summary": output.summary, "higher_is_better": output.higher_is_better}
+            for output in spec.outputs
+        ]
+    elif isinstance(spec, DatasetSpec):
+        described |= {"image_size": spec.image_size, "channels": spec.channels}
+        described["download"] = spec.archive and {"url": spec.archive.url, "size": spec.archive.size}
+    return described
+
+
+def link(paper: object) -> str | None:
+    """Where a paper is, by its arXiv id or DOI."""
+    if not isinstance(paper, str):
+        return None
+    if found := re.fullmatch(r"(?i)arxiv:\s*(\S+)", paper):
+        return f"https://arxiv.org/abs/{found[1]}"
+    if found := re.fullmatch(r"(?i)(?:doi:\s*|https?://doi\.org/)?(10\.\S+/\S+)", paper):
+        return f"https://doi.org/{found[1]}"
+    return paper if paper.startswith("https://") else None
+
+
+def in_words(node: Node, definitions: Mapping[str, Node]) -> str:
+    """The type that a node of a JSON Schema stands for: ``whole number, at least 1``."""
+    if "$ref" in node:
+        target = _target(node, definitions)
+        return "schedule" if target.get("title") == Schedule.__name__ else in_words(target, definitions)
+    parts = node.get("anyOf") or node.get("oneOf")
+    if parts:
+        words = list(dict.fromkeys(in_words(part, definitions) for part in parts if part.get("type") != "null"))
+        if "number" in words and "whole number" in words:
+            words.remove("whole number")
+        # The bounds of a number hold for the schedule's values, too, so they are told behind both.
+        if len(words) == 2 and words[0].startswith("number") and words[1] == "schedule":
+            words = [NUMBER_OR_SCHEDULE + words[0].removeprefix("number")]
+        text = " or ".join(words)
+    elif "const" in node or "enum" in node:
+        text = _listed([written(choice) for choice in node.get("enum", [node.get("const")])])
+    elif node.get("type") == "array":
+        text = _array(node, definitions)
+    elif node.get("type") == "object":
+        text = "table"
+    else:
+        text = TYPES.get(node.get("type", ""), "anything")
+    return ", ".join([text, *(f"{words} {_number(node[key])}" for key, words in BOUNDS.items() if key in node)])
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+def _array(node: Node, definitions: Mapping[str, Node]) -> str:
+    if "prefixItems" in node:
+        return "list: " + ", ".join(in_words(item, definitions) for item in node["prefixItems"])
+    return f"list of {in_words(node.get('items', {}), definitions)}"
+
+
+def _target(node: Node, definitions: Mapping[str, Node]) -> Node:
+    if "$ref" not in node:
+        return node
+    return definitions[node["$ref"].removeprefix("#/$defs/")]
+
+
+def _options(table: Node, definitions: Mapping[str, Node], prefix: str = "") -> Iterator[dict[str, Any]]:
+    """Each option; those of a table below it, with dotted names, as TOML can write them."""
+    for name, node in table.get("properties", {}).items():
+        target = _target(node, definitions)
+        required = name in table.get("required", ())
+        yield {
+            "name": prefix + name,
+            "type": in_words(node, definitions),
+            "required": required,
+            "default": node.get("default"),
+            "description": node.get("description", ""),
+            **({"example": _example(node, definitions)} if required else {}),
+        }
+        if "properties" in target and prefix.count(".") < 3:  # a table may hold its own kind
+            yield from _options(target, definitions, f"{prefix}{name}.")
+
+
+def _example(node: Node, definitions: Mapping[str, Node]) -> Any:
+    """A value to stand in a recipe until the user writes a better one."""
+    node = _target(node, definitions)
+    if parts := node.get("anyOf") or node.get("oneOf"):
+        return _example(parts[0], definitions)
+    if "enum" in node or "const" in node:
+        return node.get("enum", [node.get("const")])[0]
+    return node.get("minimum", EXAMPLES.get(node.get("type", "")))
+
+
+def _by_options(config: type[Config], schema: Node, told: Callable[[Any], str]) -> dict[str, str] | None:
+    """What ``told`` says of the default options (key ``""``), and of each choice that changes it; or nothing."""
+    try:
+        by_default = told(parse(config, {}))
+    except ValidationError:  # some option has no default
+        return None
+    found = {"": by_default}
+    for name, node in schema.get("properties", {}).items():
+        choices = [True, False] if node.get("type") == "boolean" else node.get("enum", ())
+        for choice in choices:
+            try:
+                said = told(parse(config, {name: choice}))
+            except ValidationError:  # does not go alone
+                continue
+            if said != by_default:
+                found[f"{name} = {written(choice)}"] = said
+    return found
+
+
+def _listed(words: list[str]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

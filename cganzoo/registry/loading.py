@@ -1,0 +1,283 @@
+"""The installed plugins, loaded: whatever one of them does wrong is recorded against it and stops nothing else.
+
+:func:`load_plugins` imports them and collects their specifications into a :class:`~cganzoo.registry.Registry`, where a
+recipe's names are looked up. pluggy's own entry-point loader is not used: it drops a second plugin of the same
+entry-point name without a word, and one bad import ends the program.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import EntryPoint
+from types import MappingProxyType
+
+import pluggy
+from packaging.specifiers import SpecifierSet
+from pydantic import ValidationError
+
+from cganzoo import hookspecs
+from cganzoo._version import __version__
+from cganzoo.config import parse
+from cganzoo.errors import PluginError
+from cganzoo.hookspecs import PROJECT
+from cganzoo.specs import KINDS, Spec
+
+from .discovery import Provider, folder, installed, select
+from .guard import guarded, off_standard_output
+from .registry import Component, LoadFailure, Plugin, Registry
+
+ALLOW_LIST = "CGANZOO_LOAD_PLUGINS"
+"""Environment variable: distributions to load where no recipe says so, separated by commas; empty for none."""
+
+BUILTIN = ("cganzoo.data.sets.builtin",)
+"""Modules of the host that implement hooks themselves."""
+
+MOST_COMPONENTS = 100
+"""Of one hook of one plugin."""
+
+HEAVY = frozenset({"PIL", "numpy", "scipy", "sklearn", "timm", "torch", "torchvision"})
+"""Modules that a plugin imports when a component is built, not before: they would make every command slow to start."""
+
+BARE_KEY = "[A-Za-z0-9_-]+"
+"""What the name of an option is made of: a recipe can write it as it is."""
+
+KIND_OF_HOOK = {f"{PROJECT}_{kind}{'es' if kind.endswith('s') else 's'}": kind for kind in KINDS}
+
+
+def load_plugins(
+    required: Iterable[str] | None = None,
+    *,
+    builtin: Iterable[str] = BUILTIN,
+    fatal: Mapping[tuple[str, str], str] = MappingProxyType({}),
+) -> Registry:
+    """Import plugins and collect what they provide, beside what the host itself does.
+
+    Args:
+        required: the only distributions to import, as a recipe's ``[requires] plugins`` writes them: ``"cganzoo-x"``
+            or ``"cganzoo-x>=0.1"``. ``None``: those in the environment variable ``CGANZOO_LOAD_PLUGINS``, or else
+            all that are installed.
+        builtin: modules of the host that implement hooks.
+        fatal: distribution and entry point of what would end the process, with what it does: a failure, unimported.
+
+    Raises:
+        PluginError: a distribution that is asked for is missing or of another version, or one of ``required`` fails
+            in any way. Without ``required`` a failure is recorded in the registry instead.
+    """
+    wanted, unloaded = choose(required)
+    hosted = built_in(builtin)
+    loader = Loader(fatal=fatal)
+    plugins = []
+    for provider in [*hosted, *wanted]:
+        plugin = loader.load(provider)
+        if plugin.failures and (required is not None or provider in hosted):
+            raise PluginError(str(plugin.failures[0])) from plugin.failures[0].error
+        plugins.append(plugin)
+    return Registry(tuple(plugins), unloaded)
+
+
+def choose(required: Iterable[str] | None) -> tuple[tuple[Provider, ...], tuple[Provider, ...]]:
+    """Of the installed plugins, those to load and the others; arguments and errors as of :func:`load_plugins`."""
+    providers = installed()
+    allowed = os.environ.get(ALLOW_LIST)
+    if required is not None:
+        names = select(required, providers, "[requires] plugins")
+    elif allowed is not None:
+        names = select(filter(None, map(str.strip, allowed.split(","))), providers, ALLOW_LIST)
+    else:
+        return tuple(providers), ()
+    wanted = tuple(provider for provider in providers if provider.distribution in names)
+    return wanted, tuple(provider for provider in providers if provider.distribution not in names)
+
+
+def built_in(modules: Iterable[str] = BUILTIN) -> tuple[Provider, ...]:
+    """The host as the provider of what its own modules implement."""
+    return tuple(
+        Provider(
+            distribution=PROJECT, version=__version__, entry_point="builtin", module=module, location=folder(module)
+        )
+        for module in modules
+    )
+
+
+class _RuleError(Exception):
+    """A plugin breaks a rule of the host's; the text is the reason."""
+
+
+class Loader:
+    """Imports plugins one by one and calls their hooks.
+
+    Args:
+        tell: is called with what is about to be done, such as ``"importing cganzoo_x"``.
+        interruptible: whether a KeyboardInterrupt is the user's, and ends the loading.
+        fatal: distribution and entry point of what must not be imported, with the reason.
+    """
+
+    def __init__(
+        self,
+        tell: Callable[[str], None] = lambda doing: None,
+        *,
+        interruptible: bool = True,
+        fatal: Mapping[tuple[str, str], str] = MappingProxyType({}),
+    ) -> None:
+        self._tell, self._interruptible, self._fatal = tell, interruptible, fatal
+        self._taken: set[tuple[str, str]] = set()  # kind and full name of what is already provided
+        self._skipped: dict[str, Provider] = {}  # by module
+        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+
+    def skip(self, provider: Provider) -> None:
+        """Do not load this one, which another process did; another plugin of the same module is still the second."""
+        self._skipped.setdefault(provider.module, provider)
+
+    def load(self, provider: Provider) -> Plugin:
+        """Import one plugin and call its hooks; what it does wrong is in the result."""
+        components: list[Component] = []
+        failures: list[LoadFailure] = []
+
+        @contextmanager
+        def recorded(doing: str) -> Iterator[None]:
+            self._tell(doing)
+            try:
+                yield
+            except BaseException as error:
+                if self._interruptible and isinstance(error, KeyboardInterrupt):
+                    raise
+                failures.append(LoadFailure(provider=provider, reason=_reason(error, doing), error=error))
+
+        had = HEAVY & sys.modules.keys()
+        start = time.perf_counter()
+        hooks: list[tuple[str, pluggy.HookImpl]] = []
+        # Standard output belongs to the command: with --json it must stay JSON.
+        with off_standard_output(), guarded() as notes:
+            with recorded(f"importing {provider.module}"):
+                hooks = self._register(provider)
+            for hook, implementation in hooks:
+                with recorded(hook):
+                    self._collect(provider, hook, implementation, components)
+            for component in list(components):
+                with recorded(f"building the options of {component}"):
+                    try:
+                        check_options(component)
+                    except BaseException:
+                        components.remove(component)
+                        raise
+        heavy = sorted((HEAVY & sys.modules.keys()) - had)
+        if heavy:  # these change a good deal themselves, which would only distract
+            notes = [f"imports {', '.join(heavy)} when it is loaded; import inside build"]
+        return Plugin(
+            provider=provider,
+            components=tuple(components),
+            failures=tuple(failures),
+            seconds=time.perf_counter() - start,
+            imported_torch="torch" in heavy,
+            notes=(*provider.notes, *notes),
+        )
+
+    def _register(self, provider: Provider) -> list[tuple[str, pluggy.HookImpl]]:
+        """Import the plugin and have pluggy check it; its implementations with the names of their hooks."""
+        if reason := provider.problem or self._fatal.get((provider.distribution, provider.entry_point)):
+            raise _RuleError(reason)
+        if not SpecifierSet(provider.wants_host).contains(__version__, prereleases=True):
+            raise _RuleError(f"incompatible: wants {PROJECT}{provider.wants_host}, running {__version__}")
+        if owner := self._skipped.get(provider.module):
+            raise _RuleError(f"{provider.module} is already loaded as {owner.distribution}/{owner.entry_point}")
+        plugin = EntryPoint(provider.entry_point, provider.module, PROJECT).load()
+        # Named by the distribution too, so that an entry-point name that two of them use stands for two plugins.
+        name = f"{provider.distribution}/{provider.entry_point}"
+        if (first := self._manager.get_name(plugin)) is not None:
+            raise _RuleError(f"{provider.module} is already loaded as {first}")
+        try:
+            self._manager.register(plugin, name)
+            return _implementations(plugin, self._manager)
+        except BaseException:
+            if self._manager.has_plugin(name):  # pluggy may leave a plugin that it refused half registered
+                self._manager.unregister(name=name)
+            raise
+
+    def _collect(
+        self, provider: Provider, hook: str, implementation: pluggy.HookImpl, components: list[Component]
+    ) -> None:
+        """Add what one implementation yields to ``components``; what comes before an error counts."""
+        before = len(components)
+        for spec in _specs(hook, implementation):
+            component = Component(kind=KIND_OF_HOOK[hook], spec=spec, provider=provider)
+            key = (component.kind, component.full_name)
+            if key in self._taken:
+                raise _RuleError(f'{hook} yields the {component.kind} "{component.name}" twice')
+            if len(components) - before == MOST_COMPONENTS:
+                del components[before:]
+                raise _RuleError(f"{hook} does not come to an end: it yields more than {MOST_COMPONENTS} components")
+            self._taken.add(key)
+            components.append(component)
+
+
+def _implementations(plugin: object, manager: pluggy.PluginManager) -> list[tuple[str, pluggy.HookImpl]]:
+    found = [
+        (caller.name, implementation)
+        for caller in manager.get_hookcallers(plugin) or ()
+        for implementation in caller.get_hookimpls()
+        if implementation.plugin is plugin
+    ]
+    if not found:
+        raise _RuleError("implements no hook; mark its functions with @cganzoo.hookimpl")
+    for hook, implementation in found:
+        # As pluggy's check_pending, with the near miss named.
+        if hook not in KIND_OF_HOOK and not implementation.optionalhook:
+            near = difflib.get_close_matches(hook, KIND_OF_HOOK, n=1)
+            meant = f"did you mean {near[0]}?" if near else f"the hooks are {', '.join(KIND_OF_HOOK)}"
+            raise _RuleError(f"there is no hook {hook}; {meant}")
+    return [(hook, implementation) for hook, implementation in found if hook in KIND_OF_HOOK]
+
+
+def _specs(hook: str, implementation: pluggy.HookImpl) -> Iterator[Spec]:
+    """Call one implementation: directly, not through pluggy, so that each specification is attributed."""
+    kind = KINDS[KIND_OF_HOOK[hook]]
+    if implementation.wrapper or implementation.hookwrapper:
+        raise _RuleError(f"{hook} is a hook wrapper; only the plain @hookimpl is allowed")
+    yielded = implementation.function()
+    if not isinstance(yielded, Iterable):
+        raise _RuleError(f"{hook} returns {type(yielded).__name__}; yield each {kind.__name__}")
+    for spec in yielded:
+        if not isinstance(spec, kind):
+            raise _RuleError(f"{hook} yields {type(spec).__name__} where {kind.__name__} belongs")
+        yield spec
+
+
+def check_options(component: Component) -> None:
+    """Build what pydantic defers; raise unless the options have a schema and defaults that a recipe could write."""
+    schema = component.json_schema
+    for table in (schema, *schema.get("$defs", {}).values()):
+        for name in table.get("properties", {}):
+            if not re.fullmatch(BARE_KEY, name):
+                raise _RuleError(f"{component}: the option {name!a} is no key that TOML takes without quotes")
+    config = component.spec.config
+    defaults = config.model_construct().model_dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
+    try:
+        parse(config, defaults)
+    except ValidationError as error:
+        for wrong in error.errors(include_url=False):
+            # What has no default must be given, and what no single option is to blame for may need some to be given.
+            if wrong["loc"] and wrong["type"] != "missing":
+                reason = f'{component}: the default of "{wrong["loc"][0]}" does not fit: {wrong["msg"]}'
+                raise _RuleError(reason) from error
+
+
+def _reason(error: BaseException, doing: str) -> str:
+    if isinstance(error, _RuleError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f'{doing} needs the module "{error.name}", which is not installed'
+    if isinstance(error, pluggy.PluginValidationError):
+        return "; ".join(str(error).splitlines())
+    try:
+        text = textwrap.shorten(str(error), 300)
+    except Exception:  # the plugin's own exception, whose text fails as well
+        text = ""
+    return f"{doing} raised {type(error).__name__}" + (f": {text}" if text else "")

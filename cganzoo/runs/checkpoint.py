@@ -1,0 +1,77 @@
+"""Checkpoints: written whole or not at all, the newest few kept, read without executing anything."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cganzoo.errors import RunError
+from cganzoo._util.files import write_whole
+
+_NAME = re.compile(r"step-(\d+)\.pt")
+
+
+def steps(folder: Path) -> list[int]:
+    """Steps of the checkpoints in ``folder``, oldest first."""
+    found = (_NAME.fullmatch(path.name) for path in folder.glob("step-*.pt"))
+    return sorted(int(match[1]) for match in found if match)
+
+
+def path_of(folder: Path, step: int) -> Path:
+    """The checkpoint file of a step."""
+    return folder / f"step-{step:08d}.pt"
+
+
+def save(folder: Path, state: dict[str, Any], keep: int) -> Path:
+    """Write ``state`` as the checkpoint of ``state["step"]``, then remove all but the newest ``keep`` up to it.
+
+    The file is complete before it has its name, so a kill at any instant leaves the earlier checkpoints as they are.
+    Checkpoints of later steps are removed too: the run has passed them over because they are damaged.
+
+    Raises:
+        RunError: the disk is full or cannot be written; earlier checkpoints stay.
+    """
+    step = state["step"]
+    place = path_of(folder, step)
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    try:
+        write_whole(place, buffer.getbuffer())
+    except OSError as error:
+        last = steps(folder)
+        kept = f"the checkpoint of step {last[-1]} is kept" if last else "there is no earlier checkpoint"
+        raise RunError(
+            f"{place}: saving failed: {error.strerror or error}; {kept}; make room, then run the same command again"
+        ) from error
+    there = steps(folder)
+    for other in set(there) - set([s for s in there if s <= step][-keep:]):
+        path_of(folder, other).unlink(missing_ok=True)
+    return place
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a checkpoint's tensors and plain values, onto the CPU.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises its own and pickle's, zip's and the system's errors
+        raise RunError(f"{path}: is no readable checkpoint ({type(error).__name__})") from error
+    return state
+
+
+def newest(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
+    """The newest readable checkpoint, and a sentence for each newer one that is not."""
+    damaged: list[str] = []
+    for step in reversed(steps(folder)):
+        try:
+            return load(path_of(folder, step)), damaged
+        except RunError as error:
+            damaged.append(str(error))
+    return None, damaged

@@ -1,0 +1,257 @@
+"""The run folder: what is in it, whose it is, and one process in it at a time. No torch.
+
+``runs/<recipe>/seed-<n>/`` holds ``recipe.toml`` (resolved), ``manifest.json``, ``metrics.jsonl``, ``log.txt``,
+``samples/``, ``checkpoints/`` and the extractor's weights: enough to resume, sample, export and evaluate.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from cganzoo.recipe import read as recipes
+from cganzoo.errors import RunError
+from cganzoo._util.files import UNFINISHED, write_whole
+from cganzoo.recipe.read import Recipe
+from cganzoo.recipe.resolve import Resolved, training_values
+
+SCORE_KEYS = ("scores", "real_test", "real_halves", "protocol")
+"""What the manifest keeps of an evaluation; ``per_class`` beside them, which older runs do not have."""
+REPORT_FILES = ("report.html", "scores.csv", "scores.json", "table.md", "table.tex")
+"""What ``cganzoo report`` and ``cganzoo compare`` write."""
+
+
+class BusyError(RunError):
+    """Another process is in the folder."""
+
+
+class RunFolder:
+    """Names of a run's files, and reading and writing the small ones."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.recipe_file = path / "recipe.toml"
+        self.manifest_file = path / "manifest.json"
+        self.metrics_file = path / "metrics.jsonl"
+        self.log_file = path / "log.txt"
+        self.samples = path / "samples"
+        self.checkpoints = path / "checkpoints"
+        self.extractor_file = path / "extractor.safetensors"
+        self._lock_file = path / ".lock"
+
+    def grid_file(self, step: int) -> Path:
+        """The grid of samples at a step."""
+        return self.samples / f"step-{step:08d}.png"
+
+    def picture_file(self, name: str, step: int) -> Path:
+        """A metric's picture at a step."""
+        return self.samples / f"{name}-step-{step:08d}.png"
+
+    @property
+    def _own_files(self) -> list[Path]:
+        small = [self.recipe_file, self.manifest_file, self.metrics_file, self.log_file]
+        return [*small, self.extractor_file, *(self.path / name for name in REPORT_FILES)]
+
+    def recipe(self, overrides: Iterable[str] = ()) -> Recipe:
+        """The resolved recipe that the run was started with."""
+        try:
+            text = self.recipe_file.read_text(encoding="utf-8")
+        except OSError as error:
+            raise RunError(
+                f"{self.recipe_file}: cannot be read: {error.strerror or error}; this is no whole run"
+            ) from error
+        return recipes.loads(text, name=self.path.parent.name, source=str(self.recipe_file), overrides=overrides)
+
+    def manifest(self) -> dict[str, Any]:
+        """Versions, device, timings, state of the run; empty before the first write."""
+        try:
+            manifest: dict[str, Any] = json.loads(self.manifest_file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.manifest_file}: is damaged: {error}") from error
+        return manifest
+
+    def update_manifest(self, **entries: Any) -> None:
+        """Add or replace entries."""
+        self._write_manifest({**self.manifest(), **entries})
+
+    def _write_manifest(self, entries: Mapping[str, Any]) -> None:
+        try:
+            write_whole(self.manifest_file, json.dumps(entries, indent=2) + "\n")
+        except OSError as error:
+            raise RunError(f"{self.manifest_file}: saving failed: {error.strerror or error}") from error
+
+    def records(self) -> list[dict[str, Any]]:
+        """Lines of ``metrics.jsonl``; one that is no record of a step, cut short by a kill perhaps, is left out."""
+        if not self.metrics_file.is_file():
+            return []
+        found = []
+        for line in self.metrics_file.read_text(encoding="utf-8").splitlines():
+            with suppress(ValueError):
+                record = json.loads(line)
+                if isinstance(record, dict) and isinstance(record.get("step"), int):
+                    found.append(record)
+        return found
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Add a line to ``metrics.jsonl``."""
+        try:
+            with self.metrics_file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise RunError(f"{self.metrics_file}: saving failed: {error.strerror or error}") from error
+
+    def forget_after(self, step: int) -> None:
+        """Drop records of steps that will be taken again, because no checkpoint holds them."""
+        self._rewrite(record for record in self.records() if record["step"] <= step)
+
+    def _rewrite(self, records: Iterable[Mapping[str, Any]]) -> None:
+        try:
+            write_whole(self.metrics_file, "".join(json.dumps(record) + "\n" for record in records))
+        except OSError as error:
+            raise RunError(f"{self.metrics_file}: saving failed: {error.strerror or error}") from error
+
+    def clear(self) -> None:
+        """Remove the run's own files; anything else in the folder stays."""
+        unfinished = f".*{UNFINISHED}"
+        files = [
+            *self._own_files,
+            *self.path.glob(unfinished),
+            *self.checkpoints.glob("step-*.pt"),
+            *self.checkpoints.glob(unfinished),
+            *self.samples.glob("step-*.png"),
+            *self.samples.glob("*-step-*.png"),
+        ]
+        try:
+            for file in files:
+                file.unlink(missing_ok=True)
+        except OSError as error:
+            raise RunError(f"{error.filename}: cannot be removed: {error.strerror or error}") from error
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Hold the folder against a second process; the hold ends with this one, however it ends."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self._lock_file, timeout=0)
+            lock.acquire()
+        except Timeout as error:
+            raise BusyError(
+                f"{self.path}: another cganzoo is running here; wait for it, or choose another --out"
+            ) from error
+        except OSError as error:
+            raise RunError(
+                f"{self.path}: cannot be written: {error.strerror or error}; choose another --out"
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def refuse_another(self, resolved: Resolved) -> None:
+        """Make sure that a run that is under way here is this recipe's.
+
+        Scoring and bookkeeping may differ: they change no weight.
+
+        Raises:
+            RunError: it holds a run of another recipe; the sentence names the keys that differ.
+        """
+        if not any(self.checkpoints.glob("step-*.pt")):
+            return  # whatever was begun here came to nothing
+        if not self.recipe_file.is_file():
+            raise RunError(f"{self.path}: holds checkpoints but no recipe.toml; choose another --out, or --fresh")
+        differing = list(_differences(training_values(_values(self.recipe())), training_values(_values_of(resolved))))
+        if differing:
+            shown = "; ".join(differing[:3]) + (f"; and {len(differing) - 3} more" if len(differing) > 3 else "")
+            raise RunError(
+                f"{self.path}: holds a run of another recipe ({shown}); choose another --out, or --fresh to start over"
+            )
+
+    def begin(self, resolved: Resolved, *, fresh: bool) -> None:
+        """Make this the folder of a recipe's run; ``fresh``, or without a checkpoint, what lies here is removed.
+
+        Scores of another evaluation would be read as scores of this one: those in ``metrics.jsonl`` stay as
+        ``retired_scores``, those in the manifest go.
+        """
+        if fresh or not any(self.checkpoints.glob("step-*.pt")):
+            self.clear()
+        elif _scoring(_values(self.recipe())) != _scoring(_values_of(resolved)):
+            self._retire_scores()
+        try:
+            self.samples.mkdir(exist_ok=True)
+            self.checkpoints.mkdir(exist_ok=True)
+            write_whole(self.recipe_file, resolved.toml())
+        except OSError as error:
+            raise RunError(
+                f"{self.path}: cannot be written: {error.strerror or error}; choose another --out"
+            ) from error
+
+    def _retire_scores(self) -> None:
+        self._rewrite(
+            {"retired_scores" if name == "scores" else name: value for name, value in record.items()}
+            for record in self.records()
+        )
+        retired = {*SCORE_KEYS, "per_class"}
+        self._write_manifest({name: value for name, value in self.manifest().items() if name not in retired})
+
+    def refuse_other_images(self, fingerprint: str) -> None:
+        """Make sure that the training images are those that the run began with.
+
+        Raises:
+            RunError: they are not.
+        """
+        began_with = self.manifest().get("data", {}).get("fingerprint")
+        if began_with is not None and began_with != fingerprint:
+            raise RunError(f"{self.path}: the images are not those that this run began with; put them back, or --fresh")
+
+
+def _values(recipe: Recipe) -> dict[str, Any]:
+    return recipe.sections.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _values_of(resolved: Resolved) -> dict[str, Any]:
+    text = resolved.toml()
+    return _values(recipes.loads(text, name=resolved.recipe.name, source="resolved recipe"))
+
+
+def _scoring(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: values.get(name) for name in ("evaluation", "metrics")}
+
+
+def _differences(there: Any, here: Any, key: str = "") -> Iterator[str]:
+    if isinstance(there, dict) and isinstance(here, dict):
+        for name in sorted({*there, *here}):
+            yield from _differences(there.get(name), here.get(name), f"{key}.{name}" if key else name)
+    elif there != here:
+        yield f"{key} is {_short(there)} there, {_short(here)} here"
+
+
+def _short(value: Any) -> str:
+    text = "absent" if value is None else json.dumps(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def find(path: str | Path) -> RunFolder:
+    """The run folder that ``path`` means: itself, or the only one below it.
+
+    Raises:
+        RunError: there is none, or several; the sentence lists them.
+    """
+    place = Path(path).expanduser()
+    if (place / "recipe.toml").is_file():
+        return RunFolder(place)
+    if not place.is_dir():
+        raise RunError(f"{path}: no such run folder")
+    below = sorted(file.parent for file in place.rglob("recipe.toml") if (file.parent / "checkpoints").is_dir())
+    if len(below) == 1:
+        return RunFolder(below[0])
+    if not below:
+        raise RunError(f"{path}: holds no run (a folder with recipe.toml and checkpoints/)")
+    names = ", ".join(str(run) for run in below[:5]) + (", ..." if len(below) > 5 else "")
+    raise RunError(f"{path}: holds {len(below)} runs; name one of {names}")

@@ -1,0 +1,248 @@
+"""A run from recipe to scores: the data, the engine, the loop, the evaluation, the folder that keeps them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+
+from cganzoo._util import memory
+from cganzoo.console.reporter import Reporter
+from cganzoo.data.cache import ImageSet
+from cganzoo.errors import CganzooError, DivergenceError, RunError
+from cganzoo.evaluate.evaluation import Evaluation
+from cganzoo.networks import Generator
+from cganzoo.recipe.resolve import Resolved
+from cganzoo.runs import checkpoint, provenance
+from cganzoo.runs.folder import SCORE_KEYS, RunFolder
+from cganzoo.train.engine import Engine, check_networks
+from cganzoo.train.loop import Interrupted, Stop, train
+
+from .dataset import load_data
+from .scorer import Scorer, show
+
+
+class Session:
+    """One call of ``cganzoo run``.
+
+    Args:
+        resolved: the recipe.
+        folder: the run's folder, claimed by this process.
+        reporter: shows what happens.
+        device: where to train.
+    """
+
+    def __init__(self, resolved: Resolved, folder: RunFolder, reporter: Reporter, device: torch.device) -> None:
+        self.resolved, self.folder, self.reporter, self.device = resolved, folder, reporter, device
+
+    def run(self, stop: Stop, *, fresh: bool = False) -> bool:
+        """Go on from the newest checkpoint, or start; returns whether the run came to its end.
+
+        What an earlier call left is removed (``fresh``) only when this one is known to be able to start.
+
+        Raises:
+            CganzooError: with the folder's last good checkpoint in place.
+        """
+        if not fresh and self._finished_before():
+            return True
+        with reproducible(self.device):
+            splits = load_data(self.resolved, self.reporter, partial(check_networks, self.resolved))
+            engine = Engine(self.resolved, splits["train"], self.device)
+            self.folder.begin(self.resolved, fresh=fresh)
+            seconds = self._resume(engine, splits["train"])
+            self._describe(engine, splits["train"])
+            stage = stop.watching(self.reporter.stage)
+            scorer = Scorer(self.resolved, self.folder, self.reporter, splits, self.device, stage)
+            try:
+                if self._train_and_score(engine, scorer, stop, seconds):
+                    return True
+            except DivergenceError as error:
+                self.folder.update_manifest(status="diverged", error=str(error))
+                last = checkpoint.steps(self.folder.checkpoints)
+                kept = f"the checkpoint of step {last[-1]} is kept" if last else "no checkpoint was written yet"
+                raise DivergenceError(f"{self.folder.path}: {error}; {kept}") from error
+            except CganzooError as error:
+                self.folder.update_manifest(status="failed", error=str(error))
+                raise
+        self.folder.update_manifest(status="stopped")
+        again = "the same command without --fresh" if fresh else "the same command"
+        self.reporter.say(f"stopped at step {engine.step} of {engine.plan.steps}; {again} goes on from there")
+        return False
+
+    def _train_and_score(self, engine: Engine, scorer: Scorer, stop: Stop, seconds: float) -> bool:
+        if self.resolved.metrics:
+            scorer.check()
+        weights = self.resolved.recipe.sections.evaluation.weights
+        with stop.on_signals(), self._measuring():
+            ended = train(
+                engine,
+                self.folder,
+                self.reporter,
+                stop,
+                draw=lambda: scorer.draw(engine.ready_generator(weights), engine.step),
+                evaluate=lambda: scorer.score(engine.ready_generator(weights), engine.step).scores,
+                headlines=[metric.spec.outputs[0].name for metric in self.resolved.metrics],
+                seconds=seconds,
+            )
+            try:
+                if ended:
+                    self._finish(engine, scorer, engine.ready_generator(weights))
+                    return True
+            except Interrupted:
+                pass
+        return False
+
+    @contextmanager
+    def _measuring(self) -> Iterator[None]:
+        """Keep the run's peak of memory, however this call ends; of several calls, the highest."""
+        memory.forget_peak(self.device)
+        try:
+            yield
+        finally:
+            before = self.folder.manifest().get("peak_memory", {})
+            peak = {name: max(most, before.get(name, 0)) for name, most in memory.peak(self.device).items()}
+            self.folder.update_manifest(peak_memory={**before, **peak})
+
+    def _finish(self, engine: Engine, scorer: Scorer, ready: Generator) -> None:
+        """Score and draw what the last step left."""
+        if self.resolved.metrics:
+            evaluation = scorer.score(ready, engine.step)
+            self.folder.append({"step": engine.step, "scores": evaluation.scores})
+            kept = {key: getattr(evaluation, key) for key in SCORE_KEYS}
+            self.folder.update_manifest(**kept, per_class=dict(evaluation.per_class))
+            show(evaluation, self.resolved, self.reporter)
+            for name in evaluation.pictures:
+                self.reporter.say(f"{name}: {self.folder.picture_file(name, engine.step)}")
+        grid = scorer.draw(ready, engine.step)
+        self.folder.update_manifest(status="finished", grid=grid.name)
+        self.reporter.say(f"samples: {grid}")
+
+    def _finished_before(self) -> bool:
+        """Whether there is nothing left to do; then the scores are shown again."""
+        manifest = self.folder.manifest()
+        if manifest.get("status") != "finished" or manifest.get("recipe") != self.resolved.digest():
+            return False
+        if self.resolved.metrics and not all(key in manifest for key in SCORE_KEYS):  # scored by an older version
+            return False
+        self.reporter.say(f"{self.folder.path}: is finished; --fresh starts over")
+        if self.resolved.metrics:
+            show(Evaluation(*(manifest[key] for key in SCORE_KEYS)), self.resolved, self.reporter)
+        self.reporter.say(f"samples: {self.folder.samples / manifest['grid']}")
+        return True
+
+    def _resume(self, engine: Engine, data: ImageSet) -> float:
+        """Take over the newest checkpoint, if there is one; returns the training seconds spent so far."""
+        state, damaged = checkpoint.newest(self.folder.checkpoints)
+        for sentence in damaged:
+            self.reporter.say(f"{sentence}: passed over", style="yellow")
+        if state is None:
+            if damaged:
+                raise RunError(f"{self.folder.path}: no checkpoint is readable; --fresh starts over")
+            self.folder.forget_after(0)
+            return 0.0
+        self.folder.refuse_other_images(data.fingerprint)
+        began = self.folder.manifest()
+        if began and {key: began.get(key) for key in self._place()} != self._place():
+            self.reporter.say(
+                "note: this run began with other versions or on another device; going on may not give the same bits",
+                style="yellow",
+            )
+        try:
+            engine.load_state(state)
+        except (RuntimeError, KeyError) as error:
+            raise RunError(f"{self.folder.checkpoints}: the checkpoint does not fit; --fresh starts over") from error
+        self.folder.forget_after(engine.step)
+        if engine.step < engine.plan.steps:
+            self.reporter.say(f"going on from step {engine.step}")
+        return float(state["seconds"])
+
+    def _place(self) -> dict[str, Any]:
+        """What else decides the bits of a run, beside its recipe and its images."""
+        return {
+            "versions": provenance.versions(self.resolved.providers),
+            "device": device_name(self.device),
+            "threads": torch.get_num_threads(),
+        }
+
+    def _describe(self, engine: Engine, data: ImageSet) -> None:
+        """Write the manifest: what the run began with, and each call that took it further."""
+        counts = {
+            name: sum(parameter.numel() for parameter in module.parameters())
+            for name, module in (
+                ("generator", engine.generator),
+                ("trunk", engine.trunk),
+                ("objective", engine.objective),
+            )
+        }
+        before = self.folder.manifest()
+        place, code = self._place(), provenance.code(self.resolved.providers)
+        self.folder.update_manifest(
+            name=self.resolved.recipe.name,
+            recipe=self.resolved.digest(),
+            training=self.resolved.training_digest(),
+            seed=engine.plan.seed,
+            **{key: before.get(key, value) for key, value in place.items()},
+            calls=[
+                *before.get("calls", []),
+                {"command": provenance.command(), "from_step": engine.step, **place, "code": code},
+            ],
+            parameters=counts,
+            generator_distribution=self.resolved.generator.provider.distribution,
+            classes=list(data.class_names),
+            channels=self.resolved.channels,
+            data={"count": len(data.labels), "fingerprint": data.fingerprint, "skipped": len(data.skipped)},
+            code=before.get("code", code),
+            status="running",
+        )
+        self.reporter.say(
+            f"{self.resolved.recipe.name}: {len(data.labels):,} images of {data.num_classes} classes, "
+            f"{engine.context.image_size} px; parameters: generator {counts['generator']:,}, "
+            f"discriminator {counts['trunk'] + counts['objective']:,}; {device_name(self.device)}"
+        )
+
+
+def pick_device(name: str) -> torch.device:
+    """``"auto"``: the GPU where there is one.
+
+    Raises:
+        RunError: no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise RunError(f'--device {name}: is not available here; write "cpu", or "auto"') from error
+    return device
+
+
+def device_name(device: torch.device) -> str:
+    """For people: the GPU's name, or how many threads the CPU works with."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type != "cpu":
+        return str(device)
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+
+
+@contextmanager
+def reproducible(device: torch.device) -> Iterator[None]:
+    """Only deterministic kernels meanwhile, where there is a choice: the same bits on every run of one machine."""
+    if device.type != "cuda":
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.backends.cudnn.benchmark = before[1]

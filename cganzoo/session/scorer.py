@@ -1,0 +1,207 @@
+"""Scoring and picturing a run's generator as its recipe asks: the bridge from a run to the evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from cganzoo._version import __version__
+from cganzoo.console.reporter import Reporter, ScoreRow
+from cganzoo.data.cache import ImageSet, cache_folder
+from cganzoo.errors import RunError
+from cganzoo.evaluate.evaluation import Evaluation, Evaluator, Stage
+from cganzoo.images import grids
+from cganzoo.images.sampling import BATCH_STATISTICS, noise, samples
+from cganzoo.images.trained import from_run
+from cganzoo.networks import Generator
+from cganzoo.recipe.resolve import Resolved, resolve
+from cganzoo.runs.folder import RunFolder
+from cganzoo.specs import BuildContext
+
+from .dataset import load_data
+
+if TYPE_CHECKING:
+    from cganzoo.extractor import Extractor
+
+STANDARD_ERROR = "_se"
+"""Ending of an output that is another one's standard error; it is shown beside that one."""
+GRID_ROWS, GRID_COLUMNS = 20, 10
+MAX_SORTED = 4_000  # samples to sort by the classifier for one grid
+
+
+class Scorer:
+    """Evaluates and draws the generators of one run.
+
+    The extractor is trained or loaded, and the real images are looked at, when they are first needed.
+
+    Args:
+        resolved: the recipe.
+        folder: the run's; takes the extractor's weights and the grids.
+        reporter: shows progress.
+        splits: the packed set; ``"test"`` measures a trained extractor and gives a row of real scores.
+        device: where to work.
+        stage: announces each piece of work; default: the reporter's.
+        keep_extractor: whether a trained extractor is the run's, and is to be kept in its folder.
+    """
+
+    def __init__(
+        self,
+        resolved: Resolved,
+        folder: RunFolder,
+        reporter: Reporter,
+        splits: dict[str, ImageSet],
+        device: torch.device,
+        stage: Stage | None = None,
+        *,
+        keep_extractor: bool = True,
+    ) -> None:
+        self.resolved, self.folder, self.reporter = resolved, folder, reporter
+        self.stage = stage or reporter.stage
+        self._extractor_file = folder.extractor_file if keep_extractor else None
+        self.splits, self.device = splits, device
+        self.data = splits["train"]
+        self.plan = resolved.recipe.sections.evaluation
+
+    @cached_property
+    def extractor(self) -> Extractor:
+        """The recipe's feature extractor; a trained one is kept in the run folder, too."""
+        # Here, because timm takes seconds to import and only scores need it.
+        from cganzoo.evaluate.extractors import obtain
+
+        return obtain(self.resolved.extractor, self.splits, self.reporter, self.device, self._extractor_file)
+
+    def check(self) -> None:
+        """Find mistakes in the scoring options before hours of training, not after: build what scores will need.
+
+        Raises:
+            CganzooError: the extractor or a metric cannot be built, or there is nothing to measure it on.
+        """
+        self._evaluator.check()
+
+    @cached_property
+    def _evaluator(self) -> Evaluator:
+        metrics = self.resolved.metrics
+        return Evaluator(
+            splits=self.splits,
+            extractor=self.extractor,
+            metrics=[(metric.spec, metric.config) for metric in metrics],
+            context=BuildContext(
+                num_classes=self.data.num_classes,
+                image_size=self.resolved.recipe.sections.data.image_size,
+                image_channels=self.resolved.channels,
+                class_names=self.data.class_names,
+            ),
+            device=self.device,
+            batch_size=self.plan.batch_size,
+            seed=self.plan.seed,
+            cache=cache_folder(),
+            versions={metric.spec.name: f"{metric.provider}, cganzoo {__version__}" for metric in metrics},
+            stage=self.stage,
+        )
+
+    def score(self, ready: Generator, step: int) -> Evaluation:
+        """Score a generator that :func:`~cganzoo.images.sampling.ready_to_sample` gave; pictures go to the grids."""
+        plan, classes = self.plan, self.data.num_classes
+        evaluation = self._evaluator.evaluate(
+            samples(ready, plan.samples, plan.batch_size, classes, seed=plan.seed),
+            plan.samples,
+            sampling={"weights": plan.weights, "batch_statistics": BATCH_STATISTICS, "seed": plan.seed},
+            generator=ready,
+            noise=next(noise(ready, plan.batch_size, plan.batch_size, classes, seed=plan.seed)),
+        )
+        for name, picture in evaluation.pictures.items():
+            grids.save(grids.picture(picture), self.folder.picture_file(name, step))
+        return evaluation
+
+    def draw(self, ready: Generator, step: int) -> Path:
+        """Write a grid of samples, a row a class.
+
+        Those of an unconditional generator are sorted by the extractor, where that knows the classes.
+        """
+        classes = list(range(min(self.data.num_classes, GRID_ROWS)))
+        count = GRID_COLUMNS * len(classes)
+        place = self.folder.grid_file(step)
+        if ready.conditional:
+            images, labels = _together(ready, count, self.data.num_classes, self.plan.seed, classes)
+            assert labels is not None
+        elif self.resolved.metrics and self.extractor.own_classes:
+            # Many more than are shown, so that each class that the generator makes fills its row.
+            count = min(10 * GRID_COLUMNS * self.data.num_classes, MAX_SORTED)
+            images, _ = _together(ready, count, self.data.num_classes, self.plan.seed, None)
+            extractor = self.extractor  # outside inference mode: it may have to be trained first
+            with torch.inference_mode():
+                labels = torch.cat([extractor(part)[1].argmax(1) for part in torch.split(images, 500)])
+            if self.data.num_classes > GRID_ROWS:
+                classes = grids.most_frequent(labels, GRID_ROWS)  # the first ones may not be among what it makes
+        else:  # no classifier of these classes to sort by
+            images, _ = _together(ready, count, self.data.num_classes, self.plan.seed, None)
+            return grids.save(grids.grid(images, GRID_COLUMNS), place)
+        rows = grids.rows_by_class(images, labels, classes, GRID_COLUMNS)
+        return grids.save(grids.grid(rows, GRID_COLUMNS, [self.data.class_names[label] for label in classes]), place)
+
+
+def show(evaluation: Evaluation, resolved: Resolved, reporter: Reporter) -> None:
+    """Print the table of scores, real images beside samples."""
+    declared = {output.name for metric in resolved.metrics for output in metric.spec.outputs}
+    rows = [
+        ScoreRow(
+            output.name,
+            evaluation.scores.get(output.name),
+            evaluation.real_test.get(output.name),
+            evaluation.real_halves.get(output.name),
+            output.higher_is_better,
+            headline=output is metric.spec.outputs[0],
+            error=evaluation.scores.get(output.name + STANDARD_ERROR),
+        )
+        for metric in resolved.metrics
+        for output in metric.spec.outputs
+        if not (output.name.endswith(STANDARD_ERROR) and output.name.removesuffix(STANDARD_ERROR) in declared)
+    ]
+    protocol = evaluation.protocol
+    made, test, halves = protocol["samples"], protocol["real_test"], protocol["real_halves"]
+    tested = f"real test: {test['count']:,} test images in their place; " if test else ""
+    reporter.scores(
+        rows,
+        f"{made['count']:,} {made['weights']} samples against {protocol['reference']['count']:,} training images; "
+        f"{tested}real halves: {halves['samples']:,} training images against the other {halves['reference']:,}; "
+        f"protocol {protocol['fingerprint']}",
+    )
+
+
+def _together(
+    ready: Generator, count: int, num_classes: int, seed: int, classes: list[int] | None
+) -> tuple[Tensor, Tensor | None]:
+    drawn = list(samples(ready, count, 250, num_classes, seed=seed, classes=classes))
+    labels = None if drawn[0][1] is None else torch.cat([part for _, part in drawn if part is not None])
+    return torch.cat([images for images, _ in drawn]), labels
+
+
+def evaluate_run(
+    folder: RunFolder, reporter: Reporter, device: torch.device, overrides: Sequence[str] = ()
+) -> tuple[int, Resolved, Evaluation]:
+    """Score a run's newest checkpoint: its step, its recipe, the scores.
+
+    Args:
+        folder: the run's.
+        reporter: shows progress.
+        device: where to work.
+        overrides: changes of the recipe for this evaluation, such as another place of the same images.
+
+    Raises:
+        CganzooError: the run has no checkpoint or no metrics, or its data set or plugins are gone.
+    """
+    resolved = resolve(folder.recipe(overrides))
+    if not resolved.metrics:
+        raise RunError(f"{folder.recipe_file}: lists no [[metrics]], so there is nothing to score")
+    trained = from_run(folder, device)
+    splits = load_data(resolved, reporter)
+    folder.refuse_other_images(splits["train"].fingerprint)
+    # Another extractor than the run's must not take its place in the folder.
+    own = resolve(folder.recipe()).extractor == resolved.extractor
+    scorer = Scorer(resolved, folder, reporter, splits, device, keep_extractor=own)
+    return trained.origin.step, resolved, scorer.score(trained.generator, trained.origin.step)

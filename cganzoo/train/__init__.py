@@ -1,0 +1,1 @@
+"""Training: the two steps, the engine that moves them, the one loop."""

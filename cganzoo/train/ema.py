@@ -1,0 +1,45 @@
+"""The exponential moving average of the generator, which is what samples are drawn from."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from cganzoo.networks import Generator
+
+
+class Average:
+    """Keeps ``decay * average + (1 - decay) * weights`` of a generator's parameters.
+
+    Args:
+        generator: the trained generator.
+        decay: in [0, 1); 0 keeps a copy.
+        start: steps during which the average is a copy, so that it does not remember the initial weights.
+
+    Attributes:
+        generator: a generator of its own that holds the averaged parameters.
+    """
+
+    def __init__(self, generator: Generator, decay: float, start: int = 0) -> None:
+        self.generator = copy.deepcopy(generator).requires_grad_(False)
+        self._start = start
+        self._averaged: list[Tensor] = list(self.generator.parameters())
+        self._trained: list[Tensor] = list(generator.parameters())
+        self._source = generator
+        self._update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Take in the parameters after ``step`` (1-based) generator steps."""
+        if step <= self._start:
+            torch._foreach_copy_(self._averaged, self._trained)
+        else:
+            self._update(self._averaged, self._trained, 0)
+
+    def sync_buffers(self) -> None:
+        """Copy the buffers, which are not averaged; needed only before the average is used or saved."""
+        for mine, theirs in zip(self.generator.buffers(), self._source.buffers(), strict=True):
+            mine.copy_(theirs)

@@ -1,0 +1,235 @@
+"""One run's networks, optimizers and data order, and the step that moves them all."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from cganzoo.config import Schedule, value_at
+from cganzoo.data.batches import Batches
+from cganzoo.data.cache import ImageSet
+from cganzoo.errors import DivergenceError, RunError
+from cganzoo.images.sampling import ready_to_sample
+from cganzoo.networks import Generator
+from cganzoo.recipe.optimizers import build_optimizer
+from cganzoo.recipe.resolve import Resolved
+from cganzoo.specs import BuildContext
+
+from .ema import Average
+from .steps import DiscriminatorStep, GeneratorStep, frozen
+
+
+class Engine:
+    """Everything that a training step reads or changes; :meth:`state` is all of it.
+
+    Args:
+        resolved: the recipe.
+        data: the training split.
+        device: where to train.
+
+    Attributes:
+        step: generator steps done.
+        terms: loss terms of the last steps, on the device; whoever logs :meth:`mean_terms` clears them.
+    """
+
+    def __init__(self, resolved: Resolved, data: ImageSet, device: torch.device) -> None:
+        sections = resolved.recipe.sections
+        self.plan = plan = sections.train
+        self.digest = resolved.training_digest()
+        self.device, self.num_classes = device, data.num_classes
+        self.context = build_context(resolved, data.class_names)
+
+        torch.manual_seed(plan.seed)
+        self.generator = resolved.generator.spec.build(resolved.generator.config, self.context).to(device)
+        self.trunk = resolved.discriminator.spec.build(resolved.discriminator.config, self.context).to(device)
+        loss_context = build_context(resolved, data.class_names, feature_dim=self.trunk.feature_dim)
+        self.objective = resolved.loss.spec.build(resolved.loss.config, loss_context).to(device)
+        self.batches = Batches(data, plan.batch_size, plan.seed, device)
+        self._layout = torch.channels_last if plan.channels_last else torch.contiguous_format
+        self.generator.to(memory_format=self._layout)
+        self.trunk.to(memory_format=self._layout)
+        self._initialize()
+
+        self.average = Average(self.generator, plan.ema_decay, plan.ema_start)
+        self._discriminator_parameters = [*self.trunk.parameters(), *self.objective.parameters()]
+        self.generator_optimizer = build_optimizer(sections.optimizer.generator, self.generator.parameters())
+        self.discriminator_optimizer = build_optimizer(sections.optimizer.discriminator, self._discriminator_parameters)
+        self._rates = [
+            (self.generator_optimizer, sections.optimizer.generator.lr),
+            (self.discriminator_optimizer, sections.optimizer.discriminator.lr),
+        ]
+        for optimizer, rate in self._rates:
+            _set_rate(optimizer, value_at(rate, 0, plan.steps))
+
+        autocast = plan.precision == "bfloat16"
+        self._discriminator_step: nn.Module = DiscriminatorStep(
+            self.generator, self.trunk, self.objective, autocast=autocast
+        )
+        self._generator_step: nn.Module = GeneratorStep(self.generator, self.trunk, self.objective, autocast=autocast)
+        if plan.compile:
+            self._discriminator_step.compile(dynamic=False)
+            self._generator_step.compile(dynamic=False)
+
+        self.step = 0
+        self.terms: dict[str, list[Tensor]] = {}
+
+    def _initialize(self) -> None:
+        """Data-dependent initialisation, on the batch that the first step will see."""
+        images, _ = self._real()
+        self.batches.position = 0
+        with torch.no_grad():
+            self.trunk.initialize(images)
+            self.generator.initialize(*self._noise())
+
+    def advance(self) -> None:
+        """One generator step, with the discriminator steps that go before it. Never waits for the device."""
+        plan, objective = self.plan, self.objective
+        for optimizer, rate in self._rates:
+            if isinstance(rate, Schedule):
+                _set_rate(optimizer, rate.at(self.step, plan.steps))
+        objective.advance(self.step, plan.steps)
+
+        for _ in range(plan.discriminator_steps):
+            images, labels = self._real()
+            z, fake_labels = self._noise(labels)
+            self.discriminator_optimizer.zero_grad(set_to_none=True)
+            loss, terms = self._discriminator_step(images, labels, z, fake_labels)
+            loss.backward()
+            self.discriminator_optimizer.step()
+            self._keep("discriminator", terms)
+
+        real: tuple[Tensor, Tensor] | tuple[()] = ()
+        if objective.uses_real_in_generator_loss or objective.fake_labels == "paired":
+            real = self._real()
+        z, fake_labels = self._noise(real[1] if real else None)
+        self.generator_optimizer.zero_grad(set_to_none=True)
+        with frozen(self._discriminator_parameters):
+            loss, terms = self._generator_step(z, fake_labels, *(real if objective.uses_real_in_generator_loss else ()))
+            loss.backward()
+        self.generator_optimizer.step()
+        self._keep("generator", terms)
+        self.step += 1
+        self.average.update(self.step)
+
+    def _real(self) -> tuple[Tensor, Tensor]:
+        images, labels = self.batches.next()
+        return images.contiguous(memory_format=self._layout), labels
+
+    def _noise(self, real_labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        z = self.generator.sample_latent(self.plan.batch_size, self.device)
+        if self.objective.fake_labels == "paired" and real_labels is not None:
+            return z, real_labels
+        return z, torch.randint(self.num_classes, (self.plan.batch_size,), device=self.device)
+
+    def _keep(self, player: str, terms: dict[str, Tensor]) -> None:
+        for name, term in terms.items():
+            self.terms.setdefault(f"{player}/{name}", []).append(term)
+
+    def mean_terms(self) -> dict[str, float]:
+        """Mean of each loss term over the steps in :attr:`terms`. Waits for the device.
+
+        Raises:
+            DivergenceError: one of them is not finite.
+        """
+        means = {name: torch.stack(values).mean().item() for name, values in self.terms.items()}
+        for name, value in means.items():
+            if not math.isfinite(value):
+                raise self._diverged(f"loss term {name} is {value}")
+        return means
+
+    def check_finite(self) -> None:
+        """Make sure that the losses and the weights are good to keep. Waits for the device.
+
+        Raises:
+            DivergenceError: a loss term or a weight is not finite.
+        """
+        self.mean_terms()
+        for player, module in self.modules().items():
+            finite = [weight.isfinite().all() for weight in module.parameters()]
+            if finite and not torch.stack(finite).all():
+                raise self._diverged(f"a weight of the {player} is not finite")
+
+    def _diverged(self, what: str) -> DivergenceError:
+        return DivergenceError(
+            f"training diverged: {what} by step {self.step}; lower the learning rates, or pick another seed"
+        )
+
+    def ready_generator(self, weights: str) -> Generator:
+        """The averaged (``"ema"``) or the trained (``"raw"``) generator as it is now, copied and ready to sample."""
+        self.average.sync_buffers()
+        return ready_to_sample(self.average.generator if weights == "ema" else self.generator, self.num_classes)
+
+    def modules(self) -> dict[str, nn.Module]:
+        """The modules whose weights make up a checkpoint."""
+        self.average.sync_buffers()
+        return {
+            "generator": self.generator,
+            "trunk": self.trunk,
+            "objective": self.objective,
+            "average": self.average.generator,
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Tensors and plain values from which :meth:`load_state` goes on as if never stopped."""
+        return {
+            "recipe": self.digest,
+            "step": self.step,
+            "position": self.batches.position,
+            "modules": {name: module.state_dict() for name, module in self.modules().items()},
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self._optimizers().items()},
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+            "terms": {name: torch.stack(values) for name, values in self.terms.items()},
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state` gave.
+
+        Raises:
+            RunError: it is the state of another recipe.
+        """
+        if state.get("recipe") != self.digest:
+            raise RunError("the checkpoint is another recipe's; --fresh starts over")
+        self.step, self.batches.position = state["step"], state["position"]
+        for name, module in self.modules().items():
+            module.load_state_dict(state["modules"][name])
+        for name, optimizer in self._optimizers().items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        self.terms = {name: list(values.to(self.device).unbind()) for name, values in state["terms"].items()}
+        torch.set_rng_state(state["random"].cpu())
+        if self.device.type == "cuda" and state["random_cuda"] is not None:
+            torch.cuda.set_rng_state(state["random_cuda"].cpu(), self.device)
+
+    def _optimizers(self) -> dict[str, Optimizer]:
+        return {"generator": self.generator_optimizer, "discriminator": self.discriminator_optimizer}
+
+
+def check_networks(resolved: Resolved, class_names: tuple[str, ...]) -> None:
+    """Build the networks for nothing, so that they refuse an image size before minutes of packing, not after.
+
+    Raises:
+        CganzooError: what a network's constructor says.
+    """
+    context = build_context(resolved, class_names)
+    for network in (resolved.generator, resolved.discriminator):
+        network.spec.build(network.config, context)
+
+
+def build_context(resolved: Resolved, class_names: tuple[str, ...], feature_dim: int | None = None) -> BuildContext:
+    """What components of this run are told when they are built."""
+    return BuildContext(
+        num_classes=len(class_names),
+        image_size=resolved.recipe.sections.data.image_size,
+        image_channels=resolved.channels,
+        feature_dim=feature_dim,
+        class_names=class_names,
+    )
+
+
+def _set_rate(optimizer: Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate

@@ -1,0 +1,3 @@
+"""Fixtures: miniature archives, and a server of files on this machine."""
+
+from archives import *  # noqa: F403

@@ -1,0 +1,85 @@
+"""Grids of samples: every image at its place, rows named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from cganzoo.errors import RunError
+from cganzoo.images.grids import GAP, grid, most_frequent, rows_by_class, save
+
+
+def plain(count: int, size: int = 48, channels: int = 3) -> Tensor:
+    """Image k is of the gray value 10 k."""
+    return (torch.arange(count) * 10 / 127.5 - 1)[:, None, None, None].expand(count, channels, size, size)
+
+
+def cell(sheet: Image.Image, row: int, column: int, size: int, margin: int = 0) -> np.ndarray:
+    left, top = margin + GAP + column * (size + GAP), GAP + row * (size + GAP)
+    return np.asarray(sheet.crop((left, top, left + size, top + size)))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_are_laid_row_by_row(channels: int) -> None:
+    sheet = grid(plain(7, channels=channels), columns=3)
+    assert sheet.size == (3 * (48 + GAP) + GAP, 3 * (48 + GAP) + GAP)
+    for index in range(7):
+        assert (cell(sheet, *divmod(index, 3), 48) == 10 * index).all()
+    assert (cell(sheet, 2, 1, 48) == 255).all(), "what is left of the last row is blank"
+
+
+def test_small_images_are_enlarged_without_smoothing() -> None:
+    image = torch.tensor([[-1.0, 1.0], [1.0, -1.0]])[None, None]
+    shown = cell(grid(image, columns=1), 0, 0, 48)[:, :, 0]
+    expected = np.kron(np.array([[0, 255], [255, 0]]), np.ones((24, 24)))
+    np.testing.assert_array_equal(shown, expected)
+
+
+def test_large_images_keep_their_size() -> None:
+    assert grid(plain(1, size=64), columns=1).size == (64 + 2 * GAP, 64 + 2 * GAP)
+
+
+def test_row_names_stand_in_a_margin_of_their_own() -> None:
+    names = ["a", "a longer name: Äpfel"]
+    sheet = grid(plain(4), columns=2, row_names=names)
+    margin = sheet.width - (2 * (48 + GAP) + GAP)
+    assert margin > 12
+    assert (cell(sheet, 1, 1, 48, margin) == 30).all()
+    for row in (0, 1):
+        written = np.asarray(sheet.crop((0, GAP + row * (48 + GAP), margin, (row + 1) * (48 + GAP))))
+        assert (written < 128).any(), "something is written"
+        assert (written[:, :4] == 255).all(), "nothing is cut off"
+
+
+def test_no_image_makes_an_empty_sheet() -> None:
+    assert grid(plain(0), columns=2).height == GAP
+
+
+def test_rows_are_the_first_of_each_wanted_class() -> None:
+    classes = torch.tensor([0, 1, 0, 2, 1, 0, 2, 1])
+    rows = rows_by_class(plain(8, size=1), classes, wanted=[2, 1, 0], columns=2)
+    torch.testing.assert_close(rows, plain(8, size=1)[[3, 6, 1, 4, 0, 2]])
+    rows = rows_by_class(plain(8, size=1), classes, wanted=[2, 3], columns=3)
+    torch.testing.assert_close(rows[:2], plain(8, size=1)[[3, 6]])
+    assert (rows[2:] == 1).all(), "what a class lacks is left white"
+
+
+def test_saving_makes_the_folder_and_tells_what_fails(tmp_path: Path) -> None:
+    sheet = grid(plain(1), columns=1)
+    path = save(sheet, tmp_path / "new" / "grid.png")
+    assert Image.open(path).size == sheet.size
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError) as caught:
+        save(sheet, tmp_path / "file" / "grid.png")
+    assert str(caught.value).startswith(f"{tmp_path / 'file' / 'grid.png'}: saving failed: ")
+
+
+def test_the_classes_that_come_most_often_are_chosen() -> None:
+    classes = torch.tensor([7, 7, 7, 2, 2, 5, 9, 9, 9, 9])
+    assert most_frequent(classes, 3) == [2, 7, 9]
+    assert most_frequent(classes, 10) == [2, 5, 7, 9]
