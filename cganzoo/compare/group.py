@@ -12,7 +12,7 @@ from cganzoo._util.toml import tomllib
 from cganzoo.config import Config, parse
 from cganzoo.errors import RecipeError
 from cganzoo.recipe import bundled
-from cganzoo.recipe.read import explain
+from cganzoo.recipe.messages import explain
 
 ONE_LINE = r"^[^\x00-\x1f\x7f]+$"
 Seed = Annotated[int, Field(ge=0, lt=2**32)]

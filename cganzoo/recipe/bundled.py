@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
+from cganzoo._util.text import did_you_mean
 from cganzoo.errors import RecipeError
 
 
@@ -61,8 +61,8 @@ def find_bundled(name: str) -> Path:
 
 
 def _no_such(recipe: str, name: str) -> str:
-    close = difflib.get_close_matches(name.removesuffix(".toml"), [*names(), *groups()], n=1)
-    hint = f'did you mean "{close[0]}"?' if close else "`cganzoo recipes` lists those that come with the zoo"
+    known = [*names(), *groups()]
+    hint = did_you_mean(name.removesuffix(".toml"), known, "`cganzoo recipes` lists those that come with the zoo")
     return f"{recipe}: no such recipe; {hint}"
 
 

@@ -6,10 +6,7 @@
 
 from __future__ import annotations
 
-import difflib
-import json
-import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,6 +20,7 @@ from cganzoo.config import Config, parse
 from cganzoo.errors import RecipeError
 
 from . import bundled
+from .messages import explain, place
 from .optimizers import OptimizerConfig
 
 Count = Annotated[int, Field(ge=1)]
@@ -245,109 +243,3 @@ def _index(node: list[Any], key: str, override: str) -> int:
         positions = f"one of the positions 0 to {len(node) - 1}" if node else "a position: the list is empty"
         raise RecipeError(f"--set {override}: {key} is not {positions}")
     return int(key)
-
-
-# --- messages -------------------------------------------------------------------------------------------------------
-
-
-def place(source: str, keys: Iterable[str | int], overrides: frozenset[str] = frozenset()) -> str:
-    """``file: section.key``, or ``--set section.key`` where the command line gave the value."""
-    dotted = ".".join(str(key) for key in keys)
-    from_command_line = any(dotted == key or dotted.startswith(f"{key}.") for key in overrides)
-    return f"--set {dotted}" if from_command_line else f"{source}: {dotted}"
-
-
-def explain(
-    error: ValidationError,
-    models: tuple[type[Config], ...],
-    values: Any,
-    source: str,
-    overrides: frozenset[str] = frozenset(),
-    prefix: tuple[str | int, ...] = (),
-) -> str:
-    """One sentence for each mistake: the file, the key, the value, and what to write instead.
-
-    Args:
-        error: what checking ``values`` raised.
-        models: the checked model, and others whose keys stand in the same table.
-        values: as TOML gave them.
-        source: what to call the file.
-        overrides: keys that ``--set`` changed.
-        prefix: where ``values`` sits in the recipe.
-    """
-    sentences: dict[str, None] = {}
-    for item in error.errors():
-        keys = prefix + _keys(item, values)
-        where = place(source, keys, overrides) if keys else source
-        # A value that fits no type of a union is reported once for each: the first will do.
-        if not any(sentence.startswith(f"{where}: ") for sentence in sentences):
-            sentences[f"{where}: {_sentence(item, models)}"] = None
-    return "\n".join(sentences)
-
-
-def _keys(item: Mapping[str, Any], values: Any) -> tuple[str | int, ...]:
-    """The recipe's keys to a mistake: pydantic's path also has steps that name a branch of a union."""
-    keys: list[str | int] = []
-    node = values
-    for depth, step in enumerate(item["loc"], start=1):
-        if item["type"] == "missing" and depth == len(item["loc"]):
-            keys.append(step)
-        elif (isinstance(node, dict) and step in node) or (isinstance(node, list) and isinstance(step, int)):
-            keys.append(step)
-            node = node[step]
-    if item["type"].startswith("union_tag"):
-        keys.append(item["ctx"]["discriminator"].strip("'"))
-    return tuple(keys)
-
-
-def _sentence(item: Mapping[str, Any], models: Iterable[type[Config]]) -> str:
-    kind, value, context = item["type"], item.get("input"), item.get("ctx", {})
-    if kind == "extra_forbidden":
-        return _unknown_key(str(item["loc"][-1]), _known_keys(models, item["loc"]))
-    if kind in ("missing", "union_tag_not_found"):
-        return "is missing"
-    if kind == "union_tag_invalid":
-        expected = str(context.get("expected_tags", "")).replace("'", '"')
-        return f'"{context.get("tag")}" is not known; choose one of {expected}'
-    if kind == "value_error":
-        return str(context.get("error", item["msg"]))
-    message = str(item["msg"])
-    for theirs, ours in (("an object", "a table"), ("Tuple", "the array"), (" after validation", "")):
-        message = message.replace(theirs, ours)
-    return f"{_toml(value)} does not fit: {message[0].lower()}{message[1:]}"
-
-
-def _unknown_key(key: str, known: Iterable[str]) -> str:
-    known = sorted(known)
-    close = difflib.get_close_matches(key, known, n=1)
-    if close:
-        return f'unknown key; did you mean "{close[0]}"?'
-    return f"unknown key; known here: {', '.join(known)}" if known else "unknown key; none is known here"
-
-
-def _known_keys(models: Iterable[type[Config]], location: tuple[Any, ...]) -> set[str]:
-    """Keys that may stand beside the last step of ``location``."""
-
-    def within(annotation: Any) -> list[type[Config]]:
-        if isinstance(annotation, type) and issubclass(annotation, Config):
-            return [annotation]
-        return [found for part in typing.get_args(annotation) for found in within(part)]
-
-    here = list(models)
-    for step in location[:-1]:
-        below = [
-            found
-            for model in here
-            for name, info in model.model_fields.items()
-            if step in (name, info.alias)
-            for found in within(info.annotation)
-        ]
-        branch = [
-            model for model in here if "name" in model.model_fields and model.model_fields["name"].default == step
-        ]
-        here = below or branch or here
-    return {info.alias or name for model in here for name, info in model.model_fields.items()}
-
-
-def _toml(value: Any) -> str:
-    return "a table" if isinstance(value, dict) else json.dumps(value, ensure_ascii=False)

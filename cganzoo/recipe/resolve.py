@@ -18,7 +18,8 @@ from cganzoo.registry import Provider, Registry, load_plugins
 from cganzoo.specs import DatasetSpec, DiscriminatorSpec, GeneratorSpec, LossSpec, MetricSpec, Spec
 
 from .extractors import EXTRACTORS, extractor_config
-from .read import Choice, Recipe, explain
+from .messages import explain
+from .read import Choice, Recipe
 
 S = TypeVar("S", bound=Spec)
 

@@ -24,7 +24,8 @@ from cganzoo.config import parse
 from cganzoo.console.streams import stderr_console, stdout_console
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
-from cganzoo.recipe.read import explain, set_value
+from cganzoo.recipe.messages import explain
+from cganzoo.recipe.read import set_value
 from cganzoo.registry import ALLOW_LIST, Component, Registry, discovery, load_plugins
 from cganzoo.registry.probe import load_survivors
 from cganzoo.specs import KINDS
