@@ -15,7 +15,6 @@ from cganzoo.data.cache import ImageSet
 from cganzoo.errors import DivergenceError, RunError
 from cganzoo.images.sampling import ready_to_sample
 from cganzoo.networks import Generator
-from cganzoo.recipe.optimizers import build_optimizer
 from cganzoo.recipe.resolve import Resolved
 from cganzoo.specs import BuildContext
 
@@ -56,8 +55,8 @@ class Engine:
 
         self.average = Average(self.generator, plan.ema_decay, plan.ema_start)
         self._discriminator_parameters = [*self.trunk.parameters(), *self.objective.parameters()]
-        self.generator_optimizer = build_optimizer(sections.optimizer.generator, self.generator.parameters())
-        self.discriminator_optimizer = build_optimizer(sections.optimizer.discriminator, self._discriminator_parameters)
+        self.generator_optimizer = sections.optimizer.generator.build(self.generator.parameters())
+        self.discriminator_optimizer = sections.optimizer.discriminator.build(self._discriminator_parameters)
         self._rates = [
             (self.generator_optimizer, sections.optimizer.generator.lr),
             (self.discriminator_optimizer, sections.optimizer.discriminator.lr),
