@@ -16,8 +16,7 @@ from cganzoo.extractor import Extractor
 from cganzoo.images import grids
 from cganzoo.images.by_class import BATCH_SIZE, COLUMNS, class_grid, first_of_each, predicted_classes
 from cganzoo.images.trained import TrainedGenerator, class_index, from_run, load_generator
-from cganzoo.runs import folder as runs
-from cganzoo.runs.folder import RunFolder
+from cganzoo.runs.folder import RunFolder, find_run
 from cganzoo.session.run import pick_device
 
 DEFAULT_ROWS = 10
@@ -40,7 +39,7 @@ def draw(source: str, class_names: Sequence[str], count: int | None, out: Path, 
         RunError: there is no such run or class, or no classifier to find a class of an unconditional generator with.
     """
     device = pick_device(device_name)
-    folder = None if Path(source).is_file() else runs.find(source)
+    folder = None if Path(source).is_file() else find_run(source)
     trained = load_generator(source, device) if folder is None else from_run(folder, device)
     classes = [class_index(trained.class_names, name) for name in class_names]
     rows = classes or list(range(len(trained.class_names)))
