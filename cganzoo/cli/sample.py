@@ -53,7 +53,9 @@ def draw(source: str, class_names: Sequence[str], count: int | None, out: Path, 
         images = trained.sample(count, seed=seed)
         return grids.save(grids.grid(images, COLUMNS), out) if as_grid else _write_folder(images, [], out)
     if trained.conditional:
-        found = first_of_each([(trained.sample(count, classes=wanted, seed=seed), torch.tensor(wanted))], Counter(wanted))
+        found = first_of_each(
+            [(trained.sample(count, classes=wanted, seed=seed), torch.tensor(wanted))], Counter(wanted)
+        )
     else:
         found = _find(trained, _classifier(folder, device), Counter(wanted), seed)
     if as_grid:
@@ -73,9 +75,7 @@ def _classifier(folder: RunFolder | None, device: torch.device) -> Extractor:
     return classifier.load(folder.extractor_file, device)
 
 
-def _find(
-    trained: TrainedGenerator, classifier: Extractor, wanted: Counter[int], seed: int
-) -> dict[int, Tensor]:
+def _find(trained: TrainedGenerator, classifier: Extractor, wanted: Counter[int], seed: int) -> dict[int, Tensor]:
     """Draw until the classifier has found enough images of each wanted class."""
 
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
