@@ -44,7 +44,8 @@ def first_of_each(batches: Iterable[tuple[Tensor, Tensor]], counts: Mapping[int,
 @torch.inference_mode()
 def predicted_classes(classifier: Extractor, images: Tensor) -> Tensor:
     """The most likely class (N,) of each image, on the CPU."""
-    return classifier(images.to(next(classifier.parameters()).device))[1].argmax(1).cpu()
+    logits: Tensor = classifier(images.to(next(classifier.parameters()).device))[1]
+    return logits.argmax(1).cpu()
 
 
 @torch.inference_mode()
