@@ -21,6 +21,16 @@ def stderr_console() -> Console:
     return stdout_console(stderr=True)
 
 
+def print_line(text: str) -> None:
+    """Print one line to standard output, whole and as it is."""
+    stdout_console().print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_labelled(label: str, text: str) -> None:
+    """Print one line to standard error: a label with rich markup, then the text as it is."""
+    stderr_console().print(f"{label} {escaped(text)}", highlight=False, soft_wrap=True)
+
+
 def escaped(text: str) -> str:
     """The text without rich markup and without control codes."""
     from rich.markup import escape

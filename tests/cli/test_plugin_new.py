@@ -274,9 +274,9 @@ def test_names_that_will_do(name: str, component: str, distribution: str, classn
         ("cganzoo-", "names no component"),
         ("", "names no component"),
         ("-_-", "names no component"),
-        ("class", "Python's own"),
-        ("Lambda", "Python's own"),
-        ("match", "Python's own"),
+        ("class", "keyword of Python"),
+        ("Lambda", "keyword of Python"),
+        ("match", "keyword of Python"),
         ("3gan", "a letter first"),
         ("ÉGAN", "letters a to z"),
         ("Straße", "letters a to z"),
@@ -415,7 +415,7 @@ def test_what_is_there_is_left_as_it_is(tmp_path: Path):
     (tmp_path / "file").write_text("mine, too")
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     for name in ("full", "file", "link"):
-        with pytest.raises(PluginError, match=f"{name}: is there already"):
+        with pytest.raises(PluginError, match=f"{name}: exists already"):
             create("q", "loss", tmp_path / name)
     assert files(tmp_path) == {"full/mine.txt": "mine", "file": "mine, too"}
 
