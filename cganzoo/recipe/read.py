@@ -114,11 +114,11 @@ class Sections(Config):
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe as it was read: where from, and its sections.
+    """A recipe that was read.
 
     Attributes:
-        name: the file's name without its ending; runs are kept under it.
-        source: what messages call it.
+        name: the file's name without its ending; the folder of its runs is named after it.
+        source: its name in messages.
         sections: the checked values.
         overrides: dotted keys that ``--set`` changed, for messages.
     """
@@ -129,7 +129,7 @@ class Recipe:
     overrides: frozenset[str] = field(default_factory=frozenset)
 
     def place(self, *keys: str | int) -> str:
-        """How a message names a key: the file, or ``--set`` where that gave the value."""
+        """How a message names a key: the file and the key, or ``--set`` if the command line gave the value."""
         return place(self.source, keys, self.overrides)
 
 
@@ -137,22 +137,22 @@ def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     """Read a recipe file, or a bundled recipe by name, and apply ``key.path=value`` overrides.
 
     Raises:
-        RecipeError: no such file, not TOML, an unknown key, a wrong type or a value out of range.
+        RecipeError: no such file, invalid TOML, an unknown key, a wrong type or a value out of range.
     """
     file = bundled.find(path)
     try:
-        text = file.read_text(encoding="utf-8-sig")  # Windows editors may begin a file with a byte-order mark
+        text = file.read_text(encoding="utf-8-sig")  # editors on Windows may write a byte-order mark
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: cannot be read as a recipe: {error}") from error
     return parse_recipe(text, name=file.stem, source=str(path), overrides=overrides)
 
 
 def parse_recipe(text: str, *, name: str, source: str, overrides: Iterable[str] = ()) -> Recipe:
-    """As :func:`load_recipe`, from a recipe's text."""
+    """Like :func:`load_recipe`, for a recipe's text."""
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{source}: is not TOML: {error}") from error
+        raise RecipeError(f"{source}: is not valid TOML: {error}") from error
     if "methods" in values:
         raise RecipeError(f"{source}: is a group of recipes; run it with `cganzoo compare {source}`")
     changed = frozenset(set_value(values, override) for override in overrides)
@@ -165,12 +165,12 @@ def parse_recipe(text: str, *, name: str, source: str, overrides: Iterable[str] 
 
 
 def dataset_recipe(name: str, overrides: Iterable[str] = (), image_size: int | None = None) -> Recipe:
-    """A recipe of a data set and nothing else: enough to look at it.
+    """A recipe that has only the section ``data``: enough to pack and show a data set.
 
     Args:
-        name: of the set.
+        name: name of the data set.
         overrides: ``data.key=value``.
-        image_size: unless an override gives it.
+        image_size: used if no override gives it.
 
     Raises:
         RecipeError: an unknown key, a wrong type or a value out of range.
@@ -180,7 +180,7 @@ def dataset_recipe(name: str, overrides: Iterable[str] = (), image_size: int | N
     changed = frozenset(set_value(values, override) for override in overrides)
     others = sorted(set(values) - {"data"})
     if others:
-        raise RecipeError(f"--set {others[0]}: is no option of a data set; those are keys of data, like data.root")
+        raise RecipeError(f"--set {others[0]}: is not an option of a data set; write a key of data, like data.root")
     try:
         sections: dict[str, Any] = {"data": parse(Data, values["data"])}
     except ValidationError as error:
@@ -192,16 +192,18 @@ def _check_host(requires: Requires, where: str) -> None:
     try:
         wanted = SpecifierSet(requires.cganzoo)
     except InvalidSpecifier as error:
-        raise RecipeError(f'{where}: "{requires.cganzoo}" is no version range; write one like ">=0.1,<0.2"') from error
+        raise RecipeError(
+            f'{where}: "{requires.cganzoo}" is not a version range; write one like ">=0.1,<0.2"'
+        ) from error
     if not wanted.contains(__version__, prereleases=True):
         raise RecipeError(
-            f"{where}: wants cganzoo {requires.cganzoo}, but {__version__} is installed; "
+            f"{where}: needs cganzoo {requires.cganzoo}, but {__version__} is installed; "
             f'install that version: pip install "cganzoo{requires.cganzoo}"'
         )
 
 
 def set_value(values: dict[str, Any], override: str) -> str:
-    """Set one ``key.path=value`` in ``values``. Returns the path down to what is new, for messages."""
+    """Set one ``key.path=value`` in ``values``. Returns the path to the part that is new, for messages."""
     path, equals, text = override.partition("=")
     keys = [key.strip() for key in path.split(".")]
     if not equals or not all(keys) or not text.strip():
@@ -228,14 +230,14 @@ def set_value(values: dict[str, Any], override: str) -> str:
 
 
 def _value(text: str, override: str) -> Any:
-    """TOML, or a bare string: ``data.root=/a/b`` needs no quotes."""
+    """A value in TOML, or a text without quotes: ``data.root=/a/b``."""
     try:
         value = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError as error:
         if text[0] in "\"'[{":
-            raise RecipeError(f"--set {override}: the value is not TOML: {error}") from error
+            raise RecipeError(f"--set {override}: the value is not valid TOML: {error}") from error
         return text
-    return value["value"] if len(value) == 1 else text  # a second line would be a second key
+    return value["value"] if len(value) == 1 else text  # the text has a second line with a second key
 
 
 def _index(node: list[Any], key: str, override: str) -> int:

@@ -444,7 +444,7 @@ MISTAKES = {
         ["run", "RECIPE", "--set", "requires.plugins=['cganzoo-amgan', 'cganzoo-scores']"],
         "[requires]",
     ),
-    "newer host": (["run", "RECIPE", "--set", "requires.cganzoo='>=9'"], "wants cganzoo >=9"),
+    "newer host": (["run", "RECIPE", "--set", "requires.cganzoo='>=9'"], "needs cganzoo >=9"),
     "labels to a generator that takes none": (
         ["run", "RECIPE", "--set", "generator.conditional=false"],
         "trains a conditional generator",

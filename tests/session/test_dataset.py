@@ -320,7 +320,7 @@ def test_a_recipe_by_name_or_file(tiny_file: Path, tmp_path: Path) -> None:
         ("cub200", [], DataError, r'data set "cub200": its images are of many sizes; say .* --size 64'),
         ("folder", ["data.image_size=8"], DataError, 'data set "folder": say where it is with --root: Folder or zip'),
         ("digits", ["data.root='x'"], RecipeError, "--set data.root: unknown key; known here: .*test_fraction"),
-        ("digits", ["train.steps=3"], RecipeError, "--set train: is no option of a data set"),
+        ("digits", ["train.steps=3"], RecipeError, "--set train: is not an option of a data set"),
         ("digits", ["data.image_size=2"], RecipeError, "--set data.image_size: 2 does not fit"),
         ("digits", ["data.test_fraction=2"], RecipeError, "--set data.test_fraction: 2 does not fit"),
         ("gone.toml", [], RecipeError, "gone.toml: no such recipe"),
