@@ -157,7 +157,7 @@ def announce(created: Created) -> None:
     }
     commands = {
         f"cd {shlex.quote(str(created.folder))}": "",
-        'pip install -e ".[test]"': "# later changes need no new installation",
+        'pip install -e ".[test]"': "# changes apply at once",
         f"{PROJECT} plugins": "# lists it",
         "pytest": "# checks it",
         f"{PROJECT} run {created.recipe}": "# trains and scores it",
