@@ -490,7 +490,9 @@ def run(*commands: list[str], path: list[str], more: str = "") -> subprocess.Com
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
 
 
-RESOLVE = "from cganzoo.recipe import read, resolve\nprint(resolve.resolve(read.load('amgan_digits')).digest())\n"
+RESOLVE = (
+    "from cganzoo.recipe import read, resolve\nprint(resolve.resolve(read.load('amgan_digits')).recipe_digest())\n"
+)
 
 
 def test_help_recipes_and_a_recipe_of_others_are_untouched(folders: list[str]) -> None:
