@@ -56,7 +56,7 @@ def test_other_code_is_refused_before_anything_runs(command: Command, copy: Path
         (lambda run: (run / "manifest.json").unlink(), "has no manifest.json"),
         (
             lambda run: (run / "manifest.json").write_text("[1]"),
-            "manifest.json is damaged, or another version wrote it",
+            "manifest.json is damaged, or another version of cganzoo wrote it",
         ),
         (
             lambda run: (run / "recipe.toml").write_text("[train]\nseed = 1\n"),
