@@ -1,4 +1,4 @@
-"""``manifest.json``, the record of a run: one typed, versioned model, read and written here and nowhere else. No torch."""
+"""``manifest.json``, the record of a run: a typed, versioned model, read and written only here. No torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cganzoo._util.files import write_whole
 from cganzoo.errors import RunError
 
 VERSION = 2
-"""Version of the format. Manifests of cganzoo 0.1 have no version and count as version 1; see :func:`_from_version_1`."""
+"""Version of the format. Manifests of cganzoo 0.1 have no version: they count as version 1."""
 
 Numbers = dict[str, float | None]
 """Numbers by name; ``None`` where one is not defined or not finite."""
@@ -89,7 +89,7 @@ else:
 class StoredEvaluation(_Part):
     """The scores of the last step: the fields of :class:`cganzoo.evaluate.evaluation.Evaluation` that are numbers.
 
-    ``StoredEvaluation.model_validate(evaluation)`` and ``Evaluation(**dict(stored))`` convert by the names of the fields.
+    ``StoredEvaluation.model_validate(evaluation)`` and ``Evaluation(**dict(stored))`` convert by field names.
     """
 
     model_config = ConfigDict(from_attributes=True)
@@ -167,8 +167,8 @@ def read(file: Path) -> Manifest:
     except (ValueError, RecursionError) as error:
         reason = _first_problem(error) if isinstance(error, ValidationError) else str(error)
         raise RunError(
-            f"{file}: is damaged, or another version of cganzoo wrote it ({reason}); put back a copy of the file, or run "
-            "the recipe again with --fresh"
+            f"{file}: is damaged, or another version of cganzoo wrote it ({reason}); put back a copy of the file, "
+            "or run the recipe again with --fresh"
         ) from error
 
 
