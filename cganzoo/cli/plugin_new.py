@@ -18,7 +18,7 @@ import subprocess
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import Requirement
 
@@ -31,6 +31,9 @@ from cganzoo.hookspecs import PROJECT
 from cganzoo.recipe import bundled
 from cganzoo.registry.probe import inspect
 from cganzoo.specs import KINDS, NAME
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 SUFFIX = ".jinja"
@@ -81,21 +84,17 @@ class Created:
 
     Attributes:
         folder: where it was written.
-        kind: kind of its component.
         names: names of its parts.
         recipe: path of the recipe, relative to ``folder``.
-        author: for licence and metadata; may be empty.
-        license: one of :data:`LICENSES`, or ``"none"``.
         notes: warnings about the names.
+        next_steps: text for the user: what was written and what to do with it.
     """
 
     folder: Path
-    kind: str
     names: Names
     recipe: str
-    author: str
-    license: str
     notes: tuple[str, ...]
+    next_steps: str
 
 
 def create(
@@ -141,51 +140,19 @@ def create(
         "year": datetime.date.today().year,
         "license": license_name,
     }
-    _write(folder, _rendered(values))
-    return Created(folder, kind, names, values["recipe"], author, license_name, notes)
+    environment = _environment()
+    _write(folder, _rendered(environment, values))
+    where = {"folder": folder, "quoted_folder": shlex.quote(str(folder))}
+    next_steps = environment.get_template(f"next_steps.txt{SUFFIX}").render(values, **where)
+    return Created(folder, names, values["recipe"], notes, next_steps)
 
 
 def announce(created: Created) -> None:
     """Print what was written, and the next steps."""
-    names, thing = created.names, THINGS[created.kind]
-    files = {
-        f"{names.package}/{created.kind}.py": f"the {thing} itself; start here",
-        f"{names.package}/config.py": "its options",
-        f"{names.package}/reference.py": "its formula, written naively",
-        f"tests/test_{names.component}.py": "the zoo's checks, and one of its own",
-        created.recipe: "a whole run with it",
-    }
-    commands = {
-        f"cd {shlex.quote(str(created.folder))}": "",
-        'pip install -e ".[test]"': "# changes apply at once",
-        f"{PROJECT} plugins": "# lists it",
-        "pytest": "# checks it",
-        f"{PROJECT} run {created.recipe}": "# trains and scores it",
-    }
-    by = created.author or f"the authors of {names.distribution}"
-    licensed = "none" if created.license == NO_LICENSE else f"{created.license}, by {by}"
-    lines = [
-        f'Wrote {created.folder} with the {thing} "{names.component}". It works; now change it:',
-        "",
-        *_columns({file: what for file, what in files.items() if (created.folder / file).exists()}),
-        "",
-        f"LICENSE: {licensed}; --author and --license change it.",
-        "",
-        "Next:",
-        "",
-        *_columns(commands),
-        "",
-        "README.md describes the further steps, up to publishing it.",
-    ]
-    for line in lines:
-        print_line(line)
+    for line in created.next_steps.splitlines():
+        print_line(line.rstrip())
     for note in created.notes:
         print_labelled("[yellow]note:[/]", note)
-
-
-def _columns(rows: dict[str, str]) -> list[str]:
-    width = max(map(len, rows))
-    return [f"  {left:{width}}  {right}".rstrip() for left, right in rows.items()]
 
 
 # --- names ----------------------------------------------------------------------------------------------------------
@@ -307,8 +274,7 @@ def _recipe_values(kind: str, names: Names) -> dict[str, Any]:
 # --- files ----------------------------------------------------------------------------------------------------------
 
 
-def _rendered(values: dict[str, Any]) -> dict[str, str]:
-    """Path and text of every file of the plugin."""
+def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -319,6 +285,11 @@ def _rendered(values: dict[str, Any]) -> dict[str, str]:
         keep_trailing_newline=True,
     )
     environment.filters["quoted"] = lambda text: json.dumps(text, ensure_ascii=False)  # a string in TOML, too
+    return environment
+
+
+def _rendered(environment: Environment, values: dict[str, Any]) -> dict[str, str]:
+    """Path and text of every file of the plugin."""
     names: Names = values["names"]
     files: dict[str, str] = {}
     for part in ("common", values["kind"]):

@@ -47,8 +47,5 @@ def copy_recipe(
     target = to / original.name if to.is_dir() else to
     if target.exists():
         raise RecipeError(f"{target}: exists already; name another file")
-    try:
-        target.write_bytes(original.read_bytes())
-    except OSError as error:
-        raise RecipeError(f"{target}: cannot be written: {error.strerror}") from error
+    target.write_bytes(original.read_bytes())
     print_line(f"recipe: {target}")

@@ -71,7 +71,6 @@ class Reporter:
 
     def __init__(self, console: Console, log_file: Path | None = None) -> None:
         self.console, self.log_file = console, log_file
-        self._last_line = float("-inf")
 
     def say(self, text: str, style: str = "") -> None:
         """Show a line and log it."""
@@ -189,7 +188,7 @@ class TrainingDisplay:
         self._scores: Mapping[str, float | None] = {}
         self._scored_at = 0
         self._began = time.monotonic()
-        self._shown = float("-inf")
+        self._last_line = self._shown = float("-inf")
         self.show: Callable[[int], None] | None = None
 
     def step(self, step: int) -> None:
@@ -199,18 +198,16 @@ class TrainingDisplay:
             if now - self._shown >= SHOW_EVERY:
                 self._shown = now
                 self.show(step)
-        elif (
-            now - max(self._began, self._reporter._last_line) >= 3 * LINE_EVERY
-        ):  # usually a line of terms() comes first
-            self._reporter._last_line = now
+        elif now - max(self._began, self._last_line) >= 3 * LINE_EVERY:  # usually a line of terms() comes first
+            self._last_line = now
             self._reporter.say(f"step {step}/{self._steps}")
 
     def terms(self, step: int, terms: Mapping[str, float], images_per_second: float) -> None:
         """Show new means of the loss terms."""
         self._terms, self._speed = terms, images_per_second
         now = time.monotonic()
-        if now - self._reporter._last_line >= LINE_EVERY or step == self._steps:
-            self._reporter._last_line = now
+        if now - self._last_line >= LINE_EVERY or step == self._steps:
+            self._last_line = now
             self._line(step, f"{images_per_second:.0f} images/s  {_figures(terms)}")
         if self.show:
             self.show(step)

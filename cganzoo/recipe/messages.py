@@ -64,7 +64,9 @@ def _keys(item: Mapping[str, Any], values: Any) -> tuple[str | int, ...]:
 def _message(item: Mapping[str, Any], models: Iterable[type[Config]]) -> str:
     kind, value, context = item["type"], item.get("input"), item.get("ctx", {})
     if kind == "extra_forbidden":
-        return _unknown_key(str(item["loc"][-1]), _known_keys(models, item["loc"]))
+        known = _known_keys(models, item["loc"])
+        here = f"known here: {', '.join(sorted(known))}" if known else "none is known here"
+        return f"unknown key; {did_you_mean(str(item['loc'][-1]), known, here)}"
     if kind in ("missing", "union_tag_not_found"):
         return "is missing"
     if kind == "union_tag_invalid":
@@ -76,11 +78,6 @@ def _message(item: Mapping[str, Any], models: Iterable[type[Config]]) -> str:
     for theirs, ours in (("an object", "a table"), ("Tuple", "the array"), (" after validation", "")):
         message = message.replace(theirs, ours)
     return f"{_toml(value)} does not fit: {message[0].lower()}{message[1:]}"
-
-
-def _unknown_key(key: str, known: set[str]) -> str:
-    here = f"known here: {', '.join(sorted(known))}" if known else "none is known here"
-    return f"unknown key; {did_you_mean(key, known, here)}"
 
 
 def _known_keys(models: Iterable[type[Config]], location: tuple[Any, ...]) -> set[str]:
