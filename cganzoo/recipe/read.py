@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, create_model, model_validator
 
 from cganzoo._util.toml import tomllib
 from cganzoo._version import __version__
 from cganzoo.config import Config, parse
 from cganzoo.errors import RecipeError
+from cganzoo.registry.kinds import KINDS, Kind
+from cganzoo.specs import ComponentTable, DataTable
 
 from . import bundled
 from .optimizers import OptimizerConfig
@@ -29,31 +31,11 @@ Count = Annotated[int, Field(ge=1)]
 Interval = Annotated[int, Field(ge=0)]
 
 
-class Choice(Config):
-    """A component by name, with its own options beside it: ``name = "mine"``, ``width = 32``."""
-
-    model_config = ConfigDict(extra="allow")
-
-    name: str = Field(description='Component name, or "distribution/name" where two plugins share it.')
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The component's own options, as the recipe wrote them."""
-        return dict(self.model_extra or {})
-
-
 class Requires(Config):
     """The distributions that a run imports; no other plugin is imported."""
 
     cganzoo: str = Field("", description='Versions of the host, such as ">=0.1,<0.2".')
     plugins: tuple[str, ...] = Field((), description='Distributions, such as "cganzoo-mine" or "cganzoo-mine>=0.1".')
-
-
-class Data(Choice):
-    """The set of images and how they are read; other keys are the data set's own options."""
-
-    image_size: Annotated[int, Field(ge=4, le=4096)] = Field(description="Side of the square images, in pixels.")
-    channels: Literal[1, 3] | None = Field(None, description="1 (gray) or 3 (RGB); default: what the set has.")
 
 
 class Optimizers(Config):
@@ -89,29 +71,58 @@ class Evaluation(Config):
     batch_size: Count = Field(250, description="Samples made and scored at a time.")
     weights: Literal["ema", "raw"] = Field("ema", description="Score the averaged generator or the trained one.")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="Seed of the samples and of the real halves.")
-    extractor: Choice = Field(Choice(name="classifier"), description="Feature extractor, with its options.")
+    extractor: ComponentTable = Field(
+        ComponentTable(name="classifier"), description="Feature extractor, with its options."
+    )
 
 
 class Sections(Config):
-    """A recipe's sections, as TOML writes them."""
+    """A recipe's sections, as TOML writes them: the host's own here, those of components from the table of kinds."""
 
     requires: Requires = Field(Requires(), description="What must be installed.")
-    data: Data = Field(description="The set of images.")
-    generator: Choice = Field(description="The generator.")
-    discriminator: Choice = Field(description="The discriminator's trunk.")
-    loss: Choice = Field(description="The loss.")
+    data: DataTable = Field(description="The set of images.")
     optimizer: Optimizers = Field(description="The optimizers.")
     train: Train = Field(description="The loop.")
     evaluation: Evaluation = Field(Evaluation(), description="How samples are scored.")
-    metrics: tuple[Choice, ...] = Field((), description="The scores, one table each.")
+
+    def tables(self, kind: Kind) -> tuple[ComponentTable, ...]:
+        """The tables that name components of this kind, in their order."""
+        found: Any = self
+        for key in kind.recipe_table.split("."):
+            found = getattr(found, key)
+        return found if kind.many else (found,)
 
     @model_validator(mode="after")
-    def _metrics_once(self) -> Sections:
-        names = [metric.name for metric in self.metrics]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f'metric "{name}" is listed more than once')
+    def _each_name_once(self) -> Sections:
+        for kind in KINDS.values():
+            names = [table.name for table in self.tables(kind)]
+            for name in names:
+                if names.count(name) > 1:
+                    raise ValueError(f'{kind.title} "{name}" is listed more than once')
         return self
+
+
+def _field(kind: Kind) -> Any:
+    if kind.many:
+        return (tuple[kind.spec.table, ...], Field((), description=f"Each names a {kind.title}."))  # type: ignore
+    return (kind.spec.table, Field(description=f"The {kind.title}."))
+
+
+_ADDED = [
+    kind for kind in KINDS.values() if "." not in kind.recipe_table and kind.recipe_table not in Sections.model_fields
+]
+ALL_SECTIONS: type[Sections] = create_model(
+    "Sections", __base__=Sections, __doc__=Sections.__doc__, **{kind.recipe_table: _field(kind) for kind in _ADDED}
+)
+"""The sections of a whole recipe: the host's own, and a table for each kind of component."""
+
+SECTION_ORDER = (
+    *("requires", "data"),
+    *(kind.recipe_table for kind in _ADDED if not kind.many),
+    *("optimizer", "train", "evaluation"),
+    *(kind.recipe_table for kind in _ADDED if kind.many),
+)
+"""The order in which a resolved recipe has them."""
 
 
 @dataclass(frozen=True)
@@ -159,9 +170,9 @@ def loads(text: str, *, name: str, source: str, overrides: Iterable[str] = ()) -
         raise RecipeError(f"{source}: is a group of recipes; run it with `cganzoo compare {source}`")
     changed = frozenset(set_value(values, override) for override in overrides)
     try:
-        sections = parse(Sections, values)
+        sections = parse(ALL_SECTIONS, values)
     except ValidationError as error:
-        raise RecipeError(explain(error, (Sections,), values, source, changed)) from error
+        raise RecipeError(explain(error, (ALL_SECTIONS,), values, source, changed)) from error
     _check_host(sections.requires, place(source, ("requires", "cganzoo"), changed))
     return Recipe(name=name, source=source, sections=sections, overrides=changed)
 
@@ -184,10 +195,10 @@ def of_dataset(name: str, overrides: Iterable[str] = (), image_size: int | None 
     if others:
         raise RecipeError(f"--set {others[0]}: is no option of a data set; those are keys of data, like data.root")
     try:
-        sections: dict[str, Any] = {"data": parse(Data, values["data"])}
+        sections: dict[str, Any] = {"data": parse(DataTable, values["data"])}
     except ValidationError as error:
-        raise RecipeError(explain(error, (Data,), values["data"], source, changed, prefix=("data",))) from error
-    return Recipe(name=name, source=source, sections=Sections.model_construct(**sections), overrides=changed)
+        raise RecipeError(explain(error, (DataTable,), values["data"], source, changed, prefix=("data",))) from error
+    return Recipe(name=name, source=source, sections=ALL_SECTIONS.model_construct(**sections), overrides=changed)
 
 
 def _check_host(requires: Requires, where: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from cganzoo.recipe.extractors import ClassifierConfig
 from sklearn.datasets import load_digits
 
 from cganzoo.classification import ImageClassifier, augment
@@ -23,7 +24,6 @@ from cganzoo.evaluate import classifier_training
 from cganzoo.evaluate.classifier import Classifier, load, save
 from cganzoo.evaluate.classifier_training import load_or_train, train
 from cganzoo.extractor import weights_hash
-from cganzoo.recipe.extractors import ClassifierConfig
 
 CPU = torch.device("cpu")
 TINY = ClassifierConfig(width=2, epochs=1)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from cganzoo.recipe.extractors import EXTRACTORS, InceptionConfig, TimmConfig, extractor_config
 from rich.console import Console
 
 from cganzoo import ClassifierConfig
@@ -23,7 +24,6 @@ from cganzoo.errors import DataError, RecipeError, RunError
 from cganzoo.evaluate import inception
 from cganzoo.evaluate.extractors import obtain
 from cganzoo.recipe import read as recipe
-from cganzoo.recipe.extractors import EXTRACTORS, InceptionConfig, TimmConfig, extractor_config
 from cganzoo.recipe.resolve import Resolved, resolve
 from cganzoo.recipe.schema import recipe_schema
 from cganzoo.registry import load_plugins

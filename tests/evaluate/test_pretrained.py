@@ -12,13 +12,13 @@ import pytest
 import safetensors.torch
 import timm
 import torch
+from cganzoo.recipe.extractors import TimmConfig
 from PIL import Image
 from torch import Tensor
 
 from cganzoo.data.batches import to_pixels, to_unit
 from cganzoo.errors import RecipeError, RunError
 from cganzoo.evaluate.pretrained import Pretrained, load
-from cganzoo.recipe.extractors import TimmConfig
 
 MODEL = "test_resnet"
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from cganzoo.recipe.extractors import ClassifierConfig
 from PIL import Image
 
 from cganzoo import BuildContext
@@ -19,7 +20,6 @@ from cganzoo.cli.main import main
 from cganzoo.config import parse, value_at
 from cganzoo.recipe import bundled
 from cganzoo.recipe import read as recipe
-from cganzoo.recipe.extractors import ClassifierConfig
 from cganzoo.recipe.resolve import Resolved, resolve
 from cganzoo.registry import load_plugins
 
