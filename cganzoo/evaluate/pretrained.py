@@ -147,8 +147,8 @@ def _from_hub(config: TimmConfig) -> Any:
         return timm.create_model(config.model, pretrained=True, **_size(config))
     except Exception as error:  # of timm, the hub's client, or the connection: many kinds
         raise RunError(
-            f'{NAME} = "timm/{config.model}": its weights could not be had from the Hugging Face hub ({_reason(error)}); '
-            f'get them by other means and write {WEIGHTS} = "FILE"'
+            f'{NAME} = "timm/{config.model}": its weights could not be downloaded from the Hugging Face hub '
+            f'({_reason(error)}); get them by other means and write {WEIGHTS} = "FILE"'
         ) from error
     finally:
         client.setLevel(level)

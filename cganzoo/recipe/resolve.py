@@ -213,6 +213,8 @@ def _chosen(recipe: Recipe, registry: Registry, kind: Kind, table: ComponentTabl
         component, argument = registry.named(kind.name, table.name)
     except PluginError as error:
         raise PluginError(f"{recipe.place(*keys, 'name')}: {error}") from error
+    for option in argument.keys() & table.options.keys():
+        raise RecipeError(f"{recipe.place(*keys, option)}: is already in the name; leave it out")
     values = {**table.options, **argument}
     config = _options(component.spec.config, type(table), values, recipe, keys)
     return Chosen(table, component.spec, config, component.provider)

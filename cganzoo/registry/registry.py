@@ -141,8 +141,12 @@ class Registry:
         for component in self.components(kind):
             argument: str | None = getattr(component.spec, "argument", None)
             for written in (component.name, component.full_name):
-                if argument and name.startswith(f"{written}/"):
-                    return component, {argument: name.removeprefix(f"{written}/")}
+                before, _, value = f"{name}/".partition(f"{written}/")
+                value = value.removesuffix("/")
+                if argument and not before:
+                    if not value or "/" in value:
+                        raise PluginError(f'"{name}" does not name a {argument}; write "{written}/<{argument}>"')
+                    return component, {argument: value}
         return self.get(kind, name), {}
 
     def _unknown(self, kind: str, distribution: str, name: str) -> str:

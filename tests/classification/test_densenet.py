@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from cganzoo.recipe.extractors import ClassifierConfig
 from torch import nn
 
 from cganzoo.classification import ImageClassifier, Shape
+from cganzoo.config import ClassifierConfig
 
 DENSENET = ClassifierConfig(model="densenet_bc_40_40")
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cganzoo.recipe.extractors import InceptionConfig
 from PIL import Image
 from torch import Tensor
 from torch_fidelity import calculate_metrics
@@ -20,6 +19,7 @@ from cganzoo.data import download
 from cganzoo.data.batches import to_pixels, to_unit
 from cganzoo.errors import CganzooError, DataError, RunError
 from cganzoo.evaluate import inception
+from cganzoo.evaluate.builtin import InceptionConfig
 from cganzoo.evaluate.inception import Inception, load
 
 
