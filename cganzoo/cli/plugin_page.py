@@ -76,7 +76,8 @@ def recipe_lines(entry: dict[str, Any], name: str) -> str:
     lines = []
     if entry["distribution"] != PROJECT:
         lines += ["[requires]", f'plugins = ["{entry["distribution"]}"]', ""]
-    lines += [KINDS[entry["kind"]].heading, f'name = "{name}"']
+    argument = f"/<{entry['argument']}>" if entry.get("argument") else ""
+    lines += [KINDS[entry["kind"]].heading, f'name = "{name}{argument}"']
     if entry["kind"] == "dataset":
         lines.append(f"image_size = {entry['image_size'] or ANY_SIZE}")
     for option in entry["options"]:
@@ -87,11 +88,14 @@ def recipe_lines(entry: dict[str, Any], name: str) -> str:
 
 def recipes_with(entry: dict[str, Any]) -> list[str]:
     """The bundled recipes that use the component."""
-    section = KINDS[entry["kind"]].heading.strip("[]")
     found = []
     for name, recipe in _bundled_recipes():
-        tables = recipe.get(section, [])
+        tables: Any = recipe
+        for key in KINDS[entry["kind"]].recipe_table.split("."):
+            tables = tables.get(key, {})
         chosen = {table.get("name") for table in (tables if isinstance(tables, list) else [tables])}
+        if entry.get("argument"):
+            chosen = {str(written).rpartition("/")[0] for written in chosen}
         required = {canonicalize_name(Requirement(one).name) for one in recipe.get("requires", {}).get("plugins", ())}
         if chosen & {entry["component"], entry["full_name"]} and entry["distribution"] in {*required, PROJECT}:
             found.append(name)

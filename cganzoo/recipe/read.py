@@ -12,7 +12,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import Field, ValidationError, create_model, model_validator
@@ -77,13 +77,14 @@ class Evaluation(Config):
 
 
 class Sections(Config):
-    """A recipe's sections, as TOML writes them: the host's own here, those of components from the table of kinds."""
+    """A recipe's sections, as TOML writes them."""
 
-    requires: Requires = Field(Requires(), description="What must be installed.")
-    data: DataTable = Field(description="The set of images.")
-    optimizer: Optimizers = Field(description="The optimizers.")
-    train: Train = Field(description="The loop.")
-    evaluation: Evaluation = Field(Evaluation(), description="How samples are scored.")
+    if TYPE_CHECKING:  # the host's own; ALL_SECTIONS has them and a table for each kind of component
+        requires: Requires
+        data: DataTable
+        optimizer: Optimizers
+        train: Train
+        evaluation: Evaluation
 
     def tables(self, kind: Kind) -> tuple[ComponentTable, ...]:
         """The tables that name components of this kind, in their order."""
@@ -102,27 +103,29 @@ class Sections(Config):
         return self
 
 
-def _field(kind: Kind) -> Any:
-    if kind.many:
-        return (tuple[kind.spec.table, ...], Field((), description=f"Each names a {kind.title}."))  # type: ignore
-    return (kind.spec.table, Field(description=f"The {kind.title}."))
+def _fields(*, many: bool) -> dict[str, Any]:
+    """A field for each kind of component whose table is a section, with one or with many components."""
+    fields: dict[str, Any] = {}
+    for kind in KINDS.values():
+        if kind.many == many and "." not in kind.recipe_table:
+            table: Any = kind.spec.table
+            one, several = (table, Field(description=f"The {kind.title}.")), (tuple[table, ...], Field(()))
+            fields[kind.recipe_table] = several if many else one
+    return fields
 
 
-_ADDED = [
-    kind for kind in KINDS.values() if "." not in kind.recipe_table and kind.recipe_table not in Sections.model_fields
-]
 ALL_SECTIONS: type[Sections] = create_model(
-    "Sections", __base__=Sections, __doc__=Sections.__doc__, **{kind.recipe_table: _field(kind) for kind in _ADDED}
+    "Sections",
+    __base__=Sections,
+    __doc__=Sections.__doc__,
+    requires=(Requires, Field(Requires(), description="What must be installed.")),
+    **{"data": None, **_fields(many=False)},
+    optimizer=(Optimizers, Field(description="The optimizers.")),
+    train=(Train, Field(description="The loop.")),
+    evaluation=(Evaluation, Field(Evaluation(), description="How samples are scored.")),
+    **_fields(many=True),
 )
-"""The sections of a whole recipe: the host's own, and a table for each kind of component."""
-
-SECTION_ORDER = (
-    *("requires", "data"),
-    *(kind.recipe_table for kind in _ADDED if not kind.many),
-    *("optimizer", "train", "evaluation"),
-    *(kind.recipe_table for kind in _ADDED if kind.many),
-)
-"""The order in which a resolved recipe has them."""
+"""The sections of a whole recipe, in the order in which they are written."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import tomli_w
@@ -26,7 +26,7 @@ from cganzoo.specs import (
     Spec,
 )
 
-from .read import SECTION_ORDER, Recipe, explain
+from .read import Recipe, explain
 
 S = TypeVar("S", bound=Spec)
 
@@ -42,7 +42,7 @@ class Chosen(Generic[S]):
         provider: where it comes from.
     """
 
-    table: ComponentTable
+    table: ComponentTable = field(compare=False)
     spec: S
     config: Any
     provider: Provider
@@ -127,7 +127,7 @@ class Resolved:
             if not tables and key not in WRITTEN_WHEN_EMPTY:
                 del section[key]
         values["data"]["channels"] = self.channels
-        return {name: values[name] for name in SECTION_ORDER if name in values}
+        return values
 
     def toml(self) -> str:
         """The resolved recipe as TOML; reading it back gives the same run."""

@@ -96,10 +96,11 @@ class ExtractorConformance(Conformance):
         pixels = torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
         return to_unit(pixels)
 
-    @torch.inference_mode()
     def outputs(self, images: Tensor, extractor: Extractor | None = None) -> tuple[Tensor, Tensor]:
         """Features and logits, as the host computes them."""
-        features, logits = (extractor or self.extractor)(images)
+        extractor = extractor or self.extractor  # built outside inference mode: it may have to be trained first
+        with torch.inference_mode():
+            features, logits = extractor(images)
         return features, logits
 
     # --- outputs ----------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from cganzoo.data.cache import ImageSet
 from cganzoo.errors import DataError, PluginError, RecipeError, RunError
 from cganzoo.evaluate import extractors, inception
 from cganzoo.evaluate.builtin import InceptionConfig, TimmConfig
+from cganzoo.extractor import Extractor
 from cganzoo.recipe.read import parse_recipe
 from cganzoo.recipe.resolve import Chosen, Resolved, resolve
 from cganzoo.recipe.schema import recipe_schema
@@ -172,7 +173,7 @@ def test_a_pretrained_network_needs_no_test_split_and_is_not_copied(tmp_path: Pa
 
 
 def test_the_inception_network_is_kept_in_the_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Ready(torch.nn.Linear):
+    class Ready(Extractor):
         def description(self) -> str:
             return "inception: ready"
 
@@ -181,7 +182,7 @@ def test_the_inception_network_is_kept_in_the_cache(cache: Path, monkeypatch: py
     def load(config: Any, folder: Path, progress: Callable[[int, int], None]) -> Ready:
         asked.append((config, folder))
         progress(2_000_000, 2_000_000)
-        return Ready(1, 1)
+        return Ready()
 
     monkeypatch.setattr(inception, "load", load)
     heard = Heard()
