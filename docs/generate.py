@@ -23,6 +23,8 @@ MODULES = {
     "cganzoo.networks": "what a generator and a discriminator trunk are made of.",
     "cganzoo.functional": "pieces that several losses share.",
     "cganzoo.metric": "what a metric is made of.",
+    "cganzoo.extractor": "what a feature extractor is made of.",
+    "cganzoo.logger": "what a logger is made of. No torch.",
     "cganzoo.classification": "training a classifier, for metrics that need one.",
     "cganzoo.data.source": "what a data set is made of.",
     "cganzoo.errors": "what to raise when the user can mend it: one clear sentence, exit code 2.",

@@ -18,7 +18,7 @@ from cganzoo.errors import PluginError
 from cganzoo.recipe import bundled
 from cganzoo.recipe.read import parse_recipe
 from cganzoo.recipe.resolve import resolve
-from cganzoo.registry import Component, Provider, probe
+from cganzoo.registry import KINDS, Component, Provider, probe
 from cganzoo.registry.description import describe, in_words, link
 from cganzoo.registry.probe import Inventory
 
