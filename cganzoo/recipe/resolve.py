@@ -133,7 +133,7 @@ class Resolved:
         """The resolved recipe as TOML; reading it back gives the same run."""
         return tomli_w.dumps(self.values())
 
-    def digest(self) -> str:
+    def recipe_digest(self) -> str:
         """Identifies the run's recipe: equal exactly when every resolved value is that weights or scores depend on."""
         return digest({name: section for name, section in self.values().items() if name not in OBSERVERS})
 
