@@ -29,8 +29,9 @@ from cganzoo.console.streams import print_labelled, print_line
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
 from cganzoo.recipe import bundled
+from cganzoo.registry import KINDS
 from cganzoo.registry.probe import inspect
-from cganzoo.specs import KINDS, NAME
+from cganzoo.specs import NAME
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -104,7 +105,7 @@ def create(
 
     Args:
         name: of the component or of the distribution: ``"my_loss"``, ``"My-Loss"``, ``"cganzoo-my-loss"``.
-        kind: a key of :data:`cganzoo.specs.KINDS`.
+        kind: a key of :data:`cganzoo.registry.kinds.KINDS`.
         out: folder to write, new or empty; default: the name of the distribution, in the current folder.
         author: for licence and metadata; default: git's ``user.name``, if it is set.
         license_name: one of :data:`LICENSES`, or ``"none"``.

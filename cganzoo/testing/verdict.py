@@ -26,9 +26,8 @@ from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
 from cganzoo.recipe.messages import explain
 from cganzoo.recipe.read import set_value
-from cganzoo.registry import ALLOW_LIST, Component, Registry, discovery, load_plugins
+from cganzoo.registry import ALLOW_LIST, KINDS, Component, Registry, discovery, load_plugins
 from cganzoo.registry.probe import load_survivors
-from cganzoo.specs import KINDS
 
 from .conformance import Conformance, Outcome, checks, run
 

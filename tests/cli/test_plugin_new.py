@@ -19,7 +19,7 @@ from cganzoo._util.toml import tomllib
 from cganzoo.cli.main import main
 from cganzoo.cli.plugin_new import THINGS, Created, announce, create, inspect
 from cganzoo.recipe.read import load_recipe
-from cganzoo.specs import KINDS
+from cganzoo.registry import KINDS
 
 ROOT = Path(__file__).parents[2]
 NAMES = {
