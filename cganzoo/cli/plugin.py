@@ -13,14 +13,14 @@ plugin_app = typer.Typer(help="Write a plugin, check one.", no_args_is_help=True
 @plugin_app.command()
 def new(
     name: Annotated[str, typer.Argument(help='Name of the component, lower snake case: "softgan".')],
-    kind: Annotated[str, typer.Option(help="loss, metric, generator, discriminator or dataset.")],
+    kind: Annotated[str, typer.Option(help='Kind of the component: "loss", "metric" ...; a wrong one lists all.')],
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Folder to make; default: cganzoo-<name>, here.")
     ] = None,
     author: Annotated[str | None, typer.Option(help="For licence and metadata; default: git's user.name.")] = None,
     license_name: Annotated[str, typer.Option("--license", help="MIT, BSD-3-Clause, Apache-2.0 or none.")] = "MIT",
 ) -> None:
-    """Write a plugin that installs, passes its tests and trains at once: a distribution of its own, to change."""
+    """Write a new plugin, to change: a distribution that can be installed, passes its tests and trains."""
     from .plugin_new import announce, create
 
     announce(create(name, kind, out, author=author, license_name=license_name))

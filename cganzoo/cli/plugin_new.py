@@ -29,7 +29,7 @@ from cganzoo.console.streams import print_labelled, print_line
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
 from cganzoo.recipe import bundled
-from cganzoo.registry import KINDS
+from cganzoo.registry.kinds import KINDS, Kind
 from cganzoo.registry.probe import inspect
 from cganzoo.specs import NAME
 
@@ -42,15 +42,6 @@ SUFFIX = ".jinja"
 
 LICENSES = ("MIT", "BSD-3-Clause", "Apache-2.0")
 NO_LICENSE = "none"
-
-THINGS = {
-    "loss": "loss",
-    "metric": "metric",
-    "generator": "generator",
-    "discriminator": "discriminator trunk",
-    "dataset": "data set",
-}
-"""Names of the kinds in text."""
 
 LONGEST = 30
 """Most characters of a component's name: with more, lines of the written files would be too long."""
@@ -130,11 +121,12 @@ def create(
     notes, qualified = _notes(kind, names)
     values = {
         "kind": kind,
-        "thing": THINGS[kind],
+        "thing": KINDS[kind].title,
         "names": names,
         "written": f"{names.distribution}/{names.component}" if qualified else names.component,
         **_recipe_values(kind, names),
         "host": host_bounds(API_VERSION),
+        "imported": [name for name in ("numpy", "torch") if name in _names_in_templates(kind)],
         "requirement": _requirement,
         "python": metadata.metadata(PROJECT)["Requires-Python"] or ">=3.10",
         "author": author,
@@ -192,11 +184,8 @@ def named(name: str, kind: str) -> Names:
 
 def _names_in_templates(kind: str) -> set[str]:
     """Names that the kind's modules import or define: the component's class must have another one."""
-    lines = [
-        line
-        for template in (TEMPLATES / kind).rglob(f"*.py{SUFFIX}")
-        for line in re.findall(r"^ *(?:from .* import|class) (.*)", template.read_text(encoding="utf-8"), re.MULTILINE)
-    ]
+    texts = [template.read_text(encoding="utf-8") for template in (TEMPLATES / kind).rglob(f"*.py{SUFFIX}")]
+    lines = re.findall(r"^ *(?:from .* import|import|class) (.*)", "\n".join(texts), re.MULTILINE)
     return {word for line in lines for word in re.findall(r"\w+", line)}
 
 
@@ -261,15 +250,33 @@ def _recipe_values(kind: str, names: Names) -> dict[str, Any]:
         if name != f"{loss}_digits" or not values["generator"].get("conditional"):
             continue
         unused = f"{PROJECT}-{loss}" if kind == "loss" else None
-        blocks = [block.strip() for block in text.split("\n\n")]
         base = {
             "name": name,
             "plugins": tuple(plugin for plugin in values["requires"]["plugins"] if plugin != unused),
-            "tables": [(block.partition("]")[0].strip("["), block) for block in blocks if block.startswith("[")],
+            "tables": [block.strip() for block in text.split("\n\n") if block.startswith("[")],
         }
         stem = f"{loss}_{names.component}" if kind == "dataset" else f"{names.component}_digits"
         return {"recipe": f"recipes/{stem}.toml", "base": base}
     raise PluginError(f"{bundled.folder()}: has no recipe for the digits; install {PROJECT} again")
+
+
+def _tables(kind: Kind, base: list[str], new: str) -> list[str]:
+    """The tables of the new recipe: those of the base recipe, with ``new`` in place of those that it replaces.
+
+    Tables of which a recipe may have several are not replaced.
+    """
+    replaced = set() if kind.many else set(re.findall(r"^\[+([\w.]+)\]", new, re.MULTILINE))
+    section, _, key = kind.recipe_table.rpartition(".")
+    tables: list[str] = []
+    for table in base:
+        heading = table.partition("]")[0].strip("[")
+        if heading in replaced:
+            tables += [new] if new not in tables else []
+        elif heading == section:  # it may hold the replaced table as a value on one line
+            tables.append(re.sub(rf"^{key} = .*\n?", "", table, flags=re.MULTILINE).strip())
+        elif heading != "requires":
+            tables.append(table)
+    return tables if new in tables else [*tables, new]
 
 
 # --- files ----------------------------------------------------------------------------------------------------------
@@ -298,7 +305,9 @@ def _rendered(environment: Environment, values: dict[str, Any]) -> dict[str, str
             path = template.relative_to(TEMPLATES / part).as_posix().removesuffix(SUFFIX)
             path = path.replace("PACKAGE", names.package).replace("COMPONENT", names.component)
             files[path] = environment.get_template(template.relative_to(TEMPLATES).as_posix()).render(values)
-    files[values["recipe"]] = environment.get_template(f"recipe.toml{SUFFIX}").render(values)
+    new = environment.get_template(f"{values['kind']}/table.toml.part").render(values).strip()
+    tables = _tables(KINDS[values["kind"]], values["base"]["tables"], new)
+    files[values["recipe"]] = environment.get_template(f"recipe.toml{SUFFIX}").render(values, tables=tables)
     if values["license"] != NO_LICENSE:
         files["LICENSE"] = environment.get_template(f"licenses/{values['license']}{SUFFIX}").render(values)
     return files

@@ -17,7 +17,7 @@ import pytest
 
 from cganzoo._util.toml import tomllib
 from cganzoo.cli.main import main
-from cganzoo.cli.plugin_new import THINGS, Created, announce, create, inspect
+from cganzoo.cli.plugin_new import Created, announce, create, inspect
 from cganzoo.recipe.read import load_recipe
 from cganzoo.registry import KINDS
 
@@ -28,6 +28,8 @@ NAMES = {
     "generator": "upsampler",
     "discriminator": "halving_trunk",
     "dataset": "drawn_shapes",
+    "extractor": "random_filters",
+    "logger": "csv_terms",
 }
 FIXED = {".gitignore", ".github/workflows/test.yml", "LICENSE", "README.md", "pyproject.toml"}
 LEFTOVER = re.compile(r"PACKAGE|COMPONENT|(?<!\$)\{\{|\{%|%\}|TODO|FIXME|[Jj]inja")
@@ -78,7 +80,7 @@ def site(made: dict[str, Created], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_there_is_a_template_for_every_kind():
-    assert set(NAMES) == set(KINDS) == set(THINGS)
+    assert set(NAMES) == set(KINDS)
 
 
 @pytest.mark.smoke
@@ -105,7 +107,8 @@ def test_the_plugin_is_whole(kind: str, made: dict[str, Created]):
     assert project["license"] == "MIT"
     assert project["authors"] == [{"name": "Ada Lovelace"}]
     assert project["entry-points"] == {"cganzoo": {component: package}}
-    assert project["dependencies"] == ["cganzoo>=0.1,<0.2", "numpy>=1.26" if kind == "dataset" else "torch>=2.11"]
+    imported = {"dataset": ["numpy>=1.26"], "logger": []}.get(kind, ["torch>=2.11"])
+    assert project["dependencies"] == ["cganzoo>=0.1,<0.2", *imported]
     assert project["optional-dependencies"]["test"][0] == "cganzoo[zoo]>=0.1,<0.2"
     assert all(f"`{option}`" in found["README.md"] for option in options(found[f"{package}/config.py"]))
 
@@ -115,19 +118,21 @@ def options(config: str) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_recipe_is_the_zoo_s_but_for_the_component(kind: str, made: dict[str, Created]):
+def test_the_recipe_differs_from_the_zoo_s_in_the_component(kind: str, made: dict[str, Created]):
     created = made[kind]
-    ours = load_recipe(created.folder / created.recipe).sections
+    text = (created.folder / created.recipe).read_text()
+    recipe = load_recipe(created.folder / created.recipe)
+    ours = recipe.sections
     assert ours.requires.plugins[0] == created.names.distribution
     assert {"cganzoo-dcgan", "cganzoo-scores"} < set(ours.requires.plugins)
-    (base,) = re.findall(r"as the zoo's (\w+)\.", (created.folder / created.recipe).read_text())
+    (base,) = re.findall(r"the same as the zoo's (\w+)\.", text)
     theirs = load_recipe(base).sections
     changed = {name for name in type(ours).model_fields if getattr(ours, name) != getattr(theirs, name)}
-    table = {"dataset": "data", "metric": "metrics"}.get(kind, kind)
-    assert changed == {"requires", table}
-    if kind == "metric":
-        assert ours.metrics[:-1] == theirs.metrics
-    chosen = ours.metrics[-1] if kind == "metric" else getattr(ours, table)
+    section, _, _ = KINDS[kind].recipe_table.partition(".")
+    # The new extractor has no logits, so the metrics that read them are left out.
+    assert changed == {"requires", section} | ({"metrics"} if kind == "extractor" else set())
+    *others, chosen = ours.tables(KINDS[kind])
+    assert tuple(others) == (theirs.tables(KINDS[kind]) if KINDS[kind].many else ())
     assert chosen.name == created.names.component
 
 
@@ -158,7 +163,7 @@ def test_the_code_is_typed(made: dict[str, Created], tmp_path: Path):
     settings = ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(ROOT / ".mypy_cache")]
     ended = python("-m", "mypy", *settings, *packages, cwd=tmp_path)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert re.search(r"no issues found in 16 source files", ended.stdout)
+    assert re.search(r"no issues found in 22 source files", ended.stdout)
 
 
 def test_the_workflow_and_the_ignored_files(made: dict[str, Created]):
@@ -224,9 +229,13 @@ def test_the_recipes_train(made: dict[str, Created], tmp_path: Path):
         if kind == "metric":
             name = created.names.component
             sets[2:] = [f"metrics=[{{name='{name}'}}]", "evaluation.samples=50", "evaluation.extractor.epochs=1"]
+        if kind == "extractor":
+            sets[2:] = ["evaluation.samples=50", "metrics=[{name='fid'}]"]
         run_cganzoo("run", str(created.folder / created.recipe), *with_set(*sets))
     assert len(list(tmp_path.glob("runs/*/seed-0/samples/*.png"))) == len(KINDS)
     assert "mean_distance" in (tmp_path / "runs/mean_distance_digits/seed-0/metrics.jsonl").read_text()
+    assert '"fid"' in (tmp_path / "runs/random_filters_digits/seed-0/metrics.jsonl").read_text()
+    assert (tmp_path / "runs/csv_terms_digits/seed-0/terms.csv").read_text().startswith("step,")
 
 
 @pytest.mark.usefixtures("installed")

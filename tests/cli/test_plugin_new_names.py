@@ -13,7 +13,7 @@ import pytest
 from cganzoo._util.toml import tomllib
 from cganzoo.cli.plugin_new import create, host_bounds, inspect, named
 from cganzoo.errors import PluginError
-from cganzoo.specs import KINDS
+from cganzoo.registry import KINDS
 
 
 def files(folder: Path) -> dict[str, str]:
@@ -189,7 +189,7 @@ def test_git_s_name_is_ignored_where_it_cannot_be_printed(tmp_path: Path, monkey
 
 
 def test_unknown_kind_and_licence(tmp_path: Path):
-    with pytest.raises(PluginError, match=r'no kind "los"; the kinds are .*loss, metric or dataset'):
+    with pytest.raises(PluginError, match=r'no kind "los"; the kinds are .*loss, metric, .* or logger$'):
         create("q", "los", tmp_path / "q")
     with pytest.raises(PluginError, match=r'"GPL" is not offered; choose MIT, BSD-3-Clause, Apache-2.0 or none'):
         create("q", "loss", tmp_path / "q", license_name="GPL")
