@@ -50,7 +50,7 @@ class ArchiveConfig(Config):
 
 
 class ClassifierConfig(Config):
-    """The ``classifier`` extractor: a timm network trained here, on the training split of the set itself."""
+    """The ``classifier`` extractor: a timm network, trained on the training split of the recipe's data set."""
 
     model: str = Field(
         "resnet18",
@@ -60,11 +60,11 @@ class ClassifierConfig(Config):
         None, ge=1, description="Channels of a timm ResNet's first stage, doubled at each further one; default: 64."
     )
     stem_stride: Literal[1, 2] = Field(
-        1, description="Stride of the stem for images up to 64 px: 2 costs a quarter and sees less detail."
+        1, description="Stride of the stem for images up to 64 px; 2 costs a quarter and loses detail."
     )
     epochs: int = Field(30, ge=1, description="Passes over the training split.")
     steps: int | None = Field(
-        None, ge=2, description="Training batches, in place of epochs: the cost no longer depends on the set's size."
+        None, ge=2, description="Training batches, instead of epochs: the cost does not depend on the size of the set."
     )
     batch_size: int = Field(64, ge=2, description="Images in a training batch.")
     schedule: Literal["one_cycle", "step"] = Field(

@@ -126,7 +126,7 @@ def create(
         "written": f"{names.distribution}/{names.component}" if qualified else names.component,
         **_recipe_values(kind, names),
         "host": host_bounds(API_VERSION),
-        "imported": [name for name in ("numpy", "torch") if name in _names_in_templates(kind)],
+        "imported": sorted(set(re.findall(r"^(?:from|import) (numpy|torch)\b", _code(kind), re.MULTILINE))),
         "requirement": _requirement,
         "python": metadata.metadata(PROJECT)["Requires-Python"] or ">=3.10",
         "author": author,
@@ -184,9 +184,13 @@ def named(name: str, kind: str) -> Names:
 
 def _names_in_templates(kind: str) -> set[str]:
     """Names that the kind's modules import or define: the component's class must have another one."""
-    texts = [template.read_text(encoding="utf-8") for template in (TEMPLATES / kind).rglob(f"*.py{SUFFIX}")]
-    lines = re.findall(r"^ *(?:from .* import|import|class) (.*)", "\n".join(texts), re.MULTILINE)
+    lines = re.findall(r"^ *(?:from .* import|class) (.*)", _code(kind), re.MULTILINE)
     return {word for line in lines for word in re.findall(r"\w+", line)}
+
+
+def _code(kind: str) -> str:
+    templates = sorted((TEMPLATES / kind).rglob(f"*.py{SUFFIX}"))
+    return "\n".join(template.read_text(encoding="utf-8") for template in templates)
 
 
 def _notes(kind: str, names: Names) -> tuple[tuple[str, ...], bool]:

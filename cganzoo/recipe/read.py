@@ -30,7 +30,7 @@ Interval = Annotated[int, Field(ge=0)]
 
 
 class Requires(Config):
-    """The distributions that a run imports; no other plugin is imported."""
+    """The distributions that a run may import; no other plugin is imported."""
 
     cganzoo: str = Field("", description='Versions of the host, such as ">=0.1,<0.2".')
     plugins: tuple[str, ...] = Field((), description='Distributions, such as "cganzoo-mine" or "cganzoo-mine>=0.1".')
@@ -44,14 +44,16 @@ class Optimizers(Config):
 
 
 class Train(Config):
-    """The loop."""
+    """The training loop."""
 
     steps: Count = Field(description="Generator steps.")
     batch_size: Count = Field(description="Images in a batch.")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="Seed of weights, noise and data order.")
     discriminator_steps: Count = Field(1, description="Discriminator steps before each generator step.")
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = Field(0.999, description="Decay of the generator's average.")
-    ema_start: Interval = Field(0, description="Step at which averaging begins; before it the average is a copy.")
+    ema_start: Interval = Field(
+        0, description="Step at which averaging begins; before it, the average is a copy of the generator."
+    )
     precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: autocast of the networks.")
     compile: bool = Field(False, description="Compile both step modules with torch.compile.")
     channels_last: bool = Field(False, description="Keep images and convolutions in channels-last memory layout.")
@@ -75,9 +77,9 @@ class Evaluation(Config):
 
 
 class Sections(Config):
-    """A recipe's sections, as TOML writes them."""
+    """The sections of a recipe."""
 
-    if TYPE_CHECKING:  # the host's own; ALL_SECTIONS has them and a table for each kind of component
+    if TYPE_CHECKING:  # the host's sections; ALL_SECTIONS adds a table for each kind of component
         requires: Requires
         data: DataTable
         optimizer: Optimizers
@@ -85,7 +87,7 @@ class Sections(Config):
         evaluation: Evaluation
 
     def tables(self, kind: Kind) -> tuple[ComponentTable, ...]:
-        """The tables that name components of this kind, in their order."""
+        """The tables of components of this kind, in the recipe's order."""
         found: Any = self
         for key in kind.recipe_table.split("."):
             found = getattr(found, key)
@@ -102,7 +104,7 @@ class Sections(Config):
 
 
 def _fields(*, many: bool) -> dict[str, Any]:
-    """A field for each kind of component whose table is a section, with one or with many components."""
+    """A field for each kind whose table is a section: kinds of one component, or of several."""
     fields: dict[str, Any] = {}
     for kind in KINDS.values():
         if kind.many == many and "." not in kind.recipe_table:
@@ -123,7 +125,7 @@ ALL_SECTIONS: type[Sections] = create_model(
     evaluation=(Evaluation, Field(Evaluation(), description="How samples are scored.")),
     **_fields(many=True),
 )
-"""The sections of a whole recipe, in the order in which they are written."""
+"""All sections of a recipe, in the order in which they are written."""
 
 
 @dataclass(frozen=True)

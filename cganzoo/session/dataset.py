@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from cganzoo._util.text import did_you_mean
 from cganzoo.config import ArchiveConfig
 from cganzoo.console.reporter import Reporter, amount
 from cganzoo.data.archive import is_tar, unpacked
@@ -78,8 +78,8 @@ def select(what: str, overrides: Sequence[str] = ()) -> Selection:
             f'"{what}" is a folder; name the set and, with --root, the folder, like '
             f"`cganzoo data info folder --root {shlex.quote(what)}`"
         )
-    if what not in names and (near := difflib.get_close_matches(what, names | set(bundled.names()), n=1)):
-        raise DataError(f'"{what}" is neither a data set nor a recipe; did you mean "{near[0]}"?')
+    if what not in names and (hint := did_you_mean(what, names | set(bundled.names()))):
+        raise DataError(f'"{what}" is neither a data set nor a recipe; {hint}')
     spec = registry.get("dataset", what).spec
     assert isinstance(spec, DatasetSpec)
     given = {override.partition("=")[0].strip() for override in overrides}

@@ -232,7 +232,7 @@ def test_an_unknown_name_lists_the_choices(resolved: Callable[..., Resolved], na
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("{name='timm/x', model='y'}", r"model: is already in the name; leave it out"),
+        ("{name='timm/x', model='y'}", r"model: is already part of the name; remove it"),
         ("{name='timm/x', weight='y'}", r'did you mean "weights"'),
         ("{name='inception', epochs=3}", r"epochs: unknown key"),
         ("{name='timm/x', input_size=0}", r"0 does not fit"),
