@@ -74,9 +74,9 @@ def _options(
     debug: Annotated[bool, typer.Option(DEBUG, help="Show the traceback of an error; works anywhere.")] = False,
 ) -> None:
     """Options of every command."""
-    from cganzoo.registry import entry_points
+    from cganzoo.registry.discovery import ignore_unreadable_entry_points
 
-    entry_points.confine()  # before anything imports pydantic
+    ignore_unreadable_entry_points()  # before anything imports pydantic
 
 
 @app.command()

@@ -14,7 +14,7 @@ from importlib.machinery import PathFinder
 from types import FrameType
 from typing import Any
 
-from .clashes import PROJECT
+from .discovery import PROJECT
 
 
 def _environment(value: Mapping[str, str]) -> None:
