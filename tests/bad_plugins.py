@@ -1,4 +1,4 @@
-"""Bad plugins of every sort, for the tests of the registry: twelve folders of fixtures, and those of the table below."""
+"""Bad plugins for the tests of the registry: twelve folders of fixtures, and those that the table below describes."""
 
 from __future__ import annotations
 
@@ -134,7 +134,9 @@ WRITTEN = {
     "prints": shown(f'print("hello")\n{LOSS}'),
     "writes": shown(f'import os\nos.write(1, b"raw")\n{LOSS}'),
     "writes_at_exit": shown(f'import atexit\natexit.register(lambda: print("bye"))\n{LOSS}'),
-    "thread": shown(f"import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()\n{LOSS}", fatal=True),
+    "thread": shown(
+        f"import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()\n{LOSS}", fatal=True
+    ),
     "slow": Bad(body=f"import time\ntime.sleep(0.6)\n{LOSS}", message="s to load", label="note", kept=True),
     # --- its hooks
     "no_hook": Bad(body="x = 1", message="implements no hook; mark its functions with @cganzoo.hookimpl"),
@@ -143,7 +145,8 @@ WRITTEN = {
         message="implements no hook; mark its functions with @cganzoo.hookimpl",
     ),
     "unknown_hook": Bad(
-        body="from cganzoo import hookimpl\n@hookimpl\ndef cganzoo_zzz():\n    pass", message="there is no hook cganzoo_zzz"
+        body="from cganzoo import hookimpl\n@hookimpl\ndef cganzoo_zzz():\n    pass",
+        message="there is no hook cganzoo_zzz",
     ),
     "returns_none": Bad(body=HOOK + "    pass", message="cganzoo_losses returns NoneType; yield each LossSpec"),
     "hook_recursion": Bad(

@@ -52,7 +52,7 @@ class Provider:
 
 
 def installed() -> list[Provider]:
-    """Every installed plugin, sorted by distribution and entry point. Of two copies of a distribution, the first counts.
+    """Every installed plugin, by distribution and entry point. Of two copies of a distribution, the first counts.
 
     Broken metadata raises nothing: :attr:`Provider.problem` describes it.
     """
