@@ -1,4 +1,4 @@
-"""`cganzoo plugins NAME`: what it tells of a component, and recipe lines that are a recipe's."""
+"""`cganzoo plugins NAME`: the page of a component, and the lines for a recipe."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_as_json(page: Any) -> None:
         ("ecgn", 'there is no component or distribution "ecgn"; did you mean "ecgan"'),
         ("cganzoo-dcgn", 'did you mean "cganzoo-dcgan"'),
         ("cganzoo-amgan/ecgan", 'there is no component or distribution "cganzoo-amgan/ecgan"; did you mean '),
-        ("zzzzzz", 'there is no component or distribution "zzzzzz"; `cganzoo plugins` lists those there are'),
+        ("zzzzzz", 'there is no component or distribution "zzzzzz"; `cganzoo plugins` lists all'),
     ],
 )
 def test_an_unknown_name(page: Any, name: str, sentence: str) -> None:
