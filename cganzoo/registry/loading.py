@@ -13,8 +13,8 @@ import re
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout, suppress
 from importlib.metadata import EntryPoint
 from types import MappingProxyType
 
@@ -30,7 +30,6 @@ from cganzoo.hookspecs import PROJECT
 from cganzoo.specs import KINDS, Spec
 
 from .discovery import Provider, folder, installed, select
-from .guard import guarded, off_standard_output
 from .registry import Component, LoadFailure, Plugin, Registry
 
 ALLOW_LIST = "CGANZOO_LOAD_PLUGINS"
@@ -114,48 +113,39 @@ class Loader:
     """Imports plugins one by one and calls their hooks.
 
     Args:
-        tell: is called with what is about to be done, such as ``"importing cganzoo_x"``.
-        interruptible: whether a KeyboardInterrupt is the user's, and ends the loading.
-        fatal: distribution and entry point of what must not be imported, with the reason.
+        fatal: distribution and entry point of each plugin that must not be imported, with the reason.
     """
 
-    def __init__(
-        self,
-        tell: Callable[[str], None] = lambda doing: None,
-        *,
-        interruptible: bool = True,
-        fatal: Mapping[tuple[str, str], str] = MappingProxyType({}),
-    ) -> None:
-        self._tell, self._interruptible, self._fatal = tell, interruptible, fatal
+    def __init__(self, fatal: Mapping[tuple[str, str], str] = MappingProxyType({})) -> None:
+        self._fatal = fatal
         self._taken: set[tuple[str, str]] = set()  # kind and full name of what is already provided
         self._skipped: dict[str, Provider] = {}  # by module
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
 
     def skip(self, provider: Provider) -> None:
-        """Do not load this one, which another process did; another plugin of the same module is still the second."""
+        """Record a plugin that another process loaded: another plugin of the same module is refused."""
         self._skipped.setdefault(provider.module, provider)
 
     def load(self, provider: Provider) -> Plugin:
-        """Import one plugin and call its hooks; what it does wrong is in the result."""
+        """Import one plugin and call its hooks; its failures are part of the result."""
         components: list[Component] = []
         failures: list[LoadFailure] = []
 
         @contextmanager
         def recorded(doing: str) -> Iterator[None]:
-            self._tell(doing)
             try:
                 yield
+            except KeyboardInterrupt:
+                raise
             except BaseException as error:
-                if self._interruptible and isinstance(error, KeyboardInterrupt):
-                    raise
-                failures.append(LoadFailure(provider=provider, reason=_reason(error, doing), error=error))
+                failures.append(LoadFailure(provider=provider, reason=failure_reason(error, doing), error=error))
 
         had = HEAVY & sys.modules.keys()
         start = time.perf_counter()
         hooks: list[tuple[str, pluggy.HookImpl]] = []
         # Standard output belongs to the command: with --json it must stay JSON.
-        with off_standard_output(), guarded() as notes:
+        with _off_standard_output():
             with recorded(f"importing {provider.module}"):
                 hooks = self._register(provider)
             for hook, implementation in hooks:
@@ -169,8 +159,7 @@ class Loader:
                         components.remove(component)
                         raise
         heavy = sorted((HEAVY & sys.modules.keys()) - had)
-        if heavy:  # these change a good deal themselves, which would only distract
-            notes = [f"imports {', '.join(heavy)} when it is loaded; import inside build"]
+        notes = [f"imports {', '.join(heavy)} when it is loaded; import inside build"] if heavy else []
         return Plugin(
             provider=provider,
             components=tuple(components),
@@ -216,6 +205,25 @@ class Loader:
                 raise _RuleError(f"{hook} does not come to an end: it yields more than {MOST_COMPONENTS} components")
             self._taken.add(key)
             components.append(component)
+
+
+@contextmanager
+def _off_standard_output() -> Iterator[None]:
+    """Redirect what the block prints to standard error: the output of Python and of compiled code."""
+    with redirect_stdout(sys.stderr):
+        try:
+            output = os.dup(1)
+            os.dup2(2, 1)
+        except OSError:  # closed, so that nothing can be printed
+            yield
+            return
+        try:
+            yield
+        finally:
+            with suppress(Exception):
+                sys.__stdout__.flush()  # type: ignore[union-attr]
+            os.dup2(output, 1)
+            os.close(output)
 
 
 def _implementations(plugin: object, manager: pluggy.PluginManager) -> list[tuple[str, pluggy.HookImpl]]:
@@ -269,7 +277,8 @@ def check_options(component: Component) -> None:
                 raise _RuleError(reason) from error
 
 
-def _reason(error: BaseException, doing: str) -> str:
+def failure_reason(error: BaseException, doing: str) -> str:
+    """One line that says what failed, such as ``"importing cganzoo_x raised ValueError: ..."``."""
     if isinstance(error, _RuleError):
         return str(error)
     if isinstance(error, ModuleNotFoundError) and error.name:

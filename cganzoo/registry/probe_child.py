@@ -11,7 +11,7 @@ from cganzoo.errors import PluginError
 
 from .description import describe
 from .discovery import Provider
-from .loading import Loader, built_in, choose
+from .loading import Loader, built_in, choose, failure_reason
 from .registry import Plugin
 
 SLOW = 0.5
@@ -55,7 +55,7 @@ def _plugin(plugin: Plugin) -> dict[str, Any]:
         try:
             components.append(describe(component))
         except Exception as error:
-            reason = f"describing {component} raised {type(error).__name__}: {error}"
+            reason = failure_reason(error, f"describing {component}")
             failures.append({**provider, "reason": reason, "traceback": traceback.format_exc()})
         if len(component.spec.summary) > LONG_SUMMARY:
             notes.append(f"the summary of {component} has {len(component.spec.summary):,} characters")
