@@ -209,16 +209,14 @@ def test_the_survivors(
 
 
 def test_a_command_that_loads_all_plugins(tmp_path: Path) -> None:
-    names = ("hook_raises", "os_exit", "prints", "waits_for_input", "writes")
-    for name in names[1:]:
+    for name in ("os_exit", "prints", "waits_for_input", "writes"):
         BAD[name].write(tmp_path, name)
-    ended = run(["schema"], path=[str(tmp_path), str(FOLDER / names[0])])
+    ended = run(["schema"], path=[str(tmp_path), str(FOLDER / "hook_raises")])
     definitions = json.loads(ended.stdout.removesuffix("ENDED 0\n"))["$defs"]
     assert "digits" in json.dumps(definitions["dataset"])
     assert all(f'"{name}"' in json.dumps(definitions) for name in ("survivor", "prints", "writes"))
-    failed = [line for line in ended.stderr.splitlines() if line.startswith("failed: ")]
-    assert len(failed) == 3
-    assert all(BAD[name].message in line for name, line in zip((*names[:2], names[3]), failed, strict=True))
+    assert ended.stderr.count("failed: ") == 3
+    assert all(BAD[name].message in ended.stderr for name in ("hook_raises", "os_exit", "waits_for_input"))
 
 
 # --- the child process ----------------------------------------------------------------------------------------------
