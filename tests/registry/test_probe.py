@@ -168,7 +168,8 @@ def run(*commands: list[str], path: list[str], more: str = "") -> subprocess.Com
 def test_commands_that_load_no_plugin_of_others_are_unaffected(folders: list[str]) -> None:
     """Among the bad plugins are two with an unreadable ``entry_points.txt``, which pydantic and torch read as well."""
     resolve = (
-        "from cganzoo.recipe import read, resolve\nprint(resolve.resolve(read.load_recipe('amgan_digits')).digest())\n"
+        "from cganzoo.recipe.read import load_recipe\nfrom cganzoo.recipe.resolve import resolve\n"
+        "print(resolve(load_recipe('amgan_digits')).recipe_digest())\n"
     )
     commands = (["--help"], ["recipes"])
     without = run(*commands, path=[], more=resolve)
