@@ -2,7 +2,7 @@
 
 The child (:mod:`cganzoo.registry.probe_child`) loads one plugin after another and writes one line of JSON for each. If
 it ends early, or if a line takes longer than :data:`TIME_LIMIT`, the plugin that it was loading has failed, and a new
-child continues with the next one. This module imports the standard library only, so that the child starts at once.
+child continues with the next one. This module imports little, so that the child starts at once.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cganzoo._version import API_VERSION, __version__
@@ -106,7 +107,7 @@ def _load(inventory: Inventory, waiting: Callable[[str], None]) -> bool:
         providers, inventory["unloaded"] = start["providers"], start["unloaded"]
         for provider in providers[len(plugins) :]:
             try:
-                loaded = child.receive(lambda: waiting(f"{provider['distribution']} {provider['version']} is loading"))  # noqa: B023
+                loaded = child.receive(partial(waiting, f"{provider['distribution']} {provider['version']} is loading"))
             except _ChildError as error:
                 plugins.append({**provider, "seconds": None, "imported_torch": False})
                 reason = f"loading {provider['module']} {error}"
