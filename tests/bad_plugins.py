@@ -166,7 +166,7 @@ WRITTEN = {
     ),
     "endless": Bad(
         body=HOOK + "    import itertools\n    yield from (loss(f'l{n}') for n in itertools.count())",
-        message="cganzoo_losses does not come to an end: it yields more than 100 components",
+        message="cganzoo_losses does not end: it yields more than 100 components",
     ),
     "twice": Bad(
         body=LOSS + "    yield loss('twice')", message='cganzoo_losses yields the loss "twice" twice', kept=True
@@ -189,13 +189,13 @@ WRITTEN = {
     "alias": Bad(
         body=HOOK + "    from pydantic import Field\n    class Odd(Config):\n"
         "        width: int = Field(1, alias='z\\x1b[2J\\nq = 1')\n    yield loss('alias', config=Odd)",
-        message="the loss \"alias\": the option 'z\\x1b[2J\\nq = 1' is no key that TOML takes without quotes",
+        message="the loss \"alias\": the option 'z\\x1b[2J\\nq = 1' is not a key that TOML accepts without quotes",
     ),
     "alias_within": Bad(
         body=HOOK
         + "    from pydantic import Field\n    class Odd(Config):\n        width: int = Field(1, alias='a b')\n"
         "    class Outer(Config):\n        inner: Odd = Odd()\n    yield loss('alias_within', config=Outer)",
-        message="the loss \"alias_within\": the option 'a b' is no key that TOML takes without quotes",
+        message="the loss \"alias_within\": the option 'a b' is not a key that TOML accepts without quotes",
     ),
     "conditioning": Bad(
         body=HOOK + "    yield loss('conditioning', conditioning=lambda config: config.nothing)",

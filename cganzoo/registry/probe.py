@@ -59,7 +59,7 @@ def inspect(waiting: Callable[[str], None] = lambda message: None) -> Inventory:
     while not _load(inventory, waiting):
         pass
 
-    from cganzoo.specs import KINDS
+    from .kinds import KINDS
 
     kinds = list(KINDS)
     inventory["components"].sort(key=lambda found: (kinds.index(found["kind"]), found["component"], found["full_name"]))

@@ -97,6 +97,6 @@ def test_a_failure_that_may_explain_it(install: Install) -> None:
     install("missing_dependency", "good")
     assert str(load().failures[0]) in unknown(load(), "missing_dependency")
     assert unknown(load(), "lonely") == (
-        'there is no loss "lonely"; it may belong to what did not load (see "cganzoo plugins"): '
+        'there is no loss "lonely"; it may belong to a plugin that failed (see "cganzoo plugins"): '
         "cganzoo-missing-dependency (available: good)"
     )
