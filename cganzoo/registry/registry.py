@@ -137,7 +137,7 @@ class Registry:
         return found[0]
 
     def named(self, kind: str, name: str) -> tuple[Component, dict[str, str]]:
-        """As :meth:`get`, and the option that is part of the name: ``{"model": "resnet18"}`` for ``"timm/resnet18"``."""
+        """As :meth:`get`, and the option in the name: ``{"model": "resnet18"}`` for ``"timm/resnet18"``."""
         for component in self.components(kind):
             argument: str | None = getattr(component.spec, "argument", None)
             for written in (component.name, component.full_name):
