@@ -266,8 +266,8 @@ def schema() -> None:
     from cganzoo.recipe.schema import recipe_schema
     from cganzoo.registry.probe import load_survivors
 
-    from .plugin_list import tell_failures
+    from .plugin_list import report_failures
 
     registry = load_survivors()
     print(json.dumps(recipe_schema(registry), indent=2))
-    tell_failures(registry)
+    report_failures(registry)

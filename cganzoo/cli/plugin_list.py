@@ -51,7 +51,7 @@ def show_plugins(name: str | None, *, as_json: bool) -> None:
     _report_problems(inventory)
 
 
-def tell_failures(registry: Registry) -> None:
+def report_failures(registry: Registry) -> None:
     """Print one line for each plugin that did not load, with ``--debug`` also its traceback, to standard error."""
     for failure in registry.failures:
         _line("[red]failed:[/]", str(failure))

@@ -173,11 +173,11 @@ def test_commands_that_load_no_plugin_of_others_are_unaffected(folders: list[str
     )
     commands = (["--help"], ["recipes"])
     without = run(*commands, path=[], more=resolve)
-    beside = run(*commands, path=folders, more=resolve + "import torch\n")
+    with_bad = run(*commands, path=folders, more=resolve + "import torch\n")
     assert without.stdout.count("ENDED 0") == 2
-    assert (beside.returncode, beside.stdout, beside.stderr) == (0, without.stdout, without.stderr)
-    assert "'cganzoo_amgan'" in beside.stderr
-    assert not [name for name in BAD if f"cganzoo_{name}'" in beside.stderr]
+    assert (with_bad.returncode, with_bad.stdout, with_bad.stderr) == (0, without.stdout, without.stderr)
+    assert "'cganzoo_amgan'" in with_bad.stderr
+    assert not [name for name in BAD if f"cganzoo_{name}'" in with_bad.stderr]
 
 
 @pytest.mark.usefixtures("installed")
