@@ -28,8 +28,8 @@ def show_plugins(name: str | None, *, as_json: bool) -> None:
     Raises:
         PluginError: no component or distribution has this name.
     """
-    # The child process takes a quarter of a second; meanwhile this one imports what prints the tables.
-    threading.Thread(target=importlib.import_module, args=("rich.table",)).start()
+    # The child process takes a quarter of a second; meanwhile this one imports what it needs afterwards.
+    threading.Thread(target=lambda: [*map(importlib.import_module, ("rich.table", "cganzoo.registry.kinds"))]).start()
     inventory = inspect(_waiting)
     if name is not None:
         from .plugin_page import select, show_page
