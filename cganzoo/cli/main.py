@@ -70,9 +70,9 @@ def _options(
     debug: Annotated[bool, typer.Option(DEBUG, help="Show the traceback of an error; works anywhere.")] = False,
 ) -> None:
     """Options of every command."""
-    from cganzoo.registry import entry_points
+    from cganzoo.registry.discovery import ignore_unreadable_entry_points
 
-    entry_points.confine()  # before anything imports pydantic
+    ignore_unreadable_entry_points()  # before anything imports pydantic
 
 
 @app.command()
@@ -217,8 +217,8 @@ def schema() -> None:
     from cganzoo.recipe.schema import recipe_schema
     from cganzoo.registry.probe import load_survivors
 
-    from .plugin_list import tell_failures
+    from .plugin_list import report_failures
 
     registry = load_survivors()
     print(json.dumps(recipe_schema(registry), indent=2))
-    tell_failures(registry)
+    report_failures(registry)
