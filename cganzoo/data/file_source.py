@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 from threading import Lock
 from typing import Literal
@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from cganzoo.errors import DataError
 
-from .jpeg import decode_jpeg
+from .jpeg import decode_jpegs
 from .pixels import square_of_pixels
 from .source import ImageSource
 from .tree import Tree
@@ -23,11 +23,8 @@ from .tree import Tree
 Splits = Mapping[str, Mapping[str, Sequence[str]]]
 """Split to class to the names of its files. A class's place among those of ``"train"`` is its label."""
 
-SMALL = 1 << 16
-"""Bytes of an image that is small enough to be scaled with others."""
-
-READ_BYTES = 1 << 23
-"""Bytes of encoded images that a thread reads before it decodes them."""
+READ_BYTES = 1 << 20
+"""Bytes of encoded images that a thread reads and decodes at a time: hundreds of small ones, a few photographs."""
 
 NOT_IMAGES = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "PALM", "PDF", "WMF"})
 """Formats that Pillow lists but cannot decode, or that are programs: PostScript is run by an interpreter."""
@@ -120,32 +117,36 @@ class FileSource(ImageSource):
     def pixels_of(
         self, split: str, indices: Sequence[int], size: int, channels: int
     ) -> list[np.ndarray | DataError | None]:
-        """See :class:`ImageSource`. Read one after the other, then decoded, then scaled with others of their size.
+        """See :class:`ImageSource`. Reads some images, decodes them, then scales those of one shape together.
 
-        So threads hand Python's lock to each other a few times a chunk, not a few times an image, which would take
-        longer than the work between.
+        One step for many images at a time, because threads would else wait for each other several times an image.
         """
         found: list[np.ndarray | DataError | None] = [None] * len(indices)
-        alike: dict[tuple[int, ...], dict[int, np.ndarray]] = {}
-        for place, data in self._read_ahead(split, indices):
-            pixels = data if isinstance(data, DataError) else decode_jpeg(data)
-            if isinstance(pixels, DataError):
-                found[place] = pixels
-            elif pixels is None:
-                try:
-                    found[place] = super().pixels(split, indices[place], size, channels)
-                except DataError as error:
-                    found[place] = error
-            elif self._drop_gray and len(pixels) == 1:
-                continue
-            elif pixels.nbytes > SMALL:  # photographs are not to lie in memory by the hundred
-                found[place] = square_of_pixels(pixels, size, channels)
-            else:
-                alike.setdefault(pixels.shape, {})[place] = pixels
-        for images in alike.values():
-            scaled = square_of_pixels(np.stack(list(images.values())), size, channels)
-            for place, made in zip(images, scaled, strict=True):
-                found[place] = made
+        place = 0
+        while place < len(indices):
+            files: dict[int, bytes] = {}
+            read = 0
+            with self._reading:
+                while place < len(indices) and read < READ_BYTES:
+                    try:
+                        files[place] = self._data(split, indices[place])
+                        read += len(files[place])
+                    except DataError as error:
+                        found[place] = error
+                    place += 1
+            shapes: dict[tuple[int, ...], dict[int, np.ndarray]] = {}
+            for at, pixels in zip(files, decode_jpegs(list(files.values())), strict=True):
+                if pixels is not None and not (self._drop_gray and len(pixels) == 1):
+                    shapes.setdefault(pixels.shape, {})[at] = pixels
+                elif pixels is None:
+                    try:
+                        found[at] = super().pixels(split, indices[at], size, channels)
+                    except DataError as error:
+                        found[at] = error
+            for images in shapes.values():
+                squares = square_of_pixels(np.stack(list(images.values())), size, channels)
+                for at, pixels in zip(images, squares, strict=True):
+                    found[at] = pixels
         return found
 
     def unreadable(self, split: str, index: int, reason: str) -> DataError:
@@ -160,24 +161,6 @@ class FileSource(ImageSource):
     def skip_unreadable(self) -> bool:
         """See :class:`ImageSource`."""
         return self._unreadable == "skip"
-
-    def _read_ahead(self, split: str, indices: Sequence[int]) -> Iterator[tuple[int, bytes | DataError]]:
-        """Each image's place in ``indices`` and its bytes, up to :data:`READ_BYTES` of them at a time."""
-        read: list[tuple[int, bytes | DataError]] = []
-        place = 0
-        while place < len(indices):
-            with self._reading:
-                total = 0
-                while place < len(indices) and total < READ_BYTES:
-                    try:
-                        data = self._data(split, indices[place])
-                        total += len(data)
-                        read.append((place, data))
-                    except DataError as error:
-                        read.append((place, error))
-                    place += 1
-            yield from read
-            read.clear()
 
     def _data(self, split: str, index: int) -> bytes:
         try:

@@ -6,9 +6,7 @@ import errno
 import hashlib
 import os
 import stat
-import struct
 import zipfile
-import zlib
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from functools import cached_property
@@ -19,8 +17,7 @@ from cganzoo.errors import DataError
 
 LARGEST_MEMBER = 1 << 30  # bytes; an archive can state any size, and no image of a set has this one
 
-ENCRYPTED, UTF_8 = 1 | 1 << 5 | 1 << 6, 1 << 11  # flags of a zip member: its content (or patched), its name's encoding
-LOCAL_HEADER = struct.Struct("<4s5H3L2H")
+UTF_8 = 1 << 11  # flag of a zip member: its name is UTF-8
 
 TAIL = 1 << 16  # bytes
 
@@ -220,8 +217,6 @@ class ZipTree(Tree):
                 f"is stated to have {member.file_size:,} bytes, which no image has; do not trust this file"
             )
         try:
-            if _is_plain(member):
-                return self._plain_member(member)
             with self._archive.open(member) as file:
                 return file.read(max(1, member.file_size))  # no more than stated, however much a crafted one would give
         except RuntimeError as error:  # its subclass NotImplementedError stands for the method
@@ -231,28 +226,6 @@ class ZipTree(Tree):
             ) from error
         except Exception as error:  # as above
             raise ValueError("is damaged in the archive; copy or download that again") from error
-
-    def _plain_member(self, member: zipfile.ZipInfo) -> bytes:
-        """As zipfile reads it, but without its lock, for which the threads would queue at every step.
-
-        Source: PKWARE, APPNOTE.TXT 6.3.10, 4.3.7 (local file header).
-        """
-        # The header repeats the name, and its extra field may have another length than the directory's.
-        block = self._bytes(LOCAL_HEADER.size + len(member.filename.encode()) + 64 + member.compress_size, member)
-        signature, *_, name_length, extra_length = LOCAL_HEADER.unpack_from(block)
-        start = LOCAL_HEADER.size + name_length + extra_length
-        if len(block) < start + member.compress_size:
-            block = self._bytes(start + member.compress_size, member)
-        data = block[start : start + member.compress_size]
-        if member.compress_type == zipfile.ZIP_DEFLATED:
-            data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, max(1, member.file_size))
-        if signature != b"PK\3\4" or len(data) != member.file_size or zlib.crc32(data) != member.CRC:
-            raise zipfile.BadZipFile("not what the directory says")
-        return data
-
-    def _bytes(self, length: int, member: zipfile.ZipInfo) -> bytes:
-        assert self._archive.fp is not None  # it is never closed
-        return os.pread(self._archive.fp.fileno(), length, member.header_offset)
 
     def fingerprint(self) -> str:
         """Hash of the archive's size, times and end: listing 100,000 members at each start would take a second."""
@@ -273,12 +246,6 @@ def _has_end(file: IO[bytes]) -> bool:
         return zipfile.is_zipfile(file)
     except Exception:  # an end that is damaged
         return False
-
-
-def _is_plain(member: zipfile.ZipInfo) -> bool:
-    """Whether the bytes can be had by one look at the file: not encrypted, and stored or deflated; not on Windows."""
-    plain = member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) and not member.flag_bits & ENCRYPTED
-    return plain and hasattr(os, "pread")
 
 
 def _name(member: zipfile.ZipInfo) -> str:
