@@ -1,4 +1,4 @@
-"""Packing: decode a data set once into a memory-mapped uint8 array that every run reads from.
+"""Packing: a data set is decoded once into a memory-mapped uint8 array, which every run reads.
 
 A packed set is a folder whose name is a hash of its source's fingerprint and the settings, so a stale one is never
 read. It is complete or does not exist, and of several processes that want it one packs it: see
@@ -28,11 +28,11 @@ from .source import ImageSource
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
 
-CHUNK = 128  # images that a thread decodes at a time while packing
-CHUNK_BYTES = 4 << 20  # or fewer, of large ones
+CHUNK = 128  # images that a thread decodes at a time
+CHUNK_BYTES = 4 << 20  # upper limit of a chunk's decoded pixels
 
 FORMAT = 2
-"""Of a packed set's files; a part of its name."""
+"""Version of a packed set's files; part of its name. Increase it when packing changes pixels or files."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class ImageSet:
         class_names: the K classes.
         split: ``"train"`` or ``"test"``.
         fingerprint: hash of the pixels and labels.
-        skipped: a sentence for each image of the whole set that could not be read and was skipped.
-        left_out: images of this split that the set's options leave out.
+        skipped: a message for each image of the whole set that could not be read.
+        left_out: number of this split's images that the set's options leave out.
     """
 
     images: np.ndarray
@@ -64,7 +64,7 @@ class ImageSet:
 
 
 def cache_folder() -> Path:
-    """Where packed sets and trained extractors are kept: ``CGANZOO_CACHE``, or the user's cache folder."""
+    """The folder of packed sets and trained extractors: ``CGANZOO_CACHE``, or the user's cache folder."""
     chosen = os.environ.get("CGANZOO_CACHE")
     return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("cganzoo"))
 
@@ -78,11 +78,11 @@ def packed(
     folder: Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, ImageSet]:
-    """The splits of ``source`` at one size, packed now if they are not in the cache yet.
+    """The splits of ``source`` at one size, packed now if they are not in the cache.
 
     Raises:
-        DataError: an image cannot be read and is not to be skipped, a split or a class has none that can, or the
-            cache is damaged or cannot be written.
+        DataError: an image cannot be read and is not skipped, a split or a class has no readable image, or the cache
+            is damaged or cannot be written.
     """
     content = (source.fingerprint(), source.skip_unreadable(), image_size, channels, RESIZE, FORMAT)
     key = hashlib.sha256(repr(content).encode()).hexdigest()[:16]
@@ -110,7 +110,7 @@ def _read(place: Path) -> dict[str, ImageSet]:
         shape = (len(labels), *meta["shape"])
         file = place / f"{split}.images"
         if len(labels) != entry["count"] or file.stat().st_size != int(np.prod(shape)):
-            raise ValueError(f"{split} holds less or more than it should")
+            raise ValueError(f"{split} has the wrong number of bytes")
         images = np.memmap(file, np.uint8, "r", shape=shape)
         names, skipped = tuple(meta["class_names"]), tuple(meta["skipped"])
         sets[split] = ImageSet(images, labels, names, split, entry["fingerprint"], skipped, entry["left_out"])
@@ -151,7 +151,7 @@ def _pack(source: ImageSource, folder: Path, image_size: int, channels: int, pro
 
 @dataclass
 class _Chunk:
-    """Some images of a split that follow each other: (N, C, H, W) uint8, and what became of the others."""
+    """Consecutive images of a split: pixels (N, C, H, W) uint8, indices, and the images that were left out."""
 
     pixels: np.ndarray
     kept: list[int]
@@ -160,7 +160,7 @@ class _Chunk:
 
 
 def _chunks(source: ImageSource, split: str, count: int, size: int, channels: int) -> Iterator[_Chunk]:
-    """All images of a split in order, decoded by a thread for each core; few chunks are in memory at a time."""
+    """All images of a split in order, decoded by one thread for each core; few chunks are in memory at a time."""
     length = max(1, min(CHUNK, CHUNK_BYTES // (channels * size * size)))
 
     def decode(start: int) -> _Chunk:
@@ -195,10 +195,10 @@ def _chunks(source: ImageSource, split: str, count: int, size: int, channels: in
 
 
 def _check_classes(split: str, labels: np.ndarray, class_names: tuple[str, ...], skipped: list[str]) -> None:
-    """Every class needs an image to train on, and the test split one of any class."""
-    seen = set(labels.tolist())
-    missing = [name for label, name in enumerate(class_names) if label not in seen]
-    if not seen or (split == "train" and missing):
-        what = f'class "{missing[0]}" has no readable image' if seen else "there is no readable image"
-        first = f"; the first that is not: {skipped[0]}" if skipped else ""
+    """Every class needs a training image; the test split needs an image of any class."""
+    present = set(labels.tolist())
+    missing = [name for label, name in enumerate(class_names) if label not in present]
+    if not present or (split == "train" and missing):
+        what = f'class "{missing[0]}" has no readable image' if present else "there is no readable image"
+        first = f"; the first unreadable one: {skipped[0]}" if skipped else ""
         raise DataError(f"{split} split: {what}{first}")

@@ -1,4 +1,4 @@
-"""Sets whose images are encoded files: JPEG, PNG and whatever else Pillow reads."""
+"""Data sets of image files: JPEG, PNG and the other formats that Pillow reads."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ from .source import ImageSource
 from .tree import Tree
 
 Splits = Mapping[str, Mapping[str, Sequence[str]]]
-"""Split to class to the names of its files. A class's place among those of ``"train"`` is its label."""
+"""Split to class to the names of its files. A class's position in ``"train"`` is its label."""
 
 READ_BYTES = 1 << 20
 """Bytes of encoded images that a thread reads and decodes at a time: hundreds of small ones, a few photographs."""
 
 NOT_IMAGES = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "PALM", "PDF", "WMF"})
-"""Formats that Pillow lists but cannot decode, or that are programs: PostScript is run by an interpreter."""
+"""Formats that Pillow lists but cannot decode, or whose files are programs, such as PostScript."""
 
 ADVICE: dict[str | None, str] = {
-    "stop": '; mend or remove it, or set data.unreadable = "skip" to leave such files out',
+    "stop": '; repair or remove it, or set data.unreadable = "skip" to leave such files out',
     "skip": "",
     None: "; get the set again",
 }
 
 
 class FileSource(ImageSource):
-    """Images that are files of a :class:`~cganzoo.data.tree.Tree`; a subclass says which (:meth:`find`).
+    """Images that are files of a :class:`~cganzoo.data.tree.Tree`; :meth:`find` of a subclass chooses them.
 
-    Nothing is listed before it is needed: of a set that is packed already, only the fingerprint is asked.
+    Files are listed when first needed. A set that is packed already needs only its fingerprint.
 
     Args:
-        tree: where the files are.
-        settings: whatever else decides which files are used and how they are labelled; part of the fingerprint.
-        unreadable: ``"stop"`` or ``"skip"``: what an image that cannot be read does; ``None`` for a set without
-            the option, where it stops.
+        tree: contains the files.
+        settings: what else decides which files are used and how they are labelled; part of the fingerprint.
+        unreadable: ``"stop"`` or ``"skip"`` when an image cannot be read; ``None``, for a set without this option,
+            stops.
         drop_gray: leave out images that are stored without colour.
     """
 
@@ -65,10 +65,10 @@ class FileSource(ImageSource):
 
     @abstractmethod
     def find(self) -> Splits:
-        """Which files are the images. Called once, when the set is packed.
+        """The files that are the set's images. Called once, when the set is packed.
 
         Raises:
-            DataError: the tree does not hold such a set; the sentence says what is missing where.
+            DataError: the tree does not contain such a set; the message says what is missing where.
         """
 
     @cached_property
@@ -103,12 +103,12 @@ class FileSource(ImageSource):
             image.load()
         except UnidentifiedImageError as error:
             raise self.unreadable(split, index, "is not an image") from error
-        except Exception as error:  # decoders raise whatever they meet in a damaged file, from EOFError to zlib.error
+        except Exception as error:  # decoders raise many kinds for a damaged file, from EOFError to zlib.error
             raise self.unreadable(split, index, f"cannot be decoded ({error})") from error
         return None if self._drop_gray and image.mode in ("1", "L", "LA", "I;16", "I") else image
 
     def pixels(self, split: str, index: int, size: int, channels: int) -> np.ndarray | None:
-        """See :class:`ImageSource`. The same pixels as through :meth:`read`; JPEG by a decoder that threads share."""
+        """See :class:`ImageSource`. The same pixels as from :meth:`read`, decoded by :mod:`cganzoo.data.jpeg`."""
         (found,) = self.pixels_of(split, [index], size, channels)
         if isinstance(found, DataError):
             raise found
@@ -119,7 +119,7 @@ class FileSource(ImageSource):
     ) -> list[np.ndarray | DataError | None]:
         """See :class:`ImageSource`. Reads some images, decodes them, then scales those of one shape together.
 
-        One step for many images at a time, because threads would else wait for each other several times an image.
+        Each step is done for many images at once, so that threads seldom wait for each other.
         """
         found: list[np.ndarray | DataError | None] = [None] * len(indices)
         place = 0
@@ -154,7 +154,7 @@ class FileSource(ImageSource):
         return DataError(f"{self.tree.where(self._files[split][index])}: {reason}{ADVICE[self._unreadable]}")
 
     def fingerprint(self) -> str:
-        """Hash of the tree's (see :meth:`Tree.fingerprint`) and the settings."""
+        """Hash of the tree's fingerprint and of the settings."""
         content = (type(self).__name__, self.tree.fingerprint(), self._settings, self._drop_gray)
         return hashlib.sha256(repr(content).encode()).hexdigest()
 
@@ -173,18 +173,18 @@ class FileSource(ImageSource):
 
 @cache
 def image_formats() -> list[str]:
-    """The formats, as Pillow names them, that a data set's files may have."""
+    """Pillow's names of the formats that a data set's files may have."""
     Image.init()
     return [name for name in Image.OPEN if name not in NOT_IMAGES]
 
 
 @cache
 def image_endings() -> frozenset[str]:
-    """The endings, in lower case, of the names of such files."""
+    """The endings of such files' names, in lower case."""
     Image.init()
     return frozenset(end for end, name in Image.registered_extensions().items() if name not in NOT_IMAGES)
 
 
 def is_image(name: str) -> bool:
-    """Whether a file is one by its name's ending."""
+    """Whether a file's name ends as an image's does."""
     return name[name.rfind(".") :].lower() in image_endings()

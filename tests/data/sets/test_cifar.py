@@ -124,7 +124,7 @@ def test_a_pickle_that_runs_a_command_is_refused(
         cifar10_members[f"cifar-10-batches-py/{where}"] = harm
         root = write_folder(tmp_path / "set", cifar10_members)
         with pytest.raises(
-            DataError, match=f"{where}: is no batch of CIFAR, or is damaged .it asks for .*{call.__name__}"
+            DataError, match=f"{where}: is not a batch of CIFAR, or is damaged .it asks for .*{call.__name__}"
         ):
             cifar.cifar10(CIFAR10Config(root=str(root)))
         assert not trace.exists()
@@ -148,12 +148,12 @@ GOOD = np.zeros((2, 3072), np.uint8)
         ({"labels": [0, 1]}, 'holds no "data"'),
         ({"data": GOOD}, 'holds no "labels"'),
         ([GOOD, [0, 1]], 'holds no "data"'),
-        ({"data": GOOD[:, :3000], "labels": [0, 1]}, '"data" is no array of N x 3072 bytes'),
-        ({"data": GOOD.astype(np.float32), "labels": [0, 1]}, '"data" is no array of N x 3072 bytes'),
-        ({"data": GOOD.reshape(2, 3, 1024), "labels": [0, 1]}, '"data" is no array of N x 3072 bytes'),
-        ({"data": GOOD.tolist(), "labels": [0, 1]}, '"data" is no array of N x 3072 bytes'),
-        ({"data": GOOD, "labels": [0]}, '"labels" is no list of 2 labels'),
-        ({"data": GOOD, "labels": "01"}, '"labels" is no list of 2 labels'),
+        ({"data": GOOD[:, :3000], "labels": [0, 1]}, '"data" is not an array of N x 3072 bytes'),
+        ({"data": GOOD.astype(np.float32), "labels": [0, 1]}, '"data" is not an array of N x 3072 bytes'),
+        ({"data": GOOD.reshape(2, 3, 1024), "labels": [0, 1]}, '"data" is not an array of N x 3072 bytes'),
+        ({"data": GOOD.tolist(), "labels": [0, 1]}, '"data" is not an array of N x 3072 bytes'),
+        ({"data": GOOD, "labels": [0]}, '"labels" is not a list of 2 labels'),
+        ({"data": GOOD, "labels": "01"}, '"labels" is not a list of 2 labels'),
         ({"data": GOOD, "labels": [0, 3]}, "label 3 is not one of 0 to 2"),
         ({"data": GOOD, "labels": [-1, 0]}, "label -1 is not one of 0 to 2"),
         ({"data": GOOD, "labels": [0, 1.0]}, r"label 1\.0 is not one of"),
@@ -174,7 +174,7 @@ def test_a_batch_that_is_missing_or_damaged(cifar10_members: Members, tmp_path: 
     content = (folder / "data_batch_4").read_bytes()
     for damaged in (b"", content[: len(content) // 2], b"<html>", os.urandom(1000)):
         (folder / "data_batch_4").write_bytes(damaged)
-        with pytest.raises(DataError, match="data_batch_4: is no batch of CIFAR, or is damaged"):
+        with pytest.raises(DataError, match="data_batch_4: is not a batch of CIFAR, or is damaged"):
             cifar.cifar10(config)
     (folder / "data_batch_4").unlink()
     with pytest.raises(DataError, match="data_batch_4: is missing"):

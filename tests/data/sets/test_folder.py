@@ -229,7 +229,7 @@ def test_a_users_bad_image_is_told_with_what_to_do(own: Path, form: str) -> None
         packed(source(FORMS[form](own)), name="folder", image_size=4, channels=3)
     sentence = str(caught.value)
     assert any(f"{name}: {reason}".replace("/", os.sep) in sentence for name, reason in OWN_BAD.items())
-    assert sentence.endswith('; mend or remove it, or set data.unreadable = "skip" to leave such files out')
+    assert sentence.endswith('; repair or remove it, or set data.unreadable = "skip" to leave such files out')
 
 
 def test_train_and_test_folders_are_found_in_an_archive(tmp_path: Path) -> None:

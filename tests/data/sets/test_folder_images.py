@@ -110,7 +110,7 @@ def test_damaged_images_are_named_with_what_to_do(damaged: Path) -> None:
     told = [str(error) for error in failures(source(damaged))]
     assert {Path(sentence.partition(": ")[0]).name for sentence in told} == BAD
     for sentence in told:
-        assert sentence.endswith('; mend or remove it, or set data.unreadable = "skip" to leave such files out')
+        assert sentence.endswith('; repair or remove it, or set data.unreadable = "skip" to leave such files out')
     with pytest.raises(DataError) as caught:
         packed(source(damaged), name="folder", image_size=4, channels=3)
     assert str(caught.value) in told
@@ -138,7 +138,7 @@ def test_images_that_are_no_pictures_are_named_with_what_to_do(unconvertible: Pa
     with pytest.raises(DataError) as caught:
         packed(source(unconvertible), name="folder", image_size=4, channels=1)
     assert str(caught.value) == (
-        f'{bad}: {NO_PICTURES[name]}; mend or remove it, or set data.unreadable = "skip" to leave such files out'
+        f'{bad}: {NO_PICTURES[name]}; repair or remove it, or set data.unreadable = "skip" to leave such files out'
     )
 
 
@@ -167,7 +167,7 @@ def test_damaged_images_are_left_out_only_when_told_so(damaged: Path) -> None:
 def test_a_class_whose_every_image_is_damaged_is_refused_even_when_skipping(damaged: Path) -> None:
     for file in (damaged / "b").glob("good*.png"):
         file.write_bytes(b"")
-    with pytest.raises(DataError, match=r'^train split: class "b" has no readable image; the first that is not: '):
+    with pytest.raises(DataError, match=r'^train split: class "b" has no readable image; the first unreadable one: '):
         packed(source(damaged, "skip"), name="folder", image_size=4, channels=3)
 
 
@@ -197,6 +197,6 @@ def test_postscript_under_an_images_name_is_not_run(tmp_path: Path) -> None:
     found = source(tmp_path, test_fraction=0.01)
     told = [str(error) for error in failures(found)]
     assert told == [
-        f"{tmp_path / 'a' / '0.png'}: is not an image; mend or remove it, "
+        f"{tmp_path / 'a' / '0.png'}: is not an image; repair or remove it, "
         'or set data.unreadable = "skip" to leave such files out'
     ]
