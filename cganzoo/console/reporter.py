@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,15 +18,21 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     MofNCompleteColumn,
-    Progress,
     ProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.progress import Progress as RichProgress
 from rich.table import Column, Table
 from rich.text import Text
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) while a piece of work goes on."""
+
+Stage = Callable[[str], AbstractContextManager[Progress]]
+"""Begins a named piece of work, whose progress the result of ``with`` shows."""
 
 LINE_EVERY = 10.0  # seconds between two progress lines where there is no live display
 SHOW_EVERY = 0.2  # seconds between two movements of the bar
@@ -88,7 +94,7 @@ class Reporter:
             self.log_file = None  # a full disk must not end a run here: saving a checkpoint reports it
 
     @contextmanager
-    def stage(self, what: str, *, in_bytes: bool = False) -> Iterator[Callable[[int, int], None]]:
+    def stage(self, what: str, *, in_bytes: bool = False) -> Iterator[Progress]:
         """A piece of work; yields ``progress(done, total)``. Silent if it never calls it.
 
         Args:
@@ -106,7 +112,7 @@ class Reporter:
 
             yield progress
 
-    def _lines(self, what: str, in_bytes: bool) -> Callable[[int, int], None]:
+    def _lines(self, what: str, in_bytes: bool) -> Progress:
         told, last = amount if in_bytes else str, time.monotonic()
 
         def progress(done: int, total: int) -> None:
@@ -250,11 +256,11 @@ def amount(count: int) -> str:
     return decimal(count)
 
 
-def _bar(console: Console, *, transient: bool = False, in_bytes: bool = False) -> Progress:
+def _bar(console: Console, *, transient: bool = False, in_bytes: bool = False) -> RichProgress:
     counts: tuple[ProgressColumn, ...] = (MofNCompleteColumn(), TimeElapsedColumn())
     if in_bytes:  # in a narrow terminal the bar gives way, not these
         counts = tuple(kind(table_column=Column(no_wrap=True)) for kind in (DownloadColumn, TransferSpeedColumn))
-    return Progress(
+    return RichProgress(
         TextColumn("{task.description}"),
         BarColumn(),
         *counts,

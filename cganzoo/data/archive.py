@@ -13,17 +13,15 @@ import os
 import shutil
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from cganzoo._util.once import make_folder_once
+from cganzoo.console.reporter import Progress
 from cganzoo.errors import DataError
 
 from .cache import cache_folder
-
-Progress = Callable[[int, int], None]
-"""Called with (bytes unpacked, bytes in all)."""
 
 ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 

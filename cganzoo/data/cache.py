@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +20,11 @@ import numpy as np
 import platformdirs
 
 from cganzoo._util.once import make_folder_once
+from cganzoo.console.reporter import Progress
 from cganzoo.errors import DataError
 
 from .pixels import RESIZE
 from .source import ImageSource
-
-Progress = Callable[[int, int], None]
-"""Called with (done, total)."""
 
 CHUNK = 128  # images that a thread decodes at a time
 CHUNK_BYTES = 4 << 20  # upper limit of a chunk's decoded pixels

@@ -12,7 +12,6 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,11 +19,9 @@ from urllib.parse import urlsplit
 from cganzoo._util.files import write_whole
 from cganzoo._util.once import lock
 from cganzoo._version import __version__
+from cganzoo.console.reporter import Progress
 from cganzoo.errors import DataError
 from cganzoo.specs import Archive
-
-Progress = Callable[[int, int], None]
-"""Called with (bytes so far, bytes in all); 0 in all where the server does not tell."""
 
 PART = ".part"
 TIMEOUT = 30.0  # seconds without a byte
@@ -65,7 +62,7 @@ def fetch(
     Args:
         archive: the file's address, checksum and size.
         folder: keeps the file; created if necessary.
-        progress: called with (bytes so far, bytes in total); the total is 0 if the server does not say it.
+        progress: called with bytes, so far and in total; the total is 0 if the server does not say it.
         mirror: address to download the same file from instead of ``archive.url``.
         advice: what else the user can do, for messages.
 
