@@ -117,29 +117,39 @@ def _read(place: Path) -> dict[str, ImageSet]:
 
 def _pack(source: ImageSource, folder: Path, image_size: int, channels: int, progress: Progress | None) -> None:
     """Write the packed splits into ``folder``."""
-    labels = source.labels()
+    labels, shape = source.labels(), (channels, image_size, image_size)
     total, done = sum(len(part) for part in labels.values()), 0
     splits: dict[str, dict[str, object]] = {}
     skipped: list[str] = []
     for split, split_labels in labels.items():
-        digest, kept, left_out = hashlib.sha256(), [], 0
+        digest, kept, left_out, read = hashlib.sha256(), list[int](), 0, 0
         with (folder / f"{split}.images").open("wb") as file:
             for chunk in _chunks(source, split, len(split_labels), image_size, channels):
-                file.write(chunk.pixels.data)
-                digest.update(chunk.pixels.data)
-                kept += chunk.kept
-                skipped += chunk.skipped
-                left_out += chunk.left_out
-                done += len(chunk.kept) + len(chunk.skipped) + chunk.left_out
+                images: dict[int, np.ndarray] = {}
+                for index, image in enumerate(chunk, read):
+                    if image is None:
+                        left_out += 1
+                    elif isinstance(image, np.ndarray):
+                        images[index] = image
+                    elif source.skip_unreadable():
+                        skipped.append(str(image))
+                    else:
+                        raise image
+                pixels = np.array(list(images.values()), np.uint8).reshape(len(images), *shape).data
+                file.write(pixels)
+                digest.update(pixels)
+                kept += images
+                read += len(chunk)
                 if progress:
-                    progress(done, total)
+                    progress(done + read, total)
+        done += read
         packed_labels = split_labels[kept].astype(np.int64)
         _check_classes(split, packed_labels, source.class_names, skipped)
         packed_labels.tofile(folder / f"{split}.labels")
         digest.update(packed_labels.tobytes())
         splits[split] = {"count": len(kept), "left_out": left_out, "fingerprint": digest.hexdigest()[:16]}
     meta = {
-        "shape": [channels, image_size, image_size],
+        "shape": shape,
         "class_names": source.class_names,
         "splits": splits,
         "skipped": skipped,
@@ -147,42 +157,18 @@ def _pack(source: ImageSource, folder: Path, image_size: int, channels: int, pro
     (folder / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
 
 
-@dataclass
-class _Chunk:
-    """Consecutive images of a split: pixels (N, C, H, W) uint8, indices, and the images that were left out."""
-
-    pixels: np.ndarray
-    kept: list[int]
-    skipped: list[str]
-    left_out: int
-
-
-def _chunks(source: ImageSource, split: str, count: int, size: int, channels: int) -> Iterator[_Chunk]:
+def _chunks(
+    source: ImageSource, split: str, count: int, size: int, channels: int
+) -> Iterator[list[np.ndarray | DataError | None]]:
     """All images of a split in order, decoded by one thread for each core; few chunks are in memory at a time."""
     length = max(1, min(CHUNK, CHUNK_BYTES // (channels * size * size)))
-
-    def decode(start: int) -> _Chunk:
-        indices = range(start, min(start + length, count))
-        chunk = _Chunk(np.empty((len(indices), channels, size, size), np.uint8), [], [], 0)
-        for index, pixels in zip(indices, source.pixels_of(split, indices, size, channels), strict=True):
-            if isinstance(pixels, DataError):
-                if not source.skip_unreadable():
-                    raise pixels
-                chunk.skipped.append(str(pixels))
-            elif pixels is None:
-                chunk.left_out += 1
-            else:
-                chunk.pixels[len(chunk.kept)] = pixels
-                chunk.kept.append(index)
-        chunk.pixels = chunk.pixels[: len(chunk.kept)]
-        return chunk
-
     workers = os.cpu_count() or 1
-    waiting: deque[Future[_Chunk]] = deque()
+    waiting: deque[Future[list[np.ndarray | DataError | None]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
             for start in range(0, count, length):
-                waiting.append(pool.submit(decode, start))
+                indices = range(start, min(start + length, count))
+                waiting.append(pool.submit(source.pixels_of, split, indices, size, channels))
                 if len(waiting) > 2 * workers:
                     yield waiting.popleft().result()
             while waiting:

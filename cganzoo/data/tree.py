@@ -51,6 +51,20 @@ class Tree(ABC):
             ValueError: it is damaged; the message continues one that begins with the file's name.
         """
 
+    def lines(self, name: str) -> list[str]:
+        """A text file's lines, without empty ones.
+
+        Raises:
+            DataError: the file is missing or cannot be read.
+        """
+        try:
+            text = self.read(name).decode("utf-8", "replace")
+        except FileNotFoundError:
+            raise DataError(f"{self.where(name)}: is missing; get the set again") from None
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.where(name)}: cannot be read ({error}); get the set again") from error
+        return [line for line in text.splitlines() if line.strip()]
+
     @abstractmethod
     def fingerprint(self) -> str:
         """Changes when any file changes; cheaper than reading the files."""
@@ -83,7 +97,7 @@ class FolderTree(Tree):
     """
 
     def __init__(self, folder: Path, path: Path | None = None) -> None:
-        self._folder = folder
+        self.folder = folder
         self.path = path or folder
 
     @property
@@ -93,7 +107,7 @@ class FolderTree(Tree):
 
     def read(self, name: str) -> bytes:
         """See :class:`Tree`."""
-        with open(f"{self._folder}/{name}", "rb") as file:
+        with open(f"{self.folder}/{name}", "rb") as file:
             return file.read()
 
     def fingerprint(self) -> str:
@@ -104,7 +118,7 @@ class FolderTree(Tree):
     def _walked(self) -> tuple[list[str], str]:
         names: list[str] = []
         # Two folders may contain files of the same names, sizes and times.
-        digest = hashlib.sha256(str(self._folder.resolve()).encode("utf-8", "surrogateescape"))
+        digest = hashlib.sha256(str(self.folder.resolve()).encode("utf-8", "surrogateescape"))
 
         def visit(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> None:
             try:
@@ -127,7 +141,7 @@ class FolderTree(Tree):
                     names.append(name)
                     digest.update(repr((name, *_size_and_times(entry))).encode())
 
-        visit(str(self._folder), "", ())
+        visit(str(self.folder), "", ())
         return names, digest.hexdigest()
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,14 +22,15 @@ from .config import CIFAR10Config, CIFAR100Config
 
 SIDE, CHANNELS = 32, 3
 
-CIFAR10_FOLDER, CIFAR10_META = "cifar-10-batches-py", "batches.meta"
-CIFAR10_BATCHES = {"train": [f"data_batch_{number}" for number in range(1, 6)], "test": ["test_batch"]}
-
-CIFAR100_FOLDER, CIFAR100_META = "cifar-100-python", "meta"
-CIFAR100_BATCHES = {"train": ["train"], "test": ["test"]}
-
-FILES = {"cifar10": (CIFAR10_FOLDER, CIFAR10_META), "cifar100": (CIFAR100_FOLDER, CIFAR100_META)}
-"""Name of a set to the folder in its archive and the file with its class names."""
+FILES = {
+    "cifar10": (
+        "cifar-10-batches-py",
+        "batches.meta",
+        {"train": [f"data_batch_{number}" for number in range(1, 6)], "test": ["test_batch"]},
+    ),
+    "cifar100": ("cifar-100-python", "meta", {"train": ["train"], "test": ["test"]}),
+}
+"""Name of a set to the folder in its archive, the file with its class names, and the batches of each split."""
 
 
 def cifar10(config: CIFAR10Config) -> ArraySource:
@@ -39,8 +39,7 @@ def cifar10(config: CIFAR10Config) -> ArraySource:
     Raises:
         DataError: the archive or folder is missing, incomplete or damaged.
     """
-    tree, top = _find(config.root, "cifar10")
-    return _source(tree, top, CIFAR10_BATCHES, CIFAR10_META, "label_names", "labels")
+    return _source("cifar10", config.root, "label_names", "labels")
 
 
 def cifar100(config: CIFAR100Config) -> ArraySource:
@@ -49,38 +48,14 @@ def cifar100(config: CIFAR100Config) -> ArraySource:
     Raises:
         DataError: the archive or folder is missing, incomplete or damaged.
     """
-    tree, top = _find(config.root, "cifar100")
-    return _source(
-        tree, top, CIFAR100_BATCHES, CIFAR100_META, f"{config.labels}_label_names", f"{config.labels}_labels"
-    )
+    return _source("cifar100", config.root, f"{config.labels}_label_names", f"{config.labels}_labels")
 
 
-def _find(root: str | None, name: str) -> tuple[Tree, str]:
-    """The tree at ``root``, unpacked if that is an archive, and the folder of batches in it (``""`` for its top)."""
+def _source(name: str, root: str | None, names_key: str, labels_key: str) -> ArraySource:
     assert root is not None  # the host sets it before it builds the set
     path = Path(root).expanduser()
-    place = unpacked(path)
-    found = {
-        known: top
-        for known, (folder, meta) in FILES.items()
-        for top in (f"{folder}/", "")
-        if (place / top / meta).is_file()
-    }
-    if name in found:
-        return FolderTree(place, path), found[name]
-    if found:
-        (other,) = found
-        raise DataError(f'{root}: holds {other}; set data.name = "{other}", or name an archive of {name}')
-    folder, meta = FILES[name]
-    raise DataError(
-        f'{root}: holds no folder "{folder}" with a file "{meta}"; name the official archive or the '
-        'folder that it was unpacked to, or, for images in class folders, set data.name = "folder"'
-    )
-
-
-def _source(
-    tree: Tree, top: str, batches: Mapping[str, Sequence[str]], meta: str, names_key: str, labels_key: str
-) -> ArraySource:
+    tree = FolderTree(unpacked(path), path)
+    top, (_, meta, batches) = _top(tree, name, root), FILES[name]
     class_names = _class_names(tree, top + meta, names_key)
     splits = {}
     for split, files in batches.items():
@@ -89,6 +64,26 @@ def _source(
         images = pixels.reshape(-1, CHANNELS, SIDE, SIDE).transpose(0, 2, 3, 1)
         splits[split] = (images, np.concatenate([labels for _, labels in parts]))
     return ArraySource(splits, class_names)
+
+
+def _top(tree: FolderTree, name: str, root: str) -> str:
+    """The folder of batches in the tree, ``""`` for the tree's top."""
+    found = {
+        known: top
+        for known, (folder, meta, _) in FILES.items()
+        for top in (f"{folder}/", "")
+        if (tree.folder / top / meta).is_file()
+    }
+    if name in found:
+        return found[name]
+    if found:
+        (other,) = found
+        raise DataError(f'{root}: holds {other}; set data.name = "{other}", or name an archive of {name}')
+    folder, meta, _ = FILES[name]
+    raise DataError(
+        f'{root}: holds no folder "{folder}" with a file "{meta}"; name the official archive or the '
+        'folder that it was unpacked to, or, for images in class folders, set data.name = "folder"'
+    )
 
 
 def _class_names(tree: Tree, name: str, key: str) -> tuple[str, ...]:

@@ -47,25 +47,21 @@ class CUB200Source(FileSource):
         for number, file in images.items():
             name = f"{top}images/{file}"
             if name not in names:
-                raise DataError(f"{self.tree.where(name)}: is missing; images.txt lists it: get the archive again")
+                raise DataError(f"{self.tree.where(name)}: is missing; images.txt lists it: get the set again")
             class_name = readable.get(classes.get(number, ""))
             if class_name is None or in_training.get(number) not in ("0", "1"):
                 table = "train_test_split.txt" if class_name else "image_class_labels.txt"
                 raise DataError(
-                    f"{self.tree.where(top + table)}: has no valid entry for image {number}; get the archive again"
+                    f"{self.tree.where(top + table)}: has no valid entry for image {number}; get the set again"
                 )
             splits["train" if in_training[number] == "1" else "test"][class_name].append(name)
         return splits
 
     def _table(self, name: str) -> dict[str, str]:
         """A table's lines: each number and its value."""
-        try:
-            text = self.tree.read(name).decode("utf-8", "replace")
-        except (OSError, KeyError, ValueError) as error:
-            raise DataError(f"{self.tree.where(name)}: cannot be read; get the archive again") from error
-        rows = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
+        rows = [line.split(maxsplit=1) for line in self.tree.lines(name)]
         if not rows or any(len(row) != 2 for row in rows):
-            raise DataError(f"{self.tree.where(name)}: is not a table of numbers and values; get the archive again")
+            raise DataError(f"{self.tree.where(name)}: is not a table of numbers and values; get the set again")
         return {number: value.strip() for number, value in rows}
 
 

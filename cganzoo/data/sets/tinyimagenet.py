@@ -39,7 +39,7 @@ class TinyImageNetSource(FileSource):
 
     def find(self) -> Splits:
         """See :class:`FileSource`."""
-        ids = sorted(set(self._lines("wnids.txt")))
+        ids = sorted(set(self.tree.lines(f"{self._top}wnids.txt")))
         train, test = self._train(ids), self._test(ids)
         names = self._readable(ids)
         return {
@@ -105,15 +105,4 @@ class TinyImageNetSource(FileSource):
         return {class_id: name if count[name] == 1 else class_id for class_id, name in first.items()}
 
     def _rows(self, file: str) -> Iterator[tuple[str, str, str]]:
-        return (line.partition("\t") for line in self._lines(file))
-
-    def _lines(self, file: str) -> list[str]:
-        """The lines of a table that are not empty."""
-        name = self._top + file
-        try:
-            text = self.tree.read(name).decode("utf-8", "replace")
-        except FileNotFoundError:
-            raise DataError(f"{self.tree.where(name)}: is missing; get the set again") from None
-        except (OSError, ValueError) as error:
-            raise DataError(f"{self.tree.where(name)}: cannot be read ({error}); get the set again") from error
-        return [line for line in text.splitlines() if line.strip()]
+        return (line.partition("\t") for line in self.tree.lines(self._top + file))

@@ -81,12 +81,11 @@ def test_batches_of_either_python(cifar10_members: Members, pickled: Any, tmp_pa
 
 def test_the_archive_and_the_names_are_those_that_torchvision_knows() -> None:
     specs = {spec.name: spec for spec in builtin.cganzoo_datasets()}
-    for name, theirs, folder, meta, batches, key in (
-        ("cifar10", torchvision.datasets.CIFAR10, cifar.CIFAR10_FOLDER, cifar.CIFAR10_META, cifar.CIFAR10_BATCHES,
-         "label_names"),
-        ("cifar100", torchvision.datasets.CIFAR100, cifar.CIFAR100_FOLDER, cifar.CIFAR100_META,
-         cifar.CIFAR100_BATCHES, "fine_label_names"),
-    ):  # fmt: skip
+    for name, theirs, key in (
+        ("cifar10", torchvision.datasets.CIFAR10, "label_names"),
+        ("cifar100", torchvision.datasets.CIFAR100, "fine_label_names"),
+    ):
+        folder, meta, batches = cifar.FILES[name]
         archive = specs[name].archive
         assert archive is not None
         assert (archive.url, archive.checksum) == (theirs.url, f"md5:{theirs.tgz_md5}")
@@ -95,7 +94,7 @@ def test_the_archive_and_the_names_are_those_that_torchvision_knows() -> None:
         assert {
             "train": [entry[0] for entry in theirs.train_list],
             "test": [entry[0] for entry in theirs.test_list],
-        } == (batches)
+        } == batches
         assert (theirs.meta["filename"], theirs.meta["key"]) == (meta, key)
 
 
