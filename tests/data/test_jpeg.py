@@ -70,16 +70,13 @@ def plain() -> Iterator[bytes]:
         {"quality": 10, "subsampling": "4:2:0", "optimize": True},
         {"progressive": True},
         {"restart_marker_blocks": 1},
-        {"comment": b"a comment", "icc_profile": b"no profile" * 9000},
+        {"comment": b"a comment", "icc_profile": b"no profile" * 900},
         {"keep_rgb": True},
-        *({"exif": oriented(number)} for number in (0, 1, 9)),
-        {"exif": b"Exif\0\0damaged"},
     ):
         yield encode(picture(48, 32), **options)
 
 
 @pytest.mark.parametrize("data", list(plain()))
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF data", "ignore:Image appears to be a malformed MPO")
 def test_pixels_are_pillows(data: bytes) -> None:
     decoded = decode(data)
     assert decoded is not None
@@ -89,8 +86,10 @@ def test_pixels_are_pillows(data: bytes) -> None:
         )
 
 
-def test_an_image_that_its_tags_turn_is_left_to_pillow() -> None:
-    for data in (*(encode(picture(48, 32), exif=oriented(n)) for n in range(2, 9)), with_xmp(encode(picture(48, 32)))):
+def test_an_image_with_tags_which_may_turn_it_is_left_to_pillow() -> None:
+    image = picture(48, 32)
+    tagged = [encode(image, exif=oriented(number)) for number in range(10)]
+    for data in (*tagged, encode(image, exif=b"Exif\0\0damaged"), with_xmp(encode(image))):
         assert decode(data) is None
 
 
@@ -115,15 +114,12 @@ def test_what_is_no_plain_jpeg_is_left_to_pillow() -> None:
     deep[frame + 4] = 12  # bits
     huge = bytearray(data)
     huge[frame + 5 : frame + 9] = b"\xff" * 4  # height and width
-    arithmetic = bytearray(data)
-    arithmetic[frame + 1] = 0xC9
     png = io.BytesIO()
     picture(16, 16).save(png, "png")
     for other in (
         encode(picture(16, 16, "CMYK")),
         deep,
         huge,
-        arithmetic,
         png.getvalue(),
         b"",
         b"\xff\xd8",
@@ -132,11 +128,13 @@ def test_what_is_no_plain_jpeg_is_left_to_pillow() -> None:
         assert decode(bytes(other)) is None
 
 
-def test_an_image_made_to_fill_the_memory_is_left_to_pillow_which_refuses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_file_is_left_to_pillow_which_refuses_images_that_fill_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     data = encode(picture(16, 16))
-    monkeypatch.setattr(jpeg, "MAX_PIXELS", 16 * 16)
+    monkeypatch.setattr(jpeg, "MAX_BYTES", len(data))
     assert decode(data) is not None
-    monkeypatch.setattr(jpeg, "MAX_PIXELS", 16 * 16 - 1)
+    monkeypatch.setattr(jpeg, "MAX_BYTES", len(data) - 1)
     assert decode(data) is None
 
 
