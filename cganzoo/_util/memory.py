@@ -1,4 +1,4 @@
-"""How much memory a run took at most."""
+"""The most memory that a run used."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def forget_peak(device: torch.device) -> None:
-    """Begin to measure anew, where the system can: Linux for the process, CUDA for its device."""
+    """Start a new measurement, if the system can: Linux for the process, CUDA for its device."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     with suppress(OSError):
@@ -20,9 +20,10 @@ def forget_peak(device: torch.device) -> None:
 
 
 def peak(device: torch.device) -> dict[str, int]:
-    """Most bytes held since :func:`forget_peak`: ``"process"``, resident, and ``"device"``, given out on a GPU.
+    """Most bytes used since :func:`forget_peak`: ``"process"``, resident memory, and ``"device"``, allocated on a GPU.
 
-    What the system does not tell is left out. Where the mark cannot be reset, it is that of the process so far.
+    Numbers that the system does not report are left out. If the mark cannot be reset, it counts from the start of the
+    process.
     """
     found = {}
     resident = _resident()

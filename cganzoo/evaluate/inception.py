@@ -12,8 +12,9 @@ import torch_fidelity
 from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 
+from cganzoo.console.reporter import Progress
 from cganzoo.data.batches import to_pixels
-from cganzoo.data.download import Progress, fetch
+from cganzoo.data.download import fetch
 from cganzoo.errors import RunError
 from cganzoo.extractor import Extractor, weights_hash
 from cganzoo.specs import Archive
