@@ -281,8 +281,8 @@ def plugin_api() -> str:
         "",
         f'`cganzoo.API_VERSION` is `"{version}"`: the version of the host without the last number. Within one API '
         "version, only new names and new optional arguments are added. Before 1.0, the next API version may break "
-        f"plugins, so a plugin requires a range: `{bounds(version)}` ([how](publish.md)). A plugin that requires another "
-        "version is not loaded. `cganzoo plugins` then shows the reason, and all other plugins still work.",
+        f"plugins, so a plugin requires a range: `{bounds(version)}` ([how](publish.md)). A plugin for another version "
+        "is not loaded. `cganzoo plugins` then shows the reason, and all other plugins still work.",
         "",
         "A test compares this page with the code, so the API cannot change by accident.",
         "",
@@ -344,8 +344,8 @@ def hooks() -> str:
         "# The hooks",
         "",
         "A plugin is a distribution with an entry point in the group `cganzoo`. The entry point names a module. This "
-        "module implements hooks: functions with the names below and the decorator `@cganzoo.hookimpl`. A hook takes no "
-        "argument and yields one spec for each component.",
+        "module implements hooks: functions with the names below and the decorator `@cganzoo.hookimpl`. A hook takes "
+        "no argument and yields one spec for each component.",
         "",
         *textwrap.dedent(ast.get_docstring(tree(HOOKS)) or "").partition("\n\n")[2].split("\n"),
         "",
