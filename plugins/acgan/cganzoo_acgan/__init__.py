@@ -1,4 +1,4 @@
-"""GAN, GAN*, AC-GAN (arXiv:1610.09585), AC-GAN* and AC-GAN*+, as arXiv:1703.02000 tells them apart."""
+"""GAN, GAN*, AC-GAN (arXiv:1610.09585), AC-GAN* and AC-GAN*+, as defined in arXiv:1703.02000."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def build_acgan_star_plus(config: ACGANConfig, context: BuildContext) -> ACGANSt
 
 
 def conditioning(config: ACGANConfig) -> Conditioning:
-    """Only a generator that is told the class can be asked for it."""
+    """Predefined labeling needs a conditional generator, dynamic labeling an unconditional one."""
     return "conditional" if config.labeling == "predefined" else "unconditional"
 
 

@@ -34,7 +34,7 @@ def cganzoo_losses() -> Iterable[LossSpec[ContraGANConfig]]:
     """The loss ``contragan``."""
     yield LossSpec(
         name="contragan",
-        summary="Real or fake, and a conditional contrastive loss (2C) between samples and class proxies",
+        summary="Real/fake loss, and a conditional contrastive loss (2C) between samples and class proxies",
         config=ContraGANConfig,
         build=build,
         reference=formula,

@@ -1,4 +1,4 @@
-"""ContraGAN beyond what the conformance kit asks."""
+"""Tests of ContraGAN in addition to the conformance checks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def make(classes: int, seed: int = 0, **options: object) -> ContraGAN:
     return build(parse(ContraGANConfig, options), context).double()
 
 
-def test_one_class_alone_has_nothing_to_contrast() -> None:
+def test_contrastive_loss_is_zero_if_there_is_only_one_class() -> None:
     objective, real = make(1), random_batch(1, 6, 0)
     contrastive = objective.discriminator_loss(real, real)["contrastive_real"]
     assert contrastive.item() == pytest.approx(0, abs=1e-12)
@@ -33,7 +33,7 @@ def test_score_is_the_adversarial_logit() -> None:
     torch.testing.assert_close(score, torch.stack(expected), rtol=1e-9, atol=1e-9)
 
 
-def test_compares_samples_with_each_other() -> None:
+def test_is_relational() -> None:
     assert make(3).relational
 
 

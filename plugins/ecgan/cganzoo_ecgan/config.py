@@ -1,4 +1,4 @@
-"""ECGAN's options."""
+"""Options of ECGAN."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class ECGANConfig(Config):
     lambda_clf: Weight = Field(0.05, description="Weight of the classifier on real samples (C).")
     lambda_c: Weight = Field(0.0, description="Weight of the contrastive terms, which stand for the entropy (E).")
     temperature: Annotated[Scalar, at_least(0, exclusive=True)] = Field(
-        1.0, description="Divides the cosines of the contrastive terms."
+        1.0, description="Temperature of the contrastive terms: divides the cosines."
     )
     embedding_dim: int = Field(512, ge=1, description="Length of the contrastive terms' embeddings.")
-    adversarial: AdversarialRule = Field("hinge", description="How the scores are trained; the paper uses hinge.")
+    adversarial: AdversarialRule = Field("hinge", description="Loss of the scores; the paper uses hinge.")
     combine: Literal["losses", "logits"] = Field(
         "losses",
         description="Add the conditional and the unconditional loss, as the paper, or the two scores inside one loss, "

@@ -51,7 +51,7 @@ class ECGAN(Objective):
         return f_y + self.alpha * f.logsumexp(1) if self.combine == "logits" else f_y
 
     def score(self, features: Tensor, labels: Tensor) -> Tensor:
-        """How real each sample looks as a member of its class."""
+        """Score of each sample given its class: features (N, D) and labels (N,) to (N,)."""
         return self.score_of(self.logits(features), labels)
 
 
@@ -67,7 +67,7 @@ class ContrastiveECGAN(ECGAN):
         super().__init__(config, context)
         self.embedding = nn.Linear(context.features, config.embedding_dim)
         self.proxies = nn.Embedding(context.num_classes, config.embedding_dim)
-        nn.init.orthogonal_(self.proxies.weight)  # unit length, and as far apart as they go
+        nn.init.orthogonal_(self.proxies.weight)  # unit length, and as far apart as possible
         self.hold(lambda_c=config.lambda_c, temperature=config.temperature)
 
     def discriminator_loss(self, real: Batch, fake: Batch) -> Terms:

@@ -1,4 +1,4 @@
-"""ECGAN beyond what the conformance kit asks."""
+"""Tests of ECGAN in addition to the conformance checks."""
 
 from __future__ import annotations
 

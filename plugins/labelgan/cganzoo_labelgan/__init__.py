@@ -1,4 +1,4 @@
-"""LabelGAN: the K + 1 class discriminator of arXiv:1606.03498, as arXiv:1703.02000 analyses it."""
+"""LabelGAN: the discriminator with K + 1 classes of arXiv:1606.03498, in the form of arXiv:1703.02000."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def cganzoo_losses() -> Iterable[LossSpec[LabelGANConfig]]:
     """The loss ``labelgan``."""
     yield LossSpec(
         name="labelgan",
-        summary="K + 1 classes in the discriminator; samples may be of any real class",
+        summary="K + 1 classes in the discriminator; samples may have any real class",
         config=LabelGANConfig,
         build=build,
         reference=formula,

@@ -34,7 +34,7 @@ def cganzoo_losses() -> Iterable[LossSpec[ProjGANConfig]]:
     """The loss ``projgan``."""
     yield LossSpec(
         name="projgan",
-        summary="The features' projection on the class embedding is part of the score",
+        summary="The score contains the inner product of the features and a class embedding",
         config=ProjGANConfig,
         build=build,
         reference=formula,

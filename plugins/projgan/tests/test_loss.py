@@ -1,4 +1,4 @@
-"""ProjGAN beyond what the conformance kit asks."""
+"""Tests of ProjGAN in addition to the conformance checks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_score_is_projection_plus_unconditional_term() -> None:
     torch.testing.assert_close(score, expected, rtol=1e-9, atol=1e-9)
 
 
-def test_projection_starts_no_larger_than_the_unconditional_term() -> None:
+def test_initial_projection_is_not_much_larger_than_the_unconditional_term() -> None:
     torch.manual_seed(0)
     objective = build(ProjGANConfig(), BuildContext(num_classes=10, image_size=8, feature_dim=512))
     features, labels = torch.randn(64, 512), torch.arange(64) % 10

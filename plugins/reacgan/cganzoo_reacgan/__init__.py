@@ -34,7 +34,7 @@ def cganzoo_losses() -> Iterable[LossSpec[ReACGANConfig]]:
     """The loss ``reacgan``."""
     yield LossSpec(
         name="reacgan",
-        summary="Real or fake, and data-to-data cross-entropy (D2D-CE) on the unit hypersphere",
+        summary="Real/fake loss, and data-to-data cross-entropy (D2D-CE) on the unit hypersphere",
         config=ReACGANConfig,
         build=build,
         reference=formula,
