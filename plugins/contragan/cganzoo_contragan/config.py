@@ -14,5 +14,5 @@ class ContraGANConfig(Config):
 
     adversarial: AdversarialRule = Field("hinge", description="Loss of the real/fake score.")
     weight: Annotated[Scalar, at_least(0)] = Field(1.0, description="Weight of the contrastive (2C) terms.")
-    temperature: Annotated[Scalar, at_least(0, exclusive=True)] = Field(1.0, description="Temperature: divides the cosines.")
+    temperature: Annotated[Scalar, at_least(0, exclusive=True)] = Field(1.0, description="Divisor of the cosines.")
     embedding_dim: int = Field(512, ge=1, description="Length of the embeddings on the unit hypersphere.")

@@ -18,7 +18,7 @@ class ReACGANConfig(Config):
         description="D2D-CE as in the paper, or as in the released code, which produced the published scores.",
     )
     weight: Annotated[Scalar, at_least(0)] = Field(0.5, description="Weight of the D2D-CE terms.")
-    temperature: Annotated[Scalar, at_least(0, exclusive=True)] = Field(0.5, description="Temperature: divides the cosines.")
+    temperature: Annotated[Scalar, at_least(0, exclusive=True)] = Field(0.5, description="Divisor of the cosines.")
     margin_positive: Annotated[Scalar, at_least(-1)] = Field(
         0.98, description="A sample is an easy positive if its cosine to the class proxy is above this."
     )

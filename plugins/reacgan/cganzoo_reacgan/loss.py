@@ -36,7 +36,7 @@ def d2d_ce(
         labels: (N,) int64.
         margin_positive: cosine, m_p.
         margin_negative: cosine, m_n.
-        temperature: divides the cosines; above 0.
+        temperature: divisor of the cosines; above 0.
         form: ``"released"`` subtracts the largest similarity of a row from the negatives of this row, but not from the
             positive. The authors' code does this for numerical stability, but does not add it again later, so it
             multiplies the negatives by exp(-max).
