@@ -23,6 +23,8 @@ MODULES = {
     "cganzoo.networks": "base classes of generators and discriminator trunks.",
     "cganzoo.functional": "functions that several losses use.",
     "cganzoo.metric": "base classes and types of metrics.",
+    "cganzoo.extractor": "base class of feature extractors.",
+    "cganzoo.logger": "base class of loggers; does not import torch.",
     "cganzoo.classification": "trains a classifier, for metrics that need one.",
     "cganzoo.data.source": "base classes and types of data sets.",
     "cganzoo.errors": "exceptions for mistakes that the user can correct: one clear message, exit code 2.",
@@ -165,6 +167,9 @@ def code(node: ast.AST) -> str:
 def assignment(node: ast.Assign | ast.AnnAssign, name: str) -> tuple[str, str]:
     """``name: type = value``, and the description of a pydantic field."""
     kind = f": {code(node.annotation)}" if isinstance(node, ast.AnnAssign) else ""
+    if importable := re.fullmatch(r": Importable\[(.*)\]", kind):  # a descriptor: show the accepted type and the default
+        optional = isinstance(node.value, ast.Call) and node.value.args
+        return f"{name}: {importable[1]} | str" + (f" = {code(node.value.args[0])}" if optional else ""), ""
     if node.value is None:
         return name + kind, ""
     value, description = code(node.value), ""
