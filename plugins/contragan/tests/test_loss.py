@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from cganzoo_contragan import build, cganzoo_losses, reference
+from cganzoo_contragan import cganzoo_losses, reference
 from cganzoo_contragan.config import ContraGANConfig
 from cganzoo_contragan.loss import ContraGAN
 from torch import Tensor
@@ -17,7 +17,7 @@ from cganzoo.testing import random_batch
 def make(classes: int, seed: int = 0, **options: object) -> ContraGAN:
     torch.manual_seed(seed)
     context = BuildContext(num_classes=classes, image_size=8, feature_dim=5)
-    return build(parse(ContraGANConfig, options), context).double()
+    return ContraGAN(parse(ContraGANConfig, options), context).double()
 
 
 def test_contrastive_loss_is_zero_if_there_is_only_one_class() -> None:

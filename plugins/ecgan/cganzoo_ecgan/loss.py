@@ -83,3 +83,8 @@ class ContrastiveECGAN(ECGAN):
         embeddings = F.normalize(self.embedding(batch.features), dim=1)
         proxies = F.normalize(self.proxies(batch.labels), dim=1)
         return conditional_contrastive(embeddings, proxies, batch.labels, self.temperature)
+
+
+def build(config: ECGANConfig, context: BuildContext) -> ECGAN:
+    """ECGAN, or :class:`ContrastiveECGAN` if ``lambda_c`` is not 0."""
+    return ContrastiveECGAN(config, context) if config.lambda_c != 0 else ECGAN(config, context)

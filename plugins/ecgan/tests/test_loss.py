@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from cganzoo_ecgan import build, cganzoo_losses, reference
+from cganzoo_ecgan import cganzoo_losses, reference
 from cganzoo_ecgan.config import ECGANConfig
-from cganzoo_ecgan.loss import ECGAN
+from cganzoo_ecgan.loss import ECGAN, build
 from pydantic import ValidationError
 from torch import Tensor
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from cganzoo_labelgan import build, cganzoo_losses, reference
+from cganzoo_labelgan import cganzoo_losses, reference
 from cganzoo_labelgan.config import LabelGANConfig
 from cganzoo_labelgan.loss import LabelGAN
 from torch import Tensor
@@ -16,7 +16,7 @@ from cganzoo.testing import random_batch
 def make(classes: int, seed: int = 0, **options: object) -> LabelGAN:
     torch.manual_seed(seed)
     context = BuildContext(num_classes=classes, image_size=8, feature_dim=5)
-    return build(parse(LabelGANConfig, options), context).double()
+    return LabelGAN(parse(LabelGANConfig, options), context).double()
 
 
 def test_generator_gradient_with_respect_to_the_logits() -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 import torch
-from cganzoo_reacgan import build, cganzoo_losses, reference
+from cganzoo_reacgan import cganzoo_losses, reference
 from cganzoo_reacgan.config import ReACGANConfig
 from cganzoo_reacgan.loss import ReACGAN, d2d_ce
 from torch import Tensor
@@ -20,7 +20,7 @@ from cganzoo.testing import LossConformance, assert_same, random_batch
 def make(classes: int, seed: int = 0, **options: object) -> ReACGAN:
     torch.manual_seed(seed)
     context = BuildContext(num_classes=classes, image_size=8, feature_dim=5)
-    return build(parse(ReACGANConfig, options), context).double()
+    return ReACGAN(parse(ReACGANConfig, options), context).double()
 
 
 OPTIONS = [
