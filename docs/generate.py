@@ -167,9 +167,7 @@ def code(node: ast.AST) -> str:
 def assignment(node: ast.Assign | ast.AnnAssign, name: str) -> tuple[str, str]:
     """``name: type = value``, and the description of a pydantic field."""
     kind = f": {code(node.annotation)}" if isinstance(node, ast.AnnAssign) else ""
-    if importable := re.fullmatch(
-        r": Importable\[(.*)\]", kind
-    ):  # a descriptor: show the accepted type and the default
+    if importable := re.fullmatch(r": Importable\[(.*)\]", kind):  # a descriptor: show its type and default
         optional = isinstance(node.value, ast.Call) and node.value.args
         return f"{name}: {importable[1]} | str" + (f" = {code(node.value.args[0])}" if optional else ""), ""
     if node.value is None:
