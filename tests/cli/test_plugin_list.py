@@ -55,7 +55,7 @@ ALL = names()
 
 def test_a_loss(page: Any) -> None:
     text = page("amgan")
-    assert text.startswith("amgan  loss\nEach sample climbs the logit of one real class among K + 1\n")
+    assert text.startswith("amgan  loss\nK + 1 classes in the discriminator; each sample is pushed to one real class\n")
     assert "cganzoo-amgan 0.1.0," in text
     assert 'conditional generators; unconditional generators with labeling = "dynamic"' in " ".join(text.split())
     assert "paper    https://arxiv.org/abs/1703.02000" in text
