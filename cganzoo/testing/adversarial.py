@@ -1,4 +1,4 @@
-"""The adversarial rules written naively, one score at a time, for references of losses that offer them."""
+"""The adversarial rules written naively, one score at a time, for the references of losses that use them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cganzoo.config import AdversarialRule
 
 
 def naive_real(rule: AdversarialRule, scores: Sequence[Tensor]) -> Tensor:
-    """What the discriminator minimises on real samples, from one scalar score for each."""
+    """The discriminator's loss on real samples: scores, a scalar each, to a scalar."""
     if rule == "hinge":
         losses = [torch.clamp(1 - s, min=0) for s in scores]
     elif rule == "logistic":
@@ -24,7 +24,7 @@ def naive_real(rule: AdversarialRule, scores: Sequence[Tensor]) -> Tensor:
 
 
 def naive_fake(rule: AdversarialRule, scores: Sequence[Tensor]) -> Tensor:
-    """What the discriminator minimises on fakes, from one scalar score for each."""
+    """The discriminator's loss on fakes: scores, a scalar each, to a scalar."""
     if rule == "hinge":
         losses = [torch.clamp(1 + s, min=0) for s in scores]
     elif rule == "logistic":
@@ -37,5 +37,5 @@ def naive_fake(rule: AdversarialRule, scores: Sequence[Tensor]) -> Tensor:
 
 
 def naive_generator(rule: AdversarialRule, scores: Sequence[Tensor]) -> Tensor:
-    """What the generator minimises, from one scalar score for each of its samples."""
+    """The generator's loss: scores of its samples, a scalar each, to a scalar."""
     return naive_real(rule, scores) if rule in ("logistic", "least_squares") else -torch.stack(list(scores)).mean()

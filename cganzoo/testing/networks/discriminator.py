@@ -10,28 +10,26 @@ from torch import Tensor
 
 from cganzoo.specs import BuildContext
 
-from .network import (
+from . import NetworkConformance
+from .base import (
     BATCH,
     Inputs,
-    NetworkConformance,
     agree,
     double,
     first_lines,
     positive_int,
     projected,
     slopes,
+    smallest_difference,
     tensors,
 )
 
-ALIKE = 1e-9
-"""How far features may be apart, in float64, to count as equal."""
+EQUAL = 1e-9
+"""Features are equal if they differ by at most this, in float64."""
 
 
 class DiscriminatorConformance(NetworkConformance):
-    """Subclass it with the ``name`` of a discriminator; see :class:`~cganzoo.testing.conformance.Conformance`.
-
-    The networks are built with the default options unless ``options`` says otherwise, on small batches.
-    """
+    """The checks of a discriminator. Subclass it with the ``name`` of one; set ``options`` to make it small."""
 
     kind = "discriminator"
     number_of_checks = 36
@@ -43,7 +41,7 @@ class DiscriminatorConformance(NetworkConformance):
         return (2 * torch.rand(shape, generator=torch.Generator().manual_seed(seed)) - 1,)
 
     def check_output(self, output: Tensor, count: int, context: BuildContext, network: Any) -> None:
-        """Features: their shape, and finite values."""
+        """Features have the right shape, and are finite."""
         dim = network.feature_dim
         assert positive_int(dim), f"feature_dim is {dim!r}; it must be a positive int"
         assert tuple(output.shape) == (count, dim), (
@@ -52,7 +50,7 @@ class DiscriminatorConformance(NetworkConformance):
         assert output.isfinite().all(), "features are not finite"
 
     def features(self, network: Any, images: Tensor) -> Tensor:
-        """Features of float64 images, without gradient; what is random in training is drawn alike each time."""
+        """Features of float64 images, without gradient, with the same random numbers each time."""
         torch.manual_seed(11)
         with torch.no_grad():
             features: Tensor = network(images.double())
@@ -61,29 +59,26 @@ class DiscriminatorConformance(NetworkConformance):
     # --- the checks -------------------------------------------------------------------------------------------------
 
     def test_knows_nothing_of_classes(self) -> None:
-        """It takes images alone, and is the same network for any number of classes."""
+        """It takes only images, and is the same network for any number of classes."""
         few, many = self.build(self.context(2)), self.build(self.context(200))
         (images,) = self.inputs(few)
         try:
             few.eval()(images)
         except TypeError as error:
             raise AssertionError(
-                f"called with images alone it raises: {error}; labels belong to the loss, which owns the heads"
+                f"called with images only it raises: {error}; labels belong to the loss, which has the heads"
             ) from error
-        state, other = tensors(few), tensors(many)
-        assert {name: tensor.shape for name, tensor in state.items()} == {
-            name: tensor.shape for name, tensor in other.items()
-        }, "its weights depend on the number of classes; a trunk knows nothing of classes"
-        assert few.feature_dim == many.feature_dim, "feature_dim depends on the number of classes"
-        self.assert_same_network(few, many, "its features depend on the number of classes")
+        one, two = ({name: tensor.shape for name, tensor in tensors(trunk).items()} for trunk in (few, many))
+        advice = "a trunk must not use context.num_classes"
+        assert one == two, f"its weights depend on the number of classes; {advice}"
+        assert few.feature_dim == many.feature_dim, f"feature_dim depends on the number of classes; {advice}"
+        self.assert_same_network(few, many, f"its features depend on the number of classes; {advice}")
 
     def test_images_change_the_features(self) -> None:
-        """Other images have other features."""
+        """Different images have different features."""
         network = self.used()
-        (images,) = self.inputs(network)
-        features = self.features(network, images)
-        apart = (features[:, None] - features[None]).abs().amax(2)[~torch.eye(BATCH, dtype=torch.bool)]
-        assert apart.min() > ALIKE, "two images have the same features"
+        features = self.features(network, *self.inputs(network))
+        assert smallest_difference(features) > EQUAL, "two images have the same features; use the images in forward"
 
     def test_extreme_images(self) -> None:
         """Black, white and grey images have finite features and gradients."""
@@ -94,30 +89,30 @@ class DiscriminatorConformance(NetworkConformance):
         for name, value in (("black", -1.0), ("white", 1.0), ("grey", 0.0)):
             flat = torch.full_like(images, value).requires_grad_()
             features = network(flat)
-            assert features.isfinite().all(), f"features of {name} images are not finite"
+            assert features.isfinite().all(), f"features of {name} images are not finite; avoid a division by zero"
             (gradient,) = torch.autograd.grad(projected(features), flat, allow_unused=True)
-            assert gradient is not None, "no gradient reaches the images"
-            assert gradient.isfinite().all(), f"the gradient at {name} images is not finite"
+            assert gradient is not None, "no gradient reaches the images; use no detach() and no torch.no_grad()"
+            assert gradient.isfinite().all(), f"the gradient at {name} images is not finite; avoid a root of zero"
 
     def test_gradients_reach_the_images(self) -> None:
         """With the trunk frozen, as in the generator's step, a gradient reaches every image in every channel."""
         network = self.used().train().requires_grad_(False)
         (images,) = double(self.inputs(network))
         features = network(images.requires_grad_())
-        advice = "the generator learns from it alone: leave out detach() and torch.no_grad()"
+        advice = "the generator is trained by it only; use no detach() and no torch.no_grad()"
         assert features.requires_grad, f"with the trunk frozen, no gradient reaches the images; {advice}"
         (gradient,) = torch.autograd.grad(projected(features), images)
         assert gradient.isfinite().all(), "the gradient of the images is not finite"
         assert gradient.abs().amax((2, 3)).min() > 0, f"a channel of an image gets no gradient; {advice}"
 
     def test_second_order_gradients(self) -> None:
-        """A gradient penalty can be trained: the gradient of the images has gradients of its own."""
+        """A gradient penalty can be trained: the gradient of the images has gradients itself."""
         network = self.used()
         (images,) = double(self.inputs(network, 2))
         images.requires_grad_()
         trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
         if not trained:
-            raise SkipTest("no parameter of it is trained")
+            raise SkipTest("none of its parameters is trained")
 
         def penalty() -> Tensor:
             scores = projected(network(images).tanh())
@@ -125,17 +120,17 @@ class DiscriminatorConformance(NetworkConformance):
             return gradient.square().sum()
 
         try:
-            told, seen = slopes(penalty, trained)
+            by_gradients, by_difference = slopes(penalty, trained)
         except RuntimeError as error:
             raise AssertionError(f"no gradient penalty can be trained: {first_lines(error)}") from error
         self.needs_determinism()
-        assert agree(told, seen), (
-            f"moving the weights changes a gradient penalty at the rate {seen:.6g}, but its gradients say {told:.6g}: "
-            "a backward on the way cannot be differentiated itself"
+        assert agree(by_gradients, by_difference), (
+            f"a small move of the weights changes a gradient penalty by {by_difference:.6g} per unit, but its gradients "
+            f"give {by_gradients:.6g}: a backward in the network cannot be differentiated"
         )
 
     def test_two_passes_before_one_backward(self) -> None:
-        """Real and fake images may pass one after the other before gradients are taken."""
+        """Real and fake images may pass separately before one backward."""
         network = self.build()
         (real,), (fake,) = self.inputs(network), self.inputs(network, seed=1)
         try:
@@ -143,32 +138,32 @@ class DiscriminatorConformance(NetworkConformance):
         except RuntimeError as error:
             raise AssertionError(
                 f"two passes and one backward raise: {first_lines(error)}; a second pass must not change in place what "
-                "the first one's gradient needs"
+                "the backward of the first one needs"
             ) from error
 
     def test_batch_statistics_is_true(self) -> None:
-        """In training mode an image's features depend on the rest of its batch exactly if ``batch_statistics``."""
+        """In training mode an image's features depend on the rest of its batch if and only if ``batch_statistics``."""
         network = self.used()
         assert isinstance(network.batch_statistics, bool), (
             f"batch_statistics is {network.batch_statistics!r}; it must be a bool"
         )
-        state = {name: tensor.clone() for name, tensor in tensors(network).items()}
+        state = tensors(network)
         own, others = (self.inputs(network, 4, seed=seed)[0] for seed in (0, 1))
-        seen = []
-        # Own images at the same places and the same random draws, so that only the others' pixels can tell.
+        found = []
+        # Only the pixels of the other images differ: the own ones are at the same positions, with the same random draws.
         for rest in (own.flip(0) / 2, others):
-            network.load_state_dict(state, strict=False)  # running averages and power iterations move in training
-            seen.append(self.features(network.train(), torch.cat([own, rest]))[: len(own)])
-        away = float((seen[0] - seen[1]).abs().max())
+            network.load_state_dict(state, strict=False)  # running averages and power iterations change in training
+            found.append(self.features(network.train(), torch.cat([own, rest]))[: len(own)])
+        difference = float((found[0] - found[1]).abs().max())
         if network.batch_statistics:
-            assert away > ALIKE, (
+            assert difference > EQUAL, (
                 "batch_statistics = True, but features do not depend on the rest of the batch; set it to False: real "
                 "and fake images then share a pass, which is faster"
             )
         else:
-            assert away <= ALIKE, (
-                f"batch_statistics = False, but a feature moves by {away:.2g} with the rest of the batch; set it to "
-                "True: real and fake images then pass apart"
+            assert difference <= EQUAL, (
+                f"batch_statistics = False, but a feature changes by {difference:.2g} with the rest of the batch; set "
+                "it to True: real and fake images then pass separately"
             )
 
     def test_batch_does_not_matter_in_use(self) -> None:
@@ -179,8 +174,9 @@ class DiscriminatorConformance(NetworkConformance):
         (images,) = self.inputs(network, 6)
         whole = self.features(network, images)
         for part in (slice(0, 1), slice(3, 6)):
-            away = float((self.features(network, images[part]) - whole[part]).abs().max())
+            difference = float((self.features(network, images[part]) - whole[part]).abs().max())
             self.needs_determinism()
-            assert away <= ALIKE, (
-                f"in evaluation mode a feature moves by {away:.2g} when the rest of the batch is left out"
+            assert difference <= EQUAL, (
+                f"in evaluation mode a feature changes by {difference:.2g} without the rest of the batch; set "
+                "batch_statistics = True, or normalise each image on its own"
             )

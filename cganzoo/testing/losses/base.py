@@ -1,0 +1,321 @@
+"""What the checks of a loss share: a loss with each choice of its options, batches for it, and comparisons."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, TypeVar
+from unittest import SkipTest
+
+import torch
+from torch import Tensor, nn
+
+from cganzoo.objective import Batch, Objective, Terms
+from cganzoo.specs import BuildContext, LossSpec
+from cganzoo.testing.conformance import Conformance, choices
+from cganzoo.testing.randomness import seeded, untouched
+from cganzoo.testing.toys import FEATURE_DIM, GAN, LATENT_DIM, ToyGenerator, ToyTrunk
+
+CLASSES = 3
+CLASS_COUNTS = (1, 2, 10, 200)
+SIZE = 6
+"""Samples of a batch, unless a check needs another number."""
+
+IMAGE = (1, 8, 8)
+SEEDS = range(4)
+"""Seeds of the batches of which at least one has to give a gradient: that of a hinge is zero for some samples."""
+
+METHODS = ("discriminator_loss", "generator_loss")
+TOLERANCE = 1e-9
+"""Relative and absolute tolerance of comparisons in float64."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A loss with one choice of its options.
+
+    Attributes:
+        spec: the loss.
+        config: its options.
+        label: the options that are not the defaults, for messages: ``labeling="dynamic"``.
+    """
+
+    spec: LossSpec[Any]
+    config: Any
+    label: str = ""
+
+    @property
+    def prefix(self) -> str:
+        """How a message about this variant begins."""
+        return f"with {self.label}: " if self.label else ""
+
+    def objective(self, classes: int = CLASSES, seed: int = 0, dtype: torch.dtype = torch.float32) -> Objective:
+        """The loss, built for the toy trunk's features."""
+        with seeded(seed):
+            return self.spec.build(self.config, context(classes)).to(dtype)
+
+    def batches(
+        self,
+        objective: Objective,
+        classes: int = CLASSES,
+        size: int = SIZE,
+        seed: int = 0,
+        *,
+        scale: float = 1.0,
+        dtype: torch.dtype = torch.float32,
+    ) -> tuple[Batch, Batch]:
+        """A real and a fake batch of random features; the real one has ``min(size, classes)`` classes."""
+        random = torch.Generator().manual_seed(seed)
+
+        def batch(labels: Tensor) -> Batch:
+            features = scale * torch.randn(size, FEATURE_DIM, generator=random, dtype=torch.float64)
+            images = 2 * torch.rand(size, *IMAGE, generator=random, dtype=torch.float64) - 1
+            return with_features(Batch(images.to(dtype), labels, features), features.to(dtype))
+
+        labels = torch.arange(size) % classes
+        return batch(labels), batch(labels if objective.fake_labels == "paired" else labels.flip(0))
+
+    def gan(self, classes: int = CLASSES, *, autocast: bool = False, dtype: torch.dtype = torch.float32) -> GAN:
+        """The loss with the toy networks."""
+        conditional = self.spec.conditioning(self.config) != "unconditional"
+        with seeded(0):
+            generator, trunk = ToyGenerator(classes, conditional=conditional), ToyTrunk()
+        return GAN(generator.to(dtype), trunk.to(dtype), self.objective(classes, dtype=dtype), autocast=autocast)
+
+
+def gan_inputs(gan: GAN, size: int = SIZE, seed: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Real images and labels, noise and labels of fakes, for :class:`~cganzoo.testing.toys.GAN`."""
+    random = torch.Generator().manual_seed(seed)
+    dtype = next(gan.trunk.parameters()).dtype
+    labels = torch.arange(size) % CLASSES
+    return (
+        2 * torch.rand(size, *IMAGE, generator=random, dtype=torch.float64).to(dtype) - 1,
+        labels,
+        torch.randn(size, LATENT_DIM, generator=random, dtype=torch.float64).to(dtype),
+        labels if gan.objective.fake_labels == "paired" else labels.flip(0),
+    )
+
+
+def context(classes: int) -> BuildContext:
+    """The context in which a loss for the toy networks is built."""
+    return BuildContext(
+        num_classes=classes,
+        image_size=IMAGE[1],
+        image_channels=IMAGE[0],
+        feature_dim=FEATURE_DIM,
+        class_names=tuple(f"class {label}" for label in range(classes)),
+    )
+
+
+def describe(options: Mapping[str, Any]) -> str:
+    """Options as a message names them: ``labeling="dynamic"``."""
+    return ", ".join(
+        f'{name}="{value}"' if isinstance(value, str) else f"{name}={value}" for name, value in options.items()
+    )
+
+
+# --- checks of each variant -----------------------------------------------------------------------------------------
+
+
+class LossChecks(Conformance):
+    """Base of the classes that check a loss.
+
+    Class attributes:
+        variants: choices of options to check, where ``{}`` means the defaults. They are added to ``options``. If not
+            set: the defaults, and each other value of each option that has named values or is true or false.
+    """
+
+    variants: ClassVar[Sequence[Mapping[str, Any]] | None] = None
+
+    def each(self) -> Iterator[Variant]:
+        """The loss with each choice of options; a choice that contradicts ``options`` is left out."""
+        for options in choices(self.spec.config) if self.variants is None else self.variants:
+            try:
+                config = self.config(**options)
+            except ValueError:
+                if self.variants is not None or not options:
+                    raise
+                continue
+            yield Variant(self.spec, config, describe(options))
+
+
+Self = TypeVar("Self", bound=LossChecks)
+
+
+def over(variants: Iterable[Variant], check: Callable[[Variant], None]) -> None:
+    """Run a check on every variant; a failure names the options. Skipped if all variants were skipped."""
+    skipped: list[SkipTest | None] = []
+    for variant in variants:
+        try:
+            check(variant)
+            skipped.append(None)
+        except SkipTest as skip:
+            skipped.append(skip)
+        except AssertionError as error:
+            raise AssertionError(variant.prefix + str(error)) from error
+        except Exception as error:
+            raise AssertionError(f"{variant.prefix}raised {type(error).__name__}: {error}") from error
+    if skipped and skipped[0] is not None and None not in skipped:
+        raise skipped[0]
+
+
+def each_variant(check: Callable[[Self, Variant], None]) -> Callable[[Self], None]:
+    """Turn a check of one variant into a check of all."""
+
+    def check_all(self: Self) -> None:
+        over(self.each(), functools.partial(check, self))
+
+    return _renamed(check_all, check)
+
+
+def each_repeatable_variant(check: Callable[[Self, Variant], None]) -> Callable[[Self], None]:
+    """The same for a check that compares two calls: a loss that draws random numbers skips it instead of failing."""
+
+    def check_one(self: Self, variant: Variant) -> None:
+        try:
+            check(self, variant)
+        except AssertionError:
+            if draws_random_numbers(variant):
+                raise SkipTest("the losses draw random numbers: see no_global_random_numbers") from None
+            raise
+
+    return each_variant(_renamed(check_one, check))
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _renamed(function: Function, original: Callable[..., Any]) -> Function:
+    """``functools.wraps`` without ``__wrapped__``, in whose signature pytest would look for fixtures."""
+    function.__name__, function.__qualname__ = original.__name__, original.__qualname__
+    function.__doc__ = original.__doc__
+    return function
+
+
+def draws_random_numbers(variant: Variant) -> bool:
+    """Whether computing the losses changes the state of a global random number generator."""
+    objective = variant.objective()
+    try:
+        with seeded(0), untouched("it"):
+            losses(objective, *variant.batches(objective))
+    except AssertionError:
+        return True
+    except Exception:  # another check reports it
+        return False
+    return False
+
+
+# --- computing losses -----------------------------------------------------------------------------------------------
+
+
+def losses(objective: Objective, real: Batch, fake: Batch) -> dict[str, Terms]:
+    """The terms of both losses, by method."""
+    return {
+        "discriminator_loss": objective.discriminator_loss(real, fake),
+        "generator_loss": objective.generator_loss(fake, real if objective.uses_real_in_generator_loss else None),
+    }
+
+
+def totals(objective: Objective, real: Batch, fake: Batch) -> dict[str, Tensor]:
+    """Both losses as scalars, by method. Random numbers that a loss draws are the same in each call."""
+    with seeded(0):
+        return {method: total(terms) for method, terms in losses(objective, real, fake).items()}
+
+
+def values(objective: Objective, real: Batch, fake: Batch) -> dict[str, Tensor]:
+    """:func:`totals` without gradient; the buffers of the loss are restored afterwards."""
+    with buffers_restored(objective):
+        return {method: loss.detach() for method, loss in totals(objective, real, fake).items()}
+
+
+def total(terms: Terms) -> Tensor:
+    """The sum of the terms, which a player minimises."""
+    return torch.stack(list(terms.values())).sum()
+
+
+def score_of(objective: Objective, batch: Batch) -> Tensor | None:
+    """The score of a batch, if the loss defines one."""
+    try:
+        return objective.score(batch.features, batch.labels)
+    except NotImplementedError:
+        return None
+
+
+def calls(objective: Objective, real: Batch, fake: Batch) -> dict[str, Callable[[], object]]:
+    """Everything that the engine may call, by name."""
+    used = real if objective.uses_real_in_generator_loss else None
+    return {
+        "discriminator_loss": lambda: objective.discriminator_loss(real, fake),
+        "generator_loss": lambda: objective.generator_loss(fake, used),
+        "score": lambda: score_of(objective, fake),
+    }
+
+
+def trainable(objective: Objective) -> list[nn.Parameter]:
+    """The parameters of the heads that are not fixed."""
+    return [parameter for parameter in objective.parameters() if parameter.requires_grad]
+
+
+def gradients(loss: Tensor, leaves: Sequence[Tensor], *, retain_graph: bool = False) -> tuple[Tensor, ...]:
+    """Gradients in ``leaves``; zeros where the loss does not depend on them."""
+    if not loss.requires_grad:
+        return tuple(torch.zeros_like(leaf) for leaf in leaves)
+    return torch.autograd.grad(loss, leaves, retain_graph=retain_graph, allow_unused=True, materialize_grads=True)
+
+
+def with_features(batch: Batch, features: Tensor) -> Batch:
+    """The batch with other features, which are not a leaf of the graph, like the output of a trunk."""
+    return replace(batch, features=features.detach().requires_grad_() * 1)
+
+
+def subset(batch: Batch, index: Tensor | slice) -> Batch:
+    """Some samples of a batch, or all in another order."""
+    return with_features(Batch(batch.images[index], batch.labels[index], batch.features), batch.features[index])
+
+
+@contextmanager
+def buffers_restored(objective: Objective) -> Iterator[None]:
+    """Restore the buffers that a checkpoint saves: a loss may change those, but no other state."""
+    state = objective.state_dict()
+    saved = [(buffer, buffer.clone()) for name, buffer in objective.named_buffers() if name in state]
+    try:
+        yield
+    finally:
+        for buffer, value in saved:
+            if not torch.equal(buffer, value):
+                buffer.copy_(value)
+
+
+# --- comparing ------------------------------------------------------------------------------------------------------
+
+
+def check_finite(objective: Objective, real: Batch, fake: Batch, where: str) -> None:
+    """Both losses' terms, and their gradients in features and heads, are finite."""
+    leaves = [real.features, fake.features, *trainable(objective)]
+    with buffers_restored(objective):
+        for method, terms in losses(objective, real, fake).items():
+            for name, term in terms.items():
+                assert term.isfinite().all(), f"{method}, {name} is {term.tolist()}: {where}"
+            finite = all(gradient.isfinite().all() for gradient in gradients(total(terms), leaves))
+            assert finite, f"{method} is finite, but has a gradient that is not finite: {where}"
+
+
+def check_close(one: Tensor, two: Tensor, problem: str, tolerance: float = TOLERANCE) -> None:
+    """Two results are equal, to a tolerance that is relative and absolute."""
+    if not torch.allclose(one, two, rtol=tolerance, atol=tolerance):
+        raise AssertionError(f"{problem} (off by {(one - two).abs().max().item():.3g})")
+
+
+def check_losses_close(
+    one: Mapping[str, Tensor], two: Mapping[str, Tensor], problem: str, tolerance: float = TOLERANCE
+) -> None:
+    """Both losses are equal; a message is the name of the method and ``problem``."""
+    for method in METHODS:
+        check_close(one[method], two[method], f"{method} {problem}", tolerance)
+
+
+def class_count(count: int) -> str:
+    """``"1 class"``, ``"2 classes"``."""
+    return "1 class" if count == 1 else f"{count} classes"
