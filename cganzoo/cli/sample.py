@@ -14,8 +14,7 @@ from cganzoo.errors import RunError
 from cganzoo.extractor import Extractor
 from cganzoo.images import grids
 from cganzoo.images.trained import TrainedGenerator, class_index, from_run, load_generator
-from cganzoo.runs import folder as runs
-from cganzoo.runs.folder import RunFolder
+from cganzoo.runs.folder import RunFolder, find_run
 from cganzoo.session.run import pick_device
 
 COLUMNS = 10
@@ -35,7 +34,7 @@ def draw(source: str, class_names: Sequence[str], count: int | None, out: Path, 
         RunError: no such run or class, or a class of an unconditional generator without a classifier to pick by.
     """
     device = pick_device(device_name)
-    folder = None if Path(source).is_file() else runs.find(source)
+    folder = None if Path(source).is_file() else find_run(source)
     trained = load_generator(source, device) if folder is None else from_run(folder, device)
     labels = [class_index(trained.class_names, name) for name in class_names]
     rows = labels or list(range(len(trained.class_names)))

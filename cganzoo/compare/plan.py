@@ -12,8 +12,7 @@ from cganzoo._util.toml import tomllib
 from cganzoo.config import Config
 from cganzoo.errors import CganzooError, RecipeError, RunError
 from cganzoo.recipe import bundled
-from cganzoo.recipe import read as recipes
-from cganzoo.recipe.read import Recipe
+from cganzoo.recipe.read import Recipe, load_recipe
 from cganzoo.recipe.resolve import Resolved, resolve
 from cganzoo.runs import provenance
 from cganzoo.runs.folder import RunFolder
@@ -147,7 +146,7 @@ def make(arguments: Sequence[str], *, seeds: Sequence[int] | None, overrides: Se
         elif isinstance(one, Group):
             methods += _of_group(one, overrides, seeds, place)
         else:
-            recipe = recipes.load(one, overrides)
+            recipe = load_recipe(one, overrides)
             methods.append(_of_recipe(recipe, recipe.name, one, {}, seeds, place))
     methods = _told_apart(methods)
     if not methods:
@@ -188,7 +187,7 @@ def _of_group(
         changes = [*group.content.set, *method.set, *overrides]
         source = group.recipe_of(method)
         try:
-            recipe = recipes.load(source, changes)
+            recipe = load_recipe(source, changes)
             recipe = replace(recipe, name=method.name or recipe.name)
             yield _of_recipe(recipe, method.label or recipe.name, source, method.published, seeds, out)
         except CganzooError as error:
