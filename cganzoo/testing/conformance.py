@@ -9,9 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from unittest import SkipTest
 
 import tomli_w
@@ -21,6 +22,10 @@ from cganzoo.config import Config, parse
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
 from cganzoo.registry import ALLOW_LIST, Component, Registry, load_plugins
+from cganzoo.specs import BuildContext
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CHECK = "test_"
 """How the method of a check begins, so that pytest finds it; the rest is the name of the check."""
@@ -89,17 +94,7 @@ class Conformance:
 
     def test_registering_imports_no_torch(self) -> None:
         """Registering the component imports no torch and prints nothing."""
-        distribution = self.component.provider.distribution
-        code = (
-            "import sys\n"
-            f"sys.path[:] = {sys.path!r}\n"
-            "from cganzoo.registry import load_plugins\n"
-            f"registry = load_plugins({only(distribution)!r})\n"
-            "from cganzoo.registry.loading import HEAVY\n"
-            "heavy = sorted(HEAVY & set(sys.modules))\n"
-            "sys.stderr.write('HEAVY ' + ' '.join(heavy) + '\\n')\n"
-        )
-        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        ended = _load_alone(self.component.provider.distribution, tuple(sys.path))
         assert ended.returncode == 0, f"loading the plugin without other plugins fails:\n{ended.stderr}"
         lines = [line for line in ended.stderr.splitlines() if line.startswith("HEAVY")]
         heavy = lines[-1].removeprefix("HEAVY").split()
@@ -222,9 +217,57 @@ def _installed(path: tuple[str, ...], allowed: str | None) -> Registry:
     return load_plugins()
 
 
+@functools.lru_cache(maxsize=4)
+def _load_alone(distribution: str, path: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    """Load one distribution in a new process, which prints the heavy modules that this imports."""
+    code = (
+        "import sys\n"
+        f"sys.path[:] = {path!r}\n"
+        "from cganzoo.registry import load_plugins\n"
+        f"load_plugins({only(distribution)!r})\n"
+        "from cganzoo.registry.loading import HEAVY\n"
+        "sys.stderr.write('HEAVY ' + ' '.join(sorted(HEAVY & set(sys.modules))) + '\\n')\n"
+    )
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
 def only(distribution: str) -> list[str]:
     """The argument with which :func:`load_plugins` loads one distribution; the host's components are always loaded."""
     return [] if distribution == PROJECT else [distribution]
+
+
+# --- helpers of the checks ------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def explained(problem: str, advice: str = "") -> Iterator[None]:
+    """Replace an error in the block by a failure of the check: ``problem raises Error: text; advice``."""
+    try:
+        yield
+    except SkipTest:
+        raise
+    except Exception as error:
+        message = f"{problem} raises {type(error).__name__}: {first_lines(error)}"
+        raise AssertionError(f"{message}; {advice}" if advice else message) from error
+
+
+def first_lines(error: BaseException, count: int = 3) -> str:
+    """The beginning of an error's text: those of torch may have hundreds of lines."""
+    return " ".join(line.strip() for line in str(error).strip().splitlines()[:count] if line.strip())
+
+
+def check_equal(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], problem: str) -> None:
+    """All tensors are equal, bit for bit; a message is the name of the first that is not, and ``problem``."""
+    for name, tensor in expected.items():
+        assert tensor.equal(found[name]), f"{name} {problem}"
+
+
+def build_context(classes: int, image_size: int, channels: int = 3, **others: Any) -> BuildContext:
+    """The context in which a component is built, with names for the classes."""
+    names = tuple(f"class {label}" for label in range(classes))
+    return BuildContext(
+        num_classes=classes, image_size=image_size, image_channels=channels, class_names=names, **others
+    )
 
 
 # --- the options of a component -------------------------------------------------------------------------------------

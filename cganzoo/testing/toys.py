@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -81,7 +79,7 @@ class GAN:
         loss: Tensor = self.generator_step(*self._of_generator_step(*inputs))[0]
         return loss
 
-    def update(self, player: Literal["discriminator", "generator"], optimizer: Optimizer, *inputs: Tensor) -> None:
+    def update(self, player: str, optimizer: Optimizer, *inputs: Tensor) -> None:
         """One update of one player, as in training."""
         if player == "discriminator":
             update(self.discriminator_step, optimizer, *inputs)
@@ -89,7 +87,5 @@ class GAN:
             inputs = self._of_generator_step(*inputs)
             update(self.generator_step, optimizer, *inputs, freeze=self.discriminator_parameters)
 
-    def _of_generator_step(
-        self, images: Tensor, labels: Tensor, z: Tensor, fake_labels: Tensor
-    ) -> tuple[Tensor, ...]:
+    def _of_generator_step(self, images: Tensor, labels: Tensor, z: Tensor, fake_labels: Tensor) -> tuple[Tensor, ...]:
         return z, fake_labels, *((images, labels) if self.objective.uses_real_in_generator_loss else ())

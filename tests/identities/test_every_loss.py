@@ -11,7 +11,7 @@ from cganzoo.config import parse
 from cganzoo.networks import Discriminator, Generator
 from cganzoo.objective import Objective
 from cganzoo.registry import Component, load_plugins
-from cganzoo.testing.variants import variants
+from cganzoo.testing.conformance import choices
 from cganzoo.train.steps import DiscriminatorStep, GeneratorStep
 
 REGISTRY = load_plugins()
@@ -55,7 +55,7 @@ def build_generator(loss: Component, config: object, num_classes: int) -> Genera
     )
 
 
-VARIANTS = [(loss, options) for loss in LOSSES for options in variants(loss.spec.config)]
+VARIANTS = [(loss, options) for loss in LOSSES for options in choices(loss.spec.config)]
 IDS = [f"{loss.name}{''.join(f'-{k}={v}' for k, v in options.items())}" for loss, options in VARIANTS]
 
 

@@ -28,7 +28,7 @@ from cganzoo.console.streams import printable
 from cganzoo.errors import PluginError
 from cganzoo.registry import load_plugins, probe
 from cganzoo.registry.probe import Inventory
-from cganzoo.testing import verdict
+from cganzoo.testing import plugin_check
 
 BROKEN = Path(__file__).parents[1] / "fixtures" / "broken_plugins"
 
@@ -612,7 +612,7 @@ def test_a_plugin_that_the_allow_list_leaves_out_is_told_so(monkeypatch: pytest.
         "but CGANZOO_LOAD_PLUGINS leaves it out$"
     )
     with pytest.raises(PluginError, match=sentence):
-        verdict.find("amgan")
+        plugin_check.find("amgan")
 
 
 # --- the other process ----------------------------------------------------------------------------------------------

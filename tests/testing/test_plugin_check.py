@@ -15,15 +15,12 @@ from typing import Any
 from unittest import SkipTest
 
 import pytest
-import torch
 from rich.console import Console
 
-from cganzoo import Config, LossSpec
 from cganzoo.cli.main import main
 from cganzoo.errors import PluginError
-from cganzoo.objective import Batch, Objective, Terms
-from cganzoo.registry import ALLOW_LIST, Component, Provider
-from cganzoo.testing import Conformance, bench, verdict
+from cganzoo.registry import ALLOW_LIST, Component
+from cganzoo.testing import Conformance, plugin_check
 
 DATA = Path(__file__).parents[1] / "fixtures"
 FAULTY = DATA / "faulty_plugins"
@@ -78,7 +75,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, faulty: None) -> None:
         }
         return type("Check", (Quick,), leave)
 
-    monkeypatch.setattr(verdict, "conformance_class", conformance_class)
+    monkeypatch.setattr(plugin_check, "conformance_class", conformance_class)
 
 
 def ended(*arguments: str) -> int:
@@ -171,7 +168,7 @@ def test_a_distribution_is_all_of_its_components(capsys: pytest.CaptureFixture[s
 def test_lines_in_a_terminal_hang_below_their_mark(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=width, color_system=None)
-    monkeypatch.setattr("cganzoo.testing.verdict.stdout_console", lambda **options: console)
+    monkeypatch.setattr("cganzoo.testing.plugin_check.stdout_console", lambda **options: console)
     assert ended("cganzoo-faulty-generators/unused_parameter") == 1
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
     lines = [line.rstrip() for line in re.split(r"[\r\n]+", shown)]
@@ -188,7 +185,7 @@ def test_lines_in_a_terminal_hang_below_their_mark(width: int, monkeypatch: pyte
 @pytest.mark.usefixtures("quick")
 def test_marks_without_utf8(monkeypatch: pytest.MonkeyPatch) -> None:
     file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    monkeypatch.setattr("cganzoo.testing.verdict.stdout_console", lambda **options: Console(file=file))
+    monkeypatch.setattr("cganzoo.testing.plugin_check.stdout_console", lambda **options: Console(file=file))
     assert ended("cganzoo-faulty-generators/unused_parameter") == 1
     file.flush()
     text = file.buffer.getvalue().decode("ascii")  # type: ignore[attr-defined]
@@ -228,7 +225,7 @@ def test_a_distribution_that_does_not_load_is_told(name: str, monkeypatch: pytes
     with pytest.raises(
         PluginError, match=r"cganzoo-hook-raises 1\.0: cganzoo_losses raised ZeroDivisionError: the sky"
     ):
-        verdict.find(name)
+        plugin_check.find(name)
 
 
 def test_a_name_of_two_distributions_must_be_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,8 +234,8 @@ def test_a_name_of_two_distributions_must_be_told_apart(monkeypatch: pytest.Monk
     with pytest.raises(
         PluginError, match='more than one distribution provides a loss "good"; write "cganzoo-good/good"'
     ):
-        verdict.find("good")
-    (found,) = verdict.find("cganzoo-good/good")
+        plugin_check.find("good")
+    (found,) = plugin_check.find("cganzoo-good/good")
     assert found.provider.distribution == "cganzoo-good"
 
 
@@ -246,15 +243,15 @@ def test_a_name_of_two_distributions_must_be_told_apart(monkeypatch: pytest.Monk
 @pytest.mark.parametrize("what", ["cganzoo-faulty-generators", "cganzoo-faulty-generators/faultless"])
 def test_no_other_distribution_is_imported_where_one_is_named(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "cganzoo_faulty_discriminators", raising=False)
-    found = verdict.find(what)
+    found = plugin_check.find(what)
     assert {component.provider.distribution for component in found} == {"cganzoo-faulty-generators"}
     assert "cganzoo_faulty_discriminators" not in sys.modules
 
 
 def test_the_hosts_own_components() -> None:
-    assert "digits" in {component.name for component in verdict.find("cganzoo")}
-    (found,) = verdict.find("cganzoo/digits")
-    assert verdict.conformance_class(found).kind == "dataset"
+    assert "digits" in {component.name for component in plugin_check.find("cganzoo")}
+    (found,) = plugin_check.find("cganzoo/digits")
+    assert plugin_check.conformance_class(found).kind == "dataset"
 
 
 @pytest.mark.usefixtures("faulty")
@@ -271,11 +268,11 @@ def test_known_failures_are_told_and_strict(
     class Base(Quick):
         kind, number_of_checks = "generator", COMMON + 4
 
-    (component,) = verdict.find("cganzoo-faulty-generators/unused_parameter")
+    (component,) = plugin_check.find("cganzoo-faulty-generators/unused_parameter")
     component = dataclasses.replace(component, spec=dataclasses.replace(component.spec, known_failures=known))
-    monkeypatch.setattr(verdict, "find", lambda what, kind: [component])
+    monkeypatch.setattr(plugin_check, "find", lambda what, kind: [component])
     monkeypatch.setattr("cganzoo.testing.GeneratorConformance", Base, raising=False)
-    assert verdict.show("unused_parameter") is passed
+    assert plugin_check.show("unused_parameter") is passed
     out = capsys.readouterr().out
     assert told in out
     assert ("1 known to fail" in out) is passed
@@ -283,15 +280,15 @@ def test_known_failures_are_told_and_strict(
 
 @pytest.mark.usefixtures("faulty")
 def test_a_known_failure_of_no_check_is_one_sentence() -> None:
-    (component,) = verdict.find("cganzoo-faulty-generators/unused_parameter")
+    (component,) = plugin_check.find("cganzoo-faulty-generators/unused_parameter")
     spec = dataclasses.replace(component.spec, known_failures={"nonsense": "why not"})
     with pytest.raises(PluginError, match=r'^cganzoo-faulty-generators 1\.0: known_failures: .* no check "nonsense"'):
-        verdict.conformance_class(dataclasses.replace(component, spec=spec))
+        plugin_check.conformance_class(dataclasses.replace(component, spec=spec))
 
 
 def test_options_reach_the_checks() -> None:
-    (component,) = verdict.find("cganzoo-dcgan", "generator")
-    conformance = verdict.conformance_class(component, {"width": 8})()
+    (component,) = plugin_check.find("cganzoo-dcgan", "generator")
+    conformance = plugin_check.conformance_class(component, {"width": 8})()
     assert conformance.config().width == 8
     assert conformance.config(width=4).width == 4
 
@@ -328,108 +325,3 @@ def test_interrupt_ends_at_once_and_leaves_the_environment(
     assert ended("cganzoo-faulty-generators/faultless") == 130
     assert os.environ.get(ALLOW_LIST) == before
     assert "2 checks" not in capsys.readouterr().out
-
-
-# --- the benchmark --------------------------------------------------------------------------------------------------
-
-
-class Clock:
-    """Stands in for one side of the benchmark: so many seconds a step, and a wobble."""
-
-    def __init__(self, seconds: float, wobble: float = 0.0) -> None:
-        self.seconds, self.wobble, self.turn = seconds, wobble, 0
-
-    def run(self, steps: int) -> float:
-        self.turn += 1
-        return steps * self.seconds * (1 + self.wobble * (-1) ** self.turn)
-
-    def cost(self, seconds: list[float]) -> bench.Cost:
-        return bench.Cost("clock", 1000 * sorted(seconds)[len(seconds) // 2], 0, None)
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "ratio", "words"),
-    [
-        (Clock(0.3), Clock(0.2), 1.5, "50.0% more time per step"),
-        (Clock(0.2), Clock(0.4), 0.5, "50.0% less time per step"),
-        (Clock(0.2), Clock(0.2), 1.0, "no difference beyond noise"),
-        (Clock(0.201), Clock(0.2), 1.005, "no difference beyond noise"),
-        (Clock(0.22, wobble=0.2), Clock(0.2), 1.1, "no difference beyond noise"),
-    ],
-)
-def test_ratio_and_noise(one: Any, other: Any, ratio: float, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "FEWEST", 40)
-    comparison = bench.compare(one, other, lambda done, total: None, seconds=0)
-    assert comparison.ratio == pytest.approx(ratio)
-    assert comparison.pairs == 40
-    low, high = comparison.quartiles
-    assert low <= comparison.interval[0] <= comparison.ratio <= comparison.interval[1] <= high
-    assert comparison.verdict == words
-
-
-class NeedsAll(Objective):
-    """Asks for everything that the engine can give."""
-
-    uses_real_in_generator_loss = True
-    fake_labels = "paired"
-
-    def __init__(self, features: int) -> None:
-        super().__init__()
-        self.head = torch.nn.Linear(features, bench.CLASSES)
-
-    def discriminator_loss(self, real: Batch, fake: Batch) -> Terms:
-        assert torch.equal(real.labels, fake.labels)
-        return {"all": self.head(real.features).square().mean() + self.head(fake.features).mean()}
-
-    def generator_loss(self, fake: Batch, real: Batch | None = None) -> Terms:
-        assert real is not None
-        return {"all": (self.head(fake.features) - self.head(real.features)).square().mean()}
-
-
-def test_a_step_moves_both_players() -> None:
-    spec = LossSpec(
-        name="needs_all", summary="Needs all", config=Config, build=lambda config, context: NeedsAll(context.features)
-    )
-    provider = Provider(distribution="x", version="1", entry_point="x", module="x", location="")
-    side = bench._Side(Component(kind="loss", spec=spec, provider=provider), torch.device("cpu"))
-    players = side.trunk, side.objective, side.generator
-    before = [[weight.detach().clone() for weight in player.parameters()] for player in players]
-    assert side.run(2) > 0
-    for player, old in zip(players, before, strict=True):
-        assert all(weight.requires_grad for weight in player.parameters())
-        assert all(not torch.equal(*pair) for pair in zip(player.parameters(), old, strict=True))
-
-
-@pytest.mark.parametrize("against", [None, "projgan"])
-def test_bench_as_json(
-    against: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name, value in (("SECONDS", 0), ("FEWEST", 3), ("BLOCK", 0.0), ("WARM_UP", 1), ("BATCH", 8)):
-        monkeypatch.setattr(bench, name, value)
-    monkeypatch.setattr(bench.compare, "__defaults__", (0,))
-    extra = [] if against is None else ["--against", against]
-    assert ended("labelgan", "--bench", "--json", *extra) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["loss"]["name"] == "labelgan"
-    assert told["loss"]["head_parameters"] == bench.FEATURE_DIM * (bench.CLASSES + 1) + bench.CLASSES + 1
-    assert told["against"]["name"] == (against or "bare networks")
-    assert (told["against"]["head_parameters"] == 0) is (against is None)
-    assert told["pairs"] == 3
-    assert told["ratio"] > 0
-    assert told["device"].startswith("CPU") or torch.cuda.is_available()
-
-
-def test_bench_as_a_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    costs = bench.Cost("mine", 12.5, 1419, 2_000_000), bench.Cost("theirs", 10.0, 0, 1_000_000)
-    comparison = bench.Comparison(*costs, 1.25, (1.2, 1.3), (1.24, 1.26), 40)
-    monkeypatch.setattr(bench, "compare", lambda *sides: comparison)
-    assert ended("amgan", "--bench") == 0
-    out = capsys.readouterr().out
-    rows = [re.split(r"\s{2,}", line.strip()) for line in out.splitlines()[:4]]
-    assert rows == [
-        ["mine", "theirs"],
-        ["ms per step of both players", "12.5", "10"],
-        ["parameters of the heads", "1,419", "0"],
-        ["peak memory of a step", "2.0 MB", "1.0 MB"],
-    ]
-    assert "mine / theirs: 1.250, quartiles 1.200 to 1.300 of 40 pairs: 25.0% more time per step\n" in out

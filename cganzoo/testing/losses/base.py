@@ -10,11 +10,11 @@ from typing import Any, ClassVar, TypeVar
 from unittest import SkipTest
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cganzoo.objective import Batch, Objective, Terms
-from cganzoo.specs import BuildContext, LossSpec
-from cganzoo.testing.conformance import Conformance, choices
+from cganzoo.specs import LossSpec
+from cganzoo.testing.conformance import Conformance, build_context, choices
 from cganzoo.testing.randomness import seeded, untouched
 from cganzoo.testing.toys import FEATURE_DIM, GAN, LATENT_DIM, ToyGenerator, ToyTrunk
 
@@ -25,11 +25,14 @@ SIZE = 6
 
 IMAGE = (1, 8, 8)
 SEEDS = range(4)
-"""Seeds of the batches of which at least one has to give a gradient: that of a hinge is zero for some samples."""
+"""Seeds of batches of which at least one has to give a gradient: that of a hinge is zero for some samples."""
 
 METHODS = ("discriminator_loss", "generator_loss")
 TOLERANCE = 1e-9
 """Relative and absolute tolerance of comparisons in float64."""
+
+Losses = Mapping[str, Tensor]
+"""The value of each loss, a scalar, by the name of its method."""
 
 
 @dataclass(frozen=True)
@@ -51,38 +54,81 @@ class Variant:
         """How a message about this variant begins."""
         return f"with {self.label}: " if self.label else ""
 
-    def objective(self, classes: int = CLASSES, seed: int = 0, dtype: torch.dtype = torch.float32) -> Objective:
+    def build(self, classes: int = CLASSES, seed: int = 0, dtype: torch.dtype = torch.float32) -> Loss:
         """The loss, built for the toy trunk's features."""
+        context = build_context(classes, IMAGE[1], IMAGE[0], feature_dim=FEATURE_DIM)
         with seeded(seed):
-            return self.spec.build(self.config, context(classes)).to(dtype)
+            return Loss(self.spec.build(self.config, context).to(dtype), classes, dtype)
 
-    def batches(
-        self,
-        objective: Objective,
-        classes: int = CLASSES,
-        size: int = SIZE,
-        seed: int = 0,
-        *,
-        scale: float = 1.0,
-        dtype: torch.dtype = torch.float32,
-    ) -> tuple[Batch, Batch]:
+    def gan(self, *, autocast: bool = False, dtype: torch.dtype = torch.float32) -> GAN:
+        """The loss with the toy networks."""
+        conditional = self.spec.conditioning(self.config) != "unconditional"
+        with seeded(0):
+            generator, trunk = ToyGenerator(CLASSES, conditional=conditional), ToyTrunk()
+        return GAN(generator.to(dtype), trunk.to(dtype), self.build(dtype=dtype).objective, autocast=autocast)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss that was built, with random batches for it."""
+
+    objective: Objective
+    classes: int
+    dtype: torch.dtype
+
+    def batches(self, size: int = SIZE, seed: int = 0, *, scale: float = 1.0) -> tuple[Batch, Batch]:
         """A real and a fake batch of random features; the real one has ``min(size, classes)`` classes."""
         random = torch.Generator().manual_seed(seed)
 
         def batch(labels: Tensor) -> Batch:
             features = scale * torch.randn(size, FEATURE_DIM, generator=random, dtype=torch.float64)
             images = 2 * torch.rand(size, *IMAGE, generator=random, dtype=torch.float64) - 1
-            return with_features(Batch(images.to(dtype), labels, features), features.to(dtype))
+            return with_features(Batch(images.to(self.dtype), labels, features), features.to(self.dtype))
 
-        labels = torch.arange(size) % classes
-        return batch(labels), batch(labels if objective.fake_labels == "paired" else labels.flip(0))
+        labels = torch.arange(size) % self.classes
+        return batch(labels), batch(labels if self.objective.fake_labels == "paired" else labels.flip(0))
 
-    def gan(self, classes: int = CLASSES, *, autocast: bool = False, dtype: torch.dtype = torch.float32) -> GAN:
-        """The loss with the toy networks."""
-        conditional = self.spec.conditioning(self.config) != "unconditional"
+    def terms(self, real: Batch, fake: Batch) -> dict[str, Terms]:
+        """The terms of both losses, by method."""
+        used = real if self.objective.uses_real_in_generator_loss else None
+        return {
+            "discriminator_loss": self.objective.discriminator_loss(real, fake),
+            "generator_loss": self.objective.generator_loss(fake, used),
+        }
+
+    def totals(self, real: Batch, fake: Batch) -> Losses:
+        """Both losses. Random numbers that a loss draws are the same in each call."""
         with seeded(0):
-            generator, trunk = ToyGenerator(classes, conditional=conditional), ToyTrunk()
-        return GAN(generator.to(dtype), trunk.to(dtype), self.objective(classes, dtype=dtype), autocast=autocast)
+            return {method: total(terms) for method, terms in self.terms(real, fake).items()}
+
+    def values(self, real: Batch, fake: Batch) -> Losses:
+        """:meth:`totals` without gradient; the buffers of the loss are restored afterwards."""
+        with buffers_restored(self.objective):
+            return {method: loss.detach() for method, loss in self.totals(real, fake).items()}
+
+    def calls(self, real: Batch, fake: Batch) -> dict[str, Callable[[], object]]:
+        """Everything that the engine may call, by name."""
+        used = real if self.objective.uses_real_in_generator_loss else None
+        return {
+            "discriminator_loss": lambda: self.objective.discriminator_loss(real, fake),
+            "generator_loss": lambda: self.objective.generator_loss(fake, used),
+            "score": lambda: score_of(self.objective, fake),
+        }
+
+    @property
+    def heads(self) -> dict[str, Tensor]:
+        """The parameters that are not fixed, by name."""
+        return {name: head for name, head in self.objective.named_parameters() if head.requires_grad}
+
+    def check_finite(self, real: Batch, fake: Batch, where: str) -> None:
+        """Check that the terms, and the gradients in features and heads, are finite."""
+        leaves = [real.features, fake.features, *self.heads.values()]
+        with buffers_restored(self.objective):
+            for method, terms in self.terms(real, fake).items():
+                for name, term in terms.items():
+                    assert term.isfinite().all(), f"{method}, {name} is {term.tolist()}: {where}"
+                finite = all(gradient.isfinite().all() for gradient in gradients(total(terms), leaves))
+                assert finite, f"{method} is finite, but has a gradient that is not finite: {where}"
 
 
 def gan_inputs(gan: GAN, size: int = SIZE, seed: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -90,30 +136,15 @@ def gan_inputs(gan: GAN, size: int = SIZE, seed: int = 0) -> tuple[Tensor, Tenso
     random = torch.Generator().manual_seed(seed)
     dtype = next(gan.trunk.parameters()).dtype
     labels = torch.arange(size) % CLASSES
-    return (
-        2 * torch.rand(size, *IMAGE, generator=random, dtype=torch.float64).to(dtype) - 1,
-        labels,
-        torch.randn(size, LATENT_DIM, generator=random, dtype=torch.float64).to(dtype),
-        labels if gan.objective.fake_labels == "paired" else labels.flip(0),
-    )
-
-
-def context(classes: int) -> BuildContext:
-    """The context in which a loss for the toy networks is built."""
-    return BuildContext(
-        num_classes=classes,
-        image_size=IMAGE[1],
-        image_channels=IMAGE[0],
-        feature_dim=FEATURE_DIM,
-        class_names=tuple(f"class {label}" for label in range(classes)),
-    )
+    images = 2 * torch.rand(size, *IMAGE, generator=random, dtype=torch.float64).to(dtype) - 1
+    z = torch.randn(size, LATENT_DIM, generator=random, dtype=torch.float64).to(dtype)
+    return images, labels, z, labels if gan.objective.fake_labels == "paired" else labels.flip(0)
 
 
 def describe(options: Mapping[str, Any]) -> str:
     """Options as a message names them: ``labeling="dynamic"``."""
-    return ", ".join(
-        f'{name}="{value}"' if isinstance(value, str) else f"{name}={value}" for name, value in options.items()
-    )
+    quoted = {name: f'"{value}"' if isinstance(value, str) else value for name, value in options.items()}
+    return ", ".join(f"{name}={value}" for name, value in quoted.items())
 
 
 # --- checks of each variant -----------------------------------------------------------------------------------------
@@ -189,17 +220,17 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def _renamed(function: Function, original: Callable[..., Any]) -> Function:
     """``functools.wraps`` without ``__wrapped__``, in whose signature pytest would look for fixtures."""
-    function.__name__, function.__qualname__ = original.__name__, original.__qualname__
-    function.__doc__ = original.__doc__
+    functools.update_wrapper(function, original)
+    del function.__wrapped__  # type: ignore[attr-defined]
     return function
 
 
 def draws_random_numbers(variant: Variant) -> bool:
     """Whether computing the losses changes the state of a global random number generator."""
-    objective = variant.objective()
+    loss = variant.build()
     try:
         with seeded(0), untouched("it"):
-            losses(objective, *variant.batches(objective))
+            loss.terms(*loss.batches())
     except AssertionError:
         return True
     except Exception:  # another check reports it
@@ -207,27 +238,7 @@ def draws_random_numbers(variant: Variant) -> bool:
     return False
 
 
-# --- computing losses -----------------------------------------------------------------------------------------------
-
-
-def losses(objective: Objective, real: Batch, fake: Batch) -> dict[str, Terms]:
-    """The terms of both losses, by method."""
-    return {
-        "discriminator_loss": objective.discriminator_loss(real, fake),
-        "generator_loss": objective.generator_loss(fake, real if objective.uses_real_in_generator_loss else None),
-    }
-
-
-def totals(objective: Objective, real: Batch, fake: Batch) -> dict[str, Tensor]:
-    """Both losses as scalars, by method. Random numbers that a loss draws are the same in each call."""
-    with seeded(0):
-        return {method: total(terms) for method, terms in losses(objective, real, fake).items()}
-
-
-def values(objective: Objective, real: Batch, fake: Batch) -> dict[str, Tensor]:
-    """:func:`totals` without gradient; the buffers of the loss are restored afterwards."""
-    with buffers_restored(objective):
-        return {method: loss.detach() for method, loss in totals(objective, real, fake).items()}
+# --- helpers --------------------------------------------------------------------------------------------------------
 
 
 def total(terms: Terms) -> Tensor:
@@ -241,21 +252,6 @@ def score_of(objective: Objective, batch: Batch) -> Tensor | None:
         return objective.score(batch.features, batch.labels)
     except NotImplementedError:
         return None
-
-
-def calls(objective: Objective, real: Batch, fake: Batch) -> dict[str, Callable[[], object]]:
-    """Everything that the engine may call, by name."""
-    used = real if objective.uses_real_in_generator_loss else None
-    return {
-        "discriminator_loss": lambda: objective.discriminator_loss(real, fake),
-        "generator_loss": lambda: objective.generator_loss(fake, used),
-        "score": lambda: score_of(objective, fake),
-    }
-
-
-def trainable(objective: Objective) -> list[nn.Parameter]:
-    """The parameters of the heads that are not fixed."""
-    return [parameter for parameter in objective.parameters() if parameter.requires_grad]
 
 
 def gradients(loss: Tensor, leaves: Sequence[Tensor], *, retain_graph: bool = False) -> tuple[Tensor, ...]:
@@ -288,34 +284,13 @@ def buffers_restored(objective: Objective) -> Iterator[None]:
                 buffer.copy_(value)
 
 
-# --- comparing ------------------------------------------------------------------------------------------------------
-
-
-def check_finite(objective: Objective, real: Batch, fake: Batch, where: str) -> None:
-    """Both losses' terms, and their gradients in features and heads, are finite."""
-    leaves = [real.features, fake.features, *trainable(objective)]
-    with buffers_restored(objective):
-        for method, terms in losses(objective, real, fake).items():
-            for name, term in terms.items():
-                assert term.isfinite().all(), f"{method}, {name} is {term.tolist()}: {where}"
-            finite = all(gradient.isfinite().all() for gradient in gradients(total(terms), leaves))
-            assert finite, f"{method} is finite, but has a gradient that is not finite: {where}"
-
-
 def check_close(one: Tensor, two: Tensor, problem: str, tolerance: float = TOLERANCE) -> None:
     """Two results are equal, to a tolerance that is relative and absolute."""
     if not torch.allclose(one, two, rtol=tolerance, atol=tolerance):
         raise AssertionError(f"{problem} (off by {(one - two).abs().max().item():.3g})")
 
 
-def check_losses_close(
-    one: Mapping[str, Tensor], two: Mapping[str, Tensor], problem: str, tolerance: float = TOLERANCE
-) -> None:
+def check_losses_close(one: Losses, two: Losses, problem: str, tolerance: float = TOLERANCE) -> None:
     """Both losses are equal; a message is the name of the method and ``problem``."""
     for method in METHODS:
         check_close(one[method], two[method], f"{method} {problem}", tolerance)
-
-
-def class_count(count: int) -> str:
-    """``"1 class"``, ``"2 classes"``."""
-    return "1 class" if count == 1 else f"{count} classes"

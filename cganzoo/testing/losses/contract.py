@@ -7,7 +7,7 @@ from unittest import SkipTest
 
 import torch
 
-from cganzoo.objective import Batch, Objective
+from cganzoo.objective import Batch
 from cganzoo.testing.conformance import schedulable
 
 from .base import (
@@ -17,19 +17,16 @@ from .base import (
     SEEDS,
     SIZE,
     TOLERANCE,
+    Loss,
     LossChecks,
     Variant,
     buffers_restored,
     check_close,
     check_losses_close,
-    class_count,
     each_repeatable_variant,
     gradients,
-    losses,
     score_of,
     subset,
-    totals,
-    values,
 )
 
 COPIES = 4
@@ -41,16 +38,16 @@ class LossContract(LossChecks):
     @each_repeatable_variant
     def test_order_of_samples(self, variant: Variant) -> None:
         """Samples in another order give the same losses, and the same gradient for each sample."""
-        objective = variant.objective(dtype=torch.float64)
-        batches = variant.batches(objective, dtype=torch.float64)
+        loss = variant.build(dtype=torch.float64)
+        batches = loss.batches()
         order = torch.randperm(SIZE, generator=torch.Generator().manual_seed(1))
-        pairs = objective.relational or objective.fake_labels == "paired"  # real i may belong to fake i
+        pairs = loss.objective.relational or loss.objective.fake_labels == "paired"  # real i may belong to fake i
         orders = (order, order if pairs else order.flip(0))
         moved = [subset(batch, order) for batch, order in zip(batches, orders, strict=True)]
         found = []
         for real, fake in (batches, moved):
-            with buffers_restored(objective):
-                both = totals(objective, real, fake)
+            with buffers_restored(loss.objective):
+                both = loss.totals(real, fake)
                 found.append((both, {key: gradients(both[key], [real.features, fake.features]) for key in METHODS}))
         (losses_before, before), (losses_after, after) = found
         check_losses_close(losses_before, losses_after, "depends on the order of the samples in their batch")
@@ -61,9 +58,8 @@ class LossContract(LossChecks):
     @each_repeatable_variant
     def test_relational_is_true(self, variant: Variant) -> None:
         """A loss without ``relational`` is the mean over the halves of its batch; one with ``relational`` is not."""
-        objective = variant.objective(dtype=torch.float64)
         differs = _differs_from_the_mean(variant)
-        if objective.relational:
+        if variant.build().objective.relational:
             # Only one of several choices of options may need the declaration.
             assert variant.label or differs or any(map(_differs_from_the_mean, self.each())), (
                 "the loss declares relational = True, but it is the mean over the halves of its batch: it compares no "
@@ -79,14 +75,14 @@ class LossContract(LossChecks):
     @each_repeatable_variant
     def test_batch_is_averaged(self, variant: Variant) -> None:
         """A batch with four copies of each sample does not have four times the loss."""
-        objective = variant.objective(dtype=torch.float64)
-        if not objective.relational:
+        loss = variant.build(dtype=torch.float64)
+        if not loss.objective.relational:
             raise SkipTest("the loss is the mean over the halves of its batch: see relational_is_true")
         sums: dict[tuple[str, str], bool] = {}
         for seed in SEEDS:
-            batches = variant.batches(objective, seed=seed, dtype=torch.float64)
+            batches = loss.batches(seed=seed)
             copies = [subset(batch, torch.arange(SIZE).repeat(COPIES)) for batch in batches]
-            one, many = _sizes(objective, *batches), _sizes(objective, *copies)
+            one, many = _sizes(loss, *batches), _sizes(loss, *copies)
             for term, before in one.items():
                 # A contrast with more samples may be larger, but then its gradient does not grow as much.
                 grows = all(0 < (COPIES - 1) * old < new for old, new in zip(before, many[term], strict=True))
@@ -99,17 +95,16 @@ class LossContract(LossChecks):
 
     @each_repeatable_variant
     def test_conditioning_is_true(self, variant: Variant) -> None:
-        """The generator's loss depends on the fakes' labels if ``conditioning`` says so; otherwise neither loss does."""
+        """The generator's loss depends on the fakes' labels if ``conditioning`` says so; otherwise no loss does."""
         declared = variant.spec.conditioning(variant.config)
         assert declared in ("conditional", "unconditional", "any"), (
             f'conditioning is {declared!r}; it must be "conditional", "unconditional" or "any"'
         )
-        objective = variant.objective(dtype=torch.float64)
+        loss = variant.build(dtype=torch.float64)
         depends = set()
         for seed in SEEDS:
-            real, fake = variant.batches(objective, seed=seed, dtype=torch.float64)
-            one = values(objective, real, fake)
-            two = values(objective, real, replace(fake, labels=(fake.labels + 1) % CLASSES))
+            real, fake = loss.batches(seed=seed)
+            one, two = loss.values(real, fake), loss.values(real, replace(fake, labels=(fake.labels + 1) % CLASSES))
             depends |= {method for method in METHODS if not torch.equal(one[method], two[method])}
         if declared == "conditional":
             assert "generator_loss" in depends, (
@@ -118,8 +113,8 @@ class LossContract(LossChecks):
             )
         else:
             assert not depends, (
-                f'conditioning is "{declared}", but fake.labels change {" and ".join(sorted(depends))}, and a generator '
-                'without classes does not get these labels; use "conditional": conditioning=lambda config: "conditional"'
+                f'conditioning is "{declared}", but fake.labels change {" and ".join(sorted(depends))}, and a '
+                'generator without classes does not use labels; set conditioning=lambda config: "conditional"'
             )
 
     def test_schedules(self) -> None:
@@ -146,17 +141,17 @@ class LossContract(LossChecks):
             plans = [{"from": start, "to": end, "steps": 10}, start, (start + end) / 2]
             try:
                 configs = [self.config(**{**chosen, option: plan}) for plan in plans]
-                scheduled, *fixed = (Variant(variant.spec, config).objective(dtype=torch.float64) for config in configs)
+                scheduled, *fixed = (Variant(variant.spec, config).build(dtype=torch.float64) for config in configs)
             except ValueError:
                 continue
-            batches = variant.batches(scheduled, dtype=torch.float64)
+            batches = scheduled.batches()
             found = []
-            for step, objective in zip((0, 5), fixed, strict=True):
-                scheduled.advance(step, 10)
-                found.append(values(scheduled, *batches))
+            for step, loss in zip((0, 5), fixed, strict=True):
+                scheduled.objective.advance(step, 10)
+                found.append(scheduled.values(*batches))
                 problem = f"at step {step} of a schedule of {option} differs from the loss for the number at that step"
                 try:
-                    check_losses_close(found[-1], values(objective, *batches), problem, 1e-6)
+                    check_losses_close(found[-1], loss.values(*batches), problem, 1e-6)
                 except AssertionError as error:
                     raise AssertionError(f"{variant.prefix}{error}") from error
             return any(not torch.equal(found[0][method], found[1][method]) for method in METHODS)
@@ -166,29 +161,26 @@ class LossContract(LossChecks):
     def test_score(self, variant: Variant) -> None:
         """The score, if there is one, is a finite number for each sample, independent of the rest of its batch."""
         for classes in CLASS_COUNTS:
-            objective = variant.objective(classes, dtype=torch.float64)
-            _, fake = variant.batches(objective, classes, dtype=torch.float64)
-            order = torch.tensor([4, 2, 0])
-            with buffers_restored(objective):
-                score = score_of(objective, fake)
+            loss = variant.build(classes, dtype=torch.float64)
+            fake, order = loss.batches()[1], torch.tensor([4, 2, 0])
+            with buffers_restored(loss.objective):
+                score = score_of(loss.objective, fake)
             if score is None:
                 raise SkipTest("the loss defines no score")
-            assert score.shape == (SIZE,), (
-                f"score has shape {tuple(score.shape)} for {SIZE} samples; return one number for each, ({SIZE},)"
-            )
-            assert score.isfinite().all(), f"score is not finite, with {class_count(classes)}"
-            with buffers_restored(objective):
-                some = score_of(objective, subset(fake, order))
+            assert score.shape == (SIZE,), f"score has shape {tuple(score.shape)}; return (N,) = ({SIZE},)"
+            assert score.isfinite().all(), f"score is not finite, with num_classes = {classes}"
+            with buffers_restored(loss.objective):
+                some = score_of(loss.objective, subset(fake, order))
             assert some is not None
-            check_close(score[order], some, "the score of a sample depends on the rest of its batch, or on its position")
+            check_close(score[order], some, "the score of a sample depends on the rest of its batch")
 
 
-def _sizes(objective: Objective, real: Batch, fake: Batch) -> dict[tuple[str, str], tuple[float, float]]:
+def _sizes(loss: Loss, real: Batch, fake: Batch) -> dict[tuple[str, str], tuple[float, float]]:
     """By method and name: the size of a term, and of its gradient summed over the copies of each sample."""
     leaves = [real.features, fake.features]
     found = {}
-    with buffers_restored(objective):
-        for method, terms in losses(objective, real, fake).items():
+    with buffers_restored(loss.objective):
+        for method, terms in loss.terms(real, fake).items():
             for name, term in terms.items():
                 slopes = [
                     slope.reshape(-1, SIZE, slope.shape[1]).sum(0).norm()
@@ -200,13 +192,13 @@ def _sizes(objective: Objective, real: Batch, fake: Batch) -> dict[tuple[str, st
 
 def _differs_from_the_mean(variant: Variant) -> dict[str, tuple[float, str]]:
     """For each method that differs from its mean over two halves of the batch: by how much, and for which halves."""
-    objective = variant.objective(dtype=torch.float64)
-    batches = variant.batches(objective, size=8, dtype=torch.float64)
-    whole = values(objective, *batches)
+    loss = variant.build(dtype=torch.float64)
+    batches = loss.batches(size=8)
+    whole = loss.values(*batches)
     found: dict[str, tuple[float, str]] = {}
     by_class = [subset(batch, batch.labels.argsort(stable=True)) for batch in batches]
     for halves, (real, fake) in (("each with all classes", batches), ("each with its own classes", by_class)):
-        one, two = (values(objective, subset(real, half), subset(fake, half)) for half in (slice(4), slice(4, 8)))
+        one, two = (loss.values(subset(real, half), subset(fake, half)) for half in (slice(4), slice(4, 8)))
         for method in METHODS:
             mean = (one[method] + two[method]) / 2
             if not torch.allclose(whole[method], mean, rtol=TOLERANCE, atol=TOLERANCE):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from cganzoo.objective import Batch
+from cganzoo.testing.conformance import explained
 
 from .base import (
     METHODS,
@@ -12,17 +13,13 @@ from .base import (
     LossChecks,
     Variant,
     buffers_restored,
-    calls,
     check_close,
-    check_finite,
     check_losses_close,
     each_repeatable_variant,
     each_variant,
     gan_inputs,
     gradients,
-    losses,
     total,
-    values,
     with_features,
 )
 
@@ -35,8 +32,8 @@ class LossExecution(LossChecks):
         """From float64 features the losses are float64, and close to those in float32."""
         results = {}
         for dtype in (torch.float32, torch.float64):
-            objective = variant.objective(dtype=dtype)
-            results[dtype] = values(objective, *variant.batches(objective, dtype=dtype))
+            loss = variant.build(dtype=dtype)
+            results[dtype] = loss.values(*loss.batches())
         for method, exact in results[torch.float64].items():
             assert exact.dtype == torch.float64, (
                 f"{method} of float64 features is {exact.dtype}: create tensors with the features' dtype"
@@ -46,16 +43,15 @@ class LossExecution(LossChecks):
     @each_variant
     def test_rounded_features(self, variant: Variant) -> None:
         """Features rounded to bfloat16 give finite losses and gradients, close to those of exact features."""
-        objective = variant.objective()
+        loss = variant.build()
         for scale in (0.3, 1.0, 5.0):
-            batches = variant.batches(objective, scale=scale)
+            batches = loss.batches(scale=scale)
             for squash, what in ((lambda x: x, f"features of size {scale:g}"), (torch.tanh, "features in [-1, 1]")):
                 exact = [with_features(batch, squash(batch.features)) for batch in batches]
                 rounded = [with_features(batch, batch.features.bfloat16().float()) for batch in exact]
-                wanted = values(objective, *exact)
-                check_finite(objective, rounded[0], rounded[1], f"{what} rounded to bfloat16")
+                loss.check_finite(rounded[0], rounded[1], f"{what} rounded to bfloat16")
                 problem = f"of {what} changes too much when bfloat16 rounds them"
-                check_losses_close(values(objective, *rounded), wanted, problem, 0.05)
+                check_losses_close(loss.values(*rounded), loss.values(*exact), problem, 0.05)
 
     @each_variant
     def test_trains_in_bfloat16(self, variant: Variant) -> None:
@@ -75,52 +71,40 @@ class LossExecution(LossChecks):
     @each_variant
     def test_runs_on_any_device(self, variant: Variant) -> None:
         """The losses work on the device of their inputs, and never read a value back."""
-        objective = variant.objective().to("meta")  # has no values: a tensor on the CPU, or reading a value, is an error
-        real, fake = (
+        loss = variant.build()
+        loss.objective.to("meta")  # has no values: a tensor on the CPU, or reading a value, is an error
+        batches = [
             Batch(batch.images.to("meta"), batch.labels.to("meta"), batch.features.to("meta"))
-            for batch in variant.batches(objective)
+            for batch in loss.batches()
+        ]
+        advice = (
+            "create tensors with device=features.device, register constants as buffers, and use no item(), tolist(), "
+            "boolean index or if on a tensor's value"
         )
-        for method, call in calls(objective, real, fake).items():
-            try:
+        for method, call in loss.calls(*batches).items():
+            with explained(f"on another device {method}", advice):
                 call()
-            except Exception as error:
-                raise AssertionError(
-                    f"on another device {method} fails: {str(error).splitlines()[0]}; create tensors with "
-                    "device=features.device, register constants as buffers, and use no item(), tolist(), boolean "
-                    "index or if on a tensor's value"
-                ) from error
 
     @each_repeatable_variant
     def test_compiles_whole(self, variant: Variant) -> None:
         """``torch.compile(fullgraph=True)`` compiles both losses without a graph break, with the same results."""
         import torch._dynamo
 
-        def both(real: Batch, fake: Batch) -> dict[str, torch.Tensor]:
-            return {method: total(terms) for method, terms in losses(objective, real, fake).items()}
+        loss = variant.build()
 
-        objective = variant.objective()
+        def both(real: Batch, fake: Batch) -> dict[str, torch.Tensor]:
+            return {method: total(terms) for method, terms in loss.terms(real, fake).items()}
+
         torch._dynamo.reset()
         compiled = torch.compile(both, backend="eager", fullgraph=True, dynamic=False)
         try:
             for seed in (0, 1):
-                batches = variant.batches(objective, seed=seed)
-                with buffers_restored(objective):
+                batches = loss.batches(seed=seed)
+                with buffers_restored(loss.objective):
                     wanted = both(*batches)
-                try:
-                    with buffers_restored(objective):
-                        found = compiled(*batches)
-                except Exception as error:
-                    raise AssertionError(
-                        f"torch.compile(fullgraph=True) cannot compile the losses: {_reason(error)}; use only tensor "
-                        "operations in them"
-                    ) from error
+                advice = "use only tensor operations in the losses"
+                with buffers_restored(loss.objective), explained("torch.compile(fullgraph=True)", advice):
+                    found = compiled(*batches)
                 check_losses_close(found, wanted, "differs when it is compiled", 1e-5)
         finally:
             torch._dynamo.reset()
-
-
-def _reason(error: Exception) -> str:
-    """From a long message of dynamo: the first line, the explanation, and the innermost line of code."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    details = [line for line in lines[1:] if line.startswith(("Explanation:", "File "))]
-    return " ".join([*lines[:1], *details[:1], *details[1:][-1:]]) or type(error).__name__

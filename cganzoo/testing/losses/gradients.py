@@ -10,21 +10,10 @@ from torch import Tensor, nn
 from torch.autograd import backward
 
 from cganzoo.objective import Batch
+from cganzoo.testing.conformance import check_equal
 from cganzoo.train.steps import frozen
 
-from .base import (
-    SEEDS,
-    LossChecks,
-    Variant,
-    buffers_restored,
-    calls,
-    each_variant,
-    gan_inputs,
-    gradients,
-    losses,
-    total,
-    trainable,
-)
+from .base import SEEDS, LossChecks, Variant, buffers_restored, each_variant, gan_inputs, gradients, total
 
 
 class LossGradients(LossChecks):
@@ -33,36 +22,32 @@ class LossGradients(LossChecks):
     @each_variant
     def test_discriminator_loss_reaches_every_head(self, variant: Variant) -> None:
         """The discriminator's loss has a gradient in every parameter of the loss that is not fixed."""
-        objective = variant.objective()
-        heads = {name: head for name, head in objective.named_parameters() if head.requires_grad}
+        loss = variant.build()
+        heads = loss.heads
         sizes = dict.fromkeys(heads, 0.0)
         for seed in SEEDS:
-            loss = total(objective.discriminator_loss(*variant.batches(objective, seed=seed)))
-            used = heads and loss.requires_grad
-            found = torch.autograd.grad(loss, list(heads.values()), allow_unused=True) if used else [None] * len(heads)
+            value = total(loss.objective.discriminator_loss(*loss.batches(seed=seed)))
+            used = heads and value.requires_grad
+            found = torch.autograd.grad(value, list(heads.values()), allow_unused=True) if used else [None] * len(heads)
             for name, gradient in zip(heads, found, strict=True):
                 assert gradient is not None, (
-                    f"discriminator_loss does not use {name}: it is never trained, and several processes would wait "
-                    "for its gradient; use it, remove it, or make it a buffer"
+                    f"discriminator_loss does not use {name}: it is never trained; use it, or make it a buffer"
                 )
                 assert gradient.isfinite().all(), f"discriminator_loss has a gradient in {name} that is not finite"
                 sizes[name] += gradient.abs().sum().item()
         # The gradient of a bias may be zero: the score of a real minus that of a fake does not depend on it.
         idle = [name for name, size in sizes.items() if size == 0 and heads[name].ndim > 1]
-        assert not idle, (
-            f"the gradient of discriminator_loss in {', '.join(idle)} is always zero, so it is never trained; use it "
-            "in a term of discriminator_loss, or remove it"
-        )
+        assert not idle, f"the gradient of discriminator_loss in {', '.join(idle)} is always zero; use it, or remove it"
 
     @each_variant
     def test_discriminator_loss_reaches_the_trunk(self, variant: Variant) -> None:
         """The discriminator's loss has a gradient in the features of real and of fake samples."""
-        objective = variant.objective()
+        loss = variant.build()
         sizes = {"real": 0.0, "fake": 0.0}
         for seed in SEEDS:
-            real, fake = variant.batches(objective, seed=seed)
-            loss = total(objective.discriminator_loss(real, fake))
-            for side, gradient in zip(sizes, gradients(loss, [real.features, fake.features]), strict=True):
+            real, fake = loss.batches(seed=seed)
+            value = total(loss.objective.discriminator_loss(real, fake))
+            for side, gradient in zip(sizes, gradients(value, [real.features, fake.features]), strict=True):
                 sizes[side] += gradient.abs().sum().item()
         for side, size in sizes.items():
             assert size > 0, (
@@ -83,10 +68,8 @@ class LossGradients(LossChecks):
                 assert gradient.isfinite().all(), f"generator_loss has a gradient in {name} that is not finite"
                 sizes[name] += gradient.abs().sum().item()
         idle = [name for name, size in sizes.items() if size == 0]
-        assert not idle, (
-            f"generator_loss has no gradient in the generator's {', '.join(idle)}, so it is never trained; do not "
-            "detach fake.features"
-        )
+        names = ", ".join(idle)
+        assert not idle, f"generator_loss has no gradient in the generator's {names}; do not detach fake.features"
 
     @each_variant
     def test_generator_loss_leaves_the_discriminator_alone(self, variant: Variant) -> None:
@@ -112,19 +95,19 @@ class LossGradients(LossChecks):
     @each_variant
     def test_every_term_teaches(self, variant: Variant) -> None:
         """Each term depends on features, heads or, for the generator, images; or it is zero."""
-        objective = variant.objective()
+        loss = variant.build()
         idle: dict[tuple[str, str], bool] = {}
         zero: dict[tuple[str, str], bool] = {}
         for seed in SEEDS:
-            real, fake = variant.batches(objective, seed=seed)
+            real, fake = loss.batches(seed=seed)
             images = fake.images.requires_grad_() * 1  # a term of the generator's loss may depend on images only
             fake = Batch(images, fake.labels, fake.features)
             leaves = {
-                "discriminator_loss": [real.features, fake.features, *trainable(objective)],
+                "discriminator_loss": [real.features, fake.features, *loss.heads.values()],
                 "generator_loss": [fake.features, images],
             }
-            with buffers_restored(objective):
-                for method, terms in losses(objective, real, fake).items():
+            with buffers_restored(loss.objective):
+                for method, terms in loss.terms(real, fake).items():
                     for name, term in terms.items():
                         key = method, name
                         idle[key] = idle.get(key, True) and not _depends(term, leaves[method])
@@ -138,20 +121,17 @@ class LossGradients(LossChecks):
     @each_variant
     def test_inputs_are_left_alone(self, variant: Variant) -> None:
         """Neither loss, nor the score, changes images, labels or features in place."""
-        objective = variant.objective()
-        real, fake = variant.batches(objective)
+        loss = variant.build()
+        real, fake = loss.batches()
         given = {
             f"{side}.{part}": getattr(batch, part)
             for side, batch in (("real", real), ("fake", fake))
             for part in ("images", "labels", "features")
         }
         before = {name: value.detach().clone() for name, value in given.items()}
-        for method, call in calls(objective, real, fake).items():
+        for method, call in loss.calls(real, fake).items():
             call()
-            for name, value in given.items():
-                assert torch.equal(value, before[name]), (
-                    f"{method} changes {name} in place; compute a new tensor (no relu_(), mul_(), x[...] = ...)"
-                )
+            check_equal(given, before, f"is changed in place by {method}; compute a new tensor (no relu_(), mul_())")
 
 
 def _depends(term: Tensor, leaves: Sequence[Tensor]) -> bool:
@@ -178,9 +158,8 @@ def _unchanged(method: str, modules: Mapping[str, nn.Module]) -> Iterator[None]:
     for name, parameter in parameters.items():
         value, version, requires_grad = before[name]
         assert parameter.grad is None, f"{method} leaves a gradient in {name}; do not call backward()"
-        assert torch.equal(parameter, value), f"{method} changes the value of {name}; only the optimizer does that"
         # A clamp, for example, changes no small weights, but only in a test are all weights small.
-        assert parameter._version == version, f"{method} writes to {name} in place; only the optimizer does that"
-        assert parameter.requires_grad == requires_grad, (
-            f"{method} changes requires_grad of {name}; do not set it, the engine freezes and unfreezes"
-        )
+        unchanged = torch.equal(parameter, value) and parameter._version == version
+        assert unchanged, f"{method} writes to {name} in place; only the optimizer may change it"
+        same = parameter.requires_grad == requires_grad
+        assert same, f"{method} changes requires_grad of {name}; do not set it, the engine freezes and unfreezes"

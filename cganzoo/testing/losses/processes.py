@@ -33,7 +33,7 @@ class LossProcesses(LossChecks):
                 )
                 assert weights.isfinite().all(), f"{variant.prefix}weights of the {player} are not finite"
             # A relational loss makes only half of the comparisons; random numbers differ between processes.
-            if variant.objective().relational or draws_random_numbers(variant):
+            if variant.build().objective.relational or draws_random_numbers(variant):
                 continue
             for player, weights in train(variant).items():
                 check_close(
@@ -49,7 +49,7 @@ def train_variants(
     rank: int, distribution: str, name: str, choices: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Tensor]]:
     """:func:`train` with each choice of options, in one of two processes."""
-    spec = component_in_a_process(distribution, "loss", name).spec
+    spec: Any = component_in_a_process(distribution, "loss", name).spec
     weights = []
     for options in choices:
         try:
@@ -66,8 +66,11 @@ def train(variant: Variant, rank: int = 0, processes: int = 1) -> dict[str, Tens
         AssertionError: a weight gets no gradient, so another process would wait forever.
     """
     gan = variant.gan(dtype=torch.float64)
-    players = {
-        "discriminator": (torch.optim.SGD(gan.discriminator_parameters, RATE), {"trunk": gan.trunk, "loss": gan.objective}),
+    players: dict[str, tuple[torch.optim.Optimizer, dict[str, nn.Module]]] = {
+        "discriminator": (
+            torch.optim.SGD(gan.discriminator_parameters, RATE),
+            {"trunk": gan.trunk, "loss": gan.objective},
+        ),
         "generator": (torch.optim.SGD(gan.generator_parameters, RATE), {"generator": gan.generator}),
     }
     if processes > 1:

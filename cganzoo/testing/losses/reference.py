@@ -12,7 +12,7 @@ import torch
 from cganzoo.objective import Batch, Objective, Terms
 from cganzoo.testing.conformance import schedulable
 
-from .base import TOLERANCE, LossChecks, Variant, buffers_restored, class_count, over, trainable
+from .base import TOLERANCE, LossChecks, Variant, buffers_restored, over
 
 CASES = [(classes, size, seed) for classes in (1, 2, 7, 200) for size in (1, 6) for seed in (0, 1)]
 """(classes, batch size, seed): one class, more classes than samples, a single sample."""
@@ -32,7 +32,8 @@ def assert_same(objective: Objective, ours: Terms, naive: Terms, *batches: Batch
         AssertionError: they differ by more than :data:`TOLERANCE`.
     """
     torch.testing.assert_close(dict(ours), dict(naive), rtol=TOLERANCE, atol=TOLERANCE)
-    leaves = [*(batch.features for batch in batches), *trainable(objective)]
+    heads = [parameter for parameter in objective.parameters() if parameter.requires_grad]
+    leaves = [*(batch.features for batch in batches), *heads]
     mine, theirs = (
         torch.autograd.grad(torch.stack(list(terms.values())).sum(), leaves, allow_unused=True, materialize_grads=True)
         for terms in (ours, naive)
@@ -47,9 +48,7 @@ class LossReference(LossChecks):
         """Terms and gradients equal the author's reference in float64, for many numbers of classes and batch sizes."""
         if self.spec.reference is None:
             raise SkipTest("the loss has no reference: LossSpec(reference=...)")
-        assert self.spec.reference(self.config()) is not None, (
-            "the reference returns None for the default options; it must cover at least those"
-        )
+        assert self.spec.reference(self.config()) is not None, "the reference must cover the default options"
         over([*self.each(), *self._other_numbers()], self._equals)
 
     def _other_numbers(self) -> Iterator[Variant]:
@@ -68,21 +67,22 @@ class LossReference(LossChecks):
         if formula is None:
             raise SkipTest("the reference does not cover these options")
         for classes, size, seed in CASES:
-            objective = variant.objective(classes, seed, torch.float64)
-            heads = {**dict(objective.named_parameters()), **dict(objective.named_buffers())}
+            loss = variant.build(classes, seed, torch.float64).objective
+            heads = {**dict(loss.named_parameters()), **dict(loss.named_buffers())}
             real, fake = random_batch(classes, size, seed), random_batch(classes, size, seed + 9)
-            if objective.fake_labels == "paired":
+            if loss.fake_labels == "paired":
                 fake = replace(fake, labels=real.labels)
-            used = real if objective.uses_real_in_generator_loss else None
-            method = ""
+            used = real if loss.uses_real_in_generator_loss else None
+            method = "discriminator_loss"
             try:
-                with buffers_restored(objective):
-                    method, ours = "discriminator_loss", objective.discriminator_loss(real, fake)
+                with buffers_restored(loss):
+                    ours = loss.discriminator_loss(real, fake)
                     naive = formula.discriminator_loss(heads, real, fake, variant.config)
-                    assert_same(objective, ours, naive, real, fake)
-                with buffers_restored(objective):
-                    method, ours = "generator_loss", objective.generator_loss(fake, used)
-                    assert_same(objective, ours, formula.generator_loss(heads, fake, variant.config, used), fake)
+                    assert_same(loss, ours, naive, real, fake)
+                method = "generator_loss"
+                with buffers_restored(loss):
+                    ours = loss.generator_loss(fake, used)
+                    assert_same(loss, ours, formula.generator_loss(heads, fake, variant.config, used), fake)
             except AssertionError as error:
-                case = f"{class_count(classes)}, batch of {size}, seed {seed}"
+                case = f"num_classes = {classes}, batch of {size}, seed {seed}"
                 raise AssertionError(f"{method} differs from the reference ({case}): {error}") from error

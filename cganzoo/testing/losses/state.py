@@ -11,22 +11,20 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import backward
 
+from cganzoo.testing.conformance import build_context, check_equal, explained
 from cganzoo.testing.randomness import seeded, untouched
+from cganzoo.testing.toys import FEATURE_DIM
 
 from .base import (
     CLASSES,
-    METHODS,
+    IMAGE,
     SEEDS,
     LossChecks,
     Variant,
     buffers_restored,
-    context,
     each_repeatable_variant,
     each_variant,
-    losses,
     total,
-    totals,
-    values,
 )
 
 DEPTH = 5
@@ -42,44 +40,44 @@ class LossState(LossChecks):
     @each_variant
     def test_no_global_random_numbers(self, variant: Variant) -> None:
         """The losses neither use nor change the global random number generators."""
-        objective = variant.objective()
-        batches = variant.batches(objective)
+        loss = variant.build()
+        batches = loss.batches()
         results = []
         for seed in (1, 1, 2):
             dropout = "computing the losses (or a dropout in a head)"
-            with seeded(seed), buffers_restored(objective), untouched(dropout):
-                both = losses(objective, *batches)
+            with seeded(seed), buffers_restored(loss.objective), untouched(dropout):
+                both = loss.terms(*batches)
             results.append({method: total(terms) for method, terms in both.items()})
-        for method in METHODS:
-            one, again, other = (result[method] for result in results)
+        one, again, other = results
+        for method in one:
             # If equal seeds give different losses, there is another cause, which another check reports.
-            assert torch.equal(one, other) or not torch.equal(one, again), (
+            assert one[method].equal(other[method]) or not one[method].equal(again[method]), (
                 f"{method} depends on the seed of a global random number generator; draw from a generator of your own"
             )
 
     @each_repeatable_variant
     def test_same_call_same_loss(self, variant: Variant) -> None:
         """A second call with the same batch and weights gives the same losses, bit for bit."""
-        objective = variant.objective()
-        batches = variant.batches(objective)
-        first, *others = (values(objective, *batches) for _ in range(3))
+        loss = variant.build()
+        batches = loss.batches()
+        first, *others = (loss.values(*batches) for _ in range(3))
         for again in others:
-            for method in METHODS:
-                assert torch.equal(first[method], again[method]), (
-                    f"{method} gives {first[method].item()!r}, and {again[method].item()!r} when it is called again "
-                    "with the same batch: it depends on state that no checkpoint saves; make that state a buffer, or "
-                    "a schedule if it follows the step"
-                )
+            check_equal(
+                again,
+                first,
+                "changes when it is called again with the same batch: it depends on state that no checkpoint saves; "
+                "make that state a buffer, or a schedule if it follows the step",
+            )
 
     @each_variant
     def test_attributes_stay(self, variant: Variant) -> None:
         """Computing the losses changes no attribute: nothing is counted, collected or stored there."""
-        objective = variant.objective()
-        batches = variant.batches(objective)
-        totals(objective, *batches)  # the first call may create an attribute once
-        before = attributes(objective)
-        totals(objective, *batches)
-        for name, value in attributes(objective).items():
+        loss = variant.build()
+        batches = loss.batches()
+        loss.totals(*batches)  # the first call may create an attribute once
+        before = attributes(loss.objective)
+        loss.totals(*batches)
+        for name, value in attributes(loss.objective).items():
             assert GRAPH not in value, (
                 f"after the losses, {name} holds a tensor with its graph, and so the memory of a whole step: store "
                 "nothing, or the result of detach() in a buffer"
@@ -92,31 +90,25 @@ class LossState(LossChecks):
     @each_repeatable_variant
     def test_instances_are_independent(self, variant: Variant) -> None:
         """Building and using a second loss with other classes changes nothing in the first."""
-        objective = variant.objective()
-        batches = variant.batches(objective)
-        before = values(objective, *batches)
-        other = variant.objective(7, seed=1)
-        backward(list(totals(other, *variant.batches(other, 7)).values()))
+        loss = variant.build()
+        batches = loss.batches()
+        before = loss.values(*batches)
+        other = variant.build(7, seed=1)
+        backward(list(other.totals(*other.batches()).values()))
         hint = "keep the state of one loss in attributes of self, not of the class or the module"
-        try:
-            after = values(objective, *batches)
-        except Exception as error:
-            raise AssertionError(
-                f"a second loss with other classes breaks the first ({type(error).__name__}: {error}): {hint}"
-            ) from error
-        for method in METHODS:
-            assert torch.equal(before[method], after[method]), (
-                f"building and using a second loss with other classes changes {method} of the first: {hint}"
-            )
+        with explained("after a second loss with other classes was built, the first one", hint):
+            after = loss.values(*batches)
+        check_equal(after, before, f"changes when a second loss with other classes is built and used: {hint}")
 
     @each_variant
     def test_seed_decides_the_heads(self, variant: Variant) -> None:
         """The same torch seed builds the same heads, for any state of the other random number generators."""
         built = []
+        context = build_context(CLASSES, IMAGE[1], IMAGE[0], feature_dim=FEATURE_DIM)
         for seed in (1, 2):
             with seeded(seed):
                 torch.manual_seed(0)
-                built.append(variant.spec.build(variant.config, context(CLASSES)).state_dict())
+                built.append(variant.spec.build(variant.config, context).state_dict())
         one, two = built
         assert one.keys() == two.keys(), "the same torch seed builds other parameters the second time"
         for name, value in one.items():
@@ -126,28 +118,22 @@ class LossState(LossChecks):
     @each_repeatable_variant
     def test_state_goes_round(self, variant: Variant) -> None:
         """A loss that was used, saved, and loaded into another instance gives the same losses."""
-        objective = variant.objective()
+        loss, again = variant.build(), variant.build(seed=1)
         for seed in SEEDS:
-            totals(objective, *variant.batches(objective, seed=seed))
+            loss.totals(*loss.batches(seed=seed))
         file = io.BytesIO()
-        torch.save(objective.state_dict(), file)
+        torch.save(loss.objective.state_dict(), file)
         file.seek(0)
-        try:
+        with explained("loading the state dict from a checkpoint", "keep only tensors and plain values in it"):
             state = torch.load(file, weights_only=True)
-        except Exception as error:
-            raise AssertionError(
-                "the state dict holds something that a checkpoint cannot load: keep only tensors and plain values in "
-                f"it ({str(error).partition('.')[0]})"
-            ) from error
-        again = variant.objective(seed=1)
-        again.load_state_dict(state)
-        batches = variant.batches(objective, seed=9)
-        one, two = values(objective, *batches), values(again, *batches)
-        for method in METHODS:
-            assert torch.equal(one[method], two[method]), (
-                f"{method} is different after saving and loading: it depends on something that is not in the state "
-                "dict; register that as a parameter or as a buffer"
-            )
+        again.objective.load_state_dict(state)
+        batches = loss.batches(seed=9)
+        check_equal(
+            again.values(*batches),
+            loss.values(*batches),
+            "is different after saving and loading: it depends on something that is not in the state dict; register "
+            "that as a parameter or as a buffer",
+        )
 
 
 def attributes(module: nn.Module) -> dict[str, list[Any]]:

@@ -14,7 +14,7 @@ from cganzoo.errors import CganzooError
 from cganzoo.metric import Evaluated, Metric
 from cganzoo.networks import Generator
 from cganzoo.specs import BuildContext
-from cganzoo.testing.conformance import Conformance
+from cganzoo.testing.conformance import Conformance, build_context
 from cganzoo.testing.randomness import seeded
 from cganzoo.testing.toys import ToyGenerator
 
@@ -149,14 +149,8 @@ class MetricChecks(Conformance):
 
 def context(world: World) -> BuildContext:
     """The context in which a metric of these images is built."""
-    return BuildContext(
-        num_classes=world.num_classes,
-        image_size=world.image_size,
-        image_channels=world.channels,
-        feature_dim=world.feature_dim,
-        class_names=tuple(f"class {label}" for label in range(world.num_classes)),
-        own_classes=world.num_logits == world.num_classes,
-    )
+    own, dim = world.num_logits == world.num_classes, world.feature_dim
+    return build_context(world.num_classes, world.image_size, world.channels, feature_dim=dim, own_classes=own)
 
 
 def close(found: float | None, expected: float | None, relative: float, absolute: float) -> bool:

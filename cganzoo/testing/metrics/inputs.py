@@ -94,11 +94,12 @@ class MetricInputs(MetricChecks):
         metric.update(samples)
         metric.compute()
         del metric, generator, reference, samples, given
-        gc.collect()
         for what, references in alive.items():
+            if any(reference() is not None for reference in references):
+                gc.collect()  # slow, and needed only for reference cycles
             assert all(reference() is None for reference in references), (
-                f"{what} are still in memory after the metric was deleted, and every evaluation of a run adds more; keep "
-                "them in the instance, not in the module, the class or a cache"
+                f"{what} stay in memory after the metric is deleted, and each evaluation of a run adds more; keep them "
+                "in the instance, not in the module, the class or a cache"
             )
 
     # --- unusual evaluations ----------------------------------------------------------------------------------------

@@ -24,8 +24,8 @@ class MetricScores(MetricChecks):
         scores = self.expected()
         self.check_outputs(scores, "for ordinary samples")
         assert scores[names[0]] is not None, (
-            f'"{names[0]}", the first output, is None for samples of the real distribution, so it ranks nothing; if the '
-            "metric needs other sizes, set num_classes, image_size, feature_dim or count"
+            f'"{names[0]}", the first output, is None for samples of the real distribution; if the metric needs other '
+            "sizes, set num_classes, image_size, feature_dim or count"
         )
 
     def test_known_values(self) -> None:
@@ -59,8 +59,8 @@ class MetricScores(MetricChecks):
             sign = 1 if output.higher_is_better else -1
             both = f'"{output.name}" is {ours:g} for samples of the real distribution and {theirs:g} for collapsed ones'
             assert sign * (ours - theirs) >= 0, (
-                f"{both}, which is better by its higher_is_better; change that, or override wrong_samples if the metric "
-                "rightly prefers samples that are all one image"
+                f"{both}, which is better by its higher_is_better; change that, or override wrong_samples if samples "
+                "that are all one image should win"
             )
             assert output is not self.spec.outputs[0] or ours != theirs, f"{both}: the first output does not rank them"
 

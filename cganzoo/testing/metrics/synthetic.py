@@ -119,7 +119,7 @@ def taken(batch: Evaluated, indices: Tensor) -> Evaluated:
 def cut(batch: Evaluated, sizes: Sequence[int]) -> list[Evaluated]:
     """A batch in parts of these sizes, and the rest as a last part."""
     sizes = [*sizes, len(batch.features) - sum(sizes)]
-    return [taken(batch, part) for part in torch.arange(len(batch.features)).split(sizes)]
+    return [taken(batch, part) for part in torch.split(torch.arange(len(batch.features)), sizes)]
 
 
 def tensors(batch: Evaluated) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cganzoo.errors import CganzooError
 from cganzoo.specs import BuildContext
-from cganzoo.testing.conformance import Conformance
+from cganzoo.testing.conformance import Conformance, build_context
 
 CLASSES = 10
 BATCH = 4
@@ -55,16 +55,11 @@ class NetworkChecks(Conformance):
 
     def context(self, classes: int = CLASSES, size: int | None = None, channels: int | None = None) -> BuildContext:
         """The context for which the network is built."""
-        return BuildContext(
-            num_classes=classes,
-            image_size=size or self.works_on[0][0],
-            image_channels=channels or self.works_on[1][-1],
-            class_names=tuple(f"class {label}" for label in range(classes)),
-        )
+        return build_context(classes, size or self.works_on[0][0], channels or self.works_on[1][-1])
 
     def build(self, context: BuildContext | None = None, *, seed: int = 0) -> Any:
         """A new network in training mode, built with this seed of torch."""
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         return self.spec.build(self.config(), context or self.context())
 
     def initialized(self, context: BuildContext | None = None, *, seed: int = 0) -> Any:
@@ -190,7 +185,7 @@ def smallest_difference(outputs: Tensor) -> float:
 
 
 def slopes(value: Callable[[], Tensor], leaves: Sequence[Tensor]) -> tuple[float, float]:
-    """The derivative of a float64 scalar as all ``leaves`` move at random: by its gradients, and by finite difference."""
+    """The derivative of a float64 scalar in a random direction: by gradients, and by finite difference."""
     if not leaves:
         return 0.0, 0.0
     gradients = torch.autograd.grad(value(), leaves, allow_unused=True, materialize_grads=True)
@@ -222,8 +217,3 @@ def agree(by_gradients: float, by_difference: float) -> bool:
 def positive_int(value: Any) -> bool:
     """Whether it is a plain int above 0, not a tensor, a float or a bool."""
     return type(value) is int and value > 0
-
-
-def first_lines(error: BaseException, count: int = 3) -> str:
-    """The beginning of an error's text: those of torch may have hundreds of lines."""
-    return " ".join(line.strip() for line in str(error).strip().splitlines()[:count] if line.strip())

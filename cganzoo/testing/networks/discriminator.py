@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from cganzoo.specs import BuildContext
+from cganzoo.testing.conformance import explained
 
 from . import NetworkConformance
 from .base import (
@@ -16,7 +17,6 @@ from .base import (
     Inputs,
     agree,
     double,
-    first_lines,
     positive_int,
     projected,
     slopes,
@@ -62,12 +62,8 @@ class DiscriminatorConformance(NetworkConformance):
         """It takes only images, and is the same network for any number of classes."""
         few, many = self.build(self.context(2)), self.build(self.context(200))
         (images,) = self.inputs(few)
-        try:
+        with explained("called with images only, it", "labels belong to the loss, which has the heads"):
             few.eval()(images)
-        except TypeError as error:
-            raise AssertionError(
-                f"called with images only it raises: {error}; labels belong to the loss, which has the heads"
-            ) from error
         one, two = ({name: tensor.shape for name, tensor in tensors(trunk).items()} for trunk in (few, many))
         advice = "a trunk must not use context.num_classes"
         assert one == two, f"its weights depend on the number of classes; {advice}"
@@ -119,64 +115,35 @@ class DiscriminatorConformance(NetworkConformance):
             (gradient,) = torch.autograd.grad(scores, images, create_graph=True)
             return gradient.square().sum()
 
-        try:
+        with explained("training a gradient penalty", "use only operations with second derivatives"):
             by_gradients, by_difference = slopes(penalty, trained)
-        except RuntimeError as error:
-            raise AssertionError(f"no gradient penalty can be trained: {first_lines(error)}") from error
         self.needs_determinism()
         assert agree(by_gradients, by_difference), (
-            f"a small move of the weights changes a gradient penalty by {by_difference:.6g} per unit, but its gradients "
-            f"give {by_gradients:.6g}: a backward in the network cannot be differentiated"
+            f"a small move of the weights changes a gradient penalty by {by_difference:.6g} per unit, but its "
+            f"gradients give {by_gradients:.6g}: a backward in the network cannot be differentiated"
         )
 
     def test_two_passes_before_one_backward(self) -> None:
         """Real and fake images may pass separately before one backward."""
         network = self.build()
         (real,), (fake,) = self.inputs(network), self.inputs(network, seed=1)
-        try:
+        with explained("one backward of two passes", "change no tensor in place that an earlier pass needs"):
             torch.autograd.backward(projected(network(real)) - projected(network(fake)))
-        except RuntimeError as error:
-            raise AssertionError(
-                f"two passes and one backward raise: {first_lines(error)}; a second pass must not change in place what "
-                "the backward of the first one needs"
-            ) from error
 
     def test_batch_statistics_is_true(self) -> None:
         """In training mode an image's features depend on the rest of its batch if and only if ``batch_statistics``."""
         network = self.used()
-        assert isinstance(network.batch_statistics, bool), (
-            f"batch_statistics is {network.batch_statistics!r}; it must be a bool"
-        )
+        declared = network.batch_statistics
+        assert isinstance(declared, bool), f"batch_statistics is {declared!r}; it must be a bool"
         state = tensors(network)
         own, others = (self.inputs(network, 4, seed=seed)[0] for seed in (0, 1))
         found = []
-        # Only the pixels of the other images differ: the own ones are at the same positions, with the same random draws.
+        # Only the pixels of the other images differ: the own ones have the same positions and random draws.
         for rest in (own.flip(0) / 2, others):
             network.load_state_dict(state, strict=False)  # running averages and power iterations change in training
             found.append(self.features(network.train(), torch.cat([own, rest]))[: len(own)])
         difference = float((found[0] - found[1]).abs().max())
-        if network.batch_statistics:
-            assert difference > EQUAL, (
-                "batch_statistics = True, but features do not depend on the rest of the batch; set it to False: real "
-                "and fake images then share a pass, which is faster"
-            )
-        else:
-            assert difference <= EQUAL, (
-                f"batch_statistics = False, but a feature changes by {difference:.2g} with the rest of the batch; set "
-                "it to True: real and fake images then pass separately"
-            )
-
-    def test_batch_does_not_matter_in_use(self) -> None:
-        """Without batch statistics, features in evaluation mode do not depend on the batch; a batch of one works."""
-        network = self.used()
-        if network.batch_statistics:
-            raise SkipTest("batch_statistics = True")
-        (images,) = self.inputs(network, 6)
-        whole = self.features(network, images)
-        for part in (slice(0, 1), slice(3, 6)):
-            difference = float((self.features(network, images[part]) - whole[part]).abs().max())
-            self.needs_determinism()
-            assert difference <= EQUAL, (
-                f"in evaluation mode a feature changes by {difference:.2g} without the rest of the batch; set "
-                "batch_statistics = True, or normalise each image on its own"
-            )
+        assert declared == (difference > EQUAL), (
+            f"batch_statistics = {declared}, but a feature changes by {difference:.2g} with the rest of the batch; set "
+            f"it to {not declared}"
+        )

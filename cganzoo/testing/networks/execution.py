@@ -12,9 +12,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 from cganzoo.config import parse
 from cganzoo.specs import BuildContext
+from cganzoo.testing.conformance import check_equal, explained, first_lines
 from cganzoo.testing.processes import component_in_a_process, in_two_processes
 
-from .base import BATCH, NetworkChecks, check_gradients_finite, double, first_lines, projected, same, tensors
+from .base import BATCH, NetworkChecks, check_gradients_finite, double, projected, same, tensors
 
 
 class NetworkExecution(NetworkChecks):
@@ -26,12 +27,8 @@ class NetworkExecution(NetworkChecks):
         inputs = self.inputs(network)
         with torch.no_grad():
             single = network(*inputs)
-            try:
+            with explained("after double() it", "create tensors with the dtype of the inputs"):
                 output = network.double()(*double(inputs))
-            except RuntimeError as error:
-                raise AssertionError(
-                    f"after double() it raises: {error}; create tensors with the dtype of the inputs"
-                ) from error
         assert output.dtype == torch.float64, f"after double() the output is {output.dtype}; it must be float64"
         self.needs_determinism()
         assert same(single.double(), output, 1e-3), "float64 outputs differ from float32 ones by more than rounding"
@@ -47,10 +44,8 @@ class NetworkExecution(NetworkChecks):
                 tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
                 for tensor in inputs
             )
-            try:
+            with explained("in channels_last it", "use reshape instead of view"):
                 output = network(*inputs)
-            except RuntimeError as error:
-                raise AssertionError(f"in channels_last it raises: {error}; use reshape in place of view") from error
         self.needs_determinism()
         assert same(plain, output, 1e-3), "in channels_last it gives other outputs; do not use strides in forward"
 
@@ -67,13 +62,9 @@ class NetworkExecution(NetworkChecks):
         """It creates tensors on the device of its inputs, and reads no value back."""
         network = self.build()
         inputs = self.inputs(network)
-        try:  # the meta device has no values; it represents all devices other than the CPU
+        advice = "create tensors on the device of the inputs, register buffers, and read no tensor's value in forward"
+        with explained("on another device it", advice):  # the meta device has no values, and represents all others
             output = network.to("meta")(*(tensor.to("meta") for tensor in inputs))
-        except (RuntimeError, NotImplementedError) as error:
-            raise AssertionError(
-                f"on another device it raises: {error}; create tensors with device=... of the inputs, register "
-                "buffers, and do not read a tensor's value in forward"
-            ) from error
         assert output.device.type == "meta", "on another device the output is still on the CPU"
 
     def test_compiles_to_one_graph(self) -> None:
@@ -94,13 +85,8 @@ class NetworkExecution(NetworkChecks):
         try:
             for training in (False, True):
                 mode = "training" if training else "evaluation"
-                try:
+                with explained(f"torch.compile(fullgraph=True) in {mode} mode", "use only tensor operations"):
                     found = output(compiled, training)
-                except Exception as error:
-                    raise AssertionError(
-                        f"in {mode} mode torch.compile(fullgraph=True) fails: {first_lines(error)}; use only tensor "
-                        "operations in forward"
-                    ) from error
                 assert same(output(network, training), found, 1e-9), f"compiled, it gives other outputs in {mode} mode"
         finally:
             torch.compiler.reset()
@@ -118,10 +104,7 @@ class NetworkExecution(NetworkChecks):
             unused = "did not receive grad" in str(error) or "finished reduction" in str(error)
             advice = "a parameter does not influence the output; use it or remove it: " if unused else ""
             raise AssertionError(f"{advice}{first_lines(error)}") from error
-        for name, tensor in one.items():
-            assert torch.equal(tensor, two[name]), (
-                f"after two steps {name} differs between two processes; forward must not depend on the process"
-            )
+        check_equal(two, one, "differs between two processes after two steps; forward must not depend on the process")
 
 
 def _train(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from cganzoo.errors import CganzooError
+from cganzoo.testing.conformance import explained
 
 from .base import BATCH, NetworkChecks, agree, check_gradients_finite, double, projected, slopes
 
@@ -29,9 +30,7 @@ class NetworkOutputs(NetworkChecks):
                 for mode in (True, False):
                     with torch.no_grad():
                         output = network.train(mode)(*inputs)
-                    assert output.dtype == torch.float32, (
-                        f"from float32 inputs the output is {output.dtype}; it must be float32"
-                    )
+                    assert output.dtype == torch.float32, f"the output is {output.dtype}; it must be float32"
                     self.check_output(output, BATCH, context, network)
 
     def test_other_image_sizes_are_refused(self) -> None:
@@ -51,21 +50,15 @@ class NetworkOutputs(NetworkChecks):
                 continue
             except Exception as error:
                 raise AssertionError(f"{advice}; build raised {type(error).__name__}: {error}") from error
-            try:
-                with torch.no_grad():
-                    self.check_output(network(*self.inputs(network, context=context)), BATCH, context, network)
-            except Exception as error:
-                raise AssertionError(f"{advice}; build accepts it, but then: {error}") from error
+            with explained(f"{advice}; build accepts it, but forward"), torch.no_grad():
+                self.check_output(network(*self.inputs(network, context=context)), BATCH, context, network)
 
     def test_any_batch_size(self) -> None:
         """Batches of 2, 3 and 5 work in training mode."""
         network = self.build()
         for count in (2, 3, 5):
-            try:
-                with torch.no_grad():
-                    output = network(*self.inputs(network, count))
-            except (RuntimeError, ValueError, IndexError) as error:
-                raise AssertionError(f"a batch of {count} raises {type(error).__name__}: {error}") from error
+            with explained(f"a batch of {count}"), torch.no_grad():
+                output = network(*self.inputs(network, count))
             self.check_output(output, count, self.context(), network)
 
     def test_batch_in_training(self) -> None:
@@ -82,10 +75,26 @@ class NetworkOutputs(NetworkChecks):
         inputs = self.inputs(network)
         before = [tensor.clone() for tensor in inputs]
         torch.autograd.backward(projected(network(*inputs)))
-        for tensor, original in zip(inputs, before, strict=True):
-            assert torch.equal(tensor, original), (
-                f"an input, {tuple(tensor.shape)}, is changed in place; compute a new tensor"
-            )
+        equal = all(map(torch.equal, inputs, before))
+        assert equal, "forward or backward changes an input in place; compute a new tensor"
+
+    def test_batch_does_not_matter_in_use(self) -> None:
+        """In evaluation mode an output does not depend on the rest of its batch; a batch of one works."""
+        network = self.used()
+        if getattr(network, "batch_statistics", False):
+            raise SkipTest("batch_statistics = True")
+        inputs = double(self.inputs(network, 6))
+        torch.manual_seed(11)
+        with torch.no_grad():
+            whole = network(*inputs)
+            for part in (slice(0, 1), slice(3, 6)):
+                torch.manual_seed(11)
+                difference = float((network(*(tensor[part] for tensor in inputs)) - whole[part]).abs().max())
+                self.needs_determinism()
+                assert difference <= 1e-9, (
+                    f"in evaluation mode an output changes by {difference:.2g} without the rest of the batch; use "
+                    "running statistics in that mode, or declare batch_statistics = True in a discriminator"
+                )
 
     def test_gradients_reach_every_parameter(self) -> None:
         """Gradients reach every parameter that is trained, and are finite."""
@@ -97,13 +106,12 @@ class NetworkOutputs(NetworkChecks):
             raise SkipTest("none of its parameters is trained")
         check_gradients_finite(network)
         for name, parameter in trained.items():
-            assert parameter.grad is not None, (
-                f"{name} gets no gradient: it is not used, or detach() or torch.no_grad() cut it off; "
-                "use it, remove it, or set requires_grad_(False)"
-            )
+            assert parameter.grad is not None, f"{name} gets no gradient; use it, or set requires_grad_(False)"
             # A normalisation after a layer makes its bias or gain redundant: the gradient of a vector may be zero.
             if parameter.numel() > max(parameter.shape, default=1):
-                assert parameter.grad.abs().max() > 0, f"the gradient of {name} is zero everywhere; use it, or remove it"
+                assert parameter.grad.abs().max() > 0, (
+                    f"the gradient of {name} is zero everywhere; use it, or remove it"
+                )
 
     def test_gradients_are_the_slopes(self) -> None:
         """Gradients are equal to finite differences, in weights and inputs: none is cut off on its way."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import copy
 import io
-import pickle
 
 import safetensors.torch
 import torch
 from torch import Tensor
 
+from cganzoo.testing.conformance import check_equal, explained
 from cganzoo.testing.randomness import untouched
 
-from .base import NetworkChecks, double, first_lines, tensors
+from .base import NetworkChecks, double, tensors
 
 
 class NetworkState(NetworkChecks):
@@ -24,11 +24,7 @@ class NetworkState(NetworkChecks):
             state = tensors(self.build(seed=1))
         again = tensors(self.build(seed=1))
         assert state.keys() == again.keys(), "two builds have weights of different names; use the same names each time"
-        for name, tensor in state.items():
-            assert torch.equal(tensor, again[name]), (
-                f"{name} differs between two builds after the same torch.manual_seed; initialise it with torch's "
-                "functions only"
-            )
+        check_equal(again, state, "differs between two builds of one seed; initialise it with torch's functions only")
 
     def test_training_is_seeded(self) -> None:
         """In training mode, equal seeds of torch give equal outputs: no other random numbers are used."""
@@ -41,8 +37,8 @@ class NetworkState(NetworkChecks):
             torch.manual_seed(5)
             two = twin(*inputs)
         assert torch.equal(one, two), (
-            "in training mode, two equal networks give different outputs for equal inputs and the same "
-            "torch.manual_seed; draw random numbers with torch only, and keep state in buffers"
+            "in training mode, one torch.manual_seed gives different outputs; draw random numbers with torch only, and "
+            "keep state in buffers"
         )
 
     def test_use_is_deterministic(self) -> None:
@@ -54,8 +50,7 @@ class NetworkState(NetworkChecks):
                 first = network(*inputs)
             second = network(*inputs)
         assert torch.equal(first, second), (
-            "in evaluation mode a second call with the same inputs gives another output; draw random numbers in "
-            "training mode only, and keep no state between calls"
+            "in evaluation mode a second call gives another output; draw random numbers in training mode only"
         )
 
     def test_use_changes_nothing(self) -> None:
@@ -64,10 +59,7 @@ class NetworkState(NetworkChecks):
         before = tensors(network)
         with torch.no_grad():
             network(*double(self.inputs(network, seed=3)))
-        for name, tensor in tensors(network).items():
-            assert torch.equal(tensor, before[name]), (
-                f"forward in evaluation mode changes {name}; change buffers only if self.training"
-            )
+        check_equal(tensors(network), before, "changes in evaluation mode; change buffers only if self.training")
 
     def test_initialize_leaves_things_finite(self) -> None:
         """``initialize`` works under no_grad on the first batch; weights and outputs are finite after it."""
@@ -94,18 +86,12 @@ class NetworkState(NetworkChecks):
         torch.save(network.state_dict(), file)
         file.seek(0)
         restored = self.build(seed=99)
-        try:
+        with explained("loading its state_dict from a checkpoint", "keep only tensors and plain values in it"):
             restored.load_state_dict(torch.load(file, weights_only=True))
-        except pickle.UnpicklingError as error:
-            raise AssertionError(
-                "its state_dict holds something that a checkpoint cannot load; keep only tensors and plain values in "
-                "it, and remove get_extra_state"
-            ) from error
         self.assert_same_network(
             network,
             restored,
-            "after its state_dict is loaded, it gives other outputs: they depend on something that is not in it; make "
-            "that a parameter or register_buffer(...)",
+            "after its state_dict is loaded, it gives other outputs; keep all state in parameters or buffers",
         )
 
     def test_safetensors_round_trip(self) -> None:
@@ -114,10 +100,8 @@ class NetworkState(NetworkChecks):
         state = network.state_dict()
         others = [name for name, value in state.items() if not isinstance(value, Tensor)]
         assert not others, f"{', '.join(others)} in its state_dict is no tensor; safetensors saves only tensors"
-        try:
+        with explained("writing its state_dict as safetensors", "let no two of its tensors share memory"):
             data = safetensors.torch.save({name: tensor.contiguous() for name, tensor in state.items()})
-        except RuntimeError as error:
-            raise AssertionError(f"its state_dict cannot be written as safetensors: {first_lines(error)}") from error
         restored = self.build(seed=99)
         restored.load_state_dict(safetensors.torch.load(data))
         self.assert_same_network(network, restored, "loaded from safetensors, it gives other outputs")
@@ -125,10 +109,8 @@ class NetworkState(NetworkChecks):
     def test_deep_copy(self) -> None:
         """A deep copy, as the average of the generator is one, gives the same outputs and is independent."""
         network = self.build().eval()
-        try:
+        with explained("copy.deepcopy"):
             twin = copy.deepcopy(network)
-        except Exception as error:
-            raise AssertionError(f"copy.deepcopy raises {type(error).__name__}: {error}") from error
         self.assert_same_network(network, twin, "a deep copy gives other outputs; keep all state in the module")
         inputs = self.inputs(network)
         with torch.no_grad():
@@ -137,8 +119,7 @@ class NetworkState(NetworkChecks):
                 parameter.add_(0.1 * torch.randn_like(parameter))
             after = twin(*inputs)
         assert torch.equal(before, after), (
-            "a change of the original's weights changes a deep copy, which still uses them; a lambda or a bound method "
-            "as an attribute of the network does that"
+            "a deep copy uses the original's weights; keep no lambda or bound method as an attribute"
         )
 
     def test_instances_are_apart(self) -> None:
