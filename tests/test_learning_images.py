@@ -63,7 +63,7 @@ batch_size = 64
 ema_decay = 0.99
 [evaluation]
 samples = 1000
-extractor = { name = "classifier", model = "resnet18", width = 8, epochs = 15 }
+extractor = { name = "classifier", model = "resnet18", width = 8, epochs = 6 }
 [[metrics]]
 name = "am_score"
 [[metrics]]

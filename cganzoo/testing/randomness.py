@@ -15,9 +15,7 @@ import torch
 def seeded(seed: int) -> Iterator[None]:
     """Seed the global generators inside the block, and restore their states after it."""
     before = _states()
-    torch.default_generator.manual_seed(
-        seed
-    )  # torch.manual_seed also seeds devices that no check uses: 20 times slower
+    torch.default_generator.manual_seed(seed)  # torch.manual_seed also seeds the GPUs, which is slow
     np.random.seed(seed)
     random.seed(seed)
     try:

@@ -1,4 +1,4 @@
-"""``cganzoo plugin check``: what it finds, what it prints, how it ends; and the benchmark beside another loss."""
+"""``cganzoo plugin check``: the components that it finds, its output and its exit code."""
 
 from __future__ import annotations
 
@@ -31,29 +31,29 @@ Try = Callable[..., int]
 
 @pytest.fixture
 def faulty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The distributions of faulty generators and discriminators are installed."""
+    """Install the distributions of faulty generators and discriminators."""
     for kind in ("generators", "discriminators"):
         monkeypatch.syspath_prepend(FAULTY / kind)
 
 
 class Quick(Conformance):
-    """Four checks that take no time."""
+    """Four fast checks."""
 
     def test_passes(self) -> None:
-        """``Passes`` without ado."""
+        """``Passes``."""
         print("what a plugin prints")
 
     def test_fails(self) -> None:
-        """Fails where it is asked to."""
+        """Fails for one component."""
         if self.component.name == "unused_parameter":
-            raise AssertionError("it is [not] what it ought to be\n\x1b[1msecond line\x1b[0m")
+            raise AssertionError("it is [not] right\n\x1b[1msecond line\x1b[0m")
 
     def test_is_skipped(self) -> None:
         """Does not apply."""
-        raise SkipTest("of no use here")
+        raise SkipTest("not needed")
 
-    def test_is_alone(self) -> None:
-        """Sees its own distribution alone."""
+    def test_loads_no_other(self) -> None:
+        """Loads its own distribution only."""
         if os.environ[ALLOW_LIST] != self.component.provider.distribution:
             raise AssertionError(os.environ[ALLOW_LIST])
 
@@ -63,7 +63,7 @@ COMMON = 6
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch, faulty: None) -> None:
-    """Checks that take no time stand in for the kit's, but for the common ones."""
+    """Replace the kit's checks, except the common ones, by fast checks."""
 
     def conformance_class(component: Component, options: dict[str, object]) -> type[Conformance]:
         leave = {
@@ -85,10 +85,10 @@ def ended(*arguments: str) -> int:
     return int(stop.value.code or 0)
 
 
-# --- a whole run, as a user starts it -------------------------------------------------------------------------------
+# --- a whole run of the command -------------------------------------------------------------------------------------
 
 
-def test_a_fault_is_told_and_ends_with_1() -> None:
+def test_a_fault_is_reported_with_exit_code_1() -> None:
     environment = {**os.environ, "PYTHONPATH": str(FAULTY / "generators"), "COLUMNS": "80"}
     run = subprocess.run(
         [*COMMAND, "ignores_labels"], capture_output=True, text=True, encoding="utf-8", env=environment, check=False
@@ -101,7 +101,7 @@ def test_a_fault_is_told_and_ends_with_1() -> None:
         "  ✗ labels_change_the_image_if_conditional: Labels change every image of a conditional generator, and none of "
         "an unconditional one."
     )
-    assert lines[at + 1] == "    the generator says that it is conditional, but ignores its labels"
+    assert lines[at + 1] == "    the generator is conditional, but ignores its labels; use them in forward"
     assert sum(line.startswith("  ✓ ") for line in lines) == 34
     assert len(lines) == 1 + 36 + 2 + 1
 
@@ -117,12 +117,12 @@ def test_lines_on_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     lines = out.splitlines()
     assert lines[0] == "generator unused_parameter  cganzoo-faulty-generators 1.0"
     assert lines[1 + COMMON : -1] == [
-        "  ✓ `Passes` without ado.",
-        "  ✗ fails: Fails where it is asked to.",
-        "    it is [not] what it ought to be",
+        "  ✓ `Passes`.",
+        "  ✗ fails: Fails for one component.",
+        "    it is [not] right",
         "    second line",
-        "  - Does not apply. Skipped: of no use here",
-        "  ✓ Sees its own distribution alone.",
+        "  - Does not apply. Skipped: not needed",
+        "  ✓ Loads its own distribution only.",
     ]
     assert lines[-1].startswith("generator unused_parameter: 10 checks, 8 passed, 1 failed, 1 skipped")
 
@@ -130,16 +130,16 @@ def test_lines_on_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.usefixtures("quick")
 def test_json_is_all_of_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     assert ended("unused_parameter", "--kind", "generator", "--json") == 1
-    told = json.loads(capsys.readouterr().out)
-    (component,) = told["components"]
-    assert told["passed"] is component["passed"] is False
+    printed = json.loads(capsys.readouterr().out)
+    (component,) = printed["components"]
+    assert printed["passed"] is component["passed"] is False
     assert (component["component"], component["kind"]) == ("unused_parameter", "generator")
     assert (component["distribution"], component["version"]) == ("cganzoo-faulty-generators", "1.0")
     assert len(component["checks"]) == COMMON + 4
     failed = [check for check in component["checks"] if check["status"] == "failed"]
     assert [check["check"] for check in failed] == ["fails"]
     assert failed[0]["message"].startswith("it is [not]")
-    assert failed[0]["what"] == "Fails where it is asked to."
+    assert failed[0]["what"] == "Fails for one component."
 
 
 @pytest.mark.usefixtures("quick")
@@ -173,13 +173,13 @@ def test_lines_in_a_terminal_hang_below_their_mark(width: int, monkeypatch: pyte
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
     lines = [line.rstrip() for line in re.split(r"[\r\n]+", shown)]
     assert max(map(len, lines)) <= width
-    lines = [line for line in lines if " of 10: " not in line]  # without the line that tells what is running
+    lines = [line for line in lines if " of 10: " not in line]  # without the status line
     assert sum(line.startswith(" ✓ ") for line in lines) == 8
-    at = lines.index(" ✗ fails: Fails where it is asked to.")
-    assert lines[at + 1 : at + 3] == ["   it is [not] what it ought to be", "   second line"]
-    at = next(at for at, line in enumerate(lines) if line.startswith(" ✓ Every option has"))
-    assert lines[at + 1].startswith("   ")  # what does not fit into a line goes on below its own beginning
-    assert " 10 of 10: is alone" in shown
+    at = lines.index(" ✗ fails: Fails for one component.")
+    assert lines[at + 1 : at + 3] == ["   it is [not] right", "   second line"]
+    at = next(at for at, line in enumerate(lines) if line.startswith(" ✓ The options are the same after"))
+    assert lines[at + 1].startswith("   ")  # a long text is wrapped in its own column
+    assert " 10 of 10: loads no other" in shown
 
 
 @pytest.mark.usefixtures("quick")
@@ -189,15 +189,15 @@ def test_marks_without_utf8(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ended("cganzoo-faulty-generators/unused_parameter") == 1
     file.flush()
     text = file.buffer.getvalue().decode("ascii")  # type: ignore[attr-defined]
-    assert "  FAILED fails: Fails where it is asked to.\n         it is [not]" in text
-    assert "  ok `Passes` without ado.\n" in text
+    assert "  FAILED fails: Fails for one component.\n         it is [not]" in text
+    assert "  ok `Passes`.\n" in text
 
 
 # --- what it finds --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "message"),
     [
         (["amgn"], 'there is no component or distribution "amgn"; did you mean "amgan"?'),
         (["xyzzy"], 'there is no component or distribution "xyzzy"; see `cganzoo plugins`'),
@@ -207,20 +207,20 @@ def test_marks_without_utf8(monkeypatch: pytest.MonkeyPatch) -> None:
         (["amgan/amgan"], 'there is no distribution "amgan"; did you mean "cganzoo-amgan"?'),
         (["cganzoo-amgan/amgn"], 'there is no component or distribution "cganzoo-amgan/amgn"; did you mean "cganzoo-'),
         (["cganzoo-amgan", "--kind", "metric"], "cganzoo-amgan: is installed, but provides no metric"),
-        (["amgan", "--against", "acgan"], "--against: goes with --bench"),
+        (["amgan", "--against", "acgan"], "--against: needs --bench"),
         (["cganzoo-acgan", "--bench"], "cganzoo-acgan: has 5 losses; name one: cganzoo-acgan/acgan, "),
         (["dcgan", "--bench"], '--kind: "dcgan" is no loss, but a generator and a discriminator'),
     ],
 )
-def test_unknown_names(arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_names(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert ended(*arguments) == 2
     out, error = capsys.readouterr()
-    assert error.startswith(f"error: {sentence}")
+    assert error.startswith(f"error: {message}")
     assert out == ""
 
 
 @pytest.mark.parametrize("name", ["cganzoo-hook-raises", "hook_raises", "cganzoo-hook-raises/anything"])
-def test_a_distribution_that_does_not_load_is_told(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_distribution_that_does_not_load_is_an_error(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(DATA / "broken_plugins" / "hook_raises")
     with pytest.raises(
         PluginError, match=r"cganzoo-hook-raises 1\.0: cganzoo_losses raised ZeroDivisionError: the sky"
@@ -228,7 +228,7 @@ def test_a_distribution_that_does_not_load_is_told(name: str, monkeypatch: pytes
         plugin_check.find(name)
 
 
-def test_a_name_of_two_distributions_must_be_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_of_two_distributions_needs_a_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
     for folder in ("good", "stolen_component"):
         monkeypatch.syspath_prepend(DATA / "broken_plugins" / folder)
     with pytest.raises(
@@ -256,14 +256,18 @@ def test_the_hosts_own_components() -> None:
 
 @pytest.mark.usefixtures("faulty")
 @pytest.mark.parametrize(
-    ("known", "passed", "told"),
+    ("known", "passed", "line"),
     [
-        ({"fails": "the paper wants it so"}, True, "  ! Fails where it is asked to. Known to fail: the paper wants it"),
-        ({"passes": "wrongly said"}, False, "    passes, though expected to fail (wrongly said)"),
+        ({"fails": "the paper wants it so"}, True, "  ! Fails for one component. Known to fail: the paper"),
+        (
+            {"passes": "wrongly said"},
+            False,
+            "    passes, but is in expected_failures (wrongly said); remove it from there",
+        ),
     ],
 )
-def test_known_failures_are_told_and_strict(
-    known: dict[str, str], passed: bool, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_known_failures_are_printed_and_strict(
+    known: dict[str, str], passed: bool, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Base(Quick):
         kind, number_of_checks = "generator", COMMON + 4
@@ -274,12 +278,12 @@ def test_known_failures_are_told_and_strict(
     monkeypatch.setattr("cganzoo.testing.GeneratorConformance", Base, raising=False)
     assert plugin_check.show("unused_parameter") is passed
     out = capsys.readouterr().out
-    assert told in out
+    assert line in out
     assert ("1 known to fail" in out) is passed
 
 
 @pytest.mark.usefixtures("faulty")
-def test_a_known_failure_of_no_check_is_one_sentence() -> None:
+def test_a_known_failure_of_an_unknown_check_is_an_error() -> None:
     (component,) = plugin_check.find("cganzoo-faulty-generators/unused_parameter")
     spec = dataclasses.replace(component.spec, known_failures={"nonsense": "why not"})
     with pytest.raises(PluginError, match=r'^cganzoo-faulty-generators 1\.0: known_failures: .* no check "nonsense"'):
@@ -294,18 +298,16 @@ def test_options_reach_the_checks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("override", "sentence"),
+    ("override", "message"),
     [
         ("widht=8", '--set widht: unknown key; did you mean "width"?'),
         ("width=eight", '--set width: "eight" does not fit: input should be a valid integer'),
         ("width", '--set width: write it as section.key=value, like "--set train.steps=200"'),
     ],
 )
-def test_options_that_do_not_fit_are_one_sentence(
-    override: str, sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_invalid_options_are_an_error(override: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert ended("cganzoo-dcgan/dcgan", "--kind", "generator", "--set", override) == 2
-    assert capsys.readouterr().err.strip().startswith(f"error: {sentence}")
+    assert capsys.readouterr().err.strip().startswith(f"error: {message}")
 
 
 # --- how it ends ----------------------------------------------------------------------------------------------------

@@ -86,8 +86,8 @@ def _judge(gan: GAN, *, conditional: bool) -> str:
     if conditional and not of_real < min(of_wrong):
         wrong = " and ".join(f"{value:.3g}" for value in of_wrong)
         return (
-            f"generator_loss is {of_real:.3g} for real images with their own labels, and {wrong} with wrong labels: the "
-            "generator learns other classes than the requested ones; check the sign and the labels of each class term"
+            f"generator_loss is {of_real:.3g} for real images with their own labels, and {wrong} with wrong labels: "
+            "the generator learns wrong classes; check the sign and the labels of each class term"
         )
     if scores and not scores[0] > scores[1]:
         return (
