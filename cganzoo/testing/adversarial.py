@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -12,28 +12,24 @@ from cganzoo.config import AdversarialRule
 
 def naive_real(rule: AdversarialRule, scores: Sequence[Tensor]) -> Tensor:
     """The discriminator's loss on real samples: scores, a scalar each, to a scalar."""
-    if rule == "hinge":
-        losses = [torch.clamp(1 - s, min=0) for s in scores]
-    elif rule == "logistic":
-        losses = [-torch.log(1 / (1 + torch.exp(-s))) for s in scores]
-    elif rule == "least_squares":
-        losses = [(s - 1) ** 2 / 2 for s in scores]
-    else:
-        losses = [-s for s in scores]
-    return torch.stack(losses).mean()
+    formulas: dict[str, Callable[[Tensor], Tensor]] = {
+        "hinge": lambda s: torch.clamp(1 - s, min=0),
+        "logistic": lambda s: -torch.log(1 / (1 + torch.exp(-s))),
+        "least_squares": lambda s: (s - 1) ** 2 / 2,
+        "wasserstein": lambda s: -s,
+    }
+    return torch.stack([formulas[rule](score) for score in scores]).mean()
 
 
 def naive_fake(rule: AdversarialRule, scores: Sequence[Tensor]) -> Tensor:
     """The discriminator's loss on fakes: scores, a scalar each, to a scalar."""
-    if rule == "hinge":
-        losses = [torch.clamp(1 + s, min=0) for s in scores]
-    elif rule == "logistic":
-        losses = [-torch.log(1 - 1 / (1 + torch.exp(-s))) for s in scores]
-    elif rule == "least_squares":
-        losses = [s**2 / 2 for s in scores]
-    else:
-        losses = list(scores)
-    return torch.stack(losses).mean()
+    formulas: dict[str, Callable[[Tensor], Tensor]] = {
+        "hinge": lambda s: torch.clamp(1 + s, min=0),
+        "logistic": lambda s: -torch.log(1 - 1 / (1 + torch.exp(-s))),
+        "least_squares": lambda s: s**2 / 2,
+        "wasserstein": lambda s: s,
+    }
+    return torch.stack([formulas[rule](score) for score in scores]).mean()
 
 
 def naive_generator(rule: AdversarialRule, scores: Sequence[Tensor]) -> Tensor:

@@ -105,13 +105,10 @@ def show(what: str, against: str | None = None, *, as_json: bool = False) -> Non
         first, second = (_Side(component, device) for component in losses)
         with Reporter(stderr_console()).stage(f"timing {first.name} against {second.name}, seconds") as progress:
             benchmark = compare(first, second, progress)
-    setting = {
-        "device": _device_name(device),
-        "torch": torch.__version__,
-        "image_size": IMAGE_SIZE,
-        "batch_size": BATCH,
-        "classes": CLASSES,
-    }
+    on_gpu = device.type == "cuda"
+    name = torch.cuda.get_device_name(device) if on_gpu else f"CPU ({platform.machine()}, one thread)"
+    setting = {"device": name, "torch": torch.__version__, "image_size": IMAGE_SIZE, "batch_size": BATCH}
+    setting["classes"] = CLASSES
     if as_json:
         print(json.dumps({**asdict(benchmark), "within_noise": benchmark.within_noise, **setting}, indent=2))
     else:
@@ -284,12 +281,6 @@ def _loss(name: str) -> Component:
     return found[0]
 
 
-def _device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"CPU ({platform.machine()}, one thread)"
-
-
 def _print(benchmark: Benchmark, setting: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
@@ -297,19 +288,18 @@ def _print(benchmark: Benchmark, setting: dict[str, Any]) -> None:
     from cganzoo.console.reporter import amount
 
     console = stdout_console()
-    costs = (benchmark.loss, benchmark.against)
-    table = Table(box=None, pad_edge=False)
-    table.add_column("")
-    for cost in costs:
+    one, two = benchmark.loss, benchmark.against
+    table = Table("", box=None, pad_edge=False)
+    for cost in (one, two):
         table.add_column(cost.name, justify="right", header_style="bold")
-    table.add_row("ms per step of both players", *(f"{cost.milliseconds:.4g}" for cost in costs))
-    table.add_row("parameters of the heads", *(f"{cost.head_parameters:,}" for cost in costs))
-    if all(cost.peak_memory is not None for cost in costs):
-        table.add_row("peak memory of a step", *(amount(cost.peak_memory or 0) for cost in costs))
+    table.add_row("ms per step of both players", f"{one.milliseconds:.4g}", f"{two.milliseconds:.4g}")
+    table.add_row("parameters of the heads", f"{one.head_parameters:,}", f"{two.head_parameters:,}")
+    if one.peak_memory is not None and two.peak_memory is not None:
+        table.add_row("peak memory of a step", amount(one.peak_memory), amount(two.peak_memory))
     console.print(table)
     low, high = benchmark.quartiles
     ratio = (
-        f"\n{benchmark.loss.name} / {benchmark.against.name}: {benchmark.ratio:.3f}, "
+        f"\n{one.name} / {two.name}: {benchmark.ratio:.3f}, "
         f"quartiles {low:.3f} to {high:.3f} of {benchmark.pairs} pairs: "
     )
     measured = (

@@ -15,6 +15,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from packaging.utils import canonicalize_name
 from pydantic import ValidationError
@@ -25,7 +26,7 @@ from cganzoo.console.streams import stderr_console, stdout_console
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
 from cganzoo.recipe.read import explain, set_value
-from cganzoo.registry import ALLOW_LIST, Component, Registry, discovery, load_plugins
+from cganzoo.registry import ALLOW_LIST, Component, discovery, load_plugins
 from cganzoo.registry.probe import load_survivors
 from cganzoo.specs import KINDS
 
@@ -141,32 +142,24 @@ def find(name: str, kind: str | None = None) -> list[Component]:
     if kind is not None and kinds and kind not in kinds:
         raise PluginError(f'--kind: "{bare}" is no {kind}, but a {" and a ".join(kinds)}')
     if kind is None and not kinds:
-        raise PluginError(f'there is no component or distribution "{name}"; {_reason(name, registry, distributions)}')
+        usual = canonicalize_name(f"{PROJECT}-{name}")
+        failed = {failure.provider: str(failure) for failure in registry.failures}
+        excluded = {one: f"{one} may provide it, but {ALLOW_LIST} excludes it" for one in registry.unloaded}
+        for provider, reason in {**excluded, **failed}.items():
+            if usual == provider.distribution or name == provider.entry_point:
+                raise PluginError(f'there is no component or distribution "{name}"; {reason}')
+        known = distributions.union(*((one.name, one.full_name) for one in registry.components()))
+        raise PluginError(f'there is no component or distribution "{name}"; {_advice(name, known)}')
     return [registry.get(key, name) for key in ([kind] if kind else kinds)]
 
 
-def _reason(name: str, registry: Registry, distributions: set[str]) -> str:
-    """Why nothing has this name, and what to do."""
-    usual = _usual_distribution(name)
-    for failure in registry.failures:
-        if usual == failure.provider.distribution or name == failure.provider.entry_point:
-            return str(failure)
-    for provider in registry.unloaded:
-        if usual == provider.distribution or name == provider.entry_point:
-            return f"{provider} is installed and may provide it, but {ALLOW_LIST} excludes it"
-    return _advice(name, distributions.union(*((one.name, one.full_name) for one in registry.components())))
-
-
 def _advice(name: str, known: set[str]) -> str:
-    usual = _usual_distribution(name)
+    """What to write or to install instead of a name."""
+    usual = canonicalize_name(f"{PROJECT}-{name}")
     if usual not in known and usual in discovery.zoo():
         return f"pip install {usual}"
     near = [usual] if usual in known else difflib.get_close_matches(name.lower(), known, n=1)
     return f'did you mean "{near[0]}"?' if near else f"see `{PROJECT} plugins`"
-
-
-def _usual_distribution(name: str) -> str:
-    return canonicalize_name(f"{PROJECT}-{name}")
 
 
 # --- running the checks ---------------------------------------------------------------------------------------------
@@ -220,17 +213,10 @@ def _check(component: Component, options: Mapping[str, Any], console: Console, *
 @contextmanager
 def _only_this_distribution(component: Component) -> Iterator[None]:
     """The checks, and the processes that they start, load no other distribution; warnings are hidden."""
-    before = os.environ.get(ALLOW_LIST)
-    os.environ[ALLOW_LIST] = ",".join(only(component.provider.distribution))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        if before is None:
-            del os.environ[ALLOW_LIST]
-        else:
-            os.environ[ALLOW_LIST] = before
+    allowed = ",".join(only(component.provider.distribution))
+    with mock.patch.dict(os.environ, {ALLOW_LIST: allowed}), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 # --- printing -------------------------------------------------------------------------------------------------------

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from cganzoo.runs import checkpoint
 from cganzoo.errors import RunError
+from cganzoo.runs import checkpoint
 
 
 def state(step: int) -> dict[str, Any]:

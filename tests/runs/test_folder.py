@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from cganzoo.runs.folder import find_run
 from cganzoo.errors import RunError
 from cganzoo.recipe.resolve import Resolved
 from cganzoo.runs.folder import RunFolder, find_run

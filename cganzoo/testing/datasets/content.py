@@ -11,6 +11,7 @@ from PIL import Image
 
 from cganzoo.data.pixels import square
 from cganzoo.errors import DataError
+from cganzoo.testing.conformance import explained
 
 from .base import DatasetChecks, same
 
@@ -67,10 +68,8 @@ class DatasetContent(DatasetChecks):
         count = 0
         for what, image in self.images():
             count += 1
-            try:
+            with explained(f"conversion of {what}, of mode {image.mode}, to pixels"):
                 square(image, self.size, self.spec.channels)
-            except Exception as error:
-                raise AssertionError(f"{what}, of mode {image.mode}, cannot be made into pixels: {error}") from error
         assert count, f"all of the {len(self.places())} images that were read are left out by the options"
 
     def test_channels_are_those_declared(self) -> None:

@@ -95,14 +95,15 @@ class MetricChecks(Conformance):
         *,
         metric: Metric | None = None,
         generator: bool = True,
+        given: tuple[Generator, Tensor, Tensor] | None = None,
         world: World | None = None,
     ) -> Metric:
-        """Give an evaluation to a metric, by default a new one, in the host's order."""
+        """Give an evaluation to a metric, by default a new one, in the host's order; ``given``: generator and noise."""
         metric = metric or self.build(world)
         for batch in reference:
             metric.update_reference(batch)
         if generator:
-            metric.update_generator(self.generator(world), *self.noise(world))
+            metric.update_generator(*(given or (self.generator(world), *self.noise(world))))
         for batch in samples:
             metric.update(batch)
         return metric
@@ -127,12 +128,9 @@ class MetricChecks(Conformance):
             f"{when}, it reports {sorted(scores)}, but its spec declares {declared}; make them the same"
         )
         for name, value in scores.items():
-            assert value is None or isinstance(value, (int, float)), (
-                f'{when}, "{name}" is a {type(value).__name__}; report a float or None'
-            )
-            assert value is None or math.isfinite(value), (
-                f'{when}, "{name}" is {value}; report None where it is not defined'
-            )
+            kind = type(value).__name__
+            assert value is None or isinstance(value, (int, float)), f'{when}, "{name}" is a {kind}; report a float'
+            assert value is None or math.isfinite(value), f'{when}, "{name}" is {value}; report None if it is undefined'
 
     def check_same(self, found: Scores | None, expected: Scores | None, when: str, *, estimates: bool = False) -> None:
         """Scores are equal except for rounding and, with ``estimates``, ``order_tolerance``. ``None`` means refused."""
@@ -142,9 +140,8 @@ class MetricChecks(Conformance):
         for output in self.spec.outputs:
             ours, theirs = found[output.name], expected[output.name]
             tolerance = max(self.tolerance, output.order_tolerance if estimates else 0.0)
-            assert close(ours, theirs, tolerance, self.tolerance * 1e-2), (
-                f'"{output.name}" is {theirs}, but {ours} {when}'
-            )
+            equal = close(ours, theirs, tolerance, self.tolerance * 1e-2)
+            assert equal, f'"{output.name}" is {theirs}, but {ours} {when}'
 
 
 def context(world: World) -> BuildContext:

@@ -19,6 +19,7 @@ from cganzoo.evaluate.evaluation import Evaluator
 from cganzoo.extractor import Extractor
 from cganzoo.metric import Evaluated, Metric
 from cganzoo.specs import NAME
+from cganzoo.testing.conformance import check_equal
 
 from .base import MetricChecks, Scores, context, unless_refused
 from .synthetic import World, cut, taken, tensors
@@ -43,10 +44,8 @@ class MetricInputs(MetricChecks):
         given = {"reference": copy.deepcopy(self.reference), "samples": copy.deepcopy(self.samples)}
         self.feed([given["reference"]], [given["samples"]]).compute()
         for what, batch in given.items():
-            for name, tensor in tensors(getattr(self, what)).items():
-                assert torch.equal(tensors(batch)[name], tensor), (
-                    f"the {name} of the {what} are changed in place, and all metrics get the same tensor; use a copy"
-                )
+            problem = f"of the {what} are changed in place, and all metrics get the same tensors; use a copy"
+            check_equal(tensors(batch), tensors(getattr(self, what)), problem)
 
     def test_generator_is_left_alone(self) -> None:
         """The generator's weights, mode and gradients are not changed."""
@@ -60,13 +59,8 @@ class MetricInputs(MetricChecks):
         trained = [parameter.requires_grad for parameter in parameters]
         modes = [module.training for module in generator.modules()]
         z, labels = self.noise()
-        metric = self.build()
-        metric.update_reference(self.reference)
-        metric.update_generator(generator, z, labels)
-        metric.update(self.samples)
-        metric.compute()
-        for name, tensor in generator.state_dict().items():
-            assert torch.equal(tensor, weights[name]), f"update_generator changes the generator's {name}; use a copy"
+        self.feed([self.reference], [self.samples], given=(generator, z, labels)).compute()
+        check_equal(generator.state_dict(), weights, "of the generator is changed by update_generator; use a copy")
         assert [module.training for module in generator.modules()] == modes, (
             "update_generator changes the generator's mode; do not call train() or eval(), it is in evaluation mode"
         )
@@ -88,10 +82,7 @@ class MetricInputs(MetricChecks):
             "samples": list(tensors(samples).values()),
         }
         alive = {what: [weakref.ref(item) for item in items] for what, items in given.items()}
-        metric = self.build()
-        metric.update_reference(reference)
-        metric.update_generator(generator, *self.noise())
-        metric.update(samples)
+        metric = self.feed([reference], [samples], given=(generator, *self.noise()))
         metric.compute()
         del metric, generator, reference, samples, given
         for what, references in alive.items():
@@ -174,9 +165,8 @@ class MetricInputs(MetricChecks):
         if not pictures:
             raise SkipTest("the metric has no pictures")
         for name, picture in pictures.items():
-            assert isinstance(name, str) and NAME.fullmatch(name), (  # noqa: PT018
-                f"the picture's name {name!r} becomes a file name; use lower snake case"
-            )
+            valid = isinstance(name, str) and NAME.fullmatch(name)
+            assert valid, f"the picture's name {name!r} becomes a file name; use lower snake case"
             shape = tuple(picture.shape)
             assert len(shape) == 3 and shape[0] in (1, 3), f'"{name}" is {shape}; make it (1 or 3, H, W)'  # noqa: PT018
             low, high = float(picture.min()), float(picture.max())
