@@ -40,6 +40,11 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert loaded == {"step": 7, "nested": {"none": None, "rate": 0.5}}
 
 
+def test_a_checkpoint_of_0_1_calls_the_training_digest_recipe(tmp_path: Path) -> None:
+    path = checkpoint.save(tmp_path, {"step": 7, "recipe": "ab" * 8}, 2)
+    assert checkpoint.load(path) == {"step": 7, "training_digest": "ab" * 8}
+
+
 def test_the_newest_few_are_kept(tmp_path: Path) -> None:
     (tmp_path / "step-best.pt").touch()
     save(tmp_path, 9, 10, 100_000_000, keep=2)
