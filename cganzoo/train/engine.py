@@ -96,20 +96,16 @@ class Engine:
         for _ in range(plan.discriminator_steps):
             images, labels = self._real()
             z, fake_labels = self._noise(labels)
-            inputs = images, labels, z, fake_labels
-            self._keep("discriminator", update(self._discriminator_step, self.discriminator_optimizer, *inputs))
+            batch = images, labels, z, fake_labels
+            self._keep("discriminator", update(self._discriminator_step, self.discriminator_optimizer, *batch))
 
         real: tuple[Tensor, Tensor] | tuple[()] = ()
         if objective.uses_real_in_generator_loss or objective.fake_labels == "paired":
             real = self._real()
         z, fake_labels = self._noise(real[1] if real else None)
-        terms = update(
-            self._generator_step,
-            self.generator_optimizer,
-            *(z, fake_labels, *(real if objective.uses_real_in_generator_loss else ())),
-            freeze=self._discriminator_parameters,
-        )
-        self._keep("generator", terms)
+        inputs = z, fake_labels, *(real if objective.uses_real_in_generator_loss else ())
+        freeze = self._discriminator_parameters
+        self._keep("generator", update(self._generator_step, self.generator_optimizer, *inputs, freeze=freeze))
         self.step += 1
         self.average.update(self.step)
 
