@@ -1,7 +1,7 @@
 """A generator trained on digits or photographs scores far better than an untrained one, and than one fixed image.
 
-The photographs are those of CIFAR-10 at 16 px. They are not part of the project: ``CGANZOO_TEST_CIFAR10`` is the path of
-the official archive, of its unpacked folder, or of a folder of class folders; without it, that case is skipped.
+The photographs are those of CIFAR-10 at 16 px. They are not part of the project: ``CGANZOO_TEST_CIFAR10`` is the path
+of the official archive, of its unpacked folder, or of a folder of class folders; without it, that case is skipped.
 """
 
 from __future__ import annotations
