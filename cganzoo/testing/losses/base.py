@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 from unittest import SkipTest
 
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from cganzoo.objective import Batch, Objective, Terms
-from cganzoo.specs import LossSpec
+from cganzoo.specs import BuildContext, LossSpec
 from cganzoo.testing.conformance import Conformance, build_context, choices
 from cganzoo.testing.randomness import seeded, untouched
 from cganzoo.testing.toys import FEATURE_DIM, GAN, LATENT_DIM, ToyGenerator, ToyTrunk
@@ -36,45 +37,48 @@ Losses = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Variant:
-    """A loss with one choice of its options.
+class Loss:
+    """A loss with one choice of its options, built for the toy networks, and random batches for it.
 
     Attributes:
         spec: the loss.
         config: its options.
         label: the options that are not the defaults, for messages: ``labeling="dynamic"``.
+        classes: number of classes.
+        seed: with which it is built.
+        dtype: of its parameters and batches.
     """
 
     spec: LossSpec[Any]
     config: Any
     label: str = ""
+    classes: int = CLASSES
+    seed: int = 0
+    dtype: torch.dtype = torch.float32
 
     @property
     def prefix(self) -> str:
-        """How a message about this variant begins."""
+        """How a message about this loss begins."""
         return f"with {self.label}: " if self.label else ""
 
-    def build(self, classes: int = CLASSES, seed: int = 0, dtype: torch.dtype = torch.float32) -> Loss:
-        """The loss, built for the toy trunk's features."""
-        context = build_context(classes, IMAGE[1], IMAGE[0], feature_dim=FEATURE_DIM)
-        with seeded(seed):
-            return Loss(self.spec.build(self.config, context).to(dtype), classes, dtype)
+    @property
+    def context(self) -> BuildContext:
+        """The context in which it is built."""
+        return build_context(self.classes, IMAGE[1], IMAGE[0], feature_dim=FEATURE_DIM)
+
+    @cached_property
+    def objective(self) -> Objective:
+        """The loss as a module; :func:`dataclasses.replace` gives a new one."""
+        with seeded(self.seed):
+            return self.spec.build(self.config, self.context).to(self.dtype)
 
     def gan(self, *, autocast: bool = False, dtype: torch.dtype = torch.float32) -> GAN:
-        """The loss with the toy networks."""
+        """A new instance of the loss with the toy networks."""
         conditional = self.spec.conditioning(self.config) != "unconditional"
         with seeded(0):
             generator, trunk = ToyGenerator(CLASSES, conditional=conditional), ToyTrunk()
-        return GAN(generator.to(dtype), trunk.to(dtype), self.build(dtype=dtype).objective, autocast=autocast)
-
-
-@dataclass(frozen=True)
-class Loss:
-    """A loss that was built, with random batches for it."""
-
-    objective: Objective
-    classes: int
-    dtype: torch.dtype
+        objective = replace(self, dtype=dtype).objective
+        return GAN(generator.to(dtype), trunk.to(dtype), objective, autocast=autocast)
 
     def batches(self, size: int = SIZE, seed: int = 0, *, scale: float = 1.0) -> tuple[Batch, Batch]:
         """A real and a fake batch of random features; the real one has ``min(size, classes)`` classes."""
@@ -160,7 +164,7 @@ class LossChecks(Conformance):
 
     variants: ClassVar[Sequence[Mapping[str, Any]] | None] = None
 
-    def each(self) -> Iterator[Variant]:
+    def each(self) -> Iterator[Loss]:
         """The loss with each choice of options; a choice that contradicts ``options`` is left out."""
         for options in choices(self.spec.config) if self.variants is None else self.variants:
             try:
@@ -169,31 +173,31 @@ class LossChecks(Conformance):
                 if self.variants is not None or not options:
                     raise
                 continue
-            yield Variant(self.spec, config, describe(options))
+            yield Loss(self.spec, config, describe(options))
 
 
 Self = TypeVar("Self", bound=LossChecks)
 
 
-def over(variants: Iterable[Variant], check: Callable[[Variant], None]) -> None:
-    """Run a check on every variant; a failure names the options. Skipped if all variants were skipped."""
+def over(losses: Iterable[Loss], check: Callable[[Loss], None]) -> None:
+    """Run a check on every loss; a failure names the options. Skipped if all were skipped."""
     skipped: list[SkipTest | None] = []
-    for variant in variants:
+    for loss in losses:
         try:
-            check(variant)
+            check(loss)
             skipped.append(None)
         except SkipTest as skip:
             skipped.append(skip)
         except AssertionError as error:
-            raise AssertionError(variant.prefix + str(error)) from error
+            raise AssertionError(loss.prefix + str(error)) from error
         except Exception as error:
-            raise AssertionError(f"{variant.prefix}raised {type(error).__name__}: {error}") from error
+            raise AssertionError(f"{loss.prefix}raised {type(error).__name__}: {error}") from error
     if skipped and skipped[0] is not None and None not in skipped:
         raise skipped[0]
 
 
-def each_variant(check: Callable[[Self, Variant], None]) -> Callable[[Self], None]:
-    """Turn a check of one variant into a check of all."""
+def each_variant(check: Callable[[Self, Loss], None]) -> Callable[[Self], None]:
+    """Turn a check of one loss into a check of the loss with each choice of options."""
 
     def check_all(self: Self) -> None:
         over(self.each(), functools.partial(check, self))
@@ -201,14 +205,14 @@ def each_variant(check: Callable[[Self, Variant], None]) -> Callable[[Self], Non
     return _renamed(check_all, check)
 
 
-def each_repeatable_variant(check: Callable[[Self, Variant], None]) -> Callable[[Self], None]:
+def each_repeatable_variant(check: Callable[[Self, Loss], None]) -> Callable[[Self], None]:
     """The same for a check that compares two calls: a loss that draws random numbers skips it instead of failing."""
 
-    def check_one(self: Self, variant: Variant) -> None:
+    def check_one(self: Self, loss: Loss) -> None:
         try:
-            check(self, variant)
+            check(self, loss)
         except AssertionError:
-            if draws_random_numbers(variant):
+            if draws_random_numbers(loss):
                 raise SkipTest("the losses draw random numbers: see no_global_random_numbers") from None
             raise
 
@@ -225,9 +229,9 @@ def _renamed(function: Function, original: Callable[..., Any]) -> Function:
     return function
 
 
-def draws_random_numbers(variant: Variant) -> bool:
+def draws_random_numbers(loss: Loss) -> bool:
     """Whether computing the losses changes the state of a global random number generator."""
-    loss = variant.build()
+    loss = replace(loss)
     try:
         with seeded(0), untouched("it"):
             loss.terms(*loss.batches())

@@ -19,7 +19,6 @@ from .base import (
     TOLERANCE,
     Loss,
     LossChecks,
-    Variant,
     buffers_restored,
     check_close,
     check_losses_close,
@@ -36,9 +35,9 @@ class LossContract(LossChecks):
     """Flags, conditioning, schedules and score."""
 
     @each_repeatable_variant
-    def test_order_of_samples(self, variant: Variant) -> None:
+    def test_order_of_samples(self, loss: Loss) -> None:
         """Samples in another order give the same losses, and the same gradient for each sample."""
-        loss = variant.build(dtype=torch.float64)
+        loss = replace(loss, dtype=torch.float64)
         batches = loss.batches()
         order = torch.randperm(SIZE, generator=torch.Generator().manual_seed(1))
         pairs = loss.objective.relational or loss.objective.fake_labels == "paired"  # real i may belong to fake i
@@ -56,12 +55,12 @@ class LossContract(LossChecks):
                 check_close(one[order], two, f"{method}: a sample gets another gradient in another order")
 
     @each_repeatable_variant
-    def test_relational_is_true(self, variant: Variant) -> None:
+    def test_relational_is_true(self, loss: Loss) -> None:
         """A loss without ``relational`` is the mean over the halves of its batch; one with ``relational`` is not."""
-        differs = _differs_from_the_mean(variant)
-        if variant.build().objective.relational:
+        differs = _differs_from_the_mean(loss)
+        if loss.objective.relational:
             # Only one of several choices of options may need the declaration.
-            assert variant.label or differs or any(map(_differs_from_the_mean, self.each())), (
+            assert loss.label or differs or any(map(_differs_from_the_mean, self.each())), (
                 "the loss declares relational = True, but it is the mean over the halves of its batch: it compares no "
                 "samples; remove the declaration, and several processes give the result of one"
             )
@@ -73,9 +72,9 @@ class LossContract(LossChecks):
             )
 
     @each_repeatable_variant
-    def test_batch_is_averaged(self, variant: Variant) -> None:
+    def test_batch_is_averaged(self, loss: Loss) -> None:
         """A batch with four copies of each sample does not have four times the loss."""
-        loss = variant.build(dtype=torch.float64)
+        loss = replace(loss, dtype=torch.float64)
         if not loss.objective.relational:
             raise SkipTest("the loss is the mean over the halves of its batch: see relational_is_true")
         sums: dict[tuple[str, str], bool] = {}
@@ -94,13 +93,13 @@ class LossContract(LossChecks):
             )
 
     @each_repeatable_variant
-    def test_conditioning_is_true(self, variant: Variant) -> None:
+    def test_conditioning_is_true(self, loss: Loss) -> None:
         """The generator's loss depends on the fakes' labels if ``conditioning`` says so; otherwise no loss does."""
-        declared = variant.spec.conditioning(variant.config)
+        declared = loss.spec.conditioning(loss.config)
         assert declared in ("conditional", "unconditional", "any"), (
             f'conditioning is {declared!r}; it must be "conditional", "unconditional" or "any"'
         )
-        loss = variant.build(dtype=torch.float64)
+        loss = replace(loss, dtype=torch.float64)
         depends = set()
         for seed in SEEDS:
             real, fake = loss.batches(seed=seed)
@@ -123,17 +122,17 @@ class LossContract(LossChecks):
         if not options:
             raise SkipTest("no option accepts a schedule")
         for option in options:
-            followed = [self._follows(variant, option) for variant in self.each()]
+            followed = [self._follows(loss, option) for loss in self.each()]
             assert set(followed) != {None}, f"option {option} accepts a schedule, but refuses all that were tried"
             assert any(followed), (
                 f"option {option} accepts a schedule, but the losses do not change with it: self.hold({option}="
                 f"config.{option}) sets self.{option} to the right value at every step"
             )
 
-    def _follows(self, variant: Variant, option: str) -> bool | None:
+    def _follows(self, loss: Loss, option: str) -> bool | None:
         """Whether the losses change with the option's schedule; ``None`` if no schedule is accepted."""
-        chosen = variant.config.model_dump(mode="json", by_alias=True, exclude_unset=True)
-        default = getattr(variant.config, option)
+        chosen = loss.config.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        default = getattr(loss.config, option)
         start = default if isinstance(default, float) else 0.5
         for end in (start / 2, start + 0.5):
             if end == start:
@@ -141,27 +140,28 @@ class LossContract(LossChecks):
             plans = [{"from": start, "to": end, "steps": 10}, start, (start + end) / 2]
             try:
                 configs = [self.config(**{**chosen, option: plan}) for plan in plans]
-                scheduled, *fixed = (Variant(variant.spec, config).build(dtype=torch.float64) for config in configs)
+                scheduled, *fixed = (replace(loss, config=config, dtype=torch.float64) for config in configs)
+                _ = [one.objective for one in (scheduled, *fixed)]  # may refuse the schedule, too
             except ValueError:
                 continue
             batches = scheduled.batches()
             found = []
-            for step, loss in zip((0, 5), fixed, strict=True):
+            for step, number in zip((0, 5), fixed, strict=True):
                 scheduled.objective.advance(step, 10)
                 found.append(scheduled.values(*batches))
                 problem = f"at step {step} of a schedule of {option} differs from the loss for the number at that step"
                 try:
-                    check_losses_close(found[-1], loss.values(*batches), problem, 1e-6)
+                    check_losses_close(found[-1], number.values(*batches), problem, 1e-6)
                 except AssertionError as error:
-                    raise AssertionError(f"{variant.prefix}{error}") from error
+                    raise AssertionError(f"{loss.prefix}{error}") from error
             return any(not torch.equal(found[0][method], found[1][method]) for method in METHODS)
         return None
 
     @each_repeatable_variant
-    def test_score(self, variant: Variant) -> None:
+    def test_score(self, loss: Loss) -> None:
         """The score, if there is one, is a finite number for each sample, independent of the rest of its batch."""
         for classes in CLASS_COUNTS:
-            loss = variant.build(classes, dtype=torch.float64)
+            loss = replace(loss, classes=classes, dtype=torch.float64)
             fake, order = loss.batches()[1], torch.tensor([4, 2, 0])
             with buffers_restored(loss.objective):
                 score = score_of(loss.objective, fake)
@@ -190,9 +190,9 @@ def _sizes(loss: Loss, real: Batch, fake: Batch) -> dict[tuple[str, str], tuple[
     return found
 
 
-def _differs_from_the_mean(variant: Variant) -> dict[str, tuple[float, str]]:
+def _differs_from_the_mean(loss: Loss) -> dict[str, tuple[float, str]]:
     """For each method that differs from its mean over two halves of the batch: by how much, and for which halves."""
-    loss = variant.build(dtype=torch.float64)
+    loss = replace(loss, dtype=torch.float64)
     batches = loss.batches(size=8)
     whole = loss.values(*batches)
     found: dict[str, tuple[float, str]] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from cganzoo.objective import Batch
@@ -10,8 +12,8 @@ from cganzoo.testing.conformance import explained
 from .base import (
     METHODS,
     SEEDS,
+    Loss,
     LossChecks,
-    Variant,
     buffers_restored,
     check_close,
     check_losses_close,
@@ -28,11 +30,11 @@ class LossExecution(LossChecks):
     """Precision, device and compiler."""
 
     @each_variant
-    def test_runs_in_float64(self, variant: Variant) -> None:
+    def test_runs_in_float64(self, loss: Loss) -> None:
         """From float64 features the losses are float64, and close to those in float32."""
         results = {}
         for dtype in (torch.float32, torch.float64):
-            loss = variant.build(dtype=dtype)
+            loss = replace(loss, dtype=dtype)
             results[dtype] = loss.values(*loss.batches())
         for method, exact in results[torch.float64].items():
             assert exact.dtype == torch.float64, (
@@ -41,9 +43,8 @@ class LossExecution(LossChecks):
             check_close(results[torch.float32][method].double(), exact, f"{method} differs in float32", 1e-3)
 
     @each_variant
-    def test_rounded_features(self, variant: Variant) -> None:
+    def test_rounded_features(self, loss: Loss) -> None:
         """Features rounded to bfloat16 give finite losses and gradients, close to those of exact features."""
-        loss = variant.build()
         for scale in (0.3, 1.0, 5.0):
             batches = loss.batches(scale=scale)
             for squash, what in ((lambda x: x, f"features of size {scale:g}"), (torch.tanh, "features in [-1, 1]")):
@@ -54,9 +55,9 @@ class LossExecution(LossChecks):
                 check_losses_close(loss.values(*rounded), loss.values(*exact), problem, 0.05)
 
     @each_variant
-    def test_trains_in_bfloat16(self, variant: Variant) -> None:
+    def test_trains_in_bfloat16(self, loss: Loss) -> None:
         """With networks in bfloat16, losses are finite, float32, and close to those in full precision."""
-        full, low = variant.gan(), variant.gan(autocast=True)
+        full, low = loss.gan(), loss.gan(autocast=True)
         for seed in SEEDS:
             inputs = gan_inputs(full, seed=seed)
             for method in METHODS:
@@ -69,9 +70,8 @@ class LossExecution(LossChecks):
                 check_close(found, wanted, f"with networks in bfloat16, {method} is very different", 0.05)
 
     @each_variant
-    def test_runs_on_any_device(self, variant: Variant) -> None:
+    def test_runs_on_any_device(self, loss: Loss) -> None:
         """The losses work on the device of their inputs, and never read a value back."""
-        loss = variant.build()
         loss.objective.to("meta")  # has no values: a tensor on the CPU, or reading a value, is an error
         batches = [
             Batch(batch.images.to("meta"), batch.labels.to("meta"), batch.features.to("meta"))
@@ -86,11 +86,9 @@ class LossExecution(LossChecks):
                 call()
 
     @each_repeatable_variant
-    def test_compiles_whole(self, variant: Variant) -> None:
+    def test_compiles_whole(self, loss: Loss) -> None:
         """``torch.compile(fullgraph=True)`` compiles both losses without a graph break, with the same results."""
         import torch._dynamo
-
-        loss = variant.build()
 
         def both(real: Batch, fake: Batch) -> dict[str, torch.Tensor]:
             return {method: total(terms) for method, terms in loss.terms(real, fake).items()}

@@ -13,16 +13,15 @@ from cganzoo.objective import Batch
 from cganzoo.testing.conformance import check_equal
 from cganzoo.train.steps import frozen
 
-from .base import SEEDS, LossChecks, Variant, buffers_restored, each_variant, gan_inputs, gradients, total
+from .base import SEEDS, Loss, LossChecks, buffers_restored, each_variant, gan_inputs, gradients, total
 
 
 class LossGradients(LossChecks):
     """Gradients of both losses."""
 
     @each_variant
-    def test_discriminator_loss_reaches_every_head(self, variant: Variant) -> None:
+    def test_discriminator_loss_reaches_every_head(self, loss: Loss) -> None:
         """The discriminator's loss has a gradient in every parameter of the loss that is not fixed."""
-        loss = variant.build()
         heads = loss.heads
         sizes = dict.fromkeys(heads, 0.0)
         for seed in SEEDS:
@@ -40,9 +39,8 @@ class LossGradients(LossChecks):
         assert not idle, f"the gradient of discriminator_loss in {', '.join(idle)} is always zero; use it, or remove it"
 
     @each_variant
-    def test_discriminator_loss_reaches_the_trunk(self, variant: Variant) -> None:
+    def test_discriminator_loss_reaches_the_trunk(self, loss: Loss) -> None:
         """The discriminator's loss has a gradient in the features of real and of fake samples."""
-        loss = variant.build()
         sizes = {"real": 0.0, "fake": 0.0}
         for seed in SEEDS:
             real, fake = loss.batches(seed=seed)
@@ -56,15 +54,15 @@ class LossGradients(LossChecks):
             )
 
     @each_variant
-    def test_generator_loss_reaches_the_generator(self, variant: Variant) -> None:
+    def test_generator_loss_reaches_the_generator(self, loss: Loss) -> None:
         """The generator's loss has a gradient in every parameter of the generator."""
-        gan = variant.gan()
+        gan = loss.gan()
         parameters = dict(gan.generator.named_parameters())
         sizes = dict.fromkeys(parameters, 0.0)
         for seed in SEEDS:
             with frozen(gan.discriminator_parameters):
-                loss = gan.generator_loss(*gan_inputs(gan, seed=seed))
-            for name, gradient in zip(parameters, gradients(loss, list(parameters.values())), strict=True):
+                value = gan.generator_loss(*gan_inputs(gan, seed=seed))
+            for name, gradient in zip(parameters, gradients(value, list(parameters.values())), strict=True):
                 assert gradient.isfinite().all(), f"generator_loss has a gradient in {name} that is not finite"
                 sizes[name] += gradient.abs().sum().item()
         idle = [name for name, size in sizes.items() if size == 0]
@@ -72,30 +70,29 @@ class LossGradients(LossChecks):
         assert not idle, f"generator_loss has no gradient in the generator's {names}; do not detach fake.features"
 
     @each_variant
-    def test_generator_loss_leaves_the_discriminator_alone(self, variant: Variant) -> None:
+    def test_generator_loss_leaves_the_discriminator_alone(self, loss: Loss) -> None:
         """The generator's loss does not change trunk and heads: no gradient, no new value, still frozen."""
-        gan = variant.gan()
+        gan = loss.gan()
         with (
             frozen(gan.discriminator_parameters),
             _unchanged("generator_loss", {"the trunk's": gan.trunk, "the loss's": gan.objective}),
         ):
-            loss = gan.generator_loss(*gan_inputs(gan))
-            if loss.requires_grad:
-                backward(loss)
+            value = gan.generator_loss(*gan_inputs(gan))
+            if value.requires_grad:
+                backward(value)
 
     @each_variant
-    def test_discriminator_loss_changes_no_weight(self, variant: Variant) -> None:
+    def test_discriminator_loss_changes_no_weight(self, loss: Loss) -> None:
         """The discriminator's loss does not change the generator, and changes no weight: the optimizer does that."""
-        gan = variant.gan()
+        gan = loss.gan()
         with _unchanged("discriminator_loss", {"the generator's": gan.generator}):
             with _unchanged("discriminator_loss", {"the trunk's": gan.trunk, "the loss's": gan.objective}):
-                loss = gan.discriminator_loss(*gan_inputs(gan))
-            backward(loss)
+                value = gan.discriminator_loss(*gan_inputs(gan))
+            backward(value)
 
     @each_variant
-    def test_every_term_teaches(self, variant: Variant) -> None:
+    def test_every_term_teaches(self, loss: Loss) -> None:
         """Each term depends on features, heads or, for the generator, images; or it is zero."""
-        loss = variant.build()
         idle: dict[tuple[str, str], bool] = {}
         zero: dict[tuple[str, str], bool] = {}
         for seed in SEEDS:
@@ -119,9 +116,8 @@ class LossGradients(LossChecks):
             )
 
     @each_variant
-    def test_inputs_are_left_alone(self, variant: Variant) -> None:
+    def test_inputs_are_left_alone(self, loss: Loss) -> None:
         """Neither loss, nor the score, changes images, labels or features in place."""
-        loss = variant.build()
         real, fake = loss.batches()
         given = {
             f"{side}.{part}": getattr(batch, part)

@@ -11,7 +11,7 @@ from cganzoo.objective import Batch
 from cganzoo.testing.randomness import seeded
 from cganzoo.testing.toys import GAN, LATENT_DIM
 
-from .base import CLASSES, LossChecks, Variant, buffers_restored, each_variant, score_of, total
+from .base import CLASSES, Loss, LossChecks, buffers_restored, each_variant, score_of, total
 
 BATCH, STEPS, RATE = 24, 250, 5e-3
 DISCRIMINATOR_STEPS = 30
@@ -31,21 +31,21 @@ class LossLearning(LossChecks):
     """Learning."""
 
     @each_variant
-    def test_real_images_are_right(self, variant: Variant) -> None:
+    def test_real_images_are_right(self, loss: Loss) -> None:
         """After the discriminator was trained, real images of the right class have the lowest generator loss."""
         problems = []
         for seed in range(TRAININGS):  # a few steps may end at an unusual place
-            problems.append(_problem(variant, seed))
+            problems.append(_problem(loss, seed))
             if not problems[-1]:
                 return
         raise AssertionError(f"after the discriminator was trained, {problems[-1]}")
 
     def test_learns(self) -> None:
         """A tiny generator that is trained with the loss makes the patterns of the training images."""
-        variant = next(self.each())
+        loss = next(self.each())
         distances = []
         for seed in range(TRAININGS):
-            before, after = learn(variant, seed)
+            before, after = learn(loss, seed)
             if after < GOOD * before:
                 return
             distances.append(f"from {before:.1f} to {after:.1f}")
@@ -55,13 +55,13 @@ class LossLearning(LossChecks):
         )
 
 
-def _problem(variant: Variant, seed: int) -> str:
+def _problem(loss: Loss, seed: int) -> str:
     """Train the discriminator without its generator; what is wrong with the losses then, empty if nothing is."""
     with seeded(seed):
-        gan = _untrained(variant)
+        gan = _untrained(loss)
         _train(gan, DISCRIMINATOR_STEPS, ("discriminator",))
         with torch.no_grad(), buffers_restored(gan.objective):
-            return _judge(gan, conditional=variant.spec.conditioning(variant.config) == "conditional")
+            return _judge(gan, conditional=loss.spec.conditioning(loss.config) == "conditional")
 
 
 def _judge(gan: GAN, *, conditional: bool) -> str:
@@ -97,10 +97,10 @@ def _judge(gan: GAN, *, conditional: bool) -> str:
     return ""
 
 
-def learn(variant: Variant, seed: int) -> tuple[float, float]:
+def learn(loss: Loss, seed: int) -> tuple[float, float]:
     """Train the toy networks; the distance of samples to the nearest pattern before and after."""
     with seeded(seed):
-        gan = _untrained(variant)
+        gan = _untrained(loss)
         before = _distance(gan)
         _train(gan, STEPS, ("discriminator", "generator"))
         return before, _distance(gan)
@@ -113,8 +113,8 @@ def patterns() -> Tensor:
     return shapes
 
 
-def _untrained(variant: Variant) -> GAN:
-    gan = variant.gan()
+def _untrained(loss: Loss) -> GAN:
+    gan = loss.gan()
     for network in (gan.generator, gan.trunk):
         for layer in network.children():
             assert isinstance(layer, (nn.Linear, nn.Embedding))

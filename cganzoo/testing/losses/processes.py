@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 from cganzoo.config import parse
 from cganzoo.testing.processes import RANKS, component_in_a_process, in_two_processes
 
-from .base import LossChecks, Variant, check_close, describe, draws_random_numbers, gan_inputs
+from .base import Loss, LossChecks, check_close, describe, draws_random_numbers, gan_inputs
 
 STEPS, BATCH, RATE = 3, 8, 0.05
 
@@ -22,30 +22,30 @@ class LossProcesses(LossChecks):
 
     def test_two_processes(self) -> None:
         """Two processes that share a batch (DDP) keep the same weights, which one process with all of it also gets."""
-        variants = list(self.each())
-        options = [variant.config.model_dump(mode="json", by_alias=True, exclude_unset=True) for variant in variants]
-        ranks = in_two_processes(train_variants, self.component.provider.distribution, self.spec.name, options)
-        for variant, one, two in zip(variants, *ranks, strict=True):
+        losses = list(self.each())
+        options = [loss.config.model_dump(mode="json", by_alias=True, exclude_unset=True) for loss in losses]
+        ranks = in_two_processes(train_choices, self.component.provider.distribution, self.spec.name, options)
+        for loss, one, two in zip(losses, *ranks, strict=True):
             for player, weights in one.items():
                 assert torch.equal(weights, two[player]), (
-                    f"{variant.prefix}after a few steps the two processes have different weights in the {player}; the "
+                    f"{loss.prefix}after a few steps the two processes have different weights in the {player}; the "
                     "loss must not depend on the process"
                 )
-                assert weights.isfinite().all(), f"{variant.prefix}weights of the {player} are not finite"
+                assert weights.isfinite().all(), f"{loss.prefix}weights of the {player} are not finite"
             # A relational loss makes only half of the comparisons; random numbers differ between processes.
-            if variant.build().objective.relational or draws_random_numbers(variant):
+            if loss.objective.relational or draws_random_numbers(loss):
                 continue
-            for player, weights in train(variant).items():
+            for player, weights in train(loss).items():
                 check_close(
                     one[player],
                     weights,
-                    f"{variant.prefix}two processes with half the batch each train the {player} differently from one "
+                    f"{loss.prefix}two processes with half the batch each train the {player} differently from one "
                     "with the whole batch; average over the batch, or set relational = True",
                     1e-10,
                 )
 
 
-def train_variants(
+def train_choices(
     rank: int, distribution: str, name: str, choices: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Tensor]]:
     """:func:`train` with each choice of options, in one of two processes."""
@@ -53,19 +53,19 @@ def train_variants(
     weights = []
     for options in choices:
         try:
-            weights.append(train(Variant(spec, parse(spec.config, options)), rank, RANKS))
+            weights.append(train(Loss(spec, parse(spec.config, options)), rank, RANKS))
         except Exception as error:
             raise AssertionError(f"with {describe(options) or 'its defaults'}: {error}") from error
     return weights
 
 
-def train(variant: Variant, rank: int = 0, processes: int = 1) -> dict[str, Tensor]:
+def train(loss: Loss, rank: int = 0, processes: int = 1) -> dict[str, Tensor]:
     """Weights of the players after a few steps in float64, in which this process has its part of each batch.
 
     Raises:
         AssertionError: a weight gets no gradient, so another process would wait forever.
     """
-    gan = variant.gan(dtype=torch.float64)
+    gan = loss.gan(dtype=torch.float64)
     players: dict[str, tuple[torch.optim.Optimizer, dict[str, nn.Module]]] = {
         "discriminator": (
             torch.optim.SGD(gan.discriminator_parameters, RATE),

@@ -12,7 +12,7 @@ import torch
 from cganzoo.objective import Batch, Objective, Terms
 from cganzoo.testing.conformance import schedulable
 
-from .base import TOLERANCE, LossChecks, Variant, buffers_restored, over
+from .base import TOLERANCE, Loss, LossChecks, buffers_restored, over
 
 CASES = [(classes, size, seed) for classes in (1, 2, 7, 200) for size in (1, 6) for seed in (0, 1)]
 """(classes, batch size, seed): one class, more classes than samples, a single sample."""
@@ -53,7 +53,7 @@ class LossReference(LossChecks):
         assert self.spec.reference(self.config()) is not None, "the reference must cover the default options"
         over([*self.each(), *self._other_numbers()], self._equals)
 
-    def _other_numbers(self) -> Iterator[Variant]:
+    def _other_numbers(self) -> Iterator[Loss]:
         """The loss with one weight, temperature or the like changed, where the options allow it."""
         defaults = self.config()
         for option in schedulable(self.spec.config):
@@ -61,30 +61,30 @@ class LossReference(LossChecks):
             for other in (number / 2, number + 0.5) if isinstance(number, float) else (0.5,):
                 if other != number:
                     with contextlib.suppress(ValueError):
-                        yield Variant(self.spec, self.config(**{option: other}), f"{option}={other:g}")
+                        yield Loss(self.spec, self.config(**{option: other}), f"{option}={other:g}")
                         break
 
-    def _equals(self, variant: Variant) -> None:
-        formula = variant.spec.reference(variant.config) if variant.spec.reference is not None else None
+    def _equals(self, loss: Loss) -> None:
+        formula = loss.spec.reference(loss.config) if loss.spec.reference is not None else None
         if formula is None:
             raise SkipTest("the reference does not cover these options")
         for classes, size, seed in CASES:
-            loss = variant.build(classes, seed, torch.float64).objective
-            heads = {**dict(loss.named_parameters()), **dict(loss.named_buffers())}
+            objective = replace(loss, classes=classes, seed=seed, dtype=torch.float64).objective
+            heads = {**dict(objective.named_parameters()), **dict(objective.named_buffers())}
             real, fake = random_batch(classes, size, seed), random_batch(classes, size, seed + 9)
-            if loss.fake_labels == "paired":
+            if objective.fake_labels == "paired":
                 fake = replace(fake, labels=real.labels)
-            used = real if loss.uses_real_in_generator_loss else None
+            used = real if objective.uses_real_in_generator_loss else None
             method = "discriminator_loss"
             try:
-                with buffers_restored(loss):
-                    ours = loss.discriminator_loss(real, fake)
-                    naive = formula.discriminator_loss(heads, real, fake, variant.config)
-                    assert_same(loss, ours, naive, real, fake)
+                with buffers_restored(objective):
+                    ours = objective.discriminator_loss(real, fake)
+                    naive = formula.discriminator_loss(heads, real, fake, loss.config)
+                    assert_same(objective, ours, naive, real, fake)
                 method = "generator_loss"
-                with buffers_restored(loss):
-                    ours = loss.generator_loss(fake, used)
-                    assert_same(loss, ours, formula.generator_loss(heads, fake, variant.config, used), fake)
+                with buffers_restored(objective):
+                    ours = objective.generator_loss(fake, used)
+                    assert_same(objective, ours, formula.generator_loss(heads, fake, loss.config, used), fake)
             except AssertionError as error:
                 case = f"num_classes = {classes}, batch of {size}, seed {seed}"
                 raise AssertionError(f"{method} differs from the reference ({case}): {error}") from error

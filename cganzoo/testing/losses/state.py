@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -11,16 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import backward
 
-from cganzoo.testing.conformance import build_context, check_equal, explained
+from cganzoo.testing.conformance import check_equal, explained
 from cganzoo.testing.randomness import seeded, untouched
-from cganzoo.testing.toys import FEATURE_DIM
 
 from .base import (
-    CLASSES,
-    IMAGE,
     SEEDS,
+    Loss,
     LossChecks,
-    Variant,
     buffers_restored,
     each_repeatable_variant,
     each_variant,
@@ -38,9 +36,8 @@ class LossState(LossChecks):
     """No global or hidden state."""
 
     @each_variant
-    def test_no_global_random_numbers(self, variant: Variant) -> None:
+    def test_no_global_random_numbers(self, loss: Loss) -> None:
         """The losses neither use nor change the global random number generators."""
-        loss = variant.build()
         batches = loss.batches()
         results = []
         for seed in (1, 1, 2):
@@ -56,9 +53,8 @@ class LossState(LossChecks):
             )
 
     @each_repeatable_variant
-    def test_same_call_same_loss(self, variant: Variant) -> None:
+    def test_same_call_same_loss(self, loss: Loss) -> None:
         """A second call with the same batch and weights gives the same losses, bit for bit."""
-        loss = variant.build()
         batches = loss.batches()
         first, *others = (loss.values(*batches) for _ in range(3))
         for again in others:
@@ -70,9 +66,8 @@ class LossState(LossChecks):
             )
 
     @each_variant
-    def test_attributes_stay(self, variant: Variant) -> None:
+    def test_attributes_stay(self, loss: Loss) -> None:
         """Computing the losses changes no attribute: nothing is counted, collected or stored there."""
-        loss = variant.build()
         batches = loss.batches()
         loss.totals(*batches)  # the first call may create an attribute once
         before = attributes(loss.objective)
@@ -88,12 +83,11 @@ class LossState(LossChecks):
             )
 
     @each_repeatable_variant
-    def test_instances_are_independent(self, variant: Variant) -> None:
+    def test_instances_are_independent(self, loss: Loss) -> None:
         """Building and using a second loss with other classes changes nothing in the first."""
-        loss = variant.build()
         batches = loss.batches()
         before = loss.values(*batches)
-        other = variant.build(7, seed=1)
+        other = replace(loss, classes=7, seed=1)
         backward(list(other.totals(*other.batches()).values()))
         hint = "keep the state of one loss in attributes of self, not of the class or the module"
         with explained("after a second loss with other classes was built, the first one", hint):
@@ -101,14 +95,13 @@ class LossState(LossChecks):
         check_equal(after, before, f"changes when a second loss with other classes is built and used: {hint}")
 
     @each_variant
-    def test_seed_decides_the_heads(self, variant: Variant) -> None:
+    def test_seed_decides_the_heads(self, loss: Loss) -> None:
         """The same torch seed builds the same heads, for any state of the other random number generators."""
         built = []
-        context = build_context(CLASSES, IMAGE[1], IMAGE[0], feature_dim=FEATURE_DIM)
         for seed in (1, 2):
             with seeded(seed):
                 torch.manual_seed(0)
-                built.append(variant.spec.build(variant.config, context).state_dict())
+                built.append(loss.spec.build(loss.config, loss.context).state_dict())
         one, two = built
         assert one.keys() == two.keys(), "the same torch seed builds other parameters the second time"
         for name, value in one.items():
@@ -116,9 +109,9 @@ class LossState(LossChecks):
             assert same, f"the same torch seed builds a different {name}: initialise it with torch's functions only"
 
     @each_repeatable_variant
-    def test_state_goes_round(self, variant: Variant) -> None:
+    def test_state_goes_round(self, loss: Loss) -> None:
         """A loss that was used, saved, and loaded into another instance gives the same losses."""
-        loss, again = variant.build(), variant.build(seed=1)
+        again = replace(loss, seed=1)
         for seed in SEEDS:
             loss.totals(*loss.batches(seed=seed))
         file = io.BytesIO()

@@ -12,7 +12,7 @@ from torch import Tensor
 from cganzoo.objective import Objective
 from cganzoo.specs import NAME
 
-from .base import CLASS_COUNTS, CLASSES, SEEDS, SIZE, LossChecks, Variant, each_variant, subset, total, with_features
+from .base import CLASS_COUNTS, CLASSES, SEEDS, SIZE, Loss, LossChecks, each_variant, subset, total, with_features
 
 LARGE = 1e3
 """How many times larger the features of a diverged discriminator are."""
@@ -22,9 +22,8 @@ class LossTerms(LossChecks):
     """Terms and finite values."""
 
     @each_variant
-    def test_terms_are_named_scalars(self, variant: Variant) -> None:
+    def test_terms_are_named_scalars(self, loss: Loss) -> None:
         """Both losses give named float32 scalars, the same names for every batch."""
-        loss = variant.build()
         built = type(loss.objective).__name__
         assert isinstance(loss.objective, Objective), f"build returns {built}, not an Objective"
         names: dict[str, list[str]] = {}
@@ -44,16 +43,16 @@ class LossTerms(LossChecks):
                 )
 
     @each_variant
-    def test_any_number_of_classes(self, variant: Variant) -> None:
+    def test_any_number_of_classes(self, loss: Loss) -> None:
         """Losses and gradients are finite with 1, 2, 10 and 200 classes."""
         for classes in CLASS_COUNTS:
-            loss = variant.build(classes)
+            loss = replace(loss, classes=classes)
             loss.check_finite(*loss.batches(), f"num_classes = {classes}, batch of {SIZE}")
 
     @each_variant
-    def test_missing_classes(self, variant: Variant) -> None:
+    def test_missing_classes(self, loss: Loss) -> None:
         """Losses and gradients are finite if classes are missing from a batch."""
-        loss = variant.build(4)
+        loss = replace(loss, classes=4)
         real, fake = loss.batches()
         for of_real, of_fake in ((0, 0), (3, 3), (0, 3), (2, 1)):
             of_fake = of_real if loss.objective.fake_labels == "paired" else of_fake
@@ -62,16 +61,15 @@ class LossTerms(LossChecks):
             loss.check_finite(replace(real, labels=one), replace(fake, labels=two), what)
 
     @each_variant
-    def test_batch_of_one(self, variant: Variant) -> None:
+    def test_batch_of_one(self, loss: Loss) -> None:
         """Losses and gradients are finite for a single sample."""
         for classes in (1, CLASSES):
-            loss = variant.build(classes)
+            loss = replace(loss, classes=classes)
             loss.check_finite(*loss.batches(size=1), f"num_classes = {classes}, batch of 1")
 
     @each_variant
-    def test_batches_of_different_size(self, variant: Variant) -> None:
+    def test_batches_of_different_size(self, loss: Loss) -> None:
         """The discriminator's loss accepts more fake than real samples."""
-        loss = variant.build()
         if loss.objective.fake_labels == "paired":
             raise SkipTest("its fakes are paired with real samples")
         real, fake = loss.batches(2 * SIZE)
@@ -79,16 +77,15 @@ class LossTerms(LossChecks):
         assert value.isfinite(), f"discriminator_loss is {value.item()} for {SIZE} real and {2 * SIZE} fake samples"
 
     @each_variant
-    def test_large_features(self, variant: Variant) -> None:
+    def test_large_features(self, loss: Loss) -> None:
         """Losses and gradients stay finite for features a thousand times larger than usual."""
-        loss = variant.build(10)
+        loss = replace(loss, classes=10)
         for seed in SEEDS:
             loss.check_finite(*loss.batches(seed=seed, scale=LARGE), f"features around {LARGE:g}")
 
     @each_variant
-    def test_degenerate_features(self, variant: Variant) -> None:
+    def test_degenerate_features(self, loss: Loss) -> None:
         """Losses and gradients stay finite if all features are zero, or all samples are equal."""
-        loss = variant.build()
         real, fake = loss.batches()
         same = real.features[:1].expand_as(real.features)
         for features, what in ((torch.zeros_like(same), "all features zero"), (same, "all samples equal")):
