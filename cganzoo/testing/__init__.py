@@ -21,6 +21,8 @@ from cganzoo._util.lazy import lazily
 if TYPE_CHECKING:
     from .conformance import Conformance, Outcome, run
     from .datasets import DatasetConformance
+    from .extractor import ExtractorConformance, extractor_context
+    from .logger import LoggerConformance
     from .losses import LossConformance
     from .losses.base import TOLERANCE
     from .losses.reference import CASES, assert_same, random_batch
@@ -35,13 +37,16 @@ __all__ = [
     "Conformance",
     "DatasetConformance",
     "DiscriminatorConformance",
+    "ExtractorConformance",
     "GeneratorConformance",
     "KnownScores",
+    "LoggerConformance",
     "LossConformance",
     "MetricConformance",
     "Outcome",
     "assert_same",
     "evaluated_batch",
+    "extractor_context",
     "random_batch",
     "run",
 ]
@@ -51,6 +56,8 @@ __getattr__ = lazily(
     {
         "conformance": ("Conformance", "Outcome", "run"),
         "datasets": ("DatasetConformance",),
+        "extractor": ("ExtractorConformance", "extractor_context"),
+        "logger": ("LoggerConformance",),
         "losses": ("LossConformance",),
         "losses.base": ("TOLERANCE",),
         "losses.reference": ("CASES", "assert_same", "random_batch"),

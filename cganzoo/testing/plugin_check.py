@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import pkgutil
 import re
 import sys
 import time
@@ -20,15 +21,13 @@ from unittest import mock
 from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
-from cganzoo import testing
 from cganzoo.config import parse
 from cganzoo.console.streams import stderr_console, stdout_console
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
 from cganzoo.recipe.read import explain, set_value
-from cganzoo.registry import ALLOW_LIST, Component, discovery, load_plugins
+from cganzoo.registry import ALLOW_LIST, KINDS, Component, discovery, load_plugins
 from cganzoo.registry.probe import load_survivors
-from cganzoo.specs import KINDS
 
 from .conformance import Conformance, Outcome, checks, only, run
 
@@ -167,7 +166,7 @@ def _advice(name: str, known: set[str]) -> str:
 
 def conformance_class(component: Component, options: Mapping[str, Any] = MappingProxyType({})) -> type[Conformance]:
     """The conformance class that the author of an installed component would write."""
-    base: type[Conformance] = getattr(testing, f"{component.kind.capitalize()}Conformance")
+    base: type[Conformance] = pkgutil.resolve_name(KINDS[component.kind].conformance)
     known = component.spec.known_failures
     unknown = [check for check in known if check not in checks(base)]
     if unknown:
