@@ -144,7 +144,7 @@ def find(name: str, kind: str | None = None) -> list[Component]:
         usual = canonicalize_name(f"{PROJECT}-{name}")
         failed = {failure.provider: str(failure) for failure in registry.failures}
         excluded = {one: f"{one} may provide it, but {ALLOW_LIST} excludes it" for one in registry.unloaded}
-        for provider, reason in {**excluded, **failed}.items():
+        for provider, reason in {**failed, **excluded}.items():
             if usual == provider.distribution or name == provider.entry_point:
                 raise PluginError(f'there is no component or distribution "{name}"; {reason}')
         known = distributions.union(*((one.name, one.full_name) for one in registry.components()))
