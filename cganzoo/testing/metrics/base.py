@@ -99,7 +99,7 @@ class MetricChecks(Conformance):
         world: World | None = None,
     ) -> Metric:
         """Give an evaluation to a metric, by default a new one, in the host's order; ``given``: generator and noise."""
-        metric = metric or self.build(world)
+        metric = self.build(world) if metric is None else metric
         for batch in reference:
             metric.update_reference(batch)
         if generator:
