@@ -1,4 +1,4 @@
-"""``cganzoo plugin``: one thin function per verb, each importing what it needs when it is called."""
+"""``cganzoo plugin``: one thin function for each command, which imports what it needs when it is called."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def check(
         str | None, typer.Option(metavar="NAME", help="With --bench: another loss, on the same networks.")
     ] = None,
 ) -> None:
-    """Run the conformance checks on an installed plugin, or time its loss beside another one."""
+    """Run the conformance checks on an installed plugin, or time its loss against another one."""
     from cganzoo.errors import PluginError
-    from cganzoo.testing import verdict
+    from cganzoo.testing import plugin_check
 
     if against is not None and not bench:
-        raise PluginError("--against: goes with --bench; write: cganzoo plugin check NAME --bench --against NAME")
+        raise PluginError("--against: needs --bench; write: cganzoo plugin check NAME --bench --against NAME")
     if bench:
         from cganzoo.testing.bench import show
 
         show(what, against, as_json=as_json)
-    elif not verdict.show(what, kind, overrides or [], as_json=as_json):
+    elif not plugin_check.show(what, kind, overrides or [], as_json=as_json):
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""What arXiv:1703.02000 proves about AM-GAN, LabelGAN and AC-GAN*, on the losses themselves, in float64."""
+"""The theorems of arXiv:1703.02000 on AM-GAN, LabelGAN and AC-GAN*, checked on the losses in float64."""
 
 from __future__ import annotations
 

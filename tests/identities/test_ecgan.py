@@ -1,4 +1,4 @@
-"""ECGAN's frame: what other methods are in it, on the losses themselves, in float64."""
+"""ECGAN's framework contains other methods as special cases, checked on the losses in float64."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inception Score and AM Score: their values where these are known, and the identities between them."""
+"""Inception Score and AM Score: known values, and the identities between them."""
 
 from __future__ import annotations
 

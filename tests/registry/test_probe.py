@@ -24,7 +24,7 @@ from cganzoo.cli.plugin_list import show_plugins
 from cganzoo.errors import PluginError
 from cganzoo.registry import load_plugins, probe
 from cganzoo.registry.probe import Inventory
-from cganzoo.testing import verdict
+from cganzoo.testing import plugin_check
 
 
 @pytest.fixture(scope="module")
@@ -289,7 +289,7 @@ def test_the_message_for_a_plugin_that_is_not_allowed(monkeypatch: pytest.Monkey
         "but CGANZOO_LOAD_PLUGINS leaves it out$"
     )
     with pytest.raises(PluginError, match=message):
-        verdict.find("amgan")
+        plugin_check.find("amgan")
 
 
 @pytest.mark.usefixtures("installed")

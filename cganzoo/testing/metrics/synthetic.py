@@ -1,4 +1,4 @@
-"""Batches that no data set, generator or extractor is needed for: small, of known classes, the same every time."""
+"""Small synthetic batches for the checks of a metric, which need no data set, generator or extractor."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from cganzoo.metric import Evaluated
 
 @dataclass(frozen=True)
 class World:
-    """A distribution of images in a few classes, with what an extractor that knows them sees.
+    """A distribution of images in a few classes, with the outputs of an extractor.
 
-    Each class has a pattern, which its images show under noise; a centre in feature space, around which their features
-    lie; and logits that nearly always name it.
+    Each class has a pattern, which its images show with noise; a centre in feature space, around which their features
+    are; and logits that nearly always predict it.
 
     Attributes:
         num_classes: K.
         image_size: side of the images, in pixels.
         channels: 1 or 3.
         feature_dim: D.
-        num_logits: of the extractor: K; 0 for one without classes; any other number for one with classes of its own.
+        num_logits: of the extractor: K; 0 for one without classes; any other number for one with other classes.
     """
 
     num_classes: int = 4
@@ -36,7 +36,7 @@ class World:
     num_logits: int = 4
 
     def draw(self, count: int, seed: int) -> Evaluated:
-        """``count`` images of the distribution, their classes in turn."""
+        """``count`` images of the distribution; the classes alternate."""
         random = torch.Generator().manual_seed(1 + seed)
         fixed = torch.Generator().manual_seed(0)
         labels = torch.arange(count) % self.num_classes
@@ -47,17 +47,13 @@ class World:
         logits = torch.randn(count, self.num_logits, generator=random)
         if self.num_logits:
             logits += 5 * F.one_hot(labels % self.num_logits, self.num_logits)
-        return Evaluated(
-            _of_8_bits(0.7 * patterns[labels] + 0.2 * noise),
-            labels,
-            centres[labels] + torch.randn(count, self.feature_dim, generator=random),
-            logits,
-        )
+        features = centres[labels] + torch.randn(count, self.feature_dim, generator=random)
+        return Evaluated(_of_8_bits(0.7 * patterns[labels] + 0.2 * noise), labels, features, logits)
 
     def collapse(self, count: int, seed: int) -> Evaluated:
-        """``count`` samples of a generator that failed: one image, far from the real ones, whatever class is asked for.
+        """Samples of a collapsed generator: one image, far from the real ones, for all classes.
 
-        Their features are far away and hardly differ; their logits name the first class, and not surely.
+        Their features are far away and nearly equal; their logits predict the first class with low confidence.
         """
         random = torch.Generator().manual_seed(1 + seed)
         image = _of_8_bits(2 * torch.rand(1, self.channels, self.image_size, self.image_size, generator=random) - 1)
@@ -68,12 +64,12 @@ class World:
 
 
 def _of_8_bits(images: Tensor) -> Tensor:
-    """As the host rounds samples, and as real images are."""
+    """Rounded to 8 bits, like real images and the samples in an evaluation."""
     return to_unit(to_pixels(images))
 
 
 def evaluated_batch(*, images: Any = None, labels: Any = None, features: Any = None, logits: Any = None) -> Evaluated:
-    """A batch from tensors or nested lists, of which some parts do not matter: those are zeros, and no class.
+    """A batch from tensors or nested lists. Parts that are not given are zeros, or ``None`` for labels.
 
     Args:
         images: (N, C, H, W) in [-1, 1].
@@ -82,32 +78,27 @@ def evaluated_batch(*, images: Any = None, labels: Any = None, features: Any = N
         logits: (N, K).
 
     Raises:
-        ValueError: nothing is given, or parts are of different lengths.
+        ValueError: nothing is given, or parts have different lengths.
     """
     given = [part for part in (images, labels, features, logits) if part is not None]
     if len({len(part) for part in given}) != 1:
         raise ValueError("give images, labels, features or logits, as many of each")
-    count = len(given[0])
 
     def floats(part: Any, *shape: int) -> Tensor:
-        return torch.zeros(count, *shape) if part is None else torch.as_tensor(part, dtype=torch.float32)
+        return torch.zeros(len(given[0]), *shape) if part is None else torch.as_tensor(part, dtype=torch.float32)
 
-    return Evaluated(
-        floats(images, 3, 16, 16),
-        None if labels is None else torch.as_tensor(labels, dtype=torch.int64),
-        floats(features, 1),
-        floats(logits, 0),
-    )
+    integers = None if labels is None else torch.as_tensor(labels, dtype=torch.int64)
+    return Evaluated(floats(images, 3, 16, 16), integers, floats(features, 1), floats(logits, 0))
 
 
 @dataclass(frozen=True, kw_only=True)
 class KnownScores:
-    """A case whose scores are known: worked out by hand, or printed in a paper.
+    """A case with known scores: computed by hand, or printed in a paper.
 
     Attributes:
-        samples: what ``update`` is given; :func:`evaluated_batch` makes one of lists.
-        scores: the expected outputs by name; those that are left out are not compared.
-        reference: what ``update_reference`` is given, if anything.
+        samples: what ``update`` gets; :func:`evaluated_batch` makes one from lists.
+        scores: the expected outputs by name; outputs that are not listed are not compared.
+        reference: what ``update_reference`` gets, if anything.
         options: of the metric, as a recipe's table.
         tolerance: relative and absolute.
     """
@@ -120,38 +111,18 @@ class KnownScores:
 
 
 def taken(batch: Evaluated, indices: Tensor) -> Evaluated:
-    """Some of a batch's images."""
-    return Evaluated(
-        batch.images[indices],
-        None if batch.labels is None else batch.labels[indices],
-        batch.features[indices],
-        batch.logits[indices],
-    )
+    """Copies of some of a batch's images."""
+    labels = None if batch.labels is None else batch.labels[indices]
+    return Evaluated(batch.images[indices], labels, batch.features[indices], batch.logits[indices])
 
 
 def cut(batch: Evaluated, sizes: Sequence[int]) -> list[Evaluated]:
-    """A batch in parts of these sizes; what is over is the last part."""
-    count = len(batch.features)
-    sizes = [*sizes, count - sum(sizes)]
-    return [taken(batch, part) for part in torch.split(torch.arange(count), [size for size in sizes if size > 0])]
-
-
-def copied(batch: Evaluated) -> Evaluated:
-    """The same images in tensors of their own."""
-    return taken(batch, torch.arange(len(batch.features)))
-
-
-def unlabelled(batch: Evaluated) -> Evaluated:
-    """The same images, asked for by no class."""
-    return Evaluated(batch.images, None, batch.features, batch.logits)
+    """A batch in parts of these sizes, and the rest as a last part."""
+    sizes = [*sizes, len(batch.features) - sum(sizes)]
+    return [taken(batch, part) for part in torch.split(torch.arange(len(batch.features)), sizes)]
 
 
 def tensors(batch: Evaluated) -> dict[str, Tensor]:
     """A batch's tensors by name."""
-    parts: dict[str, Tensor | None] = {
-        "images": batch.images,
-        "labels": batch.labels,
-        "features": batch.features,
-        "logits": batch.logits,
-    }
+    parts = {name: getattr(batch, name) for name in ("images", "labels", "features", "logits")}
     return {name: part for name, part in parts.items() if part is not None}
