@@ -63,7 +63,6 @@ def _classifier(
     run_file: Path | None,
 ) -> Extractor:
     from . import classifier
-    from .classifier_training import load_or_train
 
     if run_file is not None and run_file.is_file():
         with suppress(RunError):  # a damaged one is made again
@@ -77,7 +76,7 @@ def _classifier(
         )
     try:
         with reporter.stage("training the classifier for the scores") as progress:
-            trained = load_or_train(
+            trained = classifier.load_or_train(
                 splits["train"], splits["test"], config, cache_folder() / "classifiers", device, progress
             )
     except DivergenceError as error:  # said of a run, it would count as the method's divergence

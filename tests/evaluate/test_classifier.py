@@ -19,9 +19,8 @@ from cganzoo.classification.networks import Shape
 from cganzoo.data.batches import to_unit
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import DivergenceError, RecipeError, RunError
-from cganzoo.evaluate import classifier_training
-from cganzoo.evaluate.classifier import Classifier, load, save
-from cganzoo.evaluate.classifier_training import load_or_train, train
+from cganzoo.evaluate import classifier as classifier_module
+from cganzoo.evaluate.classifier import Classifier, load, load_or_train, save, train
 from cganzoo.extractor import weights_hash
 from cganzoo.recipe.extractors import ClassifierConfig
 
@@ -178,7 +177,7 @@ def test_a_cache_that_may_only_be_read_serves_what_it_holds(tmp_path: Path, monk
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(classifier_training, "FileLock", refuse)
+    monkeypatch.setattr(classifier_module, "FileLock", refuse)
     monkeypatch.setattr(Path, "mkdir", refuse)
     steps = Steps()
     assert load_or_train(TRAIN, TEST, TINY, tmp_path, CPU, steps).protocol() == first.protocol()
