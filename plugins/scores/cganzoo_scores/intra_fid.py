@@ -8,31 +8,30 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
+from cganzoo import BuildContext
 from cganzoo.errors import CganzooError
 from cganzoo.metric import Evaluated, Metric
 
 from .checks import finite_features
+from .config import IntraFIDConfig
 from .frechet import Gaussian, frechet_distance
 
 
 class IntraFID(Metric):
-    """FID between a class's real images and the samples asked for that class; the mean and the worst of the classes.
+    """FID between the real images of a class and the samples for which it was requested; the mean and the worst class.
 
-    Miyato and Koyama, arXiv:1802.05637, where it is "intra FID". 0 is best. Unlike FID it sees samples of the wrong
-    class, and a collapse within one. ``None`` for an unconditional generator. In float64, and exact with fewer images
-    of a class than features, which is usual.
+    Miyato and Koyama, arXiv:1802.05637, "intra FID". 0 is best. Unlike FID, it detects samples of the wrong class and
+    a collapse within a class. ``None`` for an unconditional generator. In float64, and exact even if a class has fewer
+    images than features, which is usual.
 
     Memory: the features of every image, float32.
 
-    Not shown: FID's bias upwards grows as counts shrink, and a class has few images, so values are far above FID's and
-    fall with ``evaluation.samples``: read them beside the real rows, and compare equal counts only.
-
-    Args:
-        class_names: for messages.
+    Not shown: a class has few images, so the upward bias of FID is large, and values fall when ``evaluation.samples``
+    grows. Compare with the scores of real images, and only at equal counts.
     """
 
-    def __init__(self, class_names: Sequence[str]) -> None:
-        self.class_names = class_names
+    def __init__(self, config: IntraFIDConfig, context: BuildContext) -> None:
+        self.class_names = context.class_names
         self._real, self._samples = _ByClass(), _ByClass()
         self._defined = True
         self._distances: dict[int, float] = {}
@@ -101,7 +100,7 @@ class _ByClass:
         self._labels += other._labels
 
     def split(self) -> dict[int, Tensor]:
-        """The features (n, D) of each class that has any, in the order they came."""
+        """The features (n, D) of each class that has images, in their order."""
         if not self._features:
             return {}
         features, labels = torch.cat(self._features), torch.cat(self._labels)
