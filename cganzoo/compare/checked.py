@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,62 +48,17 @@ class _Recipe(_Part):
     metrics: list[_Named] = Field([])
 
 
-class _Call(_Part):
-    command: str | None = None
-    code: dict[str, str] = Field({})
-
-
-class _Data(_Part):
-    fingerprint: str | None = None
-
-
-class _Protocol(_Part):
-    fingerprint: str | None = None
-    metrics: dict[str, dict[str, Any]] = Field({})
-
-
-class _Versions(_Part):
-    distributions: dict[str, dict[str, Any]] = Field({})
-    torch: str | None = None
-
-
-Numbers = dict[str, float | None]
-
-
-class _Manifest(_Part):
-    status: str | None = None
-    error: str | None = None
-    recipe: str | None = None
-    step: int | None = None
-    seconds: float | None = None
-    device: str | None = None
-    classes: list[str] = Field([])
-    code: dict[str, str] = Field({})
-    calls: list[_Call] = Field([])
-    data: _Data | None = None
-    parameters: dict[str, int] = Field({})
-    peak_memory: Numbers = Field({})
-    versions: _Versions | None = None
-    protocol: _Protocol | None = None
-    scores: Numbers = Field({})
-    real_test: Numbers | None = None
-    real_halves: Numbers | None = None
-    per_class: dict[str, list[float | None]] | None = None
-
-
 def manifest(folder: RunFolder) -> Mapping[str, Any]:
-    """The manifest, with ``None`` for numbers that are not finite; empty where there is none.
+    """The manifest as a flat dict; empty where there is none.
 
     Raises:
-        DamagedError: it is no JSON, or a value is of another type than ours.
+        DamagedError: it has another shape than ours.
     """
     try:
-        found: Any = folder.manifest()
+        values = folder.manifest().model_dump(exclude_defaults=True)
     except RunError as error:
-        raise DamagedError(f"manifest.json is damaged ({error.__cause__})") from error
-    _check(_Manifest, found, "manifest.json")
-    finite: Mapping[str, Any] = _finite(found)
-    return finite
+        raise DamagedError(f"manifest.json {str(error).removeprefix(f'{folder.manifest_file}: ')}") from error
+    return {**values, **values.pop("evaluation", {})}
 
 
 def recipe(folder: RunFolder) -> dict[str, Any]:
@@ -133,12 +87,3 @@ def _check(model: type[BaseModel], values: Any, file: str) -> None:
             raise DamagedError(f"{file} has no {key}; it was written by another version") from error
         told = "is no table" if first["type"] == "model_type" else first["msg"]
         raise DamagedError(f"{file} is damaged, or another version wrote it ({key or 'it'}: {told})") from error
-
-
-def _finite(value: Any) -> Any:
-    """JSON of others may hold NaN, and ours must not."""
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -111,9 +111,10 @@ class Matrix:
         if state == "finished" and cell.resolved and cell.resolved.metrics:
             score = cell.resolved.metrics[0].spec.outputs[0].name
             try:
-                value = cell.folder.manifest().get("scores", {}).get(score)
+                evaluation = cell.folder.manifest().evaluation
             except CganzooError:
-                value = None
+                evaluation = None
+            value = evaluation.scores.get(score) if evaluation else None
             return Text(f"{score} {number(value)}", STYLES[state])
         return Text({"new": "waiting", "unfinished": "waiting"}.get(state, state), STYLES[state])
 

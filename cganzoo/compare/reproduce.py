@@ -32,7 +32,7 @@ def _runs(comparison: Comparison) -> list[dict[str, Any]]:
                 "method": run.cell.method.name,
                 "seed": run.cell.seed,
                 "state": run.state,
-                "recipe": manifest.get("recipe"),
+                "recipe": manifest.get("recipe_digest"),
                 "code": manifest.get("code") or {},
                 "commit": (manifest.get("versions") or {}).get("commit"),
                 "device": manifest.get("device"),

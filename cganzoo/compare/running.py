@@ -114,8 +114,8 @@ def _run(cell: Cell, device: torch.device, stop: Stop, reporter: Reporter, fresh
                 known = isinstance(error, CganzooError)
                 sentence = str(error) if known else f"{type(error).__name__}: {error} ({cell.folder.log_file})"
                 reporter.log(f"error: {sentence}" if known else traceback.format_exc())
-                with suppress(CganzooError):  # a full disk is what failed, maybe
-                    cell.folder.update_manifest(status="failed", error=sentence)
+                with suppress(CganzooError), cell.folder.update_manifest() as manifest:  # maybe the disk is full
+                    manifest.status, manifest.error = "failed", sentence
                 return "failed", sentence
     except BusyError as error:
         return "unfinished", str(error)

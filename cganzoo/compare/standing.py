@@ -8,7 +8,6 @@ from typing import Any
 from cganzoo.errors import RecipeError, RunError
 from cganzoo.recipe.resolve import Resolved
 from cganzoo.runs import provenance
-from cganzoo.runs.folder import SCORE_KEYS
 
 from . import checked
 from .checked import DamagedError
@@ -52,7 +51,7 @@ def standing(cell: Cell, *, fresh: bool = False) -> State:
         return "new"
     manifest = checked.manifest(cell.folder)
     status = _status(manifest)
-    same = manifest.get("recipe") == cell.resolved.digest()
+    same = manifest.get("recipe_digest") == cell.resolved.recipe_digest()
     changed = _changed_code(manifest, cell.resolved)
     # A run that diverged before its first checkpoint left none, and would diverge again.
     if (
@@ -94,7 +93,7 @@ def _status(manifest: Mapping[str, Any]) -> State:
 
 
 def _is_scored(manifest: Mapping[str, Any], resolved: Resolved) -> bool:
-    return not resolved.metrics or all(key in manifest for key in SCORE_KEYS)
+    return not resolved.metrics or "scores" in manifest
 
 
 def _changed_code(manifest: Mapping[str, Any], resolved: Resolved) -> list[str]:

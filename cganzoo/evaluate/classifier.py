@@ -19,11 +19,11 @@ from torch import Tensor
 from cganzoo._util.files import write_whole
 from cganzoo.classification import ImageClassifier, accuracy, fit
 from cganzoo.classification.networks import Shape
+from cganzoo.config import ClassifierConfig
 from cganzoo.console.reporter import Progress
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import RecipeError, RunError
 from cganzoo.extractor import Extractor, weights_hash
-from cganzoo.recipe.extractors import ClassifierConfig
 
 from .protocol import cache_key
 

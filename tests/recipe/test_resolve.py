@@ -35,7 +35,7 @@ def test_a_resolved_recipe_reads_back_as_itself(resolved: Resolver, overrides: t
     first = resolved(*overrides)
     again = resolved(text=first.toml())
     assert again.toml() == first.toml()
-    assert again.digest() == first.digest()
+    assert again.recipe_digest() == first.recipe_digest()
     assert again.recipe.sections.train == first.recipe.sections.train
     assert again.generator.config == first.generator.config
     assert again.loss.config == first.loss.config
@@ -57,12 +57,14 @@ def test_the_resolved_recipe_holds_every_default(resolved: Resolver) -> None:
 
 
 def test_the_digest_tells_values_not_ways_of_writing(tiny: str, resolved: Resolver) -> None:
-    digest = resolved().digest()
-    assert resolved("train.ema_decay=0.999", "generator.conditional=true").digest() == digest, "defaults, written out"
-    assert resolved(text=tiny.replace("lr = 4e-4", "lr = 0.0004")).digest() == digest
+    digest = resolved().recipe_digest()
+    assert resolved("train.ema_decay=0.999", "generator.conditional=true").recipe_digest() == digest, (
+        "defaults, written out"
+    )
+    assert resolved(text=tiny.replace("lr = 4e-4", "lr = 0.0004")).recipe_digest() == digest
     assert digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1})
     changed = ["train.steps=21", "data.test_fraction=0.3", "generator.width=5", "evaluation.seed=1", "train.seed=1"]
-    assert len({digest, *(resolved(change).digest() for change in changed)}) == 1 + len(changed)
+    assert len({digest, *(resolved(change).recipe_digest() for change in changed)}) == 1 + len(changed)
 
 
 @pytest.mark.parametrize(
@@ -86,8 +88,8 @@ def test_the_digest_tells_values_not_ways_of_writing(tiny: str, resolved: Resolv
         ("data={name='folder', image_size=8}", RecipeError, "--set data.root: is missing"),
         (
             "evaluation.extractor={name='zzz'}",
-            RecipeError,
-            '--set evaluation.extractor.name: "zzz" is not known; choose one of "classifier"',
+            PluginError,
+            '--set evaluation.extractor.name: there is no extractor "zzz" (available: classifier, inception, timm)',
         ),
         (
             "loss.labeling=dynamic",
@@ -152,7 +154,7 @@ def test_two_metrics_that_report_the_same_score_are_refused(tiny: str) -> None:
 
 def test_the_providers_of_a_run_are_each_named_once(resolved: Resolver) -> None:
     names = [provider.distribution for provider in resolved().providers]
-    assert names == ["cganzoo", "cganzoo-dcgan", "cganzoo-amgan"]
+    assert sorted(names) == ["cganzoo", "cganzoo-amgan", "cganzoo-dcgan"]
 
 
 def test_a_recipe_resolves_without_torch(tiny_file: Path) -> None:

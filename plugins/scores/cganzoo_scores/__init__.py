@@ -8,7 +8,6 @@ from typing import Any
 from cganzoo import MetricOutput, MetricSpec, hookimpl
 
 from . import config
-from .build import metric
 
 SE_TOLERANCE = 0.3
 """A standard error from 200 bootstrap replicas has an error of 5 %; two of them differ by at most six such errors."""
@@ -21,7 +20,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         name="inception_score",
         summary="Inception Score: exp of the entropy of the mean prediction minus the mean entropy",
         config=config.InceptionScoreConfig,
-        build=metric("cganzoo_scores.inception_score:InceptionScore"),
+        build="cganzoo_scores.inception_score:InceptionScore",
         paper="arXiv:1606.03498",
         outputs=(
             MetricOutput(name="inception_score", summary="Inception Score, 1 to K", higher_is_better=True),
@@ -39,7 +38,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         name="am_score",
         summary="AM Score: KL divergence of real from generated mean prediction, plus mean entropy",
         config=config.AMScoreConfig,
-        build=metric("cganzoo_scores.am_score:AMScore"),
+        build="cganzoo_scores.am_score:AMScore",
         paper="arXiv:1703.02000",
         outputs=(
             MetricOutput(name="am_score", summary="AM Score, nats, 0 or more", higher_is_better=False),
@@ -54,7 +53,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         name="fid",
         summary="Fréchet distance of the features' Gaussians",
         config=config.FIDConfig,
-        build=metric("cganzoo_scores.fid:FID"),
+        build="cganzoo_scores.fid:FID",
         paper="arXiv:1706.08500",
         outputs=(MetricOutput(name="fid", summary="Squared Fréchet distance, 0 or more", higher_is_better=False),),
     )
@@ -62,7 +61,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         name="kid",
         summary="Unbiased squared MMD of the features under a cubic kernel",
         config=config.KIDConfig,
-        build=metric("cganzoo_scores.kid:KID"),
+        build="cganzoo_scores.kid:KID",
         paper="arXiv:1801.01401",
         outputs=(
             MetricOutput(name="kid", summary="Mean squared MMD over subsets", higher_is_better=False),
@@ -74,7 +73,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         name="prdc",
         summary="Coverage, density, precision and recall: shares of images in neighbourhoods of the other set",
         config=config.PRDCConfig,
-        build=metric("cganzoo_scores.prdc:PRDC"),
+        build="cganzoo_scores.prdc:PRDC",
         paper="arXiv:2002.09797",
         outputs=(
             MetricOutput(
@@ -89,7 +88,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         name="nearest_neighbours",
         summary="Samples and their nearest training images, and the distance of these",
         config=config.NearestNeighboursConfig,
-        build=metric("cganzoo_scores.nearest_neighbours:NearestNeighbours"),
+        build="cganzoo_scores.nearest_neighbours:NearestNeighbours",
         outputs=(
             MetricOutput(
                 name="nearest_neighbour_ratio",
@@ -101,7 +100,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         name="class_accuracy",
         summary="Share of samples for which the extractor predicts the requested class",
         config=config.ClassAccuracyConfig,
-        build=metric("cganzoo_scores.class_accuracy:ClassAccuracy"),
+        build="cganzoo_scores.class_accuracy:ClassAccuracy",
         outputs=(
             MetricOutput(name="class_accuracy", summary="Share of all samples, 0 to 1", higher_is_better=True),
             MetricOutput(name="class_accuracy_se", summary="Binomial standard error of that share"),
@@ -112,7 +111,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         name="cas",
         summary="Accuracy on real test images of a classifier that is trained on samples",
         config=config.CASConfig,
-        build=metric("cganzoo_scores.cas:CAS"),
+        build="cganzoo_scores.cas:CAS",
         paper="arXiv:1905.10887",
         reference="test",
         outputs=(
@@ -124,7 +123,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         name="intra_fid",
         summary="Fréchet distance between the real images and the samples of each class",
         config=config.IntraFIDConfig,
-        build=metric("cganzoo_scores.intra_fid:IntraFID"),
+        build="cganzoo_scores.intra_fid:IntraFID",
         paper="arXiv:1802.05637",
         outputs=(
             MetricOutput(name="intra_fid", summary="Mean over the classes, 0 or more", higher_is_better=False),
@@ -135,7 +134,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         name="intra_class_msssim",
         summary="MS-SSIM between images of one class, which is high if the class has collapsed",
         config=config.IntraClassMSSSIMConfig,
-        build=metric("cganzoo_scores.intra_class_msssim:IntraClassMSSSIM"),
+        build="cganzoo_scores.intra_class_msssim:IntraClassMSSSIM",
         paper="arXiv:1610.09585",
         outputs=(
             MetricOutput(name="intra_class_msssim", summary="Mean over the classes, 0 to 1", higher_is_better=False),
@@ -146,7 +145,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         name="intra_class_vendi",
         summary="Vendi Score of each class: its effective number of different images",
         config=config.IntraClassVendiConfig,
-        build=metric("cganzoo_scores.intra_class_vendi:IntraClassVendi"),
+        build="cganzoo_scores.intra_class_vendi:IntraClassVendi",
         paper="arXiv:2210.02410",
         outputs=(
             MetricOutput(name="intra_class_vendi", summary="Mean over the classes, from 1", higher_is_better=True),
@@ -157,7 +156,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         name="noise_sensitivity",
         summary="How much the generator's images depend on the noise",
         config=config.NoiseSensitivityConfig,
-        build=metric("cganzoo_scores.noise_sensitivity:NoiseSensitivity"),
+        build="cganzoo_scores.noise_sensitivity:NoiseSensitivity",
         paper="arXiv:1703.02000",
         outputs=(
             MetricOutput(name="noise_sensitivity", summary="Mean |d(sum of pixels)/dz|, 0 or more"),
