@@ -202,7 +202,7 @@ def test_a_size_that_the_network_does_not_take_is_one_sentence(tmp_path: Path) -
     path = tmp_path / "weights.pth"
     torch.save(network("test_vit").state_dict(), path)
     with pytest.raises(
-        RecipeError, match=r'^[^\n]*"timm/test_vit": cannot look at images of 50 px [^\n]*input_size[^\n]*$'
+        RecipeError, match=r'^[^\n]*"timm/test_vit": does not take images of 50 px [^\n]*input_size[^\n]*$'
     ):
         load(config(path, "test_vit", input_size=50), image_channels=3)
 
