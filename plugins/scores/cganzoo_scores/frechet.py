@@ -1,4 +1,4 @@
-"""The Fréchet distance of two Gaussians, exact also where there are fewer images than features."""
+"""The Fréchet distance of two Gaussians, also exact for fewer images than features."""
 
 from __future__ import annotations
 

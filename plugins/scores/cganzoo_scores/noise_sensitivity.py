@@ -38,7 +38,7 @@ class NoiseSensitivity(Metric):
         """See :class:`~cganzoo.metric.Metric`. Uses the first ``samples`` noise vectors of the batch."""
         with torch.inference_mode(False), torch.enable_grad():
             chunks = (torch.split(part[: self.samples], CHUNK) for part in (z, labels))
-            slopes = [_slopes(generator, part.clone(), asked.clone()) for part, asked in zip(*chunks, strict=True)]
+            slopes = [_slopes(generator, part.clone(), classes.clone()) for part, classes in zip(*chunks, strict=True)]
         self._slopes = torch.cat(slopes)
 
     def update(self, batch: Evaluated) -> None:
