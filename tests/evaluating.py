@@ -22,7 +22,7 @@ SAMPLING = {"weights": "ema", "batch_statistics": "standing", "seed": 0}
 
 
 class Linear(Extractor):
-    """Features and logits are linear in the pixels; counts the images it saw."""
+    """Features and logits are linear in the pixels; counts its images."""
 
     feature_dim, num_classes = DIM, CLASSES
 
@@ -54,7 +54,7 @@ class Scale(Config):
 
 
 class MeanDistance(Metric):
-    """Distance of the feature means, and how many images of each kind it was given."""
+    """Distance of the feature means, and the number of images of each kind."""
 
     def __init__(self, config: Scale) -> None:
         self.scale = config.scale
@@ -78,14 +78,14 @@ class MeanDistance(Metric):
         }
 
 
-class Told(Metric):
-    """Whether samples came with labels."""
+class HasLabels(Metric):
+    """Whether samples have labels."""
 
     def update(self, batch: Evaluated) -> None:
         self.labels = batch.labels
 
     def compute(self) -> dict[str, float | None]:
-        return {"told": None if self.labels is None else 1.0}
+        return {"has_labels": None if self.labels is None else 1.0}
 
 
 def spec(name: str, build: Any, *outputs: str, config: type[Config] = NoOptions) -> MetricSpec[Any]:
@@ -101,7 +101,7 @@ DISTANCE = spec(
     "sample_count",
     config=Scale,
 )
-TOLD = spec("told", lambda config, context: Told(), "told")
+HAS_LABELS = spec("has_labels", lambda config, context: HasLabels(), "has_labels")
 
 
 def constant(**outputs: float | None) -> type[Metric]:
@@ -153,7 +153,7 @@ def samples(seed: int = 1, batch_size: int = 7, labelled: bool = True) -> Iterat
         yield images[part], labels[part] if labelled else None
 
 
-def look(images: np.ndarray) -> Tensor:
+def features_of(images: np.ndarray) -> Tensor:
     with torch.inference_mode():
         features, _ = Linear().eval().forward(to_unit(torch.from_numpy(images)))
     return features

@@ -15,17 +15,17 @@ import torch
 from evaluating import (
     COUNT,
     DIM,
+    HAS_LABELS,
     REAL,
     SAMPLING,
     SIZE,
     TEST,
-    TOLD,
+    HasLabels,
     NoOptions,
-    Told,
     constant,
     evaluate,
     evaluator,
-    look,
+    features_of,
     real_images,
     samples,
     spec,
@@ -43,7 +43,7 @@ def test_scores_equal_a_direct_computation_on_rounded_samples() -> None:
     result = evaluate()
     images = torch.cat([images for images, _ in samples()])
     pixels = ((images + 1) * 127.5).round().to(torch.uint8).numpy()
-    expected = (look(real_images().images).mean(0) - look(pixels).mean(0)).norm().item()
+    expected = (features_of(real_images().images).mean(0) - features_of(pixels).mean(0)).norm().item()
     assert result.scores["distance"] == pytest.approx(expected, rel=1e-5)
     assert (result.scores["real_count"], result.scores["sample_count"]) == (REAL, COUNT)
 
@@ -69,17 +69,17 @@ def test_metrics_are_built_for_the_extractors_features() -> None:
 
     def build(config: NoOptions, context: BuildContext) -> Metric:
         contexts.append(context)
-        return Told()
+        return HasLabels()
 
-    noting = dataclasses.replace(TOLD, build=build)
+    noting = dataclasses.replace(HAS_LABELS, build=build)
     evaluate(noting)
     assert {context.feature_dim for context in contexts} == {DIM}
 
 
 def test_unconditional_samples_have_no_labels_and_real_images_do() -> None:
-    result = evaluator(TOLD).evaluate(samples(labelled=False), COUNT, sampling=SAMPLING)
-    assert result.scores == {"told": None}
-    assert (result.real_halves, result.real_test) == ({"told": 1.0}, {"told": 1.0})
+    result = evaluator(HAS_LABELS).evaluate(samples(labelled=False), COUNT, sampling=SAMPLING)
+    assert result.scores == {"has_labels": None}
+    assert (result.real_halves, result.real_test) == ({"has_labels": 1.0}, {"has_labels": 1.0})
 
 
 def test_values_that_are_not_finite_become_none_and_all_is_json() -> None:
@@ -128,7 +128,7 @@ def test_the_number_of_samples_is_the_one_announced(announced: int) -> None:
         evaluator().evaluate(samples(), announced, sampling=SAMPLING)
 
 
-def test_each_stage_tells_its_progress() -> None:
+def test_each_stage_shows_its_progress() -> None:
     told: list[tuple[str, int, int]] = []
 
     @contextmanager
@@ -148,7 +148,7 @@ def test_each_stage_tells_its_progress() -> None:
     assert told == scoring
 
 
-def test_a_metric_may_look_at_the_generator_with_gradients() -> None:
+def test_a_metric_may_use_the_generator_with_gradients() -> None:
     class Doubling(Generator):
         conditional = True
 

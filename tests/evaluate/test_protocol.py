@@ -11,9 +11,9 @@ from evaluating import (
     CLASSES,
     COUNT,
     DISTANCE,
+    HAS_LABELS,
     REAL,
     SAMPLING,
-    TOLD,
     Linear,
     Scale,
     evaluate,
@@ -28,35 +28,35 @@ from cganzoo.evaluate.protocol import common_fingerprint, fingerprint, with_fing
 
 
 def test_a_protocol_has_a_fingerprint_of_all_and_one_of_each_metric() -> None:
-    protocol = evaluate(DISTANCE, TOLD).protocol
+    protocol = evaluate(DISTANCE, HAS_LABELS).protocol
     content = {key: value for key, value in protocol.items() if key not in ("fingerprint", "fingerprints")}
     assert protocol["fingerprint"] == fingerprint(content)
     assert protocol["fingerprints"] == {
         "mean_distance": fingerprint({**content, "metrics": {"mean_distance": {"scale": 1.0}}}),
-        "told": fingerprint({**content, "metrics": {"told": {}}}),
+        "has_labels": fingerprint({**content, "metrics": {"has_labels": {}}}),
     }
     assert content["extractor"] == {"kind": "linear", "weights": "abc"}
     assert content["reference"] == {"split": "train", "count": REAL, "fingerprint": "real 0"}
     assert content["samples"] == {"count": COUNT, **SAMPLING}
-    assert content["metrics"] == {"mean_distance": {"scale": 1.0}, "told": {}}
+    assert content["metrics"] == {"mean_distance": {"scale": 1.0}, "has_labels": {}}
 
 
 def test_another_metric_changes_no_fingerprint_of_a_score() -> None:
-    alone, both = evaluate(DISTANCE).protocol, evaluate(DISTANCE, TOLD).protocol
+    alone, both = evaluate(DISTANCE).protocol, evaluate(DISTANCE, HAS_LABELS).protocol
     assert both["fingerprints"]["mean_distance"] == alone["fingerprints"]["mean_distance"]
-    assert both["fingerprints"]["told"] == evaluate(TOLD).protocol["fingerprints"]["told"]
+    assert both["fingerprints"]["has_labels"] == evaluate(HAS_LABELS).protocol["fingerprints"]["has_labels"]
     assert both["fingerprint"] != alone["fingerprint"]
     assert common_fingerprint(both) == common_fingerprint(alone)
     assert alone["fingerprints"]["mean_distance"] == alone["fingerprint"], "of a single metric, they are the same"
 
 
 def test_the_options_of_a_metric_change_its_own_fingerprint_only() -> None:
-    usual, scaled = evaluate(DISTANCE, TOLD).protocol, evaluate(DISTANCE, options=Scale(scale=2.0)).protocol
+    usual, scaled = evaluate(DISTANCE, HAS_LABELS).protocol, evaluate(DISTANCE, options=Scale(scale=2.0)).protocol
     assert scaled["fingerprints"]["mean_distance"] != usual["fingerprints"]["mean_distance"]
     changed = {**usual, "metrics": {**usual["metrics"], "mean_distance": {"scale": 2.0}}}
     assert with_fingerprints(changed)["fingerprints"] == {
         "mean_distance": scaled["fingerprints"]["mean_distance"],
-        "told": usual["fingerprints"]["told"],
+        "has_labels": usual["fingerprints"]["has_labels"],
     }
     assert common_fingerprint(changed) == common_fingerprint(usual)
 
@@ -77,22 +77,22 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("change", [*CHANGES, "count", *SAMPLING])
 def test_everything_else_changes_each_fingerprint(change: str) -> None:
-    usual = evaluate(DISTANCE, TOLD).protocol
+    usual = evaluate(DISTANCE, HAS_LABELS).protocol
     if change == "count":
         images, labels = next(samples(batch_size=COUNT - 1))
-        changed = evaluator(DISTANCE, TOLD).evaluate([(images, labels)], COUNT - 1, sampling=SAMPLING).protocol
+        changed = evaluator(DISTANCE, HAS_LABELS).evaluate([(images, labels)], COUNT - 1, sampling=SAMPLING).protocol
     elif change in SAMPLING:
         sampling = {**SAMPLING, change: "other"}
-        changed = evaluator(DISTANCE, TOLD).evaluate(samples(), COUNT, sampling=sampling).protocol
+        changed = evaluator(DISTANCE, HAS_LABELS).evaluate(samples(), COUNT, sampling=sampling).protocol
     else:
-        changed = evaluate(DISTANCE, TOLD, **CHANGES[change]).protocol
+        changed = evaluate(DISTANCE, HAS_LABELS, **CHANGES[change]).protocol
     assert changed["fingerprint"] != usual["fingerprint"]
     assert common_fingerprint(changed) != common_fingerprint(usual)
-    for metric in ("mean_distance", "told"):
+    for metric in ("mean_distance", "has_labels"):
         assert changed["fingerprints"][metric] != usual["fingerprints"][metric]
 
 
 def test_fingerprints_of_a_run_of_cganzoo_0_1_are_derived_from_its_protocol() -> None:
-    protocol = evaluate(DISTANCE, TOLD).protocol
+    protocol = evaluate(DISTANCE, HAS_LABELS).protocol
     old = {key: value for key, value in protocol.items() if key != "fingerprints"}
     assert with_fingerprints(old) == protocol

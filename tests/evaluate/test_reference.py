@@ -20,7 +20,7 @@ from evaluating import (
     Scale,
     evaluate,
     evaluator,
-    look,
+    features_of,
     real_images,
     samples,
     spec,
@@ -37,14 +37,14 @@ def test_real_halves_score_one_half_against_the_other() -> None:
     result = evaluate(seed=5)
     order = np.random.default_rng(5).permutation(REAL)
     first, second = order[:15], order[15:30]  # of 31
-    features = look(real_images().images)
+    features = features_of(real_images().images)
     expected = (features[first].mean(0) - features[second].mean(0)).norm().item()
     assert result.real_halves["distance"] == pytest.approx(expected, rel=1e-5)
     assert (result.real_halves["sample_count"], result.real_halves["real_count"]) == (15, 15)
     assert result.protocol["real_halves"] == {"samples": 15, "reference": 15, "seed": 5}
 
 
-def test_real_images_are_seen_once_and_their_scores_are_computed_once() -> None:
+def test_features_and_scores_of_real_images_are_computed_once() -> None:
     extractor, built = Linear(), []
 
     def build(config: Scale, context: BuildContext) -> Metric:
@@ -87,7 +87,7 @@ def test_too_few_samples_is_an_error_and_too_small_halves_are_none() -> None:
 
 def test_the_test_row_scores_test_images_against_the_training_images() -> None:
     result = evaluate()
-    expected = (look(real_images().images).mean(0) - look(test_images().images).mean(0)).norm().item()
+    expected = (features_of(real_images().images).mean(0) - features_of(test_images().images).mean(0)).norm().item()
     assert result.real_test["distance"] == pytest.approx(expected, rel=1e-5)
     assert (result.real_test["sample_count"], result.real_test["real_count"]) == (TEST, REAL)
 
@@ -126,7 +126,7 @@ def test_features_and_real_scores_are_kept_for_every_later_run(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("change", ["train", "test", "extractor", "seed", "options", "version"])
-def test_kept_real_scores_serve_no_other_protocol(tmp_path: Path, change: str) -> None:
+def test_cached_scores_of_real_images_are_of_one_protocol(tmp_path: Path, change: str) -> None:
     class Other(Linear):
         def protocol(self) -> Mapping[str, Any]:
             return {"kind": "linear", "weights": "def"}
@@ -152,7 +152,7 @@ def test_kept_real_scores_serve_no_other_protocol(tmp_path: Path, change: str) -
     assert len(built) == 3
 
 
-def test_damaged_kept_scores_are_made_again_and_damaged_features_are_told(tmp_path: Path) -> None:
+def test_damaged_scores_are_computed_again_and_damaged_features_are_an_error(tmp_path: Path) -> None:
     first = evaluate(cache=tmp_path)
     for file in (tmp_path / "real-scores").iterdir():
         file.write_text("{")
@@ -163,7 +163,7 @@ def test_damaged_kept_scores_are_made_again_and_damaged_features_are_told(tmp_pa
         evaluate(cache=tmp_path)
 
 
-def test_what_a_killed_look_left_behind_is_removed(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     first = evaluate(cache=tmp_path)
     for place in list((tmp_path / "features").iterdir()):
         place.rename(place.with_name(f".{place.name}-0123abcd.part"))
@@ -173,7 +173,7 @@ def test_what_a_killed_look_left_behind_is_removed(tmp_path: Path) -> None:
     assert not [path for path in (tmp_path / "features").iterdir() if path.name.startswith(".")]
 
 
-def test_real_images_that_no_metric_looks_at_are_not_read() -> None:
+def test_real_images_that_no_metric_uses_are_not_read() -> None:
     class Unreadable(np.ndarray):
         def __getitem__(self, key: Any) -> Any:
             raise AssertionError("the pixels were read")
