@@ -14,7 +14,7 @@ from cganzoo.errors import CganzooError
 from cganzoo.metric import Evaluated, Metric
 
 from .config import CASConfig
-from .kept import to_pixels, to_unit
+from .kept import LabelledTensors, to_pixels, to_unit
 
 CHUNK = 250  # test images in a batch
 WHERE = "metrics.cas.classifier"
@@ -41,14 +41,14 @@ class CAS(Metric):
         self.config, self.num_classes = config.classifier, context.num_classes
         # Raises an error before the training of the generator if there is no such classifier.
         ImageClassifier(self.config, Shape(context.image_channels, context.image_size, self.num_classes), WHERE)
-        self._real, self._samples = _Images(), _Images()
+        self._real, self._samples = LabelledTensors(), LabelledTensors()
         self._defined = True
         self._device = torch.device("cpu")
 
     def update_reference(self, batch: Evaluated) -> None:
         """See :class:`~cganzoo.metric.Metric`. The images are those of the test split."""
         assert batch.labels is not None  # real images have them
-        self._real.add(batch.images, batch.labels)
+        self._real.add(to_pixels(batch.images).cpu(), batch.labels.cpu())
 
     def update(self, batch: Evaluated) -> None:
         """See :class:`~cganzoo.metric.Metric`."""
@@ -56,7 +56,7 @@ class CAS(Metric):
         if batch.labels is None:
             self._defined = False
         else:
-            self._samples.add(batch.images, batch.labels)
+            self._samples.add(to_pixels(batch.images).cpu(), batch.labels.cpu())
 
     def merge(self, other: CAS) -> None:
         """See :class:`~cganzoo.metric.Metric`."""
@@ -68,7 +68,7 @@ class CAS(Metric):
         """See :class:`~cganzoo.metric.Metric`."""
         if not self._defined:
             return {"cas": None, "cas_top5": None}
-        if not self._real.labels or not self._samples.labels:
+        if not self._real.parts or not self._samples.parts:
             raise CganzooError("cas needs samples to train on and test images; raise evaluation.samples")
         images, labels = _in_one_order(*self._samples.together())
         with torch.inference_mode(False), torch.enable_grad():
@@ -94,23 +94,3 @@ def _in_one_order(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     hashes = [hashlib.sha256(image.tobytes()).digest() for image in images.numpy()]
     order = sorted(range(len(hashes)), key=lambda index: (hashes[index], int(labels[index])))
     return images[order], labels[order]
-
-
-class _Images:
-    """Pixels and classes, in the memory of the CPU."""
-
-    def __init__(self) -> None:
-        self.images: list[Tensor] = []
-        self.labels: list[Tensor] = []
-
-    def add(self, images: Tensor, labels: Tensor) -> None:
-        self.images.append(to_pixels(images).cpu())
-        self.labels.append(labels.cpu())
-
-    def merge(self, other: _Images) -> None:
-        self.images += other.images
-        self.labels += other.labels
-
-    def together(self) -> tuple[Tensor, Tensor]:
-        """(N, C, S, S) uint8 and (N,) int64."""
-        return torch.cat(self.images), torch.cat(self.labels)

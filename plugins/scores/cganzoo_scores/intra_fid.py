@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-import torch
-from torch import Tensor
-
 from cganzoo import BuildContext
 from cganzoo.errors import CganzooError
 from cganzoo.metric import Evaluated, Metric
@@ -15,6 +12,7 @@ from cganzoo.metric import Evaluated, Metric
 from .checks import finite_features
 from .config import IntraFIDConfig
 from .frechet import Gaussian, frechet_distance
+from .kept import LabelledTensors
 
 
 class IntraFID(Metric):
@@ -32,7 +30,7 @@ class IntraFID(Metric):
 
     def __init__(self, config: IntraFIDConfig, context: BuildContext) -> None:
         self.class_names = context.class_names
-        self._real, self._samples = _ByClass(), _ByClass()
+        self._real, self._samples = LabelledTensors(), LabelledTensors()
         self._defined = True
         self._distances: dict[int, float] = {}
 
@@ -58,7 +56,7 @@ class IntraFID(Metric):
         """See :class:`~cganzoo.metric.Metric`."""
         if not self._defined:
             return {"intra_fid": None, "intra_fid_max": None}
-        real, samples = self._real.split(), self._samples.split()
+        real, samples = self._real.by_class(), self._samples.by_class()
         classes = sorted(real.keys() | samples.keys())
         if not classes:
             raise CganzooError("intra_fid: there are no images to score; raise evaluation.samples")
@@ -82,26 +80,3 @@ class IntraFID(Metric):
 
     def _name(self, label: int) -> str:
         return f'"{self.class_names[label]}"' if label < len(self.class_names) else str(label)
-
-
-class _ByClass:
-    """Features with their classes."""
-
-    def __init__(self) -> None:
-        self._features: list[Tensor] = []
-        self._labels: list[Tensor] = []
-
-    def add(self, features: Tensor, labels: Tensor) -> None:
-        self._features.append(features)
-        self._labels.append(labels)
-
-    def merge(self, other: _ByClass) -> None:
-        self._features += other._features
-        self._labels += other._labels
-
-    def split(self) -> dict[int, Tensor]:
-        """The features (n, D) of each class that has images, in their order."""
-        if not self._features:
-            return {}
-        features, labels = torch.cat(self._features), torch.cat(self._labels)
-        return {label: features[labels == label] for label in sorted(set(labels.tolist()))}

@@ -1,4 +1,4 @@
-"""Images that a metric keeps in memory: the first of each class, a random subset, pixels as 8 bits."""
+"""What a metric keeps of images: all with their classes, the first of each class, a random subset; pixels as 8 bits."""
 
 from __future__ import annotations
 
@@ -18,6 +18,33 @@ def to_pixels(images: Tensor) -> Tensor:
 def to_unit(pixels: Tensor) -> Tensor:
     """uint8 pixels as float32 in [-1, 1]."""
     return pixels.float() / 127.5 - 1
+
+
+class LabelledTensors:
+    """A tensor for each image, and the classes of the images."""
+
+    def __init__(self) -> None:
+        self.parts: list[tuple[Tensor, Tensor]] = []
+
+    def add(self, tensors: Tensor, labels: Tensor) -> None:
+        """Add tensors (N, ...) and labels (N,)."""
+        self.parts.append((tensors, labels))
+
+    def merge(self, other: LabelledTensors) -> None:
+        """Add the tensors of another one after our own."""
+        self.parts += other.parts
+
+    def together(self) -> tuple[Tensor, Tensor]:
+        """All tensors (N, ...) and labels (N,); there must be some."""
+        tensors, labels = zip(*self.parts, strict=True)
+        return torch.cat(tensors), torch.cat(labels)
+
+    def by_class(self) -> dict[int, Tensor]:
+        """The tensors (n, ...) of each class, in their order."""
+        if not self.parts:
+            return {}
+        tensors, labels = self.together()
+        return {label: tensors[labels == label] for label in sorted(set(labels.tolist()))}
 
 
 class FirstOfEach:
