@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cganzoo.console.reporter import Stage
 from cganzoo.errors import CganzooError
-from cganzoo.evaluate.evaluation import Stage
 from cganzoo.images import grids
 from cganzoo.images.sampling import samples
 from cganzoo.images.trained import TrainedGenerator, from_run

@@ -97,7 +97,7 @@ class TrainedGenerator(nn.Module):
             batch_size: images made at a time.
 
         Raises:
-            RunError: an unknown class, or classes asked of an unconditional generator.
+            RunError: an unknown class, or classes for an unconditional generator.
         """
         if classes is not None and not self.conditional:
             raise RunError("this generator is unconditional and takes no class")
@@ -110,7 +110,7 @@ def class_index(class_names: Sequence[str], name: str | int) -> int:
     """The label that a class's name, or its index, means.
 
     Raises:
-        RunError: there is no such class; the sentence lists some.
+        RunError: there is no such class; the message lists some.
     """
     if isinstance(name, str) and name in class_names:
         return list(class_names).index(name)

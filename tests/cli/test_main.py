@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -247,7 +248,10 @@ def test_evaluate_prints_only_json_and_the_run_s_own_scores(run: Path, command):
     assert report["scores"] == manifest["evaluation"]["scores"]
     assert report["real_test"] == manifest["evaluation"]["real_test"]
     assert report["real_halves"] == manifest["evaluation"]["real_halves"]
-    assert report["protocol"] == manifest["evaluation"]["protocol"]
+    protocol = report["protocol"]
+    assert protocol == manifest["evaluation"]["protocol"]
+    assert set(protocol["fingerprints"]) == set(protocol["metrics"])
+    assert all(re.fullmatch("[0-9a-f]{16}", digits) for digits in protocol["fingerprints"].values())
 
 
 def test_a_run_is_found_below_its_parent(run: Path, command):

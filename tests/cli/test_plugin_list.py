@@ -80,7 +80,7 @@ def test_schedules_and_bounds(page: Any) -> None:
 def test_a_metric_and_its_table_of_options(page: Any) -> None:
     text = page("cas")
     assert "reference  test split" in text
-    assert "cas       higher  Share of test images told right" in text
+    assert "cas       higher  Share of test images classified right" in text
     assert "classifier.learning_rate  0.1          number, above 0" in text
     assert "[[metrics]]" in text
     assert "fid      lower   Squared" in page("fid")
