@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cganzoo.console.reporter import Reporter
-from cganzoo.recipe import read as recipes
+from cganzoo.recipe.read import load_recipe
 from cganzoo.recipe.resolve import resolve
 from cganzoo.session.dataset import load_data
 from cganzoo.session.run import pick_device
@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
 
-    resolved = resolve(recipes.load(options.recipe))
+    resolved = resolve(load_recipe(options.recipe))
     device = pick_device(options.device)
     data = load_data(resolved, Reporter(Console()))["train"]
     engine = Engine(resolved, data, device)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from cganzoo.recipe import read as recipes
+from cganzoo.recipe.read import parse_recipe
 from cganzoo.recipe.resolve import Resolved, resolve
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def resolved() -> Callable[..., Resolved]:
     """``resolved("train.steps=3", ...)``: the tiny recipe with these overrides, resolved."""
 
     def make(*overrides: str, text: str = TINY) -> Resolved:
-        return resolve(recipes.loads(text, name="tiny", source="tiny.toml", overrides=overrides))
+        return resolve(parse_recipe(text, name="tiny", source="tiny.toml", overrides=overrides))
 
     return make
 

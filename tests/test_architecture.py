@@ -47,8 +47,8 @@ def test_listing_commands_import_no_torch(arguments: list[str]):
 
 def test_checking_a_recipe_imports_no_torch():
     code = (
-        "import sys\nfrom cganzoo.recipe.read import load\nfrom cganzoo.recipe.resolve import resolve\n"
-        "resolve(load('amgan_digits'))\n"
+        "import sys\nfrom cganzoo.recipe.read import load_recipe\nfrom cganzoo.recipe.resolve import resolve\n"
+        "resolve(load_recipe('amgan_digits'))\n"
         "assert not {'torch', 'numpy', 'PIL', 'timm', 'sklearn'} & set(sys.modules)\n"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -10,7 +10,7 @@ from cganzoo._util.toml import tomllib
 from cganzoo.config import parse
 from cganzoo.data.cache import ImageSet
 from cganzoo.images.sampling import ready_to_sample, samples
-from cganzoo.recipe import read as recipes
+from cganzoo.recipe.read import parse_recipe
 from cganzoo.recipe.resolve import resolve
 from cganzoo.registry import Component, load_plugins
 from cganzoo.train.engine import Engine
@@ -108,7 +108,7 @@ def cases() -> list[tuple[Component, str, bool]]:
 def test_it_learns(case: tuple[Component, str, bool]):
     loss, options, conditional = case
     text = RECIPE.format(conditional=str(conditional).lower(), loss=loss.name, options=options)
-    resolved = resolve(recipes.loads(text, name="patterns", source="test"), REGISTRY)
+    resolved = resolve(parse_recipe(text, name="patterns", source="test"), REGISTRY)
     engine = Engine(resolved, noisy_patterns(), torch.device("cpu"))
     before = quality(drawn(engine)[0])
     while engine.step < engine.plan.steps:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cganzoo.console import streams as consoles
+from cganzoo.console.streams import stdout_console
 from cganzoo.errors import CganzooError, RecipeError
 
 
@@ -47,7 +47,7 @@ def compare(
 
     from cganzoo.compare.command import run  # torch, from here on
 
-    code = run(plan, consoles.output(), device, limit, fresh=fresh, allow_mixed=allow_mixed)
+    code = run(plan, stdout_console(), device, limit, fresh=fresh, allow_mixed=allow_mixed)
     if code:
         raise typer.Exit(code)
 
@@ -59,14 +59,14 @@ def report(
 ) -> None:
     """Show one run, and write its report: a page that needs no network, and its tables."""
     from cganzoo.compare import plan as plans
-    from cganzoo.runs import folder as runs
+    from cganzoo.runs.folder import find_run
 
-    folder = runs.find(source)
+    folder = find_run(source)
     plan = plans.make([str(folder.path)], seeds=None, overrides=[], out=out or folder.path)
 
     from cganzoo.compare.command import report as write
 
-    write(plan, consoles.output(), device)
+    write(plan, stdout_console(), device)
 
 
 def _seeds(text: str | None) -> list[int] | None:

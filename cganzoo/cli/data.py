@@ -39,20 +39,20 @@ def get(
 
     from cganzoo.console.reporter import amount
     from cganzoo.data.archive import is_tar
-    from cganzoo.session import dataset as datasets
+    from cganzoo.session.dataset import archive_of, download, find_dataset, unpack
 
     reporter = _reporter()
-    spec = datasets.named(name)
-    archive = datasets.archive_of(spec)
+    spec = find_dataset(name)
+    archive = archive_of(spec)
     if archive is None:
         reporter.say(f"{name}: comes with the software; there is nothing to download")
         return
     if checksum is not None:
         archive = replace(archive, checksum=checksum, size=None)
-    place = datasets.get(archive, reporter, to, url)
+    place = download(archive, reporter, to, url)
     reporter.say(f"{name}: {place} ({amount(place.stat().st_size)}, checksum right)")
     if is_tar(place):
-        reporter.say(f"unpacked: {datasets.unpack(place, reporter)}")
+        reporter.say(f"unpacked: {unpack(place, reporter)}")
     if to is not None:
         reporter.say(f"in a recipe, under [data]: root = {json.dumps(str(place.resolve()))}")
 
@@ -66,14 +66,14 @@ def pack(
     overrides: Overrides = None,
 ) -> None:
     """Decode a data set into the cache now, rather than at the first run."""
-    from cganzoo.session import dataset as datasets
+    from cganzoo.session.dataset import load, open_source, place_of, select
 
     reporter = _reporter()
-    selection = datasets.select(what, _all_overrides(overrides, root, size, channels))
-    splits = datasets.load(selection, datasets.open_source(selection, reporter), reporter)
+    selection = select(what, _all_overrides(overrides, root, size, channels))
+    splits = load(selection, open_source(selection, reporter), reporter)
     counts = ", ".join(f"{len(split.labels):,} {name}" for name, split in splits.items())
     reporter.say(f"{selection.spec.name}: {counts} images of {splits['train'].num_classes:,} classes")
-    reporter.say(f"packed: {datasets.place_of(splits)}")
+    reporter.say(f"packed: {place_of(splits)}")
 
 
 @data_app.command()
@@ -90,19 +90,19 @@ def info(
 ) -> None:
     """Show a data set's classes, counts and sizes, and write a grid of its images, a row a class."""
     from cganzoo.images import grids
-    from cganzoo.session import dataset as datasets
+    from cganzoo.session.dataset import load, open_source, select
 
-    from . import data_info as dataset_info
+    from .data_info import grid, lines, picture_file, table
 
     reporter = _reporter()
-    selection = datasets.select(what, _all_overrides(overrides, root, size, channels))
-    file = dataset_info.picture_file(selection, out)
-    source = datasets.open_source(selection, reporter)
-    splits = datasets.load(selection, source, reporter)
-    for line in dataset_info.lines(selection, source, splits):
+    selection = select(what, _all_overrides(overrides, root, size, channels))
+    file = picture_file(selection, out)
+    source = open_source(selection, reporter)
+    splits = load(selection, source, reporter)
+    for line in lines(selection, source, splits):
         reporter.say(line)
-    reporter.console.print(dataset_info.table(splits, every_class=every_class))
-    reporter.say(f"samples: {grids.save(dataset_info.grid(splits['train']), file)}")
+    reporter.console.print(table(splits, every_class=every_class))
+    reporter.say(f"samples: {grids.save(grid(splits['train']), file)}")
 
 
 def _reporter() -> Reporter:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from cganzoo._version import __version__
-from cganzoo.console import streams as consoles
+from cganzoo.console.streams import escaped, stderr_console, stdout_console
 from cganzoo.errors import CganzooError
 
 from .compare import compare, report, seconds
@@ -45,16 +45,14 @@ def main(arguments: list[str] | None = None) -> None:
     except CganzooError as error:
         if debug:
             traceback.print_exc()
-        consoles.errors().print(f"[bold red]error:[/] {consoles.escaped(str(error))}", highlight=False, soft_wrap=True)
+        stderr_console().print(f"[bold red]error:[/] {escaped(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
     except (OSError, MemoryError) as error:
         if debug:
             traceback.print_exc()
         place = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or "out of memory"
-        consoles.errors().print(
-            f"[bold red]error:[/] {consoles.escaped(place + reason)}", highlight=False, soft_wrap=True
-        )
+        stderr_console().print(f"[bold red]error:[/] {escaped(place + reason)}", highlight=False, soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -94,13 +92,13 @@ def run(
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over, removing what an earlier call left.")] = False,
 ) -> None:
     """Train a recipe to its end and score it. The same command again goes on where it stopped."""
-    from cganzoo.recipe import read as recipes
+    from cganzoo.recipe.read import load_recipe
     from cganzoo.recipe.resolve import resolve
     from cganzoo.runs.folder import RunFolder
 
     limit = None if time_limit is None else seconds(time_limit)
     overrides = [*(overrides or []), *([f"train.seed={seed}"] if seed is not None else [])]
-    resolved = resolve(recipes.load(recipe, overrides))
+    resolved = resolve(load_recipe(recipe, overrides))
     folder = RunFolder(out / resolved.recipe.name / f"seed-{resolved.recipe.sections.train.seed}")
     with folder.claimed():
         if not fresh:
@@ -110,7 +108,7 @@ def run(
         from cganzoo.session.run import Session, pick_device  # torch, from here on
         from cganzoo.train.loop import Stop
 
-        reporter = Reporter(consoles.output(), folder.log_file)
+        reporter = Reporter(stdout_console(), folder.log_file)
         stop = Stop.after(limit)
         try:
             finished = Session(resolved, folder, reporter, pick_device(device)).run(stop, fresh=fresh)
@@ -138,7 +136,7 @@ def sample(
     from .sample import draw
 
     written = draw(source, classes or [], count, out, seed, device)
-    consoles.output().print(f"samples: {written}", highlight=False, soft_wrap=True)
+    stdout_console().print(f"samples: {written}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -149,12 +147,12 @@ def export(
     """Write the trained generator as one file, with its recipe and provenance inside."""
     from cganzoo.errors import RunError
     from cganzoo.images.trained import from_run, save
-    from cganzoo.runs import folder as runs
+    from cganzoo.runs.folder import find_run
 
     if file.suffix != ".safetensors":
         raise RunError(f"{file}: must end in .safetensors")
-    save(from_run(runs.find(source)), file)
-    consoles.output().print(f"generator: {file}", highlight=False, soft_wrap=True)
+    save(from_run(find_run(source)), file)
+    stdout_console().print(f"generator: {file}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -169,15 +167,15 @@ def evaluate(
 ) -> None:
     """Score a run's newest checkpoint as its recipe says."""
     from cganzoo.console.reporter import Reporter
-    from cganzoo.runs import folder as runs
+    from cganzoo.runs.folder import find_run
     from cganzoo.session.run import pick_device, reproducible
     from cganzoo.session.scorer import evaluate_run, show
 
     # With --json, standard output is the JSON alone; progress goes to standard error.
-    reporter = Reporter(consoles.errors() if as_json else consoles.output())
+    reporter = Reporter(stderr_console() if as_json else stdout_console())
     where = pick_device(device)
     with reproducible(where):
-        step, resolved, evaluation = evaluate_run(runs.find(source), reporter, where, overrides or [])
+        step, resolved, evaluation = evaluate_run(find_run(source), reporter, where, overrides or [])
     if as_json:
         print(
             json.dumps(
@@ -208,9 +206,9 @@ def plugins(
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """List the installed components, where each comes from, and what is wrong with a plugin that did not load."""
-    from . import plugin_list as listing
+    from .plugin_list import show_plugins
 
-    listing.show(name, as_json=as_json)
+    show_plugins(name, as_json=as_json)
 
 
 @recipes_app.callback()
@@ -239,7 +237,7 @@ def recipes(context: typer.Context) -> None:
         table.add_row()
     for name in bundled.groups():  # for `cganzoo compare`
         table.add_row(name, bundled.summary(bundled.folder() / f"{name}.toml"))
-    consoles.output().print(table)
+    stdout_console().print(table)
 
 
 @recipes_app.command("copy")
@@ -259,7 +257,7 @@ def copy_recipe(
         target.write_bytes(original.read_bytes())
     except OSError as error:
         raise RecipeError(f"{target}: cannot be written: {error.strerror}") from error
-    consoles.output().print(f"recipe: {target}", highlight=False, soft_wrap=True)
+    stdout_console().print(f"recipe: {target}", highlight=False, soft_wrap=True)
 
 
 @app.command()

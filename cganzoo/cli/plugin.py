@@ -21,9 +21,9 @@ def new(
     license_name: Annotated[str, typer.Option("--license", help="MIT, BSD-3-Clause, Apache-2.0 or none.")] = "MIT",
 ) -> None:
     """Write a plugin that installs, passes its tests and trains at once: a distribution of its own, to change."""
-    from . import plugin_new as template
+    from .plugin_new import announce, create
 
-    template.announce(template.create(name, kind, out, author=author, license_name=license_name))
+    announce(create(name, kind, out, author=author, license_name=license_name))
 
 
 @plugin_app.command()

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from cganzoo.console import streams as consoles
+from cganzoo.console.streams import escaped, printable, relative, stderr_console, stdout_console
 from cganzoo.registry.probe import Inventory, inspect
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ WIDEST = 24
 """Characters of a name in a table; a longer one is cut, so that it leaves room for the others."""
 
 
-def show(name: str | None, *, as_json: bool) -> None:
+def show_plugins(name: str | None, *, as_json: bool) -> None:
     """Print the tables, or the JSON, of every component; or everything about the one called ``name``.
 
     Raises:
@@ -40,7 +40,7 @@ def show(name: str | None, *, as_json: bool) -> None:
             del failure["traceback"]
         print(json.dumps(inventory, indent=2))
         return
-    console = consoles.output()
+    console = stdout_console()
     if name is not None:
         show_page(inventory, console)
     else:
@@ -56,7 +56,7 @@ def tell_failures(registry: Registry) -> None:
     for failure in registry.failures:
         _line("[red]failed:[/]", str(failure))
         if DEBUG in sys.argv:
-            print(consoles.plain(failure.traceback), file=sys.stderr)
+            print(printable(failure.traceback), file=sys.stderr)
 
 
 def _components(inventory: Inventory, console: Console) -> None:
@@ -64,9 +64,7 @@ def _components(inventory: Inventory, console: Console) -> None:
     from rich.text import Text
 
     headings = {"component": "component", "kind": "kind", "distribution": "distribution"}
-    rows = [
-        [consoles.plain(entry[key]) for key in (*headings.values(), "summary")] for entry in inventory["components"]
-    ]
+    rows = [[printable(entry[key]) for key in (*headings.values(), "summary")] for entry in inventory["components"]]
     if not console.is_terminal:
         _lines([[*headings, "summary"], *rows])
         return
@@ -90,8 +88,8 @@ def _distributions(inventory: Inventory, console: Console) -> None:
     unloaded = [{**entry, "seconds": None} for entry in inventory["unloaded"]]
     for entry in [*inventory["plugins"], *unloaded]:
         time = "-" if entry["seconds"] is None else f"{1000 * entry['seconds']:.0f} ms"
-        cells = (entry["distribution"], entry["version"], entry["wants_host"], time, consoles.near(entry["location"]))
-        rows.append([consoles.plain(cell) for cell in cells])
+        cells = (entry["distribution"], entry["version"], entry["wants_host"], time, relative(entry["location"]))
+        rows.append([printable(cell) for cell in cells])
     if not console.is_terminal:
         _lines([headings, *rows])
         return
@@ -130,12 +128,12 @@ def _tell(inventory: Inventory) -> None:
     for failure in inventory["failures"]:
         _line("[red]failed:[/]", f"{failure['distribution']} {failure['version']}: {failure['reason']}")
         if DEBUG in sys.argv and failure["traceback"]:
-            print(consoles.plain(failure["traceback"]), file=sys.stderr)
+            print(printable(failure["traceback"]), file=sys.stderr)
 
 
 def _line(label: str, text: str) -> None:
-    one_line = consoles.escaped(text).replace("\n", " ")
-    consoles.errors().print(f"{label} {one_line}", highlight=False, soft_wrap=True)
+    one_line = escaped(text).replace("\n", " ")
+    stderr_console().print(f"{label} {one_line}", highlight=False, soft_wrap=True)
 
 
 def _waiting(what: str) -> None:

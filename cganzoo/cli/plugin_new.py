@@ -24,7 +24,7 @@ from packaging.requirements import Requirement
 
 from cganzoo._util.toml import tomllib
 from cganzoo._version import API_VERSION
-from cganzoo.console import streams as consoles
+from cganzoo.console.streams import escaped, stderr_console, stdout_console
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
 from cganzoo.recipe import bundled
@@ -146,7 +146,7 @@ def announce(created: Created) -> None:
     """Say what was made, and what to do next."""
     from rich.text import Text
 
-    console, names, thing = consoles.output(), created.names, THINGS[created.kind]
+    console, names, thing = stdout_console(), created.names, THINGS[created.kind]
 
     def say(text: str = "", style: str = "") -> None:
         console.print(Text(text, style), highlight=False, soft_wrap=True)
@@ -184,7 +184,7 @@ def announce(created: Created) -> None:
     say()
     say("Its README.md goes on from there, to publishing it.")
     for note in created.notes:
-        consoles.errors().print(f"[yellow]note:[/] {consoles.escaped(note)}", highlight=False, soft_wrap=True)
+        stderr_console().print(f"[yellow]note:[/] {escaped(note)}", highlight=False, soft_wrap=True)
 
 
 # --- names ----------------------------------------------------------------------------------------------------------

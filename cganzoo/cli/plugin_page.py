@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cganzoo._util.toml import tomllib, written
-from cganzoo.console import streams as consoles
+from cganzoo.console.streams import printable, relative
 from cganzoo.errors import PluginError
 from cganzoo.recipe import bundled
 from cganzoo.registry.clashes import PROJECT
@@ -133,12 +133,12 @@ def show_page(inventory: Inventory, console: Console) -> None:
             console.print(_outputs(entry["outputs"]))
         console.print("\nIn a recipe:\n")
         for line in entry["recipe_lines"].splitlines():
-            console.print(f"    {consoles.plain(line)}".rstrip(), markup=False, highlight=False, soft_wrap=True)
+            console.print(f"    {printable(line)}".rstrip(), markup=False, highlight=False, soft_wrap=True)
 
 
 def _facts(entry: dict[str, Any]) -> Table:
     table = _table("dim", "")
-    table.add_row("from", _text(f"{entry['distribution']} {entry['version']}, {consoles.near(entry['location'])}"))
+    table.add_row("from", _text(f"{entry['distribution']} {entry['version']}, {relative(entry['location'])}"))
     for label, text in _facts_of_kind(entry):
         table.add_row(label, _text(text))
     if entry["paper"]:
@@ -206,7 +206,7 @@ def _table(*styles: str) -> Table:
 
 def _text(text: str) -> Text:
     """Somebody else's text: no markup, no control codes, and not without end."""
-    return Text(consoles.plain(text if len(text) <= LONGEST else text[:LONGEST] + " ..."))
+    return Text(printable(text if len(text) <= LONGEST else text[:LONGEST] + " ..."))
 
 
 def _unknown(inventory: Inventory, name: str) -> str:

@@ -85,7 +85,7 @@ class Group:
     content: GroupFile
 
     def recipe_of(self, method: GroupMethod) -> str:
-        """What :func:`cganzoo.recipe.read.load` is to read for a method."""
+        """What :func:`cganzoo.recipe.read.load_recipe` is to read for a method."""
         beside = self.folder / method.recipe
         return str(beside) if beside.is_file() else method.recipe
 

@@ -9,26 +9,26 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def output(**options: Any) -> Console:
+def stdout_console(**options: Any) -> Console:
     """Where results go."""
     from rich.console import Console
 
     return Console(**options)
 
 
-def errors() -> Console:
+def stderr_console() -> Console:
     """Where everything else goes."""
-    return output(stderr=True)
+    return stdout_console(stderr=True)
 
 
 def escaped(text: str) -> str:
     """Text in which rich sees no markup, and a terminal no control code."""
     from rich.markup import escape
 
-    return escape(plain(text))
+    return escape(printable(text))
 
 
-def plain(text: str) -> str:
+def printable(text: str) -> str:
     """Text whose control codes are spelt out, so that somebody else's text cannot move the cursor or hide a line."""
     if text.isprintable():
         return text
@@ -38,7 +38,7 @@ def plain(text: str) -> str:
     )
 
 
-def near(location: str) -> str:
+def relative(location: str) -> str:
     """A folder as seen from here, where that is shorter."""
     try:
         return str(Path(location).relative_to(Path.cwd()))

@@ -37,12 +37,6 @@ def grid(images: Tensor, columns: int, row_names: Sequence[str] | None = None) -
     return sheet
 
 
-def most_frequent(classes: Tensor, count: int) -> list[int]:
-    """Of classes (N,) int64 the ``count`` that come most often, or as many as there are, sorted."""
-    counts = classes.bincount()
-    return sorted(counts.argsort(descending=True, stable=True)[: min(count, int((counts > 0).sum()))].tolist())
-
-
 def picture(image: Tensor) -> Image.Image:
     """One picture (C, H, W) in [-1, 1]."""
     pixels = to_pixels(image[None]).cpu()[0]

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from cganzoo._util.files import write_whole
 from cganzoo.errors import RunError
 from cganzoo.networks import Generator
-from cganzoo.recipe import read as recipes
-from cganzoo.recipe.read import Recipe
+from cganzoo.recipe.read import Recipe, parse_recipe
 from cganzoo.recipe.resolve import resolve_generator
 from cganzoo.runs import checkpoint
 from cganzoo.runs.folder import RunFolder
@@ -205,7 +204,7 @@ def load_generator(file: str | Path, device: torch.device | str = "cpu") -> Trai
         raise RunError(f"{file}: no such file") from error
     except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
         raise RunError(f"{file}: is no generator that `cganzoo export` wrote") from error
-    generator = _build(recipes.loads(origin.recipe, name=path.stem, source=f"recipe in {file}"), origin)
+    generator = _build(parse_recipe(origin.recipe, name=path.stem, source=f"recipe in {file}"), origin)
     _fill(generator, weights, str(file), origin)
     return TrainedGenerator(generator.to(device), origin)
 

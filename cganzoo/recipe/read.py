@@ -1,7 +1,7 @@
-"""TOML to Recipe: every number of a run in one file, checked before anything is imported that could be slow.
+"""A recipe: the TOML file with every number of a run, read and checked before any slow import.
 
-:func:`load` reads a file and its overrides and checks what the host knows; :mod:`cganzoo.recipe.resolve` then looks up
-the names among the installed plugins and checks the components' own options.
+:func:`load_recipe` reads a file, applies overrides and checks the keys that the host defines. Then
+:mod:`cganzoo.recipe.resolve` looks up the component names among the installed plugins and checks their options.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Recipe:
         return place(self.source, keys, self.overrides)
 
 
-def load(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     """Read a recipe file, or a bundled recipe by name, and apply ``key.path=value`` overrides.
 
     Raises:
@@ -146,11 +146,11 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
         text = file.read_text(encoding="utf-8-sig")  # Windows editors may begin a file with a byte-order mark
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: cannot be read as a recipe: {error}") from error
-    return loads(text, name=file.stem, source=str(path), overrides=overrides)
+    return parse_recipe(text, name=file.stem, source=str(path), overrides=overrides)
 
 
-def loads(text: str, *, name: str, source: str, overrides: Iterable[str] = ()) -> Recipe:
-    """As :func:`load`, from a recipe's text."""
+def parse_recipe(text: str, *, name: str, source: str, overrides: Iterable[str] = ()) -> Recipe:
+    """As :func:`load_recipe`, from a recipe's text."""
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -166,7 +166,7 @@ def loads(text: str, *, name: str, source: str, overrides: Iterable[str] = ()) -
     return Recipe(name=name, source=source, sections=sections, overrides=changed)
 
 
-def of_dataset(name: str, overrides: Iterable[str] = (), image_size: int | None = None) -> Recipe:
+def dataset_recipe(name: str, overrides: Iterable[str] = (), image_size: int | None = None) -> Recipe:
     """A recipe of a data set and nothing else: enough to look at it.
 
     Args:

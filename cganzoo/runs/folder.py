@@ -14,7 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from cganzoo.recipe import read as recipes
+from cganzoo.recipe.read import parse_recipe
 from cganzoo.errors import RunError
 from cganzoo._util.files import UNFINISHED, write_whole
 from cganzoo.recipe.read import Recipe
@@ -65,7 +65,7 @@ class RunFolder:
             raise RunError(
                 f"{self.recipe_file}: cannot be read: {error.strerror or error}; this is no whole run"
             ) from error
-        return recipes.loads(text, name=self.path.parent.name, source=str(self.recipe_file), overrides=overrides)
+        return parse_recipe(text, name=self.path.parent.name, source=str(self.recipe_file), overrides=overrides)
 
     def manifest(self) -> dict[str, Any]:
         """Versions, device, timings, state of the run; empty before the first write."""
@@ -217,7 +217,7 @@ def _values(recipe: Recipe) -> dict[str, Any]:
 
 def _values_of(resolved: Resolved) -> dict[str, Any]:
     text = resolved.toml()
-    return _values(recipes.loads(text, name=resolved.recipe.name, source="resolved recipe"))
+    return _values(parse_recipe(text, name=resolved.recipe.name, source="resolved recipe"))
 
 
 def _scoring(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -237,7 +237,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def find(path: str | Path) -> RunFolder:
+def find_run(path: str | Path) -> RunFolder:
     """The run folder that ``path`` means: itself, or the only one below it.
 
     Raises:

@@ -20,8 +20,7 @@ from cganzoo.data.download import fetch
 from cganzoo.data.source import ImageSource
 from cganzoo.errors import DataError
 from cganzoo.recipe import bundled
-from cganzoo.recipe import read as recipes
-from cganzoo.recipe.read import Recipe
+from cganzoo.recipe.read import Recipe, dataset_recipe, load_recipe
 from cganzoo.recipe.resolve import Chosen, Resolved, resolve_dataset
 from cganzoo.registry import Registry, load_plugins
 from cganzoo.registry.probe import load_survivors
@@ -72,7 +71,7 @@ def select(what: str, overrides: Sequence[str] = ()) -> Selection:
         full_name = registry.get("dataset", what).full_name
         raise DataError(f'"{what}" is both a recipe and a data set; write "{what}.toml" or "{full_name}"')
     if what not in names and (what.endswith(".toml") or what in bundled.names() or Path(what).expanduser().is_file()):
-        recipe = recipes.load(what, overrides)
+        recipe = load_recipe(what, overrides)
         return Selection.of(recipe, resolve_dataset(recipe))
     if what not in names and Path(what).expanduser().is_dir():
         raise DataError(
@@ -89,11 +88,11 @@ def select(what: str, overrides: Sequence[str] = ()) -> Selection:
     root = spec.config.model_fields.get("root")
     if root is not None and root.is_required() and "data.root" not in given:
         raise DataError(f'data set "{what}": say where it is with --root: {root.description}')
-    recipe = recipes.of_dataset(what, overrides, spec.image_size)
+    recipe = dataset_recipe(what, overrides, spec.image_size)
     return Selection.of(recipe, resolve_dataset(recipe, registry))
 
 
-def named(name: str) -> DatasetSpec[Any]:
+def find_dataset(name: str) -> DatasetSpec[Any]:
     """The installed data set of this name.
 
     Raises:
@@ -214,7 +213,7 @@ def downloads() -> Path:
     return cache_folder() / "downloads"
 
 
-def get(archive: Archive, reporter: Reporter, folder: Path | None = None, mirror: str | None = None) -> Path:
+def download(archive: Archive, reporter: Reporter, folder: Path | None = None, mirror: str | None = None) -> Path:
     """An archive, downloaded with its progress shown if it is not there.
 
     Raises:
@@ -256,7 +255,7 @@ def _find(spec: DatasetSpec[Any], archive: Archive, config: ArchiveConfig, repor
         return place
     question = f"{spec.name} is not here. Download {size_of(archive)} from {archive.url} to {downloads()}?"
     if config.download or reporter.agrees(question):
-        return get(archive, reporter)
+        return download(archive, reporter)
     raise DataError(
         f'data set "{spec.name}" is not here; run `cganzoo data get {spec.name}` ({size_of(archive)}), or set '
         f"data.download = true, or data.root to {archive.filename} or the folder that it was unpacked to"

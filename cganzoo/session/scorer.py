@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from cganzoo._version import __version__
 from cganzoo.console.reporter import Reporter, ScoreRow
 from cganzoo.data.cache import ImageSet, cache_folder
 from cganzoo.errors import RunError
 from cganzoo.evaluate.evaluation import Evaluation, Evaluator, Stage
-from cganzoo.images import grids
+from cganzoo.images import by_class, grids
+from cganzoo.images.by_class import BATCH_SIZE, COLUMNS
 from cganzoo.images.sampling import BATCH_STATISTICS, noise, samples
 from cganzoo.images.trained import from_run
 from cganzoo.networks import Generator
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
 STANDARD_ERROR = "_se"
 """Ending of an output that is another one's standard error; it is shown beside that one."""
-GRID_ROWS, GRID_COLUMNS = 20, 10
-MAX_SORTED = 4_000  # samples to sort by the classifier for one grid
+GRID_ROWS = 20
 
 
 class Scorer:
@@ -119,30 +118,24 @@ class Scorer:
         return evaluation
 
     def draw(self, ready: Generator, step: int) -> Path:
-        """Write a grid of samples, a row a class.
+        """Write a grid of samples with one row for each class.
 
-        Those of an unconditional generator are sorted by the extractor, where that knows the classes.
+        Samples of an unconditional generator are sorted by the extractor if it knows the classes, else not at all.
         """
-        classes = list(range(min(self.data.num_classes, GRID_ROWS)))
-        count = GRID_COLUMNS * len(classes)
-        place = self.folder.grid_file(step)
-        if ready.conditional:
-            images, labels = _together(ready, count, self.data.num_classes, self.plan.seed, classes)
-            assert labels is not None
-        elif self.resolved.metrics and self.extractor.own_classes:
-            # Many more than are shown, so that each class that the generator makes fills its row.
-            count = min(10 * GRID_COLUMNS * self.data.num_classes, MAX_SORTED)
-            images, _ = _together(ready, count, self.data.num_classes, self.plan.seed, None)
-            extractor = self.extractor  # outside inference mode: it may have to be trained first
-            with torch.inference_mode():
-                labels = torch.cat([extractor(part)[1].argmax(1) for part in torch.split(images, 500)])
-            if self.data.num_classes > GRID_ROWS:
-                classes = grids.most_frequent(labels, GRID_ROWS)  # the first ones may not be among what it makes
-        else:  # no classifier of these classes to sort by
-            images, _ = _together(ready, count, self.data.num_classes, self.plan.seed, None)
-            return grids.save(grids.grid(images, GRID_COLUMNS), place)
-        rows = grids.rows_by_class(images, labels, classes, GRID_COLUMNS)
-        return grids.save(grids.grid(rows, GRID_COLUMNS, [self.data.class_names[label] for label in classes]), place)
+        num_classes, seed = self.data.num_classes, self.plan.seed
+        classes = range(min(num_classes, GRID_ROWS))
+        classifier = None
+        if not ready.conditional and self.resolved.metrics and self.extractor.own_classes:
+            classifier = self.extractor  # it may be trained here, so outside inference mode
+        # Of many classes, an unconditional generator may not make the first ones.
+        many = num_classes > GRID_ROWS
+        found = by_class.draw_by_class(ready, num_classes, classes, classifier, seed=seed, most_frequent=many)
+        if found is None:
+            drawn = samples(ready, COLUMNS * len(classes), BATCH_SIZE, num_classes, seed=seed)
+            sheet = grids.grid(torch.cat([images for images, _ in drawn]), COLUMNS)
+        else:
+            sheet = by_class.class_grid(found, self.data.class_names)
+        return grids.save(sheet, self.folder.grid_file(step))
 
 
 def show(evaluation: Evaluation, resolved: Resolved, reporter: Reporter) -> None:
@@ -171,14 +164,6 @@ def show(evaluation: Evaluation, resolved: Resolved, reporter: Reporter) -> None
         f"{tested}real halves: {halves['samples']:,} training images against the other {halves['reference']:,}; "
         f"protocol {protocol['fingerprint']}",
     )
-
-
-def _together(
-    ready: Generator, count: int, num_classes: int, seed: int, classes: list[int] | None
-) -> tuple[Tensor, Tensor | None]:
-    drawn = list(samples(ready, count, 250, num_classes, seed=seed, classes=classes))
-    labels = None if drawn[0][1] is None else torch.cat([part for _, part in drawn if part is not None])
-    return torch.cat([images for images, _ in drawn]), labels
 
 
 def evaluate_run(

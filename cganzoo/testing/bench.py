@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cganzoo.config import parse
-from cganzoo.console import streams as consoles
 from cganzoo.console.reporter import Reporter
+from cganzoo.console.streams import stderr_console, stdout_console
 from cganzoo.errors import PluginError
 from cganzoo.networks import Discriminator, Generator
 from cganzoo.objective import Batch, Objective, Terms
@@ -105,7 +105,7 @@ def show(what: str, against: str | None = None, *, as_json: bool = False) -> Non
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with redirect_stdout(sys.stderr), _one_thread():  # standard output is the table's alone, or the JSON's
         sides = [_Side(component, device) for component in (first, second)]
-        reporter = Reporter(consoles.errors())
+        reporter = Reporter(stderr_console())
         with reporter.stage(f"timing {sides[0].name} beside {sides[1].name}, seconds") as progress:
             comparison = compare(sides[0], sides[1], progress)
     setting = {
@@ -333,7 +333,7 @@ def _print(comparison: Comparison, setting: dict[str, Any]) -> None:
 
     from cganzoo.console.reporter import amount
 
-    console = consoles.output()
+    console = stdout_console()
     costs = (comparison.loss, comparison.against)
     table = Table(box=None, pad_edge=False)
     table.add_column("")

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from cganzoo import testing
 from cganzoo.config import parse
-from cganzoo.console import streams as consoles
+from cganzoo.console.streams import stderr_console, stdout_console
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
 from cganzoo.recipe.read import explain, set_value
@@ -89,7 +89,7 @@ def show(what: str, kind: str | None = None, overrides: Sequence[str] = (), *, a
     for component in components if options else ():
         _refuse_unknown(component, options)
     # Standard output is held on to: what a plugin prints must not come between the lines, or into the JSON.
-    console = consoles.errors() if as_json else consoles.output(file=sys.stdout)
+    console = stderr_console() if as_json else stdout_console(file=sys.stdout)
     verdicts: list[Verdict] = []
     for component in components:
         if not as_json and verdicts:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cganzoo.cli import data_info as dataset_info
+from cganzoo.cli.data_info import grid, table
 from cganzoo.cli.main import main
 from cganzoo.data.cache import ImageSet
 from cganzoo.data.sets import builtin
@@ -260,7 +260,7 @@ def test_the_table_of_many_classes(
     from rich.console import Console
 
     splits = {"train": image_set(list(range(1, classes + 1)), "train"), "test": image_set([2] * (classes - 1), "test")}
-    Console(width=60).print(dataset_info.table(splits, every_class=every_class))
+    Console(width=60).print(table(splits, every_class=every_class))
     rows = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert sum(row.startswith("class ") for row in rows) == shown + 1  # and the heading
     assert f"class {shown - 1} {shown} {0 if shown == classes else 2}" in rows
@@ -272,8 +272,8 @@ def test_the_table_of_many_classes(
 
 def test_the_grid_has_a_row_for_each_of_the_first_classes() -> None:
     data = image_set([3, 12, *[1] * 30], "train")
-    grid = dataset_info.grid(data)
-    pixels = np.asarray(grid.convert("L")).astype(int)
+    image = grid(data)
+    pixels = np.asarray(image.convert("L")).astype(int)
     cell = 48 + 2
     assert len(pixels) == 20 * cell + 2
     margin = pixels.shape[1] - (10 * cell + 2)

@@ -13,12 +13,11 @@ from rich.console import Console
 
 from cganzoo import BuildContext, Config, LossSpec, Scalar, at_least
 from cganzoo._util.toml import tomllib, written
-from cganzoo.cli import plugin_list as listing
+from cganzoo.cli.plugin_list import show_plugins
 from cganzoo.cli.plugin_page import TABLE_OF_KIND
-from cganzoo.console import streams as consoles
 from cganzoo.errors import PluginError
 from cganzoo.recipe import bundled
-from cganzoo.recipe import read as recipes
+from cganzoo.recipe.read import parse_recipe
 from cganzoo.recipe.resolve import resolve
 from cganzoo.registry import Component, Provider, probe
 from cganzoo.registry.description import describe, in_words, link
@@ -37,9 +36,11 @@ def page(inventory: Inventory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
     def shown(name: str | None = None, *, width: int = 80, as_json: bool = False) -> Any:
         monkeypatch.setenv("COLUMNS", str(width))
-        monkeypatch.setattr(consoles, "output", functools.partial(Console, force_terminal=True, color_system=None))
-        monkeypatch.setattr(listing, "inspect", lambda waiting: copy.deepcopy(inventory))
-        listing.show(name, as_json=as_json)
+        monkeypatch.setattr(
+            "cganzoo.cli.plugin_list.stdout_console", functools.partial(Console, force_terminal=True, color_system=None)
+        )
+        monkeypatch.setattr("cganzoo.cli.plugin_list.inspect", lambda waiting: copy.deepcopy(inventory))
+        show_plugins(name, as_json=as_json)
         out = capsys.readouterr().out
         return json.loads(out) if as_json else "\n".join(line.rstrip() for line in out.splitlines())
 
@@ -159,7 +160,7 @@ def test_the_recipe_lines_are_a_recipe_s(page: Any, kind: str, name: str) -> Non
         recipe["generator"]["conditional"] = entry["trains"][""] != "unconditional"
     assert bool(needed) == (entry["distribution"] != "cganzoo")
     (section,) = lines
-    resolved = resolve(recipes.loads(toml({**recipe, **lines}), name="page", source="page"))
+    resolved = resolve(parse_recipe(toml({**recipe, **lines}), name="page", source="page"))
     chosen = resolved.metrics[0] if kind == "metric" else getattr(resolved, kind)
     assert chosen.spec.name == entry["component"]
     assert section == TABLE_OF_KIND[kind].strip("[]")
@@ -182,9 +183,9 @@ def test_every_bundled_recipe_is_named_by_what_it_uses(page: Any) -> None:
 def test_a_pipe_gets_whole_lines(
     inventory: Inventory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(listing, "inspect", lambda waiting: copy.deepcopy(inventory))
+    monkeypatch.setattr("cganzoo.cli.plugin_list.inspect", lambda waiting: copy.deepcopy(inventory))
     monkeypatch.setenv("COLUMNS", "40")
-    listing.show(None, as_json=False)
+    show_plugins(None, as_json=False)
     components, distributions, host = capsys.readouterr().out.split("\n\n")
     entries = inventory["components"]
     assert components.splitlines() == [
@@ -207,8 +208,8 @@ def test_nothing_that_a_plugin_says_reaches_the_terminal_as_a_control_code(
     option = {"name": "mode", "type": f'"{evil}"', "required": True, "default": None, "description": evil}
     entry |= {"summary": evil, "paper": evil, "link": None, "options": [{**option, "example": evil}]}
     entry["distribution"] = f"cganzoo-ecgan{evil}"
-    monkeypatch.setattr(listing, "inspect", lambda waiting: described)
-    listing.show("ecgan", as_json=False)
+    monkeypatch.setattr("cganzoo.cli.plugin_list.inspect", lambda waiting: described)
+    show_plugins("ecgan", as_json=False)
     out = capsys.readouterr().out.replace("\n", "")
     assert out.isprintable()
     assert 'mode = "\\u009b2J\\u001b[31m\\u202e\\U000e0001"  # yours' in out

@@ -16,11 +16,10 @@ from pathlib import Path
 import pytest
 
 from cganzoo._util.toml import tomllib
-from cganzoo.cli import main as cli
-from cganzoo.cli import plugin_new as template
-from cganzoo.cli.plugin_new import Created, create, host_bounds, named
+from cganzoo.cli.main import main
+from cganzoo.cli.plugin_new import THINGS, Created, announce, create, host_bounds, inspect, named
 from cganzoo.errors import PluginError
-from cganzoo.recipe import read as recipe
+from cganzoo.recipe.read import load_recipe
 from cganzoo.specs import KINDS
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +53,7 @@ def files(folder: Path) -> dict[str, str]:
 def _looked_at_once() -> Iterator[None]:
     """What is installed is looked at once, not for each plugin that is made here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(template, "inspect", functools.cache(template.inspect))
+        patch.setattr("cganzoo.cli.plugin_new.inspect", functools.cache(inspect))
         yield
 
 
@@ -80,7 +79,7 @@ def site(made: dict[str, Created], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_there_is_a_template_for_every_kind():
-    assert set(NAMES) == set(KINDS) == set(template.THINGS)
+    assert set(NAMES) == set(KINDS) == set(THINGS)
 
 
 @pytest.mark.smoke
@@ -119,11 +118,11 @@ def options(config: str) -> list[str]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_recipe_is_the_zoo_s_but_for_the_component(kind: str, made: dict[str, Created]):
     created = made[kind]
-    ours = recipe.load(created.folder / created.recipe).sections
+    ours = load_recipe(created.folder / created.recipe).sections
     assert ours.requires.plugins[0] == created.names.distribution
     assert {"cganzoo-dcgan", "cganzoo-scores"} < set(ours.requires.plugins)
     (base,) = re.findall(r"as the zoo's (\w+)\.", (created.folder / created.recipe).read_text())
-    theirs = recipe.load(base).sections
+    theirs = load_recipe(base).sections
     changed = {name for name in type(ours).model_fields if getattr(ours, name) != getattr(theirs, name)}
     table = {"dataset": "data", "metric": "metrics"}.get(kind, kind)
     assert changed == {"requires", table}
@@ -495,7 +494,7 @@ def test_the_command_says_what_to_do_next(tmp_path: Path):
 def test_the_command_says_which_licence_it_wrote(
     author: str, license_name: str, line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    template.announce(create("q", "loss", tmp_path / "q", author=author, license_name=license_name))
+    announce(create("q", "loss", tmp_path / "q", author=author, license_name=license_name))
     assert line in capsys.readouterr().out.splitlines()
 
 
@@ -504,7 +503,7 @@ def test_the_command_refuses_in_one_sentence(
 ):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as end:
-        cli.main(["plugin", "new", "softgan", "--kind", "lose"])
+        main(["plugin", "new", "softgan", "--kind", "lose"])
     assert end.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
 
@@ -514,5 +513,5 @@ def test_the_command_tells_of_a_clash(
 ):
     monkeypatch.chdir(tmp_path)
     created = create("kid", "metric")
-    template.announce(created)
+    announce(created)
     assert capsys.readouterr().err.startswith("note: cganzoo-scores")

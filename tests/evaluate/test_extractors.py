@@ -22,8 +22,8 @@ from cganzoo.data.cache import ImageSet
 from cganzoo.errors import DataError, RecipeError, RunError
 from cganzoo.evaluate import inception
 from cganzoo.evaluate.extractors import obtain
-from cganzoo.recipe import read as recipe
 from cganzoo.recipe.extractors import EXTRACTORS, InceptionConfig, TimmConfig, extractor_config
+from cganzoo.recipe.read import parse_recipe
 from cganzoo.recipe.resolve import Resolved, resolve
 from cganzoo.recipe.schema import recipe_schema
 from cganzoo.registry import load_plugins
@@ -200,7 +200,7 @@ def test_a_recipe_names_an_extractor_and_reads_back_the_same(
 ) -> None:
     first = resolved(f"evaluation.extractor={override}")
     assert first.extractor == config
-    again = resolve(recipe.loads(first.toml(), name="again", source="again.toml"))
+    again = resolve(parse_recipe(first.toml(), name="again", source="again.toml"))
     assert again.extractor == config
     assert again.values() == first.values()
 

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from cganzoo.errors import RunError
-from cganzoo.images.grids import GAP, grid, most_frequent, rows_by_class, save
+from cganzoo.images.grids import GAP, grid, rows_by_class, save
 
 
 def plain(count: int, size: int = 48, channels: int = 3) -> Tensor:
@@ -77,9 +77,3 @@ def test_saving_makes_the_folder_and_tells_what_fails(tmp_path: Path) -> None:
     with pytest.raises(RunError) as caught:
         save(sheet, tmp_path / "file" / "grid.png")
     assert str(caught.value).startswith(f"{tmp_path / 'file' / 'grid.png'}: saving failed: ")
-
-
-def test_the_classes_that_come_most_often_are_chosen() -> None:
-    classes = torch.tensor([7, 7, 7, 2, 2, 5, 9, 9, 9, 9])
-    assert most_frequent(classes, 3) == [2, 7, 9]
-    assert most_frequent(classes, 10) == [2, 5, 7, 9]

@@ -18,8 +18,8 @@ from cganzoo._util.toml import tomllib
 from cganzoo.cli.main import main
 from cganzoo.config import parse, value_at
 from cganzoo.recipe import bundled
-from cganzoo.recipe import read as recipe
 from cganzoo.recipe.extractors import ClassifierConfig
+from cganzoo.recipe.read import load_recipe
 from cganzoo.recipe.resolve import Resolved, resolve
 from cganzoo.registry import load_plugins
 
@@ -77,7 +77,7 @@ def build(resolved: Resolved) -> tuple[Any, Any, Any]:
 @pytest.mark.smoke
 @pytest.mark.parametrize("name", NAMES)
 def test_every_recipe_resolves_and_builds(name: str):
-    resolved = resolve(recipe.load(name))
+    resolved = resolve(load_recipe(name))
     size, channels = resolved.recipe.sections.data.image_size, resolved.channels
     generator, trunk, objective = build(resolved)
     labels = torch.empty(2, dtype=torch.long, device="meta")
@@ -265,14 +265,14 @@ PARAMETERS = {
 def test_the_papers_networks_have_their_size(group: str):
     found = []
     for name in (f"amgan_{group}", f"amgan_predefined_{group}"):
-        generator, trunk, _ = build(resolve(recipe.load(name)))
+        generator, trunk, _ = build(resolve(load_recipe(name)))
         found += [sum(parameter.numel() for parameter in module.parameters()) for module in (generator, trunk)]
     assert tuple(found) == PARAMETERS[group]
 
 
 @pytest.mark.parametrize("steps", [1_000_000, 200])
 def test_the_papers_schedule_scales_with_the_run(steps: int):
-    resolved = resolve(recipe.load("amgan_tinyimagenet", [f"train.steps={steps}"]))
+    resolved = resolve(load_recipe("amgan_tinyimagenet", [f"train.steps={steps}"]))
     sections = resolved.recipe.sections
     for rate, start in ((sections.optimizer.generator.lr, 4e-4), (sections.optimizer.discriminator.lr, 8e-4)):
         ends = [value_at(rate, steps * tenth // 10 - 1, sections.train.steps) for tenth in range(1, 11)]

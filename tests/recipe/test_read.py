@@ -9,11 +9,11 @@ import pytest
 
 from cganzoo import __version__
 from cganzoo.errors import RecipeError
-from cganzoo.recipe.read import Recipe, load, loads
+from cganzoo.recipe.read import Recipe, load_recipe, parse_recipe
 
 
 def read(text: str, *overrides: str) -> Recipe:
-    return loads(text, name="tiny", source="tiny.toml", overrides=overrides)
+    return parse_recipe(text, name="tiny", source="tiny.toml", overrides=overrides)
 
 
 def sentence(text: str, *overrides: str) -> str:
@@ -177,14 +177,14 @@ def test_a_whole_number_is_taken_where_a_number_is_meant(tiny: str) -> None:
 
 
 def test_load_names_the_recipe_by_its_file(tiny_file: Path) -> None:
-    recipe = load(tiny_file, ["train.seed=5"])
+    recipe = load_recipe(tiny_file, ["train.seed=5"])
     assert (recipe.name, recipe.source) == ("tiny", str(tiny_file))
     assert recipe.sections.train.seed == 5
 
 
 def test_load_takes_a_file_that_begins_with_a_byte_order_mark(tiny_file: Path) -> None:
     tiny_file.write_bytes(b"\xef\xbb\xbf" + tiny_file.read_bytes().replace(b"\n", b"\r\n"))
-    assert load(tiny_file).sections.train.steps == 20
+    assert load_recipe(tiny_file).sections.train.steps == 20
 
 
 def test_load_refuses_what_is_no_recipe(tmp_path: Path, tiny_file: Path) -> None:
@@ -196,13 +196,13 @@ def test_load_refuses_what_is_no_recipe(tmp_path: Path, tiny_file: Path) -> None
         bytes_file: "cannot be read as a recipe",
     }.items():
         with pytest.raises(RecipeError) as caught:
-            load(wrong)
+            load_recipe(wrong)
         assert str(caught.value).startswith(f"{wrong}: {expected}")
 
 
 def test_load_finds_bundled_recipes_by_name_and_suggests_the_nearest() -> None:
-    assert load("amgan_digits").name == load("recipes/amgan_digits.toml").name == "amgan_digits"
+    assert load_recipe("amgan_digits").name == load_recipe("recipes/amgan_digits.toml").name == "amgan_digits"
     with pytest.raises(RecipeError, match=r'^amgan_digit: no such recipe; did you mean "amgan_digits"'):
-        load("amgan_digit")
+        load_recipe("amgan_digit")
     with pytest.raises(RecipeError, match=r"^zzz: no such recipe; `cganzoo recipes` lists"):
-        load("zzz")
+        load_recipe("zzz")

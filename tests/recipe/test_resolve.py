@@ -12,7 +12,7 @@ import pytest
 from cganzoo import BuildContext, Config, MetricOutput, MetricSpec
 from cganzoo.errors import CganzooError, PluginError, RecipeError
 from cganzoo.metric import Metric
-from cganzoo.recipe.read import loads
+from cganzoo.recipe.read import parse_recipe
 from cganzoo.recipe.resolve import Resolved, resolve
 from cganzoo.recipe.resolve import digest as digest_of
 from cganzoo.registry import Component, Plugin, Registry, load_plugins
@@ -144,9 +144,9 @@ def test_two_metrics_that_report_the_same_score_are_refused(tiny: str) -> None:
     )
     registry = Registry((*registry.plugins, extra))
     text = tiny + "[[metrics]]\nname = 'one'\n"
-    assert len(resolve(loads(text, name="t", source="t.toml"), registry).metrics) == 1
+    assert len(resolve(parse_recipe(text, name="t", source="t.toml"), registry).metrics) == 1
     with pytest.raises(RecipeError) as caught:
-        resolve(loads(text + "[[metrics]]\nname = 'other'\n", name="t", source="t.toml"), registry)
+        resolve(parse_recipe(text + "[[metrics]]\nname = 'other'\n", name="t", source="t.toml"), registry)
     assert str(caught.value) == 't.toml: metrics: "one" and "other" both report "score"; leave one of them out'
 
 
@@ -157,7 +157,8 @@ def test_the_providers_of_a_run_are_each_named_once(resolved: Resolver) -> None:
 
 def test_a_recipe_resolves_without_torch(tiny_file: Path) -> None:
     code = (
-        "import sys; from cganzoo.recipe.read import load; from cganzoo.recipe.resolve import resolve; "
-        f"resolve(load({str(tiny_file)!r})).toml(); print(sorted({{'torch', 'numpy', 'PIL'}} & set(sys.modules)))"
+        "import sys; from cganzoo.recipe.read import load_recipe; from cganzoo.recipe.resolve import resolve; "
+        f"resolve(load_recipe({str(tiny_file)!r})).toml(); "
+        "print(sorted({'torch', 'numpy', 'PIL'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -22,9 +22,9 @@ import pytest
 from rich.console import Console
 
 from cganzoo import __version__
-from cganzoo.cli import plugin_list as listing
 from cganzoo.cli.main import main
-from cganzoo.console import streams as consoles
+from cganzoo.cli.plugin_list import show_plugins
+from cganzoo.console.streams import printable
 from cganzoo.errors import PluginError
 from cganzoo.registry import load_plugins, probe
 from cganzoo.registry.probe import Inventory
@@ -384,9 +384,11 @@ def show(inventory: Inventory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
     def shown(name: str | None = None, *, as_json: bool = False, width: int = 80) -> tuple[str, str]:
         monkeypatch.setenv("COLUMNS", str(width))
-        monkeypatch.setattr(consoles, "output", functools.partial(Console, force_terminal=True, color_system=None))
-        monkeypatch.setattr(listing, "inspect", lambda waiting: copy.deepcopy(inventory))
-        listing.show(name, as_json=as_json)
+        monkeypatch.setattr(
+            "cganzoo.cli.plugin_list.stdout_console", functools.partial(Console, force_terminal=True, color_system=None)
+        )
+        monkeypatch.setattr("cganzoo.cli.plugin_list.inspect", lambda waiting: copy.deepcopy(inventory))
+        show_plugins(name, as_json=as_json)
         captured = capsys.readouterr()
         return captured.out, captured.err
 
@@ -490,7 +492,10 @@ def run(*commands: list[str], path: list[str], more: str = "") -> subprocess.Com
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
 
 
-RESOLVE = "from cganzoo.recipe import read, resolve\nprint(resolve.resolve(read.load('amgan_digits')).digest())\n"
+RESOLVE = (
+    "from cganzoo.recipe.read import load_recipe\nfrom cganzoo.recipe.resolve import resolve\n"
+    "print(resolve(load_recipe('amgan_digits')).digest())\n"
+)
 
 
 def test_help_recipes_and_a_recipe_of_others_are_untouched(folders: list[str]) -> None:
@@ -687,5 +692,5 @@ def test_an_allow_list_holds_there_too(inventory: Inventory, folders: list[str],
 
 
 def test_control_codes_of_others_are_spelt_out() -> None:
-    assert consoles.plain("Fréchet …\nline") == "Fréchet …\nline"
-    assert consoles.plain("\x1b[2J\r\u202e\udcff") == "\\x1b[2J\\r\\u202e\\udcff"
+    assert printable("Fréchet …\nline") == "Fréchet …\nline"
+    assert printable("\x1b[2J\r\u202e\udcff") == "\\x1b[2J\\r\\u202e\\udcff"

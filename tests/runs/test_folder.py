@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from cganzoo.runs import folder as runs
+from cganzoo.runs.folder import find_run
 from cganzoo.errors import RunError
 from cganzoo.recipe.resolve import Resolved
-from cganzoo.runs.folder import RunFolder, find
+from cganzoo.runs.folder import RunFolder, find_run
 
 Resolver = Callable[..., Resolved]
 
@@ -249,20 +249,20 @@ def test_a_full_disk_is_told_and_what_was_there_stays(
 def test_a_run_is_found_by_itself_and_from_above(folder: RunFolder, tmp_path: Path, resolved: Resolver) -> None:
     (tmp_path / "recipe.toml").mkdir()  # a folder of that name is no run
     for place in (folder.path, str(folder.path), folder.path.parent, tmp_path):
-        assert find(place).path == folder.path
+        assert find_run(place).path == folder.path
     other = RunFolder(folder.path.parent / "seed-1")
     other.path.mkdir()
     other.begin(resolved("train.seed=1"), fresh=False)
-    assert told(lambda: find(tmp_path)) == f"{tmp_path}: holds 2 runs; name one of {folder.path}, {other.path}"
-    assert find(other.path).path == other.path
+    assert told(lambda: find_run(tmp_path)) == f"{tmp_path}: holds 2 runs; name one of {folder.path}, {other.path}"
+    assert find_run(other.path).path == other.path
 
 
 def test_where_there_is_no_run_it_is_told(tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere"
-    assert told(lambda: find(nowhere)) == f"{nowhere}: no such run folder"
+    assert told(lambda: find_run(nowhere)) == f"{nowhere}: no such run folder"
     (tmp_path / "recipes").mkdir()
     (tmp_path / "recipes" / "recipe.toml").touch()
-    assert told(lambda: find(tmp_path)) == f"{tmp_path}: holds no run (a folder with recipe.toml and checkpoints/)"
+    assert told(lambda: find_run(tmp_path)) == f"{tmp_path}: holds no run (a folder with recipe.toml and checkpoints/)"
 
 
 def test_only_a_few_of_many_runs_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,6 +270,6 @@ def test_only_a_few_of_many_runs_are_listed(tmp_path: Path, monkeypatch: pytest.
         place = tmp_path / f"seed-{seed}"
         (place / "checkpoints").mkdir(parents=True)
         (place / "recipe.toml").touch()
-    sentence = told(lambda: runs.find(tmp_path))
+    sentence = told(lambda: find_run(tmp_path))
     assert sentence.startswith(f"{tmp_path}: holds 7 runs; name one of {tmp_path / 'seed-0'}, ")
     assert sentence.endswith(f"{os.sep}seed-4, ...")

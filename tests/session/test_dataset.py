@@ -21,9 +21,8 @@ from cganzoo.data.sets import builtin
 from cganzoo.data.source import ImageSource
 from cganzoo.errors import DataError, PluginError, RecipeError
 from cganzoo.recipe import bundled
-from cganzoo.recipe.read import of_dataset
-from cganzoo.session import dataset as datasets
-from cganzoo.session.dataset import Selection, load, load_data, open_source, select
+from cganzoo.recipe.read import dataset_recipe
+from cganzoo.session.dataset import Selection, load, load_data, open_source, place_of, select
 from cganzoo.specs import Archive
 
 pytestmark = pytest.mark.usefixtures("cache")
@@ -261,7 +260,7 @@ def test_too_few_images(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_place_of_a_packed_set(told: Told, cache: Path) -> None:
-    place = datasets.place_of(numbers(told))
+    place = place_of(numbers(told))
     assert place.parent == cache / "datasets"
     assert (place / "train.images").is_file()
 
@@ -356,6 +355,6 @@ def test_a_name_that_is_both(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_recipe_of_a_set_alone_is_checked() -> None:
-    assert of_dataset("digits", image_size=8).sections.data.image_size == 8
+    assert dataset_recipe("digits", image_size=8).sections.data.image_size == 8
     with pytest.raises(RecipeError, match=r'data set "digits": data\.image_size: is missing'):
-        of_dataset("digits")
+        dataset_recipe("digits")

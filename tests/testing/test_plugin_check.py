@@ -20,7 +20,6 @@ from rich.console import Console
 
 from cganzoo import Config, LossSpec
 from cganzoo.cli.main import main
-from cganzoo.console import streams as consoles
 from cganzoo.errors import PluginError
 from cganzoo.objective import Batch, Objective, Terms
 from cganzoo.registry import ALLOW_LIST, Component, Provider
@@ -172,7 +171,7 @@ def test_a_distribution_is_all_of_its_components(capsys: pytest.CaptureFixture[s
 def test_lines_in_a_terminal_hang_below_their_mark(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=width, color_system=None)
-    monkeypatch.setattr(consoles, "output", lambda **options: console)
+    monkeypatch.setattr("cganzoo.testing.verdict.stdout_console", lambda **options: console)
     assert ended("cganzoo-faulty-generators/unused_parameter") == 1
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
     lines = [line.rstrip() for line in re.split(r"[\r\n]+", shown)]
@@ -189,7 +188,7 @@ def test_lines_in_a_terminal_hang_below_their_mark(width: int, monkeypatch: pyte
 @pytest.mark.usefixtures("quick")
 def test_marks_without_utf8(monkeypatch: pytest.MonkeyPatch) -> None:
     file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    monkeypatch.setattr(consoles, "output", lambda **options: Console(file=file))
+    monkeypatch.setattr("cganzoo.testing.verdict.stdout_console", lambda **options: Console(file=file))
     assert ended("cganzoo-faulty-generators/unused_parameter") == 1
     file.flush()
     text = file.buffer.getvalue().decode("ascii")  # type: ignore[attr-defined]
