@@ -12,7 +12,7 @@ from cganzoo.specs import STANDARD_ERROR, MetricSpec
 
 from . import fairness
 from .matrix import Cell, DamagedError, Matrix, Method
-from .read import Run, States, read
+from .read import Run, States, read_run
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def gather(matrix: Matrix, states: States) -> Comparison:
     for cell in matrix.cells:
         state = states.of[cell]
         try:
-            run = read(cell, "unfinished" if state == "new" else state)
+            run = read_run(cell, "unfinished" if state == "new" else state)
         except DamagedError as error:
             skipped.append(states.errors.get(cell, str(error)))
             continue

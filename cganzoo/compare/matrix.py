@@ -16,15 +16,13 @@ from cganzoo._util.toml import tomllib
 from cganzoo.config import parse
 from cganzoo.errors import CganzooError, RecipeError, RunError
 from cganzoo.recipe import bundled
-from cganzoo.recipe import read as recipes
-from cganzoo.recipe.read import Sections, explain
+from cganzoo.recipe.read import Sections, explain, load_recipe
 from cganzoo.recipe.resolve import Resolved, resolve
 from cganzoo.runs import provenance
 from cganzoo.runs.folder import RunFolder
 from cganzoo.runs.manifest import Manifest
 
-from . import group as groups
-from .group import Group
+from .group import Group, read_group
 
 SEEDS = (0, 1, 2)
 RUN_FILES = ("recipe.toml", "manifest.json")
@@ -112,7 +110,7 @@ class Matrix:
         return [cell for cell in self.cells if cell.method is method]
 
 
-def build(
+def build_matrix(
     arguments: Sequence[str], *, seeds: Sequence[int] | None, overrides: Sequence[str], out: Path | None
 ) -> Matrix:
     """The matrix that the command line asks for.
@@ -150,7 +148,7 @@ def build(
         if isinstance(source, Group):
             cells += _of_group(source, overrides, seeds, out)
         elif isinstance(source, str):
-            resolved = resolve(recipes.load(source, overrides))
+            resolved = resolve(load_recipe(source, overrides))
             cells += _of_recipe(resolved, resolved.recipe.name, {}, seeds, out)
         else:
             for folder in _run_folders(source):
@@ -179,7 +177,7 @@ def _source(argument: str) -> Path | Group | str:
         if argument in bundled.names() and not _find_runs(place):  # the folder has a recipe's name by chance
             return str(bundled.find_bundled(argument))
         return place
-    return groups.read(argument) or argument
+    return read_group(argument) or argument
 
 
 # --- recipes --------------------------------------------------------------------------------------------------------
@@ -189,7 +187,7 @@ def _of_group(group: Group, overrides: Sequence[str], seeds: Sequence[int], out:
     for method in group.content.methods:
         try:
             # The last change of a key wins: the command line's.
-            recipe = recipes.load(group.recipe_of(method), [*group.content.set, *method.set, *overrides])
+            recipe = load_recipe(group.recipe_of(method), [*group.content.set, *method.set, *overrides])
             resolved = resolve(replace(recipe, name=method.name or recipe.name))
         except CganzooError as error:
             raise type(error)(f"{group.source}: {method.recipe}: {error}") from error
@@ -248,7 +246,7 @@ def _of_run(path: Path) -> Cell:
         DamagedError: its recipe or its manifest cannot be read.
     """
     folder, place = RunFolder(path), path.absolute()
-    sections, manifest = _recipe(folder), read_manifest(folder)
+    sections, manifest = _read_sections(folder), read_manifest(folder)
     if manifest == Manifest():
         raise DamagedError(f"{path}: has no manifest.json that says how the run ended")
     name = place.parent.name if place.name.startswith("seed-") else place.name
@@ -268,7 +266,7 @@ def read_manifest(folder: RunFolder) -> Manifest:
         raise DamagedError(str(error)) from error
 
 
-def _recipe(folder: RunFolder) -> Sections:
+def _read_sections(folder: RunFolder) -> Sections:
     """The resolved recipe of a run. Its plugins need not be installed, and its ``[requires]`` is not checked."""
     file = folder.recipe_file
     try:

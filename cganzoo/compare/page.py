@@ -39,7 +39,7 @@ NOTHING = "\N{EN DASH}"
 """Shown in a table for a missing value."""
 
 
-def render(view: dict[str, Any]) -> str:
+def render_page(view: dict[str, Any]) -> str:
     """The page of a view, as a whole HTML document without references to other files or hosts.
 
     Args:

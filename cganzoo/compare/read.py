@@ -34,7 +34,7 @@ class States:
         return all(state in ENDED for state in self.of.values())
 
 
-def states(matrix: Matrix, *, fresh: bool = False) -> States:
+def read_states(matrix: Matrix, *, fresh: bool = False) -> States:
     """The states before anything is trained. A damaged run counts as failed and does not stop the others.
 
     Args:
@@ -143,7 +143,7 @@ class Run:
         return max((seconds for at, (_, seconds) in self.speed.items() if at <= step), default=None)
 
 
-def read(cell: Cell, state: State) -> Run:
+def read_run(cell: Cell, state: State) -> Run:
     """Read a run's records.
 
     Raises:

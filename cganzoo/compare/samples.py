@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from PIL import Image
-from torch import Tensor
 
 from cganzoo.console.reporter import Stage
 from cganzoo.errors import CganzooError
-from cganzoo.images import grids
-from cganzoo.images.sampling import samples
+from cganzoo.images.by_class import COLUMNS, class_grid, draw_by_class
+from cganzoo.images.grids import grid
 from cganzoo.images.trained import TrainedGenerator, from_run
 from cganzoo.runs.folder import RunFolder
 
 from .comparison import Comparison
 from .read import Run
 
-COLUMNS, SHEET_ROWS, MOST_ROWS = 10, 10, 40
-MAX_SORTED = 4_000  # samples of an unconditional generator to sort by the classifier
+SHEET_ROWS, MOST_ROWS = 10, 40
 SEED = 0
 
 
-def draw(comparison: Comparison, device: torch.device, stage: Stage) -> tuple[dict[str, Any], list[str]]:
+def draw_samples(comparison: Comparison, device: torch.device, stage: Stage) -> tuple[dict[str, Any], list[str]]:
     """Returns the values ``"grids"`` and ``"neighbours"`` of the view, and a warning for each method without samples."""
     seed = _common_seed(comparison)
     pictures: dict[str, Any] = {}
@@ -79,35 +76,19 @@ def _common_seed(comparison: Comparison) -> int | None:
 
 
 def _pictures(trained: TrainedGenerator, folder: RunFolder, device: torch.device) -> dict[str, Any]:
-    names = trained.class_names[:MOST_ROWS]
-    rows = _rows(trained, folder, device, len(names))
-    if rows is None:  # nothing to sort by
+    names, classifier = trained.class_names[:MOST_ROWS], None
+    if not trained.conditional and folder.extractor_file.is_file():
+        from cganzoo.evaluate.classifier import load  # timm takes seconds to import
+
+        classifier = load(folder.extractor_file, device)
+    turn = [label for label in range(len(names)) for _ in range(COLUMNS)]
+    found = draw_by_class(trained.generator, len(trained.class_names), turn, classifier, seed=SEED)
+    if found is None:  # no classifier to sort by
         images = trained.sample(COLUMNS * SHEET_ROWS, seed=SEED)
-        return {"sheet": _uri(grids.grid(images, COLUMNS)), "rows": [None] * len(names)}
-    first = rows[: COLUMNS * SHEET_ROWS]
-    return {
-        "sheet": _uri(grids.grid(first, COLUMNS, names[:SHEET_ROWS])),
-        "rows": [_uri(grids.grid(row, COLUMNS)) for row in torch.split(rows, COLUMNS)],
-    }
-
-
-@torch.inference_mode()
-def _rows(trained: TrainedGenerator, folder: RunFolder, device: torch.device, count: int) -> Tensor | None:
-    """Images (count * COLUMNS, C, H, W), class after class."""
-    total = len(trained.class_names)
-    wanted = list(range(count))
-    if trained.conditional:
-        turn: Sequence[int] = [label for label in wanted for _ in range(COLUMNS)]
-        return trained.sample(len(turn), classes=turn, seed=SEED)
-    if not folder.extractor_file.is_file():
-        return None
-    from cganzoo.evaluate import classifier  # timm takes seconds to import
-
-    judge = classifier.load(folder.extractor_file, device)
-    drawn = samples(trained.generator, min(10 * COLUMNS * total, MAX_SORTED), 250, total, seed=SEED)
-    parts = [(images.cpu(), judge(images)[1].argmax(1).cpu()) for images, _ in drawn]
-    images, labels = torch.cat([part for part, _ in parts]), torch.cat([part for _, part in parts])
-    return grids.rows_by_class(images, labels, wanted, COLUMNS)
+        return {"sheet": _uri(grid(images, COLUMNS)), "rows": [None] * len(names)}
+    first = dict(list(found.items())[:SHEET_ROWS])
+    rows = [_uri(grid(images, COLUMNS)) if len(images) else None for images in found.values()]
+    return {"sheet": _uri(class_grid(first, names)), "rows": rows}
 
 
 def _neighbours(run: Run) -> str | None:

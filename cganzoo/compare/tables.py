@@ -19,7 +19,7 @@ from .view import View, published_scores
 MIXED = "mixed protocols: not comparable"
 
 
-def write(view: View, out: Path) -> list[Path]:
+def write_files(view: View, out: Path) -> list[Path]:
     """Write all files into a folder, each completely or not at all; the report is the first.
 
     Args:
@@ -29,9 +29,9 @@ def write(view: View, out: Path) -> list[Path]:
     Raises:
         RunError: a file cannot be written.
     """
-    from .page import render  # reads plotly's script, which is megabytes
+    from .page import render_page  # reads plotly's script, which is megabytes
 
-    texts = (render(view), scores_csv(view), scores_json(view), markdown(view), latex(view))
+    texts = (render_page(view), scores_csv(view), scores_json(view), markdown(view), latex(view))
     files = [out / name for name in REPORT_FILES]
     for file, text in zip(files, texts, strict=True):
         save(file, text)

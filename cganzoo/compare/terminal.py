@@ -19,13 +19,14 @@ from cganzoo.runs import provenance
 from cganzoo.session.run import pick_device
 from cganzoo.train.loop import Stop
 
-from . import fairness, samples, tables, view
+from . import fairness
 from .comparison import Comparison, gather
 from .matrix import Cell, Matrix
-from .read import ENDED, States, states
-from .tables import mean_and_spread
+from .read import ENDED, States, read_states
+from .samples import draw_samples
+from .tables import mean_and_spread, write_files
 from .train import build_untrained, train_missing
-from .view import View, published_scores
+from .view import View, build_view, published_scores
 
 STYLES = {"finished": "green", "running": "bold cyan", "diverged": "yellow", "failed": "red"}
 METHOD_WIDTH, SCORE_WIDTH = 18, 20  # of columns; more scores than fit in a line are shown in another table
@@ -47,7 +48,7 @@ def compare(matrix: Matrix, console: Console, device: str, limit: float | None, 
         CganzooError: nothing is written, and nothing is trained unless runs conflict only afterwards.
     """
     stop, place = Stop.after(limit), pick_device(device)
-    found = states(matrix, fresh=fresh)
+    found = read_states(matrix, fresh=fresh)
     before = gather(matrix, found)
     _check(before.conflicts, mixed)
     if len(matrix.methods) > 1:
@@ -77,7 +78,7 @@ def report(matrix: Matrix, console: Console, device: str) -> None:
     Raises:
         CganzooError: the run cannot be read, or a file cannot be written.
     """
-    comparison = gather(matrix, states(matrix))
+    comparison = gather(matrix, read_states(matrix))
     if not comparison.runs:
         raise RunError(comparison.skipped[0])
     _write_and_show(comparison, console, pick_device(device))
@@ -90,10 +91,10 @@ def _check(conflicts: Mapping[str, str], allowed: bool) -> None:
 
 
 def _write_and_show(comparison: Comparison, console: Console, device: torch.device) -> None:
-    found = view.build(comparison, provenance.command())
-    pictures, warnings = samples.draw(comparison, device, Reporter(console).stage)
+    found = build_view(comparison, provenance.command())
+    pictures, warnings = draw_samples(comparison, device, Reporter(console).stage)
     found = {**found, **pictures, "warnings": [*found["warnings"], *warnings]}
-    files = tables.write(found, comparison.matrix.out)
+    files = write_files(found, comparison.matrix.out)
     show_results(console, found)
     console.print(Text(f"report: {files[0]}"), soft_wrap=True)
 

@@ -20,7 +20,7 @@ from .read import Run
 View = dict[str, Any]
 
 
-def build(comparison: Comparison, command: str) -> View:
+def build_view(comparison: Comparison, command: str) -> View:
     """Everything but the pictures.
 
     Args:
