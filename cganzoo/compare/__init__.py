@@ -1,1 +1,1 @@
-"""Comparing methods: recipes by seeds, trained under identical conditions, and what can be concluded from the scores."""
+"""Comparing methods: recipes by seeds, trained under identical conditions, and what the scores allow to conclude."""

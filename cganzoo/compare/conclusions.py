@@ -62,7 +62,11 @@ def summary(comparison: Comparison, rows: Sequence[Row], pairs: Sequence[Row]) -
         return [f"One seed per method: nothing can be concluded. {best_of if len(present) > 1 else alone}"]
     if len(present) == 1:
         return [f"{labels[best]}: {score.name} {_plus_minus(present[best])}."]
-    leading = f"Best by {score.name}, last checkpoint: {labels[best]}," if len(several) > 1 else f"{labels[best]}: {score.name}"
+    leading = (
+        f"Best by {score.name}, last checkpoint: {labels[best]},"
+        if len(several) > 1
+        else f"{labels[best]}: {score.name}"
+    )
     sentences = [f"{leading} {_plus_minus(present[best])}."]
     groups = {
         "Significantly different at the 5 % level, corrected for multiple comparisons": [

@@ -92,7 +92,9 @@ def measured_conflicts(protocols: Sequence[tuple[str, Mapping[str, Any]]]) -> di
     first_with: dict[str, tuple[str, dict[str, str]]] = {}
     messages: dict[str, str] = {}
     for label, protocol in protocols:
-        parts = {"": {key: value for key, value in protocol.items() if key not in ("metrics", "fingerprint", "fingerprints")}}
+        parts = {
+            "": {key: value for key, value in protocol.items() if key not in ("metrics", "fingerprint", "fingerprints")}
+        }
         parts |= {f"metrics.{name}.": options for name, options in protocol.get("metrics", {}).items()}
         found, others = [], dict[str, None]()
         for prefix, values in parts.items():

@@ -1,7 +1,7 @@
 """The report of a comparison as one HTML file that needs no network: tables, curves, samples, how to reproduce it.
 
 The page is ``report.html.jinja`` with ``report.css``, ``report.js`` and plotly.js inside. The template writes the tables
-that are useful without scripts; ``report.js`` draws charts, and tables that depend on a menu, from JSON in the page.
+that need no script; ``report.js`` draws charts, and tables that depend on a menu, from JSON in the page.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ SEED = 0
 
 
 def draw_samples(comparison: Comparison, device: torch.device, stage: Stage) -> tuple[dict[str, Any], list[str]]:
-    """Returns the values ``"grids"`` and ``"neighbours"`` of the view, and a warning for each method without samples."""
+    """The values ``"grids"`` and ``"neighbours"`` of the view, and a warning for each method without samples."""
     seed = _common_seed(comparison)
     pictures: dict[str, Any] = {}
     neighbours: dict[str, str] = {}

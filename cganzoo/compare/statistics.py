@@ -109,7 +109,7 @@ def _test(a: np.ndarray, b: np.ndarray) -> float | None:
     if min(len(a), len(b)) < 2:
         return None
     if not (np.ptp(a) or np.ptp(b)):
-        # The same as scipy.stats.permutation_test, which would keep all ways to divide the values in memory: 155 million
+        # The same as scipy.stats.permutation_test, which would keep all ways to divide the values in memory, 155 million
         # for 15 seeds each. On its side, only the actual division is as far apart; scipy doubles the smaller side.
         return 1.0 if a[0] == b[0] else 2 / comb(len(a) + len(b), len(a))
     # From the moments, because ttest_ind warns of lost precision if one of the two has no spread.
@@ -174,7 +174,7 @@ class Ranking:
     """Order of the methods, and its uncertainty.
 
     Attributes:
-        ranks: for each method, its rank by mean (1 is the best) and the 95 % interval of its rank; the best comes first.
+        ranks: for each method, its rank by mean (1 is the best) and the 95 % interval of its rank, the best first.
             Equal means share the better rank. The interval is that of the resamples and may not contain the rank by
             mean: a method of small spread whose mean is slightly better than those of 6 methods of large spread is
             first in 1 of 64 resamples.
@@ -191,7 +191,7 @@ def ranking(
     """Ranks of the methods' means under resampling; ``None`` if no method has two seeds.
 
     A resampled mean is ``mean + sd / sqrt(n) * t``, where t has Student's distribution with n - 1 degrees of freedom: a
-    parametric bootstrap. Drawing 3 of 3 values with replacement has only 10 outcomes, none outside the three values, and
+    parametric bootstrap. Drawing 3 of 3 values with replacement has only 10 outcomes, none outside their range, and
     would make an uncertain order look certain. For ranks of resamples see Goldstein and Spiegelhalter, Journal of the
     Royal Statistical Society A 159 (1996), 385-443.
 

@@ -55,7 +55,9 @@ def build_view(comparison: Comparison, command: str) -> View:
         "curves": {
             "scores": _curves(comparison, lambda run: run.scores, [score.name for score in comparison.scores]),
             "terms": _curves(
-                comparison, lambda run: run.terms, [name for run in comparison.runs for row in run.terms.values() for name in row]
+                comparison,
+                lambda run: run.terms,
+                [name for run in comparison.runs for row in run.terms.values() for name in row],
             ),
         },
         "per_class": _per_class(comparison),
@@ -107,8 +109,8 @@ def _best_table(comparison: Comparison) -> View:
     return {
         "id": "best",
         "title": "Best checkpoint",
-        "note": f"Scores at the step of each run that is best by {ranked}, of the steps that were evaluated. The step is "
-        "chosen by the same samples that are scored, so these scores are too good, most of all for methods whose "
+        "note": f"Scores at the step of each run that is best by {ranked}, of the steps that were evaluated. The step "
+        "is chosen by the same samples that are scored, so these scores are too good, most of all for methods whose "
         "scores vary much.",
         "rows": _rows(comparison, comparison.best),
         "real": [],
