@@ -130,20 +130,25 @@ def from_run(folder: RunFolder, device: torch.device | None = None) -> TrainedGe
     state, _ = checkpoint.newest(folder.checkpoints)
     if state is None:
         raise RunError(f"{folder.path}: has no checkpoint yet; run it first")
-    if missing := {"training", "classes", "channels", "generator_distribution", "versions"} - manifest.keys():
+    if missing := manifest.missing("training_digest", "classes", "channels", "generator_distribution", "versions"):
         raise RunError(
-            f'{folder.manifest_file}: lacks "{min(missing)}", so it is damaged or another cganzoo wrote it; '
-            "run the recipe again with --fresh"
+            f'{folder.manifest_file}: lacks "{missing[0]}", so it is damaged or another version of cganzoo wrote it; '
+            "put back a copy of the file, or run the recipe again with --fresh"
         )
-    if state.get("recipe") != manifest["training"]:
+    if state.get("training_digest") != manifest.training_digest:
         raise RunError(f"{folder.checkpoints}: the checkpoint is another run's; put this run's own back")
     origin = Origin(
         recipe=folder.recipe_file.read_text(encoding="utf-8"),
-        distribution=manifest["generator_distribution"],
-        class_names=tuple(manifest["classes"]),
-        channels=manifest["channels"],
+        distribution=manifest.generator_distribution,
+        class_names=tuple(manifest.classes),
+        channels=manifest.channels,
         step=state["step"],
-        provenance={"recipe": manifest["recipe"], "seed": manifest["seed"], "versions": manifest["versions"]},
+        # An exported file calls the digest "recipe", as cganzoo 0.1 did.
+        provenance={
+            "recipe": manifest.recipe_digest,
+            "seed": manifest.seed,
+            "versions": manifest.versions.model_dump(),
+        },
     )
     weights = state["modules"]["average" if recipe.sections.evaluation.weights == "ema" else "generator"]
     generator = _build(recipe, origin)

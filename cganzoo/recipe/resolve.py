@@ -81,7 +81,7 @@ class Resolved:
         """The resolved recipe as TOML; reading it back gives the same run."""
         return tomli_w.dumps(self.values())
 
-    def digest(self) -> str:
+    def recipe_digest(self) -> str:
         """Identifies the run's recipe: equal exactly when every resolved value is."""
         return digest(self.values())
 

@@ -63,6 +63,8 @@ def load(path: Path) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises its own and pickle's, zip's and the system's errors
         raise RunError(f"{path}: is no readable checkpoint ({type(error).__name__})") from error
+    if "recipe" in state:  # written by cganzoo 0.1
+        state["training_digest"] = state.pop("recipe")
     return state
 
 

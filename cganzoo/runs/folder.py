@@ -20,8 +20,9 @@ from cganzoo._util.files import UNFINISHED, write_whole
 from cganzoo.recipe.read import Recipe
 from cganzoo.recipe.resolve import Resolved, training_values
 
-SCORE_KEYS = ("scores", "real_test", "real_halves", "protocol")
-"""What the manifest keeps of an evaluation; ``per_class`` beside them, which older runs do not have."""
+from . import manifest as manifests
+from .manifest import Manifest
+
 REPORT_FILES = ("report.html", "scores.csv", "scores.json", "table.md", "table.tex")
 """What ``cganzoo report`` and ``cganzoo compare`` write."""
 
@@ -67,25 +68,20 @@ class RunFolder:
             ) from error
         return parse_recipe(text, name=self.path.parent.name, source=str(self.recipe_file), overrides=overrides)
 
-    def manifest(self) -> dict[str, Any]:
-        """Versions, device, timings, state of the run; empty before the first write."""
-        try:
-            manifest: dict[str, Any] = json.loads(self.manifest_file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self.manifest_file}: is damaged: {error}") from error
-        return manifest
+    def manifest(self) -> Manifest:
+        """The record of the run; an empty one before the first write.
 
-    def update_manifest(self, **entries: Any) -> None:
-        """Add or replace entries."""
-        self._write_manifest({**self.manifest(), **entries})
+        Raises:
+            RunError: the file is damaged; the message names the key.
+        """
+        return manifests.read(self.manifest_file)
 
-    def _write_manifest(self, entries: Mapping[str, Any]) -> None:
-        try:
-            write_whole(self.manifest_file, json.dumps(entries, indent=2) + "\n")
-        except OSError as error:
-            raise RunError(f"{self.manifest_file}: saving failed: {error.strerror or error}") from error
+    @contextmanager
+    def update_manifest(self) -> Iterator[Manifest]:
+        """Yield the manifest, to be changed, and write it at the end. If the block raises, the file stays as it is."""
+        manifest = self.manifest()
+        yield manifest
+        manifests.write(self.manifest_file, manifest)
 
     def records(self) -> list[dict[str, Any]]:
         """Lines of ``metrics.jsonl``; one that is no record of a step, cut short by a kill perhaps, is left out."""
@@ -197,8 +193,8 @@ class RunFolder:
             {"retired_scores" if name == "scores" else name: value for name, value in record.items()}
             for record in self.records()
         )
-        retired = {*SCORE_KEYS, "per_class"}
-        self._write_manifest({name: value for name, value in self.manifest().items() if name not in retired})
+        with self.update_manifest() as manifest:
+            manifest.evaluation = None
 
     def refuse_other_images(self, fingerprint: str) -> None:
         """Make sure that the training images are those that the run began with.
@@ -206,8 +202,8 @@ class RunFolder:
         Raises:
             RunError: they are not.
         """
-        began_with = self.manifest().get("data", {}).get("fingerprint")
-        if began_with is not None and began_with != fingerprint:
+        began_with = self.manifest().data.fingerprint
+        if began_with and began_with != fingerprint:
             raise RunError(f"{self.path}: the images are not those that this run began with; put them back, or --fresh")
 
 

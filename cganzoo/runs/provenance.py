@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from cganzoo._version import __version__
 from cganzoo.hookspecs import PROJECT
 from cganzoo.registry import Provider
+
+from .manifest import Distribution, Versions
 
 HOST = Path(__file__).parents[1]
 """The folder of the package ``cganzoo``."""
@@ -24,19 +25,19 @@ NOT_IN_A_RUN = frozenset({"__main__.py", "cli", "compare", "console", "recipes",
 """What of the host changes no number of a run: folders with all that is in them."""
 
 
-def versions(providers: Iterable[Provider]) -> dict[str, Any]:
-    """Versions of the host, of the distributions that a run uses, and of what they stand on."""
-    return {
-        "cganzoo": __version__,
-        "commit": commit(HOST),
-        "distributions": {
-            provider.distribution: {"version": provider.version, "commit": commit(Path(provider.location))}
+def versions(providers: Iterable[Provider]) -> Versions:
+    """Versions of the host, of the distributions that a run uses, and of what they are built on."""
+    return Versions(
+        cganzoo=__version__,
+        commit=commit(HOST),
+        distributions={
+            provider.distribution: Distribution(version=provider.version, commit=commit(Path(provider.location)))
             for provider in providers
         },
-        "torch": metadata.version("torch"),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-    }
+        torch=metadata.version("torch"),
+        python=platform.python_version(),
+        platform=platform.platform(),
+    )
 
 
 def code(providers: Iterable[Provider]) -> dict[str, str]:

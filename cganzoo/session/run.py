@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Literal
 
 import torch
 
@@ -18,7 +18,8 @@ from cganzoo.evaluate.evaluation import Evaluation
 from cganzoo.networks import Generator
 from cganzoo.recipe.resolve import Resolved
 from cganzoo.runs import checkpoint, provenance
-from cganzoo.runs.folder import SCORE_KEYS, RunFolder
+from cganzoo.runs.folder import RunFolder
+from cganzoo.runs.manifest import Call, Environment, Images, StoredEvaluation
 from cganzoo.train.engine import Engine, check_networks
 from cganzoo.train.loop import Interrupted, Stop, train
 
@@ -61,17 +62,21 @@ class Session:
                 if self._train_and_score(engine, scorer, stop, seconds):
                     return True
             except DivergenceError as error:
-                self.folder.update_manifest(status="diverged", error=str(error))
+                self._ended("diverged", error)
                 last = checkpoint.steps(self.folder.checkpoints)
                 kept = f"the checkpoint of step {last[-1]} is kept" if last else "no checkpoint was written yet"
                 raise DivergenceError(f"{self.folder.path}: {error}; {kept}") from error
             except CganzooError as error:
-                self.folder.update_manifest(status="failed", error=str(error))
+                self._ended("failed", error)
                 raise
-        self.folder.update_manifest(status="stopped")
+        self._ended("stopped")
         again = "the same command without --fresh" if fresh else "the same command"
         self.reporter.say(f"stopped at step {engine.step} of {engine.plan.steps}; {again} goes on from there")
         return False
+
+    def _ended(self, status: Literal["stopped", "failed", "diverged"], error: CganzooError | None = None) -> None:
+        with self.folder.update_manifest() as manifest:
+            manifest.status, manifest.error = status, str(error or "")
 
     def _train_and_score(self, engine: Engine, scorer: Scorer, stop: Stop, seconds: float) -> bool:
         if self.resolved.metrics:
@@ -103,35 +108,36 @@ class Session:
         try:
             yield
         finally:
-            before = self.folder.manifest().get("peak_memory", {})
-            peak = {name: max(most, before.get(name, 0)) for name, most in memory.peak(self.device).items()}
-            self.folder.update_manifest(peak_memory={**before, **peak})
+            with self.folder.update_manifest() as manifest:
+                for name, most in memory.peak(self.device).items():
+                    manifest.peak_memory[name] = max(most, manifest.peak_memory.get(name) or 0)
 
     def _finish(self, engine: Engine, scorer: Scorer, ready: Generator) -> None:
         """Score and draw what the last step left."""
         if self.resolved.metrics:
             evaluation = scorer.score(ready, engine.step)
             self.folder.append({"step": engine.step, "scores": evaluation.scores})
-            kept = {key: getattr(evaluation, key) for key in SCORE_KEYS}
-            self.folder.update_manifest(**kept, per_class=dict(evaluation.per_class))
+            with self.folder.update_manifest() as manifest:
+                manifest.evaluation = StoredEvaluation.model_validate(evaluation)
             show(evaluation, self.resolved, self.reporter)
             for name in evaluation.pictures:
                 self.reporter.say(f"{name}: {self.folder.picture_file(name, engine.step)}")
         grid = scorer.draw(ready, engine.step)
-        self.folder.update_manifest(status="finished", grid=grid.name)
+        with self.folder.update_manifest() as manifest:
+            manifest.status, manifest.grid = "finished", grid.name
         self.reporter.say(f"samples: {grid}")
 
     def _finished_before(self) -> bool:
         """Whether there is nothing left to do; then the scores are shown again."""
         manifest = self.folder.manifest()
-        if manifest.get("status") != "finished" or manifest.get("recipe") != self.resolved.digest():
+        if manifest.status != "finished" or manifest.recipe_digest != self.resolved.recipe_digest():
             return False
-        if self.resolved.metrics and not all(key in manifest for key in SCORE_KEYS):  # scored by an older version
+        if self.resolved.metrics and manifest.evaluation is None:  # scored by an older version
             return False
         self.reporter.say(f"{self.folder.path}: is finished; --fresh starts over")
-        if self.resolved.metrics:
-            show(Evaluation(*(manifest[key] for key in SCORE_KEYS)), self.resolved, self.reporter)
-        self.reporter.say(f"samples: {self.folder.samples / manifest['grid']}")
+        if self.resolved.metrics and manifest.evaluation is not None:
+            show(Evaluation(**dict(manifest.evaluation)), self.resolved, self.reporter)
+        self.reporter.say(f"samples: {self.folder.samples / manifest.grid}")
         return True
 
     def _resume(self, engine: Engine, data: ImageSet) -> float:
@@ -145,8 +151,8 @@ class Session:
             self.folder.forget_after(0)
             return 0.0
         self.folder.refuse_other_images(data.fingerprint)
-        began = self.folder.manifest()
-        if began and {key: began.get(key) for key in self._place()} != self._place():
+        first, now = self.folder.manifest(), self._environment()
+        if first.calls and (first.versions, first.device, first.threads) != (now.versions, now.device, now.threads):
             self.reporter.say(
                 "note: this run began with other versions or on another device; going on may not give the same bits",
                 style="yellow",
@@ -160,13 +166,12 @@ class Session:
             self.reporter.say(f"going on from step {engine.step}")
         return float(state["seconds"])
 
-    def _place(self) -> dict[str, Any]:
-        """What else decides the bits of a run, beside its recipe and its images."""
-        return {
-            "versions": provenance.versions(self.resolved.providers),
-            "device": device_name(self.device),
-            "threads": torch.get_num_threads(),
-        }
+    def _environment(self) -> Environment:
+        return Environment(
+            versions=provenance.versions(self.resolved.providers),
+            device=device_name(self.device),
+            threads=torch.get_num_threads(),
+        )
 
     def _describe(self, engine: Engine, data: ImageSet) -> None:
         """Write the manifest: what the run began with, and each call that took it further."""
@@ -178,26 +183,22 @@ class Session:
                 ("objective", engine.objective),
             )
         }
-        before = self.folder.manifest()
-        place, code = self._place(), provenance.code(self.resolved.providers)
-        self.folder.update_manifest(
-            name=self.resolved.recipe.name,
-            recipe=self.resolved.digest(),
-            training=self.resolved.training_digest(),
-            seed=engine.plan.seed,
-            **{key: before.get(key, value) for key, value in place.items()},
-            calls=[
-                *before.get("calls", []),
-                {"command": provenance.command(), "from_step": engine.step, **place, "code": code},
-            ],
-            parameters=counts,
-            generator_distribution=self.resolved.generator.provider.distribution,
-            classes=list(data.class_names),
-            channels=self.resolved.channels,
-            data={"count": len(data.labels), "fingerprint": data.fingerprint, "skipped": len(data.skipped)},
-            code=before.get("code", code),
-            status="running",
-        )
+        environment, code = self._environment(), provenance.code(self.resolved.providers)
+        call = Call(command=provenance.command(), from_step=engine.step, code=code, **dict(environment))
+        with self.folder.update_manifest() as manifest:
+            if not manifest.calls:
+                manifest.versions, manifest.device, manifest.threads = call.versions, call.device, call.threads
+                manifest.code = code
+            manifest.calls.append(call)
+            manifest.status, manifest.error = "running", ""
+            manifest.name = self.resolved.recipe.name
+            manifest.recipe_digest = self.resolved.recipe_digest()
+            manifest.training_digest = engine.training_digest
+            manifest.seed = engine.plan.seed
+            manifest.parameters = counts
+            manifest.generator_distribution = self.resolved.generator.provider.distribution
+            manifest.classes, manifest.channels = list(data.class_names), self.resolved.channels
+            manifest.data = Images(count=len(data.labels), fingerprint=data.fingerprint, skipped=len(data.skipped))
         self.reporter.say(
             f"{self.resolved.recipe.name}: {len(data.labels):,} images of {data.num_classes} classes, "
             f"{engine.context.image_size} px; parameters: generator {counts['generator']:,}, "

@@ -39,7 +39,7 @@ class Engine:
     def __init__(self, resolved: Resolved, data: ImageSet, device: torch.device) -> None:
         sections = resolved.recipe.sections
         self.plan = plan = sections.train
-        self.digest = resolved.training_digest()
+        self.training_digest = resolved.training_digest()
         self.device, self.num_classes = device, data.num_classes
         self.context = build_context(resolved, data.class_names)
 
@@ -176,7 +176,7 @@ class Engine:
     def state(self) -> dict[str, Any]:
         """Tensors and plain values from which :meth:`load_state` goes on as if never stopped."""
         return {
-            "recipe": self.digest,
+            "training_digest": self.training_digest,
             "step": self.step,
             "position": self.batches.position,
             "modules": {name: module.state_dict() for name, module in self.modules().items()},
@@ -192,7 +192,7 @@ class Engine:
         Raises:
             RunError: it is the state of another recipe.
         """
-        if state.get("recipe") != self.digest:
+        if state.get("training_digest") != self.training_digest:
             raise RunError("the checkpoint is another recipe's; --fresh starts over")
         self.step, self.batches.position = state["step"], state["position"]
         for name, module in self.modules().items():

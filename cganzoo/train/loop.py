@@ -182,4 +182,5 @@ def save(engine: Engine, folder: RunFolder, seconds: float) -> None:
     """Write a checkpoint, unless the run has diverged: then the last good one must stay."""
     engine.check_finite()
     checkpoint.save(folder.checkpoints, {**engine.state(), "seconds": seconds}, engine.plan.keep_checkpoints)
-    folder.update_manifest(step=engine.step, seconds=round(seconds, 1))
+    with folder.update_manifest() as manifest:
+        manifest.step, manifest.seconds = engine.step, round(seconds, 1)

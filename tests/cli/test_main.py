@@ -119,7 +119,8 @@ def test_a_run_leaves_a_whole_folder(run: Path):
     assert manifest["versions"]["distributions"]["cganzoo-amgan"]["version"] == "0.1.0"
     shown = {"am_score", "am_kl", "am_entropy", "am_score_se"}
     shown |= {"class_accuracy", "class_accuracy_worst", "class_accuracy_se"}
-    assert set(manifest["scores"]) == set(manifest["real_test"]) == set(manifest["real_halves"]) == shown
+    evaluation = manifest["evaluation"]
+    assert set(evaluation["scores"]) == set(evaluation["real_test"]) == set(evaluation["real_halves"]) == shown
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [record["step"] for record in records if "terms" in record] == [4, 8, 12]
     assert [record["step"] for record in records if "scores" in record] == [8, 12]
@@ -188,7 +189,7 @@ def test_scores_may_be_changed_after_training(run: Path, tmp_path: Path, cganzoo
     result = cganzoo_command(*arguments, "--set", "evaluation.samples=40")
     assert result.code == 0
     manifest = json.loads((tmp_path / "copy" / "runs" / "tiny" / "seed-0" / "manifest.json").read_text())
-    assert manifest["protocol"]["samples"]["count"] == 40
+    assert manifest["evaluation"]["protocol"]["samples"]["count"] == 40
     assert manifest["step"] == 12
     assert len(manifest["calls"]) == 2
 
@@ -264,10 +265,10 @@ def test_evaluate_prints_only_json_and_the_run_s_own_scores(run: Path, cganzoo_c
     report = json.loads(result.out)
     manifest = json.loads((run / "manifest.json").read_text())
     assert report["step"] == 12
-    assert report["scores"] == manifest["scores"]
-    assert report["real_test"] == manifest["real_test"]
-    assert report["real_halves"] == manifest["real_halves"]
-    assert report["protocol"] == manifest["protocol"]
+    assert report["scores"] == manifest["evaluation"]["scores"]
+    assert report["real_test"] == manifest["evaluation"]["real_test"]
+    assert report["real_halves"] == manifest["evaluation"]["real_halves"]
+    assert report["protocol"] == manifest["evaluation"]["protocol"]
 
 
 def test_a_run_is_found_below_its_parent(run: Path, cganzoo_command):

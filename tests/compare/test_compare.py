@@ -40,9 +40,10 @@ def test_recipes_by_seeds_are_trained_scored_and_written(command: Command, recip
     assert {row["checkpoint"] for row in rows} <= {"last", "best", "last+best", "earlier"}
     manifest = json.loads((out / "first" / "seed-1" / "manifest.json").read_text())
     told = next(r for r in rows if (r["method"], r["seed"], r["step"], r["score"]) == ("first", "1", "6", "fid"))
-    assert float(told["value"]) == manifest["scores"]["fid"]
+    assert float(told["value"]) == manifest["evaluation"]["scores"]["fid"]
     last = {row["method"]: row["cells"]["fid"] for row in cells(out)[0]["rows"]}
-    both = [json.loads((out / "first" / f"seed-{s}" / "manifest.json").read_text())["scores"]["fid"] for s in (0, 1)]
+    manifests = [json.loads((out / "first" / f"seed-{s}" / "manifest.json").read_text()) for s in (0, 1)]
+    both = [manifest["evaluation"]["scores"]["fid"] for manifest in manifests]
     assert last["first"]["mean"] == pytest.approx(sum(both) / 2)
     page = (out / "report.html").read_text()
     assert "data:image/png" in page

@@ -65,10 +65,10 @@ def test_other_code_is_refused_before_anything_runs(command: Command, copy: Path
         (
             lambda run: (run / "manifest.json").write_text(
                 json.dumps(
-                    {k: v for k, v in json.loads((run / "manifest.json").read_text()).items() if k != "protocol"}
+                    {k: v for k, v in json.loads((run / "manifest.json").read_text()).items() if k != "evaluation"}
                 )
             ),
-            "has no protocol of the last step, so it was not scored, or by an older cganzoo",
+            "has no scores of the last step, so it was not scored, or by an older cganzoo",
         ),
     ],
 )
@@ -104,10 +104,10 @@ def changed(file: Path, key: str, value: object) -> None:
         ("parameters.generator", "x"),
         ("versions", "x"),
         ("device", 5),
-        ("protocol", "x"),
-        ("protocol.metrics", ["fid"]),
+        ("evaluation.protocol", "x"),
+        ("evaluation.protocol.metrics", ["fid"]),
         ("classes", 5),
-        ("per_class", [1]),
+        ("evaluation.per_class", [1]),
         ("calls", 3),
         ("step", "6"),
     ],
@@ -143,7 +143,7 @@ def test_a_damaged_value_costs_one_run_only(command: Command, copy: Path, tmp_pa
 
 def test_numbers_that_json_does_not_know_are_gaps(command: Command, copy: Path, tmp_path: Path):
     manifest = copy / "mine" / "seed-1" / "manifest.json"
-    for key in ("scores.fid", "real_test.fid", "seconds"):
+    for key in ("evaluation.scores.fid", "evaluation.real_test.fid", "seconds"):
         changed(manifest, key, float("nan"))
     ended = compare(command, tmp_path / "out", copy / "mine")
     assert ended.code in (0, None), ended.err
@@ -153,15 +153,15 @@ def test_numbers_that_json_does_not_know_are_gaps(command: Command, copy: Path, 
 def test_an_evaluation_on_the_way_is_not_the_last_one(command: Command, copy: Path, finished: Path, tmp_path: Path):
     """A run whose last scores are lost is left out, or scored again where it is trained; never taken at its word."""
     run = copy / "mine" / "seed-1"
-    before = json.loads((run / "manifest.json").read_text())["scores"]
+    before = json.loads((run / "manifest.json").read_text())["evaluation"]
     with (run / "metrics.jsonl").open("a") as file:
         file.write(json.dumps({"step": 2, "scores": {"fid": 1e6}}) + "\n")
-    changed(run / "manifest.json", "scores", None)
+    changed(run / "manifest.json", "evaluation", None)
     compare(command, tmp_path / "out", copy / "mine")
     assert cells(tmp_path / "out")[0]["rows"][0]["cells"]["fid"]["n"] == 1
     ended = compare(command, copy, finished.parent / "mine.toml", "--seeds", "0,1")
     assert ended.code in (0, None), ended.err
-    assert json.loads((run / "manifest.json").read_text())["scores"] == before
+    assert json.loads((run / "manifest.json").read_text())["evaluation"] == before
 
 
 def test_scores_that_nobody_asks_for_any_more_are_not_shown(command: Command, copy: Path, finished: Path):
@@ -169,7 +169,7 @@ def test_scores_that_nobody_asks_for_any_more_are_not_shown(command: Command, co
     ended = compare(command, copy, finished.parent / "mine.toml", *again)
     assert ended.code in (0, None), ended.err
     assert scores_of(copy)["scores"] == []
-    assert "scores" not in json.loads((copy / "mine" / "seed-0" / "manifest.json").read_text())
+    assert "evaluation" not in json.loads((copy / "mine" / "seed-0" / "manifest.json").read_text())
 
 
 def test_a_damaged_run_is_told_and_left_as_it_is_while_the_others_are_trained(
@@ -225,8 +225,8 @@ def test_a_folder_with_another_seed_of_a_recipe_is_its_replica(
 def test_replicas_that_were_measured_differently_are_named_by_their_folder(
     command: Command, copy: Path, tmp_path: Path
 ):
-    changed(copy / "mine" / "seed-1" / "manifest.json", "protocol.fingerprint", "f" * 16)
-    changed(copy / "mine" / "seed-1" / "manifest.json", "protocol.samples.count", 77)
+    changed(copy / "mine" / "seed-1" / "manifest.json", "evaluation.protocol.fingerprint", "f" * 16)
+    changed(copy / "mine" / "seed-1" / "manifest.json", "evaluation.protocol.samples.count", 77)
     ended = compare(command, tmp_path / "out", copy / "mine")
     assert ended.code == 2
     assert (
@@ -253,7 +253,7 @@ def test_methods_of_one_name_keep_their_own_scores(command: Command, copy: Path,
     run = Path(shutil.copytree(copy / "mine" / "seed-0", tmp_path / "other" / "mine" / "seed-0"))
     (run / "recipe.toml").write_text((run / "recipe.toml").read_text().replace("batch_size = 8", "batch_size = 9"))
     manifest = json.loads((run / "manifest.json").read_text())
-    manifest["scores"]["fid"] += 100
+    manifest["evaluation"]["scores"]["fid"] += 100
     (run / "manifest.json").write_text(json.dumps(manifest))
     compare(command, tmp_path / "out", copy / "mine" / "seed-0", run)
     first, second = (row["cells"]["fid"]["mean"] for row in cells(tmp_path / "out")[0]["rows"])
@@ -282,7 +282,7 @@ def test_a_number_that_json_does_not_know_is_no_number(command: Command, copy: P
 def test_one_seed_is_never_the_best(command: Command, copy: Path, tmp_path: Path):
     run = Path(shutil.copytree(copy / "mine" / "seed-0", tmp_path / "other" / "seed-0"))
     (run / "recipe.toml").write_text((run / "recipe.toml").read_text().replace("batch_size = 8", "batch_size = 9"))
-    changed(run / "manifest.json", "scores.fid", 0.0)
+    changed(run / "manifest.json", "evaluation.scores.fid", 0.0)
     ended = compare(command, tmp_path / "out", copy / "mine", tmp_path / "other")
     assert ended.code in (0, None), ended.err
     told = " ".join(ended.out.split())

@@ -494,7 +494,7 @@ def run(*commands: list[str], path: list[str], more: str = "") -> subprocess.Com
 
 RESOLVE = (
     "from cganzoo.recipe.read import load_recipe\nfrom cganzoo.recipe.resolve import resolve\n"
-    "print(resolve(load_recipe('amgan_digits')).digest())\n"
+    "print(resolve(load_recipe('amgan_digits')).recipe_digest())\n"
 )
 
 

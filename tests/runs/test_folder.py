@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from cganzoo.runs.folder import find_run
 from cganzoo.errors import RunError
 from cganzoo.recipe.resolve import Resolved
 from cganzoo.runs.folder import RunFolder, find_run
+from cganzoo.runs.manifest import Images, Manifest
 
 Resolver = Callable[..., Resolved]
 
@@ -32,6 +32,11 @@ def folder(tmp_path: Path, resolved: Resolver) -> RunFolder:
 
 def refuse(*_: Any, **__: Any) -> Any:
     raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def write_step(folder: RunFolder, step: int) -> None:
+    with folder.update_manifest() as manifest:
+        manifest.step = step
 
 
 def told(action: Callable[[], object]) -> str:
@@ -149,7 +154,8 @@ def test_a_start_that_came_to_nothing_owns_nothing(folder: RunFolder, resolved: 
 
 def test_other_images_are_refused(folder: RunFolder) -> None:
     folder.refuse_other_images("anything")  # a run that has not begun
-    folder.update_manifest(data={"fingerprint": "mine"})
+    with folder.update_manifest() as manifest:
+        manifest.data = Images(fingerprint="mine")
     folder.refuse_other_images("mine")
     assert "the images are not those that this run began with" in told(lambda: folder.refuse_other_images("theirs"))
 
@@ -188,13 +194,21 @@ def test_fresh_removes_what_is_the_runs_and_leaves_the_rest(folder: RunFolder, r
 # --- the small files ------------------------------------------------------------------------------------------------
 
 
-def test_the_manifest_gathers_entries(folder: RunFolder) -> None:
-    assert folder.manifest() == {}
-    folder.update_manifest(step=1, device="CPU")
-    folder.update_manifest(step=2)
-    assert folder.manifest() == {"step": 2, "device": "CPU"}
-    folder.manifest_file.write_text('{"step": ')
-    assert told(folder.manifest).startswith(f"{folder.manifest_file}: is damaged: ")
+def test_a_change_of_the_manifest_keeps_the_other_fields(folder: RunFolder) -> None:
+    assert folder.manifest() == Manifest()
+    write_step(folder, 1)
+    with folder.update_manifest() as manifest:
+        manifest.device = "CPU"
+    write_step(folder, 2)
+    assert folder.manifest() == Manifest(step=2, device="CPU")
+
+
+def test_a_block_that_fails_leaves_the_manifest_as_it_was(folder: RunFolder) -> None:
+    write_step(folder, 1)
+    with pytest.raises(ZeroDivisionError), folder.update_manifest() as manifest:
+        manifest.step = 2
+        raise ZeroDivisionError
+    assert folder.manifest() == Manifest(step=1)
 
 
 def test_records_of_steps_that_will_be_taken_again_are_forgotten(folder: RunFolder) -> None:
@@ -219,13 +233,13 @@ def test_a_run_without_records_has_none(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_and_what_was_there_stays(
     folder: RunFolder, resolved: Resolver, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    folder.update_manifest(step=1)
+    write_step(folder, 1)
     folder.append({"step": 1})
     before = {file: file.read_bytes() for file in (folder.manifest_file, folder.metrics_file)}
     other = RunFolder(folder.path.parent / "seed-1")
     other.path.mkdir()
     actions: dict[str, tuple[Path, Callable[[], object]]] = {
-        "manifest": (folder.manifest_file, lambda: folder.update_manifest(step=2)),
+        "manifest": (folder.manifest_file, lambda: write_step(folder, 2)),
         "record": (folder.metrics_file, lambda: folder.append({"step": 2})),
         "forget": (folder.metrics_file, lambda: folder.forget_after(0)),
         "recipe": (other.path, lambda: other.begin(resolved(), fresh=False)),

@@ -59,6 +59,5 @@ def test_a_plugin_that_is_a_single_module_is_known_by_its_version(tmp_path: Path
 
 
 def test_what_is_left_out_of_the_hash_is_there() -> None:
-    host = Path(provenance.__file__).parent
     bundled_in_wheels_only = {"recipes"}
-    assert {name for name in provenance.NOT_IN_A_RUN if not (host / name).exists()} <= bundled_in_wheels_only
+    assert {name for name in provenance.NOT_IN_A_RUN if not (provenance.HOST / name).exists()} <= bundled_in_wheels_only

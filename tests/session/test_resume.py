@@ -180,7 +180,7 @@ def test_interrupt_stops_cleanly_and_goes_on(recipe: Path, uninterrupted, tmp_pa
     if process.returncode != 0:  # unless it had come to its end
         assert process.returncode == 130
         assert "stopped at step" in output
-        assert folder.manifest()["status"] == "stopped"
+        assert folder.manifest().status == "stopped"
     finish(start(command(recipe, tmp_path)))
     assert same(final_state(tmp_path), uninterrupted[0])
 
@@ -214,11 +214,13 @@ def test_an_interrupt_in_the_last_step_leaves_the_scoring_to_the_next_call(recip
     assert process.returncode == 130, output
     assert "Traceback" not in output
     folder = RunFolder(tmp_path / "killed" / "seed-0")
-    assert folder.manifest()["status"] == "stopped"
+    assert folder.manifest().status == "stopped"
     assert checkpoint.steps(folder.checkpoints)[-1] == 60
     finish(start(arguments))
-    assert folder.manifest()["status"] == "finished"
-    assert folder.manifest()["scores"]["am_score"] is not None
+    assert folder.manifest().status == "finished"
+    evaluation = folder.manifest().evaluation
+    assert evaluation is not None
+    assert evaluation.scores["am_score"] is not None
 
 
 def test_scores_and_pictures_on_the_way_change_no_bit(recipe: Path, uninterrupted, tmp_path: Path):
@@ -236,7 +238,8 @@ def test_scores_and_pictures_on_the_way_change_no_bit(recipe: Path, uninterrupte
 def test_other_images_are_not_trained_on(recipe: Path, uninterrupted, tmp_path: Path):
     finish(start(command(recipe, tmp_path)))
     folder = RunFolder(tmp_path / "killed" / "seed-0")
-    folder.update_manifest(data={"fingerprint": "of other images"}, status="stopped")
+    with folder.update_manifest() as manifest:
+        manifest.data.fingerprint, manifest.status = "of other images", "stopped"
     process = start(command(recipe, tmp_path))
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 2
