@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,12 +113,14 @@ def gather(matrix: Matrix, states: States) -> Comparison:
     specs = _metric_specs(matrix.methods)
     declared = _declared(specs.values())
     scores = _reported(declared, runs)
-    group = matrix.group
-    if group:
-        _check_published(matrix.methods, declared, group.source)
-    wanted, source = (group.content.rank_by, group.source) if group else (None, "")
-    candidates = declared or scores
-    ranked = _named(wanted, candidates, source) if wanted else _default_rank_by(candidates, specs, matrix.methods)
+    ranked = [score for score in declared or scores if score.higher_is_better is not None]
+    rank_by = _default_rank_by(ranked, specs, matrix.methods)
+    if group := matrix.group:
+        for method in matrix.methods:
+            for name in method.published:
+                _find(name, declared, f"{group.source}: {method.name}: published")
+        if group.content.rank_by:
+            rank_by = _find(group.content.rank_by, ranked, f"{group.source}: rank_by")
     planned = fairness.planned_conflicts(matrix.methods)
     measured = fairness.measured_conflicts(_protocols(runs))
     return Comparison(
@@ -126,7 +129,7 @@ def gather(matrix: Matrix, states: States) -> Comparison:
         errors=errors,
         skipped=tuple(skipped),
         scores=tuple(scores),
-        rank_by=ranked if ranked in scores else None,
+        rank_by=rank_by if rank_by in scores else None,
         conflicts=planned | {label: message for label, message in measured.items() if label not in planned},
     )
 
@@ -146,21 +149,18 @@ def _protocols(runs: Sequence[Run]) -> list[tuple[str, Mapping[str, Any]]]:
 # --- scores ---------------------------------------------------------------------------------------------------------
 
 
-def _metric_specs(methods: Sequence[Method]) -> dict[str, MetricSpec[Any]]:
+def _metric_specs(methods: Sequence[Method]) -> dict[str, Any]:
     """Specifications of the recipes' metrics, by name; metrics that are not installed are left out."""
-    specs: dict[str, MetricSpec[Any]] = {}
+    specs: dict[str, Any] = {}
     registry = None
     for method in methods:
-        if method.resolved is not None:
-            for name, metric in zip(method.metrics, method.resolved.metrics, strict=True):
-                specs.setdefault(name, metric.spec)
-            continue
-        registry = registry or load_survivors()
-        for name in method.metrics:
-            try:
-                specs.setdefault(name, registry.get("metric", name).spec)
-            except CganzooError:
+        for place, name in enumerate(method.metrics):
+            if method.resolved is not None:
+                specs.setdefault(name, method.resolved.metrics[place].spec)
                 continue
+            registry = registry or load_survivors()
+            with suppress(CganzooError):
+                specs.setdefault(name, registry.get("metric", name).spec)
     return specs
 
 
@@ -183,37 +183,23 @@ def _reported(declared: Sequence[ScoreColumn], runs: Sequence[Run]) -> list[Scor
     return [score for name, score in found.items() if name not in errors]
 
 
-def _named(wanted: str, scores: Sequence[ScoreColumn], source: str) -> ScoreColumn:
-    """The score that a group file ranks by.
-
-    Raises:
-        RecipeError: no recipe reports it, or neither direction is better.
-    """
-    ranked = {score.name: score for score in scores if score.higher_is_better is not None}
-    if wanted not in ranked:
-        raise RecipeError(f'{source}: rank_by: "{wanted}" is not a score of these recipes; {_choices(ranked)}')
-    return ranked[wanted]
-
-
 def _default_rank_by(
-    scores: Sequence[ScoreColumn], specs: Mapping[str, MetricSpec[Any]], methods: Sequence[Method]
+    scores: Sequence[ScoreColumn], specs: Mapping[str, Any], methods: Sequence[Method]
 ) -> ScoreColumn | None:
-    """The first score that has a better direction: of those that all methods report, if any, and a headline."""
+    """The first score, if possible one that all methods report and that is a headline."""
     metrics = set.intersection(*(set(method.metrics) for method in methods))
     shared = {output.name for name, spec in specs.items() if name in metrics for output in spec.outputs}
-    ranked = [score for score in scores if score.higher_is_better is not None]
-    return min(ranked, key=lambda score: (score.name not in shared, not score.headline), default=None)
+    return min(scores, key=lambda score: (score.name not in shared, not score.headline), default=None)
 
 
-def _check_published(methods: Sequence[Method], scores: Sequence[ScoreColumn], source: str) -> None:
-    names = [score.name for score in scores]
-    for method in methods:
-        for name in method.published:
-            if name not in names:
-                raise RecipeError(
-                    f'{source}: {method.name}: published: "{name}" is not a score of these recipes; {_choices(names)}'
-                )
+def _find(name: str, scores: Iterable[ScoreColumn], place: str) -> ScoreColumn:
+    """The score that a group file names.
 
-
-def _choices(names: Iterable[str]) -> str:
-    return "choose one of " + ", ".join(f'"{name}"' for name in names)
+    Raises:
+        RecipeError: it is not one of ``scores``.
+    """
+    found = {score.name: score for score in scores}
+    if name not in found:
+        choices = ", ".join(f'"{choice}"' for choice in found)
+        raise RecipeError(f'{place}: "{name}" is not a score of these recipes; choose one of {choices}')
+    return found[name]

@@ -57,9 +57,9 @@ def summary(comparison: Comparison, rows: Sequence[Row], pairs: Sequence[Row]) -
     if len(present) == 1 < len(cells):
         return [f"Only {labels[best]} has the score {score.name}, {_plus_minus(present[best])}: nothing to compare."]
     if not several:
-        best_of = f"Best by {score.name} here: {labels[best]}."
-        alone = f"{score.name}: {number(present[best]['mean'])}."
-        return [f"One seed per method: nothing can be concluded. {best_of if len(present) > 1 else alone}"]
+        first = f"Best by {score.name} here: {labels[best]}"
+        only = f"{score.name}: {number(present[best]['mean'])}"
+        return [f"One seed per method: nothing can be concluded. {first if len(present) > 1 else only}."]
     if len(present) == 1:
         return [f"{labels[best]}: {score.name} {_plus_minus(present[best])}."]
     leading = (
@@ -69,10 +69,10 @@ def summary(comparison: Comparison, rows: Sequence[Row], pairs: Sequence[Row]) -
     )
     sentences = [f"{leading} {_plus_minus(present[best])}."]
     groups = {
-        "Significantly different at the 5 % level, corrected for multiple comparisons": [
+        "Significantly worse at the 5 % level, corrected for multiple comparisons": [
             labels[name] for name in order[1:] if present[name]["mark"] == ""
         ],
-        "No significant difference": [labels[name] for name in order[1:] if present[name]["mark"] == "tie"],
+        "Not significantly different from it": [labels[name] for name in order[1:] if present[name]["mark"] == "tie"],
     }
     sentences += [f"{what}: {', '.join(names)}." for what, names in groups.items() if names]
     for pair in pairs:
@@ -85,9 +85,13 @@ def summary(comparison: Comparison, rows: Sequence[Row], pairs: Sequence[Row]) -
     return sentences
 
 
+def mean_and_spread(cell: Mapping[str, Any]) -> str:
+    """``1.234 ± 0.056``; a dash if there is no value, and no spread for one seed."""
+    return number(cell["mean"]) + ("" if cell["sd"] is None else f" ± {cell['sd']:.2g}")
+
+
 def _plus_minus(cell: Mapping[str, Any]) -> str:
-    spread = "" if cell["sd"] is None else f" ± {cell['sd']:.2g}"
-    return f"{number(cell['mean'])}{spread} ({cell['n']} seed{'s' if cell['n'] > 1 else ''})"
+    return f"{mean_and_spread(cell)} ({cell['n']} seed{'s' if cell['n'] > 1 else ''})"
 
 
 def warnings(comparison: Comparison) -> list[str]:
@@ -109,7 +113,8 @@ def warnings(comparison: Comparison) -> list[str]:
 
 def _about_runs(comparison: Comparison, method: Method) -> list[str]:
     """Runs of a method that have no part in its scores, and scores that some of its runs lack."""
-    runs, finished, found = comparison.of(method), len(comparison.finished(method)), []
+    runs, finished = comparison.of(method), len(comparison.finished(method))
+    found: list[str] = []
     for state in ("diverged", "failed"):
         if seeds := [str(run.cell.seed) for run in runs if run.state == state]:
             count = f"{len(seeds)} of {len(runs)} seeds ({', '.join(seeds)})"

@@ -151,7 +151,10 @@ def build_matrix(
             resolved = resolve(load_recipe(source, overrides))
             cells += _of_recipe(resolved, resolved.recipe.name, {}, seeds, out)
         else:
-            for folder in _run_folders(source):
+            folders = _find_runs(source)
+            if not folders:
+                raise RunError(f"{source}: contains no run (a folder with recipe.toml and manifest.json)")
+            for folder in folders:
                 try:
                     cells.append(_of_run(folder))
                 except DamagedError as error:
@@ -230,13 +233,6 @@ def _find_runs(place: Path) -> list[Path]:
         return [re.sub(r"\d+", lambda number: number[0].zfill(12), part) for part in path.parts]
 
     return sorted({file.parent for name in RUN_FILES for file in place.rglob(name)}, key=order)
-
-
-def _run_folders(place: Path) -> list[Path]:
-    found = _find_runs(place)
-    if not found:
-        raise RunError(f"{place}: contains no run (a folder with recipe.toml and manifest.json)")
-    return found
 
 
 def _of_run(path: Path) -> Cell:

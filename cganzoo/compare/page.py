@@ -1,7 +1,7 @@
 """The report of a comparison as one HTML file that needs no network: tables, curves, samples, how to reproduce it.
 
-The page is ``report.html.jinja`` with ``report.css``, ``report.js`` and plotly.js inside. The template writes the tables
-that need no script; ``report.js`` draws charts, and tables that depend on a menu, from JSON in the page.
+The page is ``report.html.jinja`` with ``report.css``, ``report.js`` and plotly.js inside. The template has most tables;
+``report.js`` draws charts, and tables that depend on a menu, from JSON in the page.
 """
 
 from __future__ import annotations
@@ -22,9 +22,6 @@ HERE = Path(__file__).parent
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c7a00", "#808080")
 """Okabe and Ito's colours, with a darker yellow and a lighter black that are visible on white and on black."""
 
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-"""Line styles of plotly."""
-
 STROKES = {
     "solid": "none",
     "dash": "6 4",
@@ -33,7 +30,7 @@ STROKES = {
     "longdash": "9 4",
     "longdashdot": "9 3 2 3",
 }
-"""The same line styles for SVG."""
+"""Line styles of plotly, and the same for SVG."""
 
 NOTHING = "\N{EN DASH}"
 """Shown in a table for a missing value."""
@@ -74,10 +71,10 @@ def _plotly() -> str:
 
 def _styles(ids: list[str]) -> dict[str, dict[str, str]]:
     """A colour and a line style for each method; they are different for up to 48 methods."""
-    styles = {}
+    styles, dashes = {}, list(STROKES)
     for place, name in enumerate(ids):
-        colour = place % len(COLOURS)
-        dash = DASHES[(colour + place // len(COLOURS)) % len(DASHES)]
+        row, colour = divmod(place, len(COLOURS))
+        dash = dashes[(colour + row) % len(dashes)]
         styles[name] = {"colour": COLOURS[colour], "dash": dash, "stroke": STROKES[dash]}
     return styles
 

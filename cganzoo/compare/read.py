@@ -18,7 +18,7 @@ from .matrix import Cell, DamagedError, Matrix, read_manifest
 State = Literal["new", "unfinished", "finished", "diverged", "failed"]
 """State of a run. A diverged run is a result and is not repeated; a failed run is tried again."""
 
-ENDED = ("finished", "diverged", "failed")
+ENDED: tuple[State, ...] = ("finished", "diverged", "failed")
 
 
 @dataclass
@@ -59,14 +59,15 @@ def _state(cell: Cell, fresh: bool) -> State:
     if resolved and fresh:
         return "new"
     manifest = read_manifest(folder)
-    status: State = manifest.status if manifest.status in ENDED else "unfinished"
+    status: State = next((state for state in ENDED if state == manifest.status), "unfinished")
     if resolved is None:
         return status
     changed = _changed_code(manifest, resolved)
-    if manifest.recipe_digest == resolved.recipe_digest() and not changed:
-        # A run that diverged before its first checkpoint has none, and would diverge again.
-        if status == "diverged" or (status == "finished" and (manifest.evaluation or not resolved.metrics)):
-            return status
+    scored = not resolved.metrics or manifest.evaluation is not None
+    same = manifest.recipe_digest == resolved.recipe_digest() and not changed
+    # A run that diverged before its first checkpoint has none, and would diverge again.
+    if same and (status == "diverged" or (status == "finished" and scored)):
+        return status
     if not any(folder.checkpoints.glob("step-*.pt")):
         if status == "finished":
             raise RunError(

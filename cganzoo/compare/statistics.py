@@ -109,7 +109,7 @@ def _test(a: np.ndarray, b: np.ndarray) -> float | None:
     if min(len(a), len(b)) < 2:
         return None
     if not (np.ptp(a) or np.ptp(b)):
-        # The same as scipy.stats.permutation_test, which would keep all ways to divide the values in memory, 155 million
+        # The same as scipy.stats.permutation_test, which would keep every division of the values in memory: 155 million
         # for 15 seeds each. On its side, only the actual division is as far apart; scipy doubles the smaller side.
         return 1.0 if a[0] == b[0] else 2 / comb(len(a) + len(b), len(a))
     # From the moments, because ttest_ind warns of lost precision if one of the two has no spread.

@@ -7,13 +7,13 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from cganzoo._util.files import write_whole
 from cganzoo.console.reporter import number
 from cganzoo.errors import RunError
 from cganzoo.runs.folder import REPORT_FILES
 
+from .conclusions import mean_and_spread
 from .view import View, published_scores
 
 MIXED = "mixed protocols: not comparable"
@@ -74,11 +74,6 @@ def scores_json(view: View) -> str:
     """The whole view without its pictures."""
     kept = {key: value for key, value in view.items() if key not in ("grids", "neighbours")}
     return json.dumps(kept, indent=2, allow_nan=False) + "\n"
-
-
-def mean_and_spread(cell: Mapping[str, Any]) -> str:
-    """``1.234 ± 0.056``; a dash without a value, and no spread with one seed."""
-    return number(cell["mean"]) + ("" if cell["sd"] is None else f" ± {cell['sd']:.2g}")
 
 
 # --- tables for a paper ---------------------------------------------------------------------------------------------

@@ -21,10 +21,11 @@ from cganzoo.train.loop import Stop
 
 from . import fairness
 from .comparison import Comparison, gather
+from .conclusions import mean_and_spread
 from .matrix import Cell, Matrix
 from .read import ENDED, States, read_states
 from .samples import draw_samples
-from .tables import mean_and_spread, write_files
+from .tables import write_files
 from .train import build_untrained, train_missing
 from .view import View, build_view, published_scores
 

@@ -98,8 +98,8 @@ def _train(cell: Cell, device: torch.device, stop: Stop, reporter: Reporter, fre
                 known = isinstance(error, CganzooError)
                 message = str(error) if known else f"{type(error).__name__}: {error} ({cell.folder.log_file})"
                 reporter.log(f"error: {message}" if known else traceback.format_exc())
-                with suppress(CganzooError):  # the error may be a full disk
-                    cell.folder.update_manifest(status="failed", error=message)
+                with suppress(CganzooError), cell.folder.update_manifest() as manifest:  # the disk may be full
+                    manifest.status, manifest.error = "failed", message
                 return "failed", message
     except BusyError as error:
         return "unfinished", str(error)

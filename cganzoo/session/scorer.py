@@ -21,15 +21,13 @@ from cganzoo.images.trained import from_run
 from cganzoo.networks import Generator
 from cganzoo.recipe.resolve import Resolved, resolve
 from cganzoo.runs.folder import RunFolder
-from cganzoo.specs import BuildContext
+from cganzoo.specs import STANDARD_ERROR, BuildContext
 
 from .dataset import load_data
 
 if TYPE_CHECKING:
     from cganzoo.extractor import Extractor
 
-STANDARD_ERROR = "_se"
-"""Ending of an output that is another one's standard error; it is shown beside that one."""
 GRID_ROWS = 20
 
 
