@@ -242,7 +242,7 @@ def _of_run(path: Path) -> Cell:
         DamagedError: its recipe or its manifest cannot be read.
     """
     folder, place = RunFolder(path), path.absolute()
-    sections, manifest = _read_sections(folder), read_manifest(folder)
+    sections, manifest = read_sections(folder), read_manifest(folder)
     if manifest == Manifest():
         raise DamagedError(f"{path}: has no manifest.json that says how the run ended")
     name = place.parent.name if place.name.startswith("seed-") else place.name
@@ -262,7 +262,7 @@ def read_manifest(folder: RunFolder) -> Manifest:
         raise DamagedError(str(error)) from error
 
 
-def _read_sections(folder: RunFolder) -> Sections:
+def read_sections(folder: RunFolder) -> Sections:
     """The resolved recipe of a run. Its plugins need not be installed, and its ``[requires]`` is not checked."""
     file = folder.recipe_file
     try:
