@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cganzoo._util.text import shortened
 
-from .matrix import Method, without_seed
+from .matrix import Method, shared_values
 from .read import Run
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def differences(methods: Sequence[Method]) -> list[Difference]:
 def _comparable(values: Mapping[str, Any]) -> dict[str, Any]:
     """A recipe's values without the seed and the places of files; metrics by their names."""
     data = {key: value for key, value in values["data"].items() if key not in PLACES}
-    return {**without_seed(values), "data": data, "metrics": {metric["name"]: metric for metric in values["metrics"]}}
+    return {**shared_values(values), "data": data, "metrics": {metric["name"]: metric for metric in values["metrics"]}}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

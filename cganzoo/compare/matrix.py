@@ -16,8 +16,8 @@ from cganzoo._util.toml import tomllib
 from cganzoo.config import parse
 from cganzoo.errors import CganzooError, RecipeError, RunError
 from cganzoo.recipe import bundled
-from cganzoo.recipe.read import Sections, explain, load_recipe
-from cganzoo.recipe.resolve import Resolved, resolve
+from cganzoo.recipe.read import ALL_SECTIONS, Sections, explain, load_recipe
+from cganzoo.recipe.resolve import OBSERVERS, Resolved, resolve
 from cganzoo.runs import provenance
 from cganzoo.runs.folder import RunFolder
 from cganzoo.runs.manifest import Manifest
@@ -61,7 +61,7 @@ class Method:
     @cached_property
     def identity(self) -> str:
         """Equal for replicas: runs with the same code and the same recipe, except for the seed."""
-        return json.dumps([without_seed(self.values), dict(self.code)], sort_keys=True, default=str)
+        return json.dumps([shared_values(self.values), dict(self.code)], sort_keys=True, default=str)
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,9 +216,10 @@ def with_seed(resolved: Resolved, seed: int) -> Resolved:
     return replace(resolved, recipe=replace(resolved.recipe, sections=sections.model_copy(update={"train": train})))
 
 
-def without_seed(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that replicas share."""
-    return {**values, "train": {key: value for key, value in values["train"].items() if key != "seed"}}
+def shared_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that replicas share: without the seed and without what changes neither weights nor scores."""
+    kept = {key: section for key, section in values.items() if key not in OBSERVERS}
+    return {**kept, "train": {key: value for key, value in values["train"].items() if key != "seed"}}
 
 
 # --- folders of runs ------------------------------------------------------------------------------------------------
@@ -267,13 +268,13 @@ def read_sections(folder: RunFolder) -> Sections:
     file = folder.recipe_file
     try:
         values: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
-        return parse(Sections, values)
+        return parse(ALL_SECTIONS, values)
     except OSError as error:
         raise DamagedError(f"{file}: cannot be read ({error.strerror or error}), so the run is incomplete") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DamagedError(f"{file}: is damaged ({error})") from error
     except ValidationError as error:
-        first = explain(error, (Sections,), values, str(file)).splitlines()[0]
+        first = explain(error, (ALL_SECTIONS,), values, str(file)).splitlines()[0]
         raise DamagedError(f"{first}; the file is damaged, or another version of cganzoo wrote it") from error
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from cganzoo.console.reporter import Stage
+from cganzoo.evaluate.evaluation import Stage
 from cganzoo.errors import CganzooError
 from cganzoo.images.by_class import COLUMNS, class_grid, draw_by_class
 from cganzoo.images.grids import grid

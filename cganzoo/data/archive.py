@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import lzma
 import os
-import secrets
 import shutil
 import tarfile
 import zlib
@@ -18,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from cganzoo._util.files import alone, move_folder
+from cganzoo._util.once import make_folder_once
 from cganzoo.errors import DataError
 
 from .cache import cache_folder
@@ -55,21 +54,13 @@ def unpacked(archive: Path, progress: Progress | None = None) -> Path:
     content = (str(archive.resolve()), status.st_size, status.st_mtime_ns)
     key = hashlib.sha256(repr(content).encode()).hexdigest()[:16]
     place = cache_folder() / "unpacked" / f"{_stem(archive)}-{key}"
-    if place.is_dir():
-        return place
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with alone(place) as locked:
-            if not place.is_dir():  # another process may have been first
-                # Without a lock, each process needs a folder of its own to unpack in.
-                owner = "" if locked else f"-{secrets.token_hex(4)}"
-                _unpack(archive, place, place.with_name(f".{place.name}{owner}.part"), progress)
+        return make_folder_once(place, lambda folder: _unpack(archive, folder, progress))
     except OSError as error:
         raise DataError(
             f"{archive}: cannot be unpacked in {place.parent}: {error.strerror or error}; make room, or set "
             "CGANZOO_CACHE to another folder"
         ) from error
-    return place
 
 
 def _stem(archive: Path) -> str:
@@ -77,30 +68,24 @@ def _stem(archive: Path) -> str:
     return archive.name[: len(archive.name) - len(ending)]
 
 
-def _unpack(archive: Path, place: Path, beside: Path, progress: Progress | None) -> None:
+def _unpack(archive: Path, folder: Path, progress: Progress | None) -> None:
     members = _checked(archive)
     total, done = sum(member.size for member in members), 0
-    _check_room(archive, place.parent, total)
-    shutil.rmtree(beside, ignore_errors=True)  # left by a process that was killed
-    try:
-        beside.mkdir()
-        with tarfile.open(archive) as tar:
-            for member in members:
-                target = beside / member.name
-                if member.isdir():
-                    target.mkdir(parents=True, exist_ok=True)
-                    continue
-                target.parent.mkdir(parents=True, exist_ok=True)
-                content = tar.extractfile(member)
-                assert content is not None  # it is a plain file
-                with content, target.open("xb") as file:
-                    shutil.copyfileobj(content, file, BLOCK)
-                done += member.size
-                if progress:
-                    progress(done, total)
-        move_folder(beside, place)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    _check_room(archive, folder.parent, total)
+    with tarfile.open(archive) as tar:
+        for member in members:
+            target = folder / member.name
+            if member.isdir():
+                target.mkdir(parents=True, exist_ok=True)
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            content = tar.extractfile(member)
+            assert content is not None  # it is a plain file
+            with content, target.open("xb") as file:
+                shutil.copyfileobj(content, file, BLOCK)
+            done += member.size
+            if progress:
+                progress(done, total)
 
 
 @contextmanager

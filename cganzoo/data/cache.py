@@ -1,8 +1,8 @@
 """Packing: decode a data set once into a memory-mapped uint8 array that every run reads from.
 
-A packed set is a folder named by what it holds (source fingerprint and settings), so a stale one is never read. It
-is written beside its place and renamed, so a half-written one is never read either. Of two processes that want the
-same set at once, the second waits for the first.
+A packed set is a folder whose name is a hash of its source's fingerprint and the settings, so a stale one is never
+read. It is complete or does not exist, and of several processes that want it one packs it: see
+:func:`cganzoo._util.once.make_folder_once`.
 """
 
 from __future__ import annotations
@@ -10,21 +10,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
-import shutil
-import tempfile
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import platformdirs
 
-from cganzoo._util.files import alone, move_folder
+from cganzoo._util.once import make_folder_once
 from cganzoo.errors import DataError
 
 from .pixels import RESIZE
@@ -38,11 +33,6 @@ CHUNK_BYTES = 4 << 20  # or fewer, of large ones
 
 FORMAT = 2
 """Of a packed set's files; a part of its name."""
-
-LEFTOVER = re.compile(r"\..+-\d+px-[0-9a-f]{16}-\w{8}")
-"""Name of the folder that a set is packed in before it is moved to its place."""
-
-LEFTOVER_AGE = 24 * 60 * 60  # seconds
 
 
 @dataclass(frozen=True)
@@ -97,18 +87,13 @@ def packed(
     content = (source.fingerprint(), source.skip_unreadable(), image_size, channels, RESIZE, FORMAT)
     key = hashlib.sha256(repr(content).encode()).hexdigest()[:16]
     place = (folder or cache_folder()) / "datasets" / f"{name}-{image_size}px-{key}"
-    if not place.exists():
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with alone(place):
-                if not place.exists():  # another process may have been first
-                    _remove_leftovers(place.parent)
-                    _pack(source, place, image_size, channels, progress)
-        except OSError as error:
-            raise DataError(
-                f"{place.parent}: packed images cannot be written here: {error.strerror or error}; "
-                "make room, or set CGANZOO_CACHE to another folder"
-            ) from error
+    try:
+        make_folder_once(place, lambda folder: _pack(source, folder, image_size, channels, progress))
+    except OSError as error:
+        raise DataError(
+            f"{place.parent}: packed images cannot be written here: {error.strerror or error}; "
+            "make room, or set CGANZOO_CACHE to another folder"
+        ) from error
     try:
         return _read(place)
     except (OSError, ValueError, KeyError) as error:
@@ -132,40 +117,36 @@ def _read(place: Path) -> dict[str, ImageSet]:
     return sets
 
 
-def _pack(source: ImageSource, place: Path, image_size: int, channels: int, progress: Progress | None) -> None:
+def _pack(source: ImageSource, folder: Path, image_size: int, channels: int, progress: Progress | None) -> None:
+    """Write the packed splits into ``folder``."""
     labels = source.labels()
     total, done = sum(len(part) for part in labels.values()), 0
-    beside = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
-    try:
-        splits: dict[str, dict[str, object]] = {}
-        skipped: list[str] = []
-        for split, split_labels in labels.items():
-            digest, kept, left_out = hashlib.sha256(), [], 0
-            with (beside / f"{split}.images").open("wb") as file:
-                for chunk in _chunks(source, split, len(split_labels), image_size, channels):
-                    file.write(chunk.pixels.data)
-                    digest.update(chunk.pixels.data)
-                    kept += chunk.kept
-                    skipped += chunk.skipped
-                    left_out += chunk.left_out
-                    done += len(chunk.kept) + len(chunk.skipped) + chunk.left_out
-                    if progress:
-                        progress(done, total)
-            packed_labels = split_labels[kept].astype(np.int64)
-            _check_classes(split, packed_labels, source.class_names, skipped)
-            packed_labels.tofile(beside / f"{split}.labels")
-            digest.update(packed_labels.tobytes())
-            splits[split] = {"count": len(kept), "left_out": left_out, "fingerprint": digest.hexdigest()[:16]}
-        meta = {
-            "shape": [channels, image_size, image_size],
-            "class_names": source.class_names,
-            "splits": splits,
-            "skipped": skipped,
-        }
-        (beside / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
-        move_folder(beside, place)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    splits: dict[str, dict[str, object]] = {}
+    skipped: list[str] = []
+    for split, split_labels in labels.items():
+        digest, kept, left_out = hashlib.sha256(), [], 0
+        with (folder / f"{split}.images").open("wb") as file:
+            for chunk in _chunks(source, split, len(split_labels), image_size, channels):
+                file.write(chunk.pixels.data)
+                digest.update(chunk.pixels.data)
+                kept += chunk.kept
+                skipped += chunk.skipped
+                left_out += chunk.left_out
+                done += len(chunk.kept) + len(chunk.skipped) + chunk.left_out
+                if progress:
+                    progress(done, total)
+        packed_labels = split_labels[kept].astype(np.int64)
+        _check_classes(split, packed_labels, source.class_names, skipped)
+        packed_labels.tofile(folder / f"{split}.labels")
+        digest.update(packed_labels.tobytes())
+        splits[split] = {"count": len(kept), "left_out": left_out, "fingerprint": digest.hexdigest()[:16]}
+    meta = {
+        "shape": [channels, image_size, image_size],
+        "class_names": source.class_names,
+        "splits": splits,
+        "skipped": skipped,
+    }
+    (folder / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
 
 
 @dataclass
@@ -211,16 +192,6 @@ def _chunks(source: ImageSource, split: str, count: int, size: int, channels: in
         finally:
             for future in waiting:
                 future.cancel()
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Remove what killed packings left behind; one that is still at work has written to its files within the day."""
-    for entry in folder.iterdir():
-        if LEFTOVER.fullmatch(entry.name):
-            with suppress(OSError):  # another process moved or removed it first
-                written = max(path.stat().st_mtime for path in (entry, *entry.iterdir()))
-                if time.time() - written > LEFTOVER_AGE:
-                    shutil.rmtree(entry, ignore_errors=True)
 
 
 def _check_classes(split: str, labels: np.ndarray, class_names: tuple[str, ...], skipped: list[str]) -> None:

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cganzoo._util.files import alone, write_whole
+from cganzoo._util.files import write_whole
+from cganzoo._util.once import lock
 from cganzoo._version import __version__
 from cganzoo.errors import DataError
 from cganzoo.specs import Archive
@@ -78,7 +79,7 @@ def fetch(
         return place
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with alone(place):
+        with lock(place):
             if _is_stamped(place, archive.checksum):  # another process was first
                 return place
             if place.exists():

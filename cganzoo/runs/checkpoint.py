@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from cganzoo.errors import RunError
 from cganzoo._util.files import write_whole
+from cganzoo.errors import RunError
 
 _NAME = re.compile(r"step-(\d+)\.pt")
 

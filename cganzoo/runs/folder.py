@@ -14,10 +14,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from cganzoo.recipe.read import parse_recipe
-from cganzoo.errors import RunError
 from cganzoo._util.files import UNFINISHED, write_whole
-from cganzoo.recipe.read import Recipe
+from cganzoo.errors import RunError
+from cganzoo.recipe.read import Recipe, parse_recipe
 from cganzoo.recipe.resolve import Resolved, training_values
 
 from . import manifest as manifests

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from cganzoo.data import archive as module
 from cganzoo.data.archive import is_tar, unpacked
@@ -193,30 +192,3 @@ def test_two_at_once(write_tar: Write, cache: Path) -> None:
     assert len(set(places)) == 1
     assert len(places) == 4
     assert contents(places[0]) == MEMBERS
-
-
-@pytest.mark.parametrize("error", [OSError(37, "No locks available"), NotImplementedError("no flock")])
-def test_where_there_are_no_locks_each_unpacks_in_a_folder_of_its_own(
-    write_tar: Write, cache: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    def refuse(self: FileLock) -> None:
-        raise error
-
-    monkeypatch.setattr(FileLock, "acquire", refuse)
-    path, places, together = write_tar(MEMBERS), [], threading.Barrier(3)
-    check = module._checked
-
-    def checked(archive: Path) -> list[tarfile.TarInfo]:
-        members = check(archive)
-        together.wait(30)  # all have found that it is not there
-        return members
-
-    monkeypatch.setattr(module, "_checked", checked)
-    threads = [threading.Thread(target=lambda: places.append(unpacked(path))) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert len(places) == 3
-    assert contents(places[0]) == MEMBERS
-    assert [entry.name for entry in (cache / "unpacked").iterdir()] == [places[0].name]

@@ -5,10 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import subprocess
-import sys
-import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +15,7 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
+from cganzoo._util import once
 from cganzoo.data import cache
 from cganzoo.data.cache import ImageSet, cache_folder, packed
 from cganzoo.data.source import ArraySource
@@ -111,51 +108,12 @@ def test_a_kill_while_packing_leaves_nothing_that_is_read(tmp_path: Path, monkey
         raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(cache, "move_folder", killed)
+        patch.setattr(once, "_rename", killed)
         patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # a kill cleans nothing up
         with pytest.raises(KilledError):
             pack(tmp_path)
     assert [entry.name[0] for entry in entries(tmp_path)] == ["."]
     assert len(pack(tmp_path)["train"].labels) == 30
-
-
-def test_what_killed_packings_left_is_removed_after_a_day(tmp_path: Path) -> None:
-    key = "0123456789abcdef"
-    recent, yesterday = time.time() - 23 * 3600, time.time() - 25 * 3600
-
-    def left(name: str, folder_time: float, file_time: float) -> Path:
-        folder = tmp_path / "datasets" / name
-        folder.mkdir(parents=True)
-        (folder / "train.images").write_bytes(b"12345678")
-        os.utime(folder / "train.images", (file_time, file_time))
-        os.utime(folder, (folder_time, folder_time))
-        return folder
-
-    stale = [left(f".set-4px-{key}-abcd_123", yesterday, yesterday), left(f".other-32px-{key}-00000000", 1, 1)]
-    kept = [
-        left(f".set-4px-{key}-recent00", recent, recent),
-        left(f".set-4px-{key}-writing0", yesterday, recent),
-        left(f"set-32px-{key}", yesterday, yesterday),
-        left(".somebodys-else", yesterday, yesterday),
-    ]
-    pack(tmp_path)
-    assert not any(folder.exists() for folder in stale)
-    assert all((folder / "train.images").is_file() for folder in kept)
-    assert len(entries(tmp_path)) == len(kept) + 1
-
-
-def test_the_folder_of_a_packing_is_known_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[str] = []
-    move = cache.move_folder
-
-    def watched(beside: Path, place: Path) -> None:
-        seen.append(beside.name)
-        move(beside, place)
-
-    monkeypatch.setattr(cache, "move_folder", watched)
-    pack(tmp_path)
-    assert cache.LEFTOVER.fullmatch(seen[0])
-    assert not cache.LEFTOVER.fullmatch(entries(tmp_path)[0].name)
 
 
 @pytest.mark.parametrize("skip", [False, True])
@@ -207,7 +165,8 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pyt
 
     with monkeypatch.context() as patch:
         if what == "folder":
-            patch.setattr(tempfile, "mkdtemp", full_disk)
+            (tmp_path / "datasets").mkdir()
+            patch.setattr(Path, "mkdir", full_disk)
         elif what == "pixels":
             patch.setattr(cache, "CHUNK", 7)
             opened = Path.open
@@ -267,60 +226,6 @@ def test_a_split_without_images_is_refused(tmp_path: Path, labels: list[int], to
     assert entries(tmp_path) == []
 
 
-# --- two at once ----------------------------------------------------------------------------------------------------
-
-
-class Counted(ArraySource):
-    """Counts how often it is packed, once ``together`` callers want it."""
-
-    def __init__(self, together: int) -> None:
-        super().__init__(source()._splits, ("a", "b", "c"))
-        self.barrier = threading.Barrier(together)
-        self.packings = 0
-
-    def fingerprint(self) -> str:
-        answer = super().fingerprint()
-        self.barrier.wait(30)
-        return answer
-
-    def labels(self) -> Any:
-        self.packings += 1
-        time.sleep(0.2)
-        return super().labels()
-
-
-def pack_together(folder: Path, of: ArraySource, count: int) -> None:
-    results: list[ImageSet] = []
-    threads = [threading.Thread(target=lambda: results.append(pack(folder, of)["train"])) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert len(results) == count
-    assert len({result.fingerprint for result in results}) == 1
-    assert all((result.images == results[0].images).all() for result in results)
-    assert len(entries(folder)) == 1
-
-
-def test_of_threads_that_want_a_set_at_once_one_packs_it(tmp_path: Path) -> None:
-    of = Counted(4)
-    pack_together(tmp_path, of, 4)
-    assert of.packings == 1
-
-
-@pytest.mark.parametrize("error", [OSError(errno.ENOLCK, "No locks available"), NotImplementedError("no flock")])
-def test_where_there_are_no_locks_all_pack_and_end_with_one_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    def refuse(self: FileLock) -> None:
-        raise error
-
-    monkeypatch.setattr(FileLock, "acquire", refuse)
-    of = Counted(4)
-    pack_together(tmp_path, of, 4)
-    assert of.packings == 4
-
-
 def test_a_packed_set_needs_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cache that others packed may be read-only."""
     pack(tmp_path)
@@ -328,52 +233,9 @@ def test_a_packed_set_needs_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("written to")
 
-    for place, name in ((FileLock, "acquire"), (Path, "mkdir"), (tempfile, "mkdtemp")):
+    for place, name in ((FileLock, "acquire"), (Path, "mkdir")):
         monkeypatch.setattr(place, name, refuse)
     assert len(pack(tmp_path)["train"].labels) == 30
-
-
-PACK = """
-import sys, time
-import numpy as np
-from pathlib import Path
-from cganzoo.data.cache import packed
-from cganzoo.data.source import ArraySource
-
-class Slow(ArraySource):
-    def labels(self):
-        print("packing", flush=True)
-        time.sleep(0.5)
-        return super().labels()
-
-images, labels = np.zeros((3000, 4, 4), np.uint8), np.zeros(3000, np.int64)
-print("ready", flush=True)
-sys.stdin.readline()
-splits = packed(Slow({"train": (images, labels)}, class_names=("a",)), name="set", image_size=4, channels=1,
-                folder=Path(sys.argv[1]))
-print(splits["train"].fingerprint, len(splits["train"].images))
-"""
-
-
-def test_of_processes_that_want_a_set_at_once_one_packs_it(tmp_path: Path) -> None:
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", PACK, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(2)
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    answers = [process.communicate(timeout=60)[0].splitlines() for process in processes]
-    assert sorted(len(lines) for lines in answers) == [1, 2], "one says that it packs"
-    (answer,) = {lines[-1] for lines in answers}
-    assert answer.endswith(" 3000")
-    assert len(entries(tmp_path)) == 1
 
 
 # --- many threads ---------------------------------------------------------------------------------------------------

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from cganzoo.runs import checkpoint
 from cganzoo.errors import RunError
+from cganzoo.runs import checkpoint
 
 
 def state(step: int) -> dict[str, Any]:
@@ -38,6 +38,11 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     loaded = checkpoint.load(path)
     assert torch.equal(loaded.pop("weights"), torch.full((1000,), 7.0))
     assert loaded == {"step": 7, "nested": {"none": None, "rate": 0.5}}
+
+
+def test_a_checkpoint_of_0_1_calls_the_training_digest_recipe(tmp_path: Path) -> None:
+    path = checkpoint.save(tmp_path, {"step": 7, "recipe": "ab" * 8}, 2)
+    assert checkpoint.load(path) == {"step": 7, "training_digest": "ab" * 8}
 
 
 def test_the_newest_few_are_kept(tmp_path: Path) -> None:

@@ -206,8 +206,7 @@ def test_a_change_of_the_manifest_keeps_the_other_fields(folder: RunFolder) -> N
 def test_a_block_that_fails_leaves_the_manifest_as_it_was(folder: RunFolder) -> None:
     write_step(folder, 1)
     with pytest.raises(ZeroDivisionError), folder.update_manifest() as manifest:
-        manifest.step = 2
-        raise ZeroDivisionError
+        manifest.step, manifest.device = 2, str(1 // 0)
     assert folder.manifest() == Manifest(step=1)
 
 

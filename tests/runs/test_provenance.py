@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cganzoo.runs import provenance
 from cganzoo.registry import Provider
+from cganzoo.runs import provenance
 
 
 def test_the_command_can_be_pasted_back_into_a_shell(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,222 @@
+"""``manifest.json``, the record of a run: a typed, versioned model, read and written only here. No torch."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from typing_extensions import TypedDict
+
+from cganzoo._util.files import write_whole
+from cganzoo.errors import RunError
+
+VERSION = 2
+"""Version of the format. Manifests of cganzoo 0.1 have no version: they count as version 1."""
+
+Numbers = dict[str, float | None]
+"""Numbers by name; ``None`` where one is not defined or not finite."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, validate_assignment=True, protected_namespaces=())
+
+
+class Distribution(_Part):
+    """An installed distribution that the run uses; ``commit`` is that of a git checkout."""
+
+    version: str
+    commit: str | None = None
+
+
+class Versions(_Part):
+    """Versions of the software that the run uses."""
+
+    cganzoo: str = ""
+    commit: str | None = None
+    distributions: dict[str, Distribution] = {}
+    torch: str = ""
+    python: str = ""
+    platform: str = ""
+
+
+class Environment(_Part):
+    """What else decides the bits of a run, next to its recipe and its images."""
+
+    versions: Versions = Versions()
+    device: str = ""
+    threads: int | None = None
+
+
+class Call(Environment):
+    """One call of ``cganzoo run`` that trained the run further.
+
+    Attributes:
+        command: the command line.
+        from_step: the generator step at which the call began.
+        code: hash of the source of each distribution; see :func:`cganzoo.runs.provenance.code`.
+    """
+
+    command: str = ""
+    from_step: int | None = None
+    code: dict[str, str] = {}
+
+
+class Images(_Part):
+    """The training images: how many are used, their fingerprint, how many files were skipped."""
+
+    count: int | None = None
+    fingerprint: str = ""
+    skipped: int | None = None
+
+
+if TYPE_CHECKING:
+    Protocol = dict[str, Any]
+else:
+
+    class Protocol(TypedDict, total=False):
+        """A plain dict of JSON values, of which these keys are checked."""
+
+        __pydantic_config__ = ConfigDict(strict=True, extra="allow")
+
+        fingerprint: str
+        fingerprints: dict[str, str]
+        metrics: dict[str, dict[str, Any]]
+
+
+class StoredEvaluation(_Part):
+    """The scores of the last step: the fields of :class:`cganzoo.evaluate.evaluation.Evaluation` that are numbers.
+
+    ``StoredEvaluation.model_validate(evaluation)`` and ``Evaluation(**dict(stored))`` convert by field names.
+    """
+
+    model_config = ConfigDict(from_attributes=True)
+
+    scores: Numbers
+    real_test: Numbers
+    real_halves: Numbers
+    protocol: Protocol
+    per_class: dict[str, list[float | None]] = {}
+
+
+class Manifest(Environment):
+    """The record of a run. A field that has its default value was not recorded; it is left out of the file.
+
+    Attributes:
+        status: what the last call reached.
+        error: why a run failed or diverged.
+        name: of the recipe.
+        recipe_digest: identifies the resolved recipe; see :meth:`cganzoo.recipe.resolve.Resolved.recipe_digest`.
+        training_digest: identifies the part of the recipe that decides the weights. A checkpoint has it, too.
+        seed: of the training.
+        versions: of the first call, as are ``device``, ``threads`` and ``code``.
+        code: hash of the source of each distribution.
+        calls: all calls, the first one first.
+        parameters: number of parameters of ``"generator"``, ``"trunk"`` and ``"objective"``.
+        generator_distribution: the distribution that provides the generator.
+        classes: names of the K classes.
+        channels: channels of an image.
+        data: the training images.
+        step: generator step of the newest checkpoint.
+        seconds: spent on training until then.
+        peak_memory: most bytes held in any call, of ``"process"`` and ``"device"``.
+        evaluation: scores of the last step; ``None`` before.
+        grid: name of the picture of samples of the last step.
+    """
+
+    status: Literal["running", "stopped", "finished", "failed", "diverged"] | None = None
+    error: str = ""
+    name: str = ""
+    recipe_digest: str = ""
+    training_digest: str = ""
+    seed: int | None = None
+    code: dict[str, str] = {}
+    calls: list[Call] = []
+    parameters: dict[str, int] = {}
+    generator_distribution: str = ""
+    classes: list[str] = []
+    channels: int = 0
+    data: Images = Images()
+    step: int | None = None
+    seconds: float | None = None
+    peak_memory: Numbers = {}
+    evaluation: StoredEvaluation | None = None
+    grid: str = ""
+
+    def missing(self, *fields: str) -> list[str]:
+        """Those of ``fields`` that were not recorded."""
+        return [name for name in fields if getattr(self, name) == type(self).model_fields[name].default]
+
+
+def read(file: Path) -> Manifest:
+    """Read a manifest of this version or an older one; an empty one if there is no file. Unknown keys are ignored.
+
+    Raises:
+        RunError: the file cannot be read, or has another shape; the message names the file and the key.
+    """
+    try:
+        text = file.read_bytes()
+    except FileNotFoundError:
+        return Manifest()
+    except OSError as error:
+        raise RunError(f"{file}: cannot be read: {error.strerror or error}") from error
+    try:
+        return _parsed(text)
+    except (ValueError, RecursionError) as error:
+        reason = _first_problem(error) if isinstance(error, ValidationError) else str(error)
+        raise RunError(
+            f"{file}: is damaged, or another version of cganzoo wrote it ({reason}); put back a copy of the file, "
+            "or run the recipe again with --fresh"
+        ) from error
+
+
+def write(file: Path, manifest: Manifest) -> None:
+    """Write a manifest completely or not at all.
+
+    Raises:
+        RunError: the disk is full or cannot be written; the old file stays.
+    """
+    values = {"version": VERSION, **manifest.model_dump(exclude_defaults=True)}
+    try:
+        write_whole(file, json.dumps(values, indent=2, allow_nan=False) + "\n")
+    except OSError as error:
+        raise RunError(f"{file}: saving failed: {error.strerror or error}") from error
+
+
+def _parsed(text: bytes) -> Manifest:
+    values = json.loads(text.decode(), parse_constant=lambda name: None, parse_float=_finite)
+    if not isinstance(values, dict):
+        raise ValueError("the file must hold one JSON object")
+    version = values.get("version", 1)
+    if type(version) is not int or version < 1:
+        raise ValueError("version: must be a whole number from 1")
+    if version > VERSION:
+        raise ValueError(f"version: {version} is newer than {VERSION}; upgrade with pip install -U cganzoo")
+    return Manifest.model_validate(_from_version_1(values) if version == 1 else values)
+
+
+def _from_version_1(values: dict[str, Any]) -> dict[str, Any]:
+    """Rename the two digests, and move the scores into a table of their own; they count only if they are complete."""
+    found = {_RENAMED.get(name, name): value for name, value in values.items()}
+    required = [name for name, field in StoredEvaluation.model_fields.items() if field.is_required()]
+    if all(name in found for name in required):
+        found["evaluation"] = {name: found[name] for name in StoredEvaluation.model_fields if name in found}
+    return found
+
+
+_RENAMED = {"recipe": "recipe_digest", "training": "training_digest"}
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(map(str, first["loc"]))
+    if first["type"] == "missing":
+        return f'it lacks "{key}"'
+    return f"{key}: {'must be an object' if first['type'] in ('model_type', 'dict_type') else first['msg']}"
