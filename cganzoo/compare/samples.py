@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from PIL import Image
 
-from cganzoo.evaluate.evaluation import Stage
 from cganzoo.errors import CganzooError
+from cganzoo.evaluate.evaluation import Stage
 from cganzoo.images.by_class import COLUMNS, class_grid, draw_by_class
 from cganzoo.images.grids import grid
 from cganzoo.images.trained import TrainedGenerator, from_run
