@@ -71,12 +71,7 @@ def planned_conflicts(methods: Sequence[Method]) -> dict[str, str]:
     protocols = []
     for method in methods:
         values = _comparable(method.values)
-        metrics = {
-            name: {key: value for key, value in metric.items() if key != "name"}
-            for name, metric in values["metrics"].items()
-        }
-        protocol = {"data": values["data"], "evaluation": values["evaluation"], "metrics": metrics}
-        protocols.append((method.label, protocol))
+        protocols.append((method.label, {key: values[key] for key in ("data", "evaluation", "metrics")}))
     return measured_conflicts(protocols)
 
 

@@ -71,21 +71,19 @@ class Group:
     """A group file.
 
     Attributes:
-        name: the file's name without its ending.
         source: its name in messages.
-        folder: folder of the file; its recipes are searched there first.
+        file: recipes are first searched next to it.
         content: the checked values.
     """
 
-    name: str
     source: str
-    folder: Path
+    file: Path
     content: GroupFile
 
     def recipe_of(self, method: GroupMethod) -> str:
         """File or name of a method's recipe, for :func:`cganzoo.recipe.read.load_recipe`."""
-        file = self.folder / method.recipe
-        return str(file) if file.is_file() else method.recipe
+        recipe = self.file.parent / method.recipe
+        return str(recipe) if recipe.is_file() else method.recipe
 
 
 def read_group(path: str) -> Group | None:
@@ -105,4 +103,4 @@ def read_group(path: str) -> Group | None:
         content = parse(GroupFile, values)
     except ValidationError as error:
         raise RecipeError(explain(error, (GroupFile,), values, str(path))) from error
-    return Group(file.stem, str(path), file.parent, content)
+    return Group(str(path), file, content)

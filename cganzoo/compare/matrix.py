@@ -138,7 +138,7 @@ def build_matrix(
         option = f"--set {overrides[0]}" if overrides else f"--seeds {','.join(map(str, seeds or ()))}"
         raise RecipeError(f"{option}: is for recipes, and these are runs; name a recipe, or remove the option")
     # A comparison of finished runs gets a folder of its own: in "runs", the next comparison would overwrite its tables.
-    out = out or (Path("runs", group.name) if group else Path("runs", "comparison") if only_runs else Path("runs"))
+    out = out or (Path("runs", group.file.stem) if group else Path("runs", "comparison") if only_runs else Path("runs"))
     if out.exists() and not out.is_dir():
         raise RunError(f"--out {out}: is a file; name a folder")
     seeds = tuple(seeds or (group.content.seeds if group else SEEDS))

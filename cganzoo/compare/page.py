@@ -50,6 +50,11 @@ def render_page(view: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.globals.update(fixed=_fixed, decimals=_decimals, NOTHING=NOTHING)
+    plotly = Markup()
+    if any(_curves(view).values()):
+        from plotly.offline import get_plotlyjs  # slow to import
+
+        plotly = _embedded_script(get_plotlyjs())
     styles = _styles([method["id"] for method in view["methods"]])
     return environment.get_template("report.html.jinja").render(
         view=view,
@@ -59,14 +64,8 @@ def render_page(view: dict[str, Any]) -> str:
         data=_embedded_json(_data(view, styles)),
         css=Markup((HERE / "report.css").read_text(encoding="utf-8")),
         js=_embedded_script((HERE / "report.js").read_text(encoding="utf-8")),
-        plotly=_embedded_script(_plotly()) if any(_curves(view).values()) else "",
+        plotly=plotly,
     )
-
-
-def _plotly() -> str:
-    from plotly.offline import get_plotlyjs  # slow to import, and not every page has charts
-
-    return str(get_plotlyjs())
 
 
 def _styles(ids: list[str]) -> dict[str, dict[str, str]]:
@@ -95,7 +94,6 @@ def _ranked(view: dict[str, Any]) -> list[str]:
     """The scores that have ranks or pairs, the one that methods are ranked by first."""
     found = {entry["score"] for entry in (*view["pairs"], *view["ranks"])}
     names = [score["name"] for score in view["scores"] if score["name"] in found]
-    names += sorted(found - set(names))
     return sorted(names, key=lambda name: name != view["rank_by"])
 
 
@@ -117,9 +115,7 @@ def _data(view: dict[str, Any], styles: dict[str, dict[str, str]]) -> dict[str, 
 def _embedded_json(value: Any) -> Markup:
     """JSON for a script element: no character in it can end the element or open a comment."""
     text = to_json(value, inf_nan_mode="null").decode()
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)
+    return Markup(text.translate({ord(character): f"\\u{ord(character):04x}" for character in "<>&"}))
 
 
 def _embedded_script(text: str) -> Markup:
@@ -127,26 +123,16 @@ def _embedded_script(text: str) -> Markup:
     return Markup(text.replace("</script", "<\\/script").replace("<!--", "<\\!--"))
 
 
-def _number(value: Any) -> float | None:
-    """The value if it is a finite number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        return None
-    return float(value)
-
-
-def _decimals(values: Iterable[Any]) -> int:
+def _decimals(values: Iterable[float | None]) -> int:
     """Decimals of a column, so that its points are aligned and its largest value has four digits."""
-    sizes = [abs(number) for number in map(_number, values) if number]
-    if not sizes:
-        return 3
-    return min(max(3 - math.floor(math.log10(max(sizes))), 0), 6)
+    sizes = [abs(value) for value in values if value and math.isfinite(value)]
+    return min(max(3 - math.floor(math.log10(max(sizes))), 0), 6) if sizes else 3
 
 
-def _fixed(value: Any, decimals: int) -> str:
+def _fixed(value: float | None, decimals: int) -> str:
     """A number for a table."""
-    number = _number(value)
-    if number is None:
+    if value is None or not math.isfinite(value):
         return NOTHING
-    if number and abs(number) < 0.5 * 10**-decimals:
-        return f"{number:.1e}"
-    return f"{number:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+    if value and abs(value) < 0.5 * 10**-decimals:
+        return f"{value:.1e}"
+    return f"{value:.{decimals}f}".replace("-", "\N{MINUS SIGN}")

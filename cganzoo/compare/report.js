@@ -69,10 +69,9 @@
   function sort(table, heading) {
     const headings = [...table.tHead.rows[0].cells];
     const place = headings.indexOf(heading);
-    const before = heading.getAttribute("aria-sort");
     const first = heading.dataset.sort || "ascending";
     const other = first === "ascending" ? "descending" : "ascending";
-    const now = before === first ? other : first;
+    const now = heading.getAttribute("aria-sort") === first ? other : first;
     for (const each of headings) if (each.hasAttribute("aria-sort")) each.setAttribute("aria-sort", "none");
     heading.setAttribute("aria-sort", now);
     const sign = now === "ascending" ? 1 : -1;

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -24,19 +24,12 @@ from cganzoo.train.loop import Stop
 from .matrix import Cell, Matrix, Method
 from .read import State, States
 
-
-class Display(Protocol):
-    """Shows the runs while they are trained."""
-
-    def reporter(self, cell: Cell) -> Reporter:
-        """The reporter of one run."""
-
-    def update(self, cell: Cell, state: State | Literal["running"], message: str = "") -> None:
-        """Show a new state, with its error if there is one."""
+if TYPE_CHECKING:
+    from .terminal import LiveMatrix
 
 
 def train_missing(
-    matrix: Matrix, states: States, device: torch.device, stop: Stop, display: Display, *, fresh: bool = False
+    matrix: Matrix, states: States, device: torch.device, stop: Stop, display: LiveMatrix, *, fresh: bool = False
 ) -> bool:
     """Train every run that has not ended, in the order of the seeds: all methods with the first seed come first.
 

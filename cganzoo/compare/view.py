@@ -18,6 +18,10 @@ from .matrix import Method
 from .read import Run
 
 View = dict[str, Any]
+BEST_NOTE = (
+    "Scores at the step of each run that is best by {}, of the steps that were evaluated. The step is chosen by the "
+    "same samples that are scored, so these scores are too good, most of all for methods whose scores vary much."
+)
 
 
 def build_view(comparison: Comparison, command: str) -> View:
@@ -29,9 +33,11 @@ def build_view(comparison: Comparison, command: str) -> View:
     """
     matrix, methods, ranked = comparison.matrix, comparison.methods, comparison.rank_by
     pairs, ranks = conclusions.pairs_and_ranks(comparison)
-    tables = [_last_table(comparison)]
+    last = {"id": "last", "title": "Last checkpoint", "note": "Scores at the last step of each run."}
+    best = {"id": "best", "title": "Best checkpoint", "note": BEST_NOTE.format(ranked.name if ranked else "")}
+    tables: list[View] = [{**last, "rows": _rows(comparison, comparison.last), "real": _real(comparison)}]
     if any(len(run.scores) > 1 for method in methods for run in comparison.finished(method)):
-        tables.append(_best_table(comparison))
+        tables.append({**best, "rows": _rows(comparison, comparison.best), "real": []})
     published = matrix.group.content.published if matrix.group else None
     return {
         "title": matrix.title,
@@ -92,29 +98,6 @@ def _method(method: Method, runs: Sequence[Run]) -> View:
 
 
 # --- tables of scores -----------------------------------------------------------------------------------------------
-
-
-def _last_table(comparison: Comparison) -> View:
-    return {
-        "id": "last",
-        "title": "Last checkpoint",
-        "note": "Scores at the last step of each run.",
-        "rows": _rows(comparison, comparison.last),
-        "real": _real(comparison),
-    }
-
-
-def _best_table(comparison: Comparison) -> View:
-    ranked = comparison.rank_by.name if comparison.rank_by else ""
-    return {
-        "id": "best",
-        "title": "Best checkpoint",
-        "note": f"Scores at the step of each run that is best by {ranked}, of the steps that were evaluated. The step "
-        "is chosen by the same samples that are scored, so these scores are too good, most of all for methods whose "
-        "scores vary much.",
-        "rows": _rows(comparison, comparison.best),
-        "real": [],
-    }
 
 
 def _rows(comparison: Comparison, values_of: Callable[[str], Mapping[str, Sequence[float]]]) -> list[View]:
@@ -224,10 +207,10 @@ def _cost(comparison: Comparison) -> list[View]:
         runs = comparison.finished(method)
         memory = [run.manifest.peak_memory for run in runs]
         measures = {
-            "images per second": _median([run.images_per_second for run in runs], "{:,.0f}".format),
+            "images per second": _median([run.images_per_second for run in runs], "{:,}".format),
             "training time of a run": _median([run.manifest.seconds for run in runs], _duration),
-            "peak memory of the process": _median([peak.get("process") for peak in memory], _amount),
-            "peak memory of the device": _median([peak.get("device") for peak in memory], _amount),
+            "peak memory of the process": _median([peak.get("process") for peak in memory], amount),
+            "peak memory of the device": _median([peak.get("device") for peak in memory], amount),
         }
         if target is not None and comparison.rank_by is not None:
             name = f"time to reach {comparison.rank_by.name} {number(target)}"
@@ -242,13 +225,9 @@ def _cost(comparison: Comparison) -> list[View]:
     ]
 
 
-def _median(values: Iterable[float | None], shown: Callable[[float], str]) -> tuple[str, float | None]:
+def _median(values: Iterable[float | None], shown: Callable[[int], str]) -> tuple[str, float | None]:
     known = [value for value in values if value is not None]
-    return (shown(median(known)), median(known)) if known else ("-", None)
-
-
-def _amount(size: float) -> str:
-    return amount(round(size))
+    return (shown(round(median(known))), median(known)) if known else ("-", None)
 
 
 def _target(comparison: Comparison) -> float | None:
@@ -271,13 +250,13 @@ def _time_to_reach(runs: Sequence[Run], score: ScoreColumn, target: float) -> tu
     if not times:
         return "-", None
     middle, reached = median(times), sum(time < math.inf for time in times)
-    text = _duration(middle) if middle < math.inf else "not reached"
+    text = _duration(round(middle)) if middle < math.inf else "not reached"
     of_seeds = "" if reached == len(times) else f" ({reached} of {len(times)} seeds)"
     return text + of_seeds, middle if middle < math.inf else None
 
 
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
+def _duration(seconds: int) -> str:
+    minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
         return f"{hours} h {minutes:02} min"
