@@ -145,4 +145,4 @@ def latex(view: View) -> str:
 def _tex(text: str) -> str:
     special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$"}
     special |= {character: f"\\{character}" for character in "&%$#_{}"}
-    return text.translate(str.maketrans(special))
+    return "".join(special.get(character, character) for character in text)
