@@ -1,4 +1,4 @@
-"""``cganzoo compare`` over folders of finished, damaged and foreign runs."""
+"""``cganzoo compare`` with folders of runs: finished, damaged, or of other code."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from comparing import PLUGINS, SCORED, Command, cells, compare, scores_of
 from PIL import Image
 
 from cganzoo.cli.main import main
-from cganzoo.compare import checked
+from cganzoo.compare.matrix import DamagedError, read_manifest, read_sections
 from cganzoo.runs.folder import RunFolder
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, tiny: str) -> Path:
-    """A finished run of two."""
+    """Two finished runs."""
     place = tmp_path_factory.mktemp("finished")
     file = place / "mine.toml"
     text = tiny.replace(PLUGINS, 'plugins = ["cganzoo-amgan", "cganzoo-dcgan", "cganzoo-scores"]')
@@ -48,19 +48,19 @@ def test_other_code_is_refused_before_anything_runs(command: Command, copy: Path
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("damage", "message"),
     [
         (lambda run: (run / "manifest.json").write_text("{"), "is damaged"),
-        (lambda run: (run / "recipe.toml").write_text("[train"), "recipe.toml is damaged"),
-        (lambda run: (run / "recipe.toml").unlink(), "recipe.toml cannot be read"),
-        (lambda run: (run / "manifest.json").unlink(), "has no manifest.json"),
+        (lambda run: (run / "recipe.toml").write_text("[train"), "recipe.toml: is damaged"),
+        (lambda run: (run / "recipe.toml").unlink(), "recipe.toml: cannot be read"),
+        (lambda run: (run / "manifest.json").unlink(), "has no manifest.json that says how the run ended"),
         (
             lambda run: (run / "manifest.json").write_text("[1]"),
-            "manifest.json is damaged, or another version of cganzoo wrote it",
+            "manifest.json: is damaged, or another version of cganzoo wrote it",
         ),
         (
             lambda run: (run / "recipe.toml").write_text("[train]\nseed = 1\n"),
-            "has no data; it was written by",
+            "recipe.toml: data: is missing; the file is damaged, or another version of cganzoo wrote it",
         ),
         (
             lambda run: (run / "manifest.json").write_text(
@@ -68,17 +68,17 @@ def test_other_code_is_refused_before_anything_runs(command: Command, copy: Path
                     {k: v for k, v in json.loads((run / "manifest.json").read_text()).items() if k != "evaluation"}
                 )
             ),
-            "has no scores of the last step, so it was not scored, or by an older cganzoo",
+            "is finished, but its manifest.json has no complete scores of the last step",
         ),
     ],
 )
-def test_a_folder_that_cannot_take_part_is_named_and_the_others_are_shown(
-    command: Command, copy: Path, tmp_path: Path, spoil: Callable[[Path], object], told: str
+def test_a_damaged_folder_is_named_and_the_others_are_shown(
+    command: Command, copy: Path, tmp_path: Path, damage: Callable[[Path], object], message: str
 ):
-    spoil(copy / "mine" / "seed-1")
+    damage(copy / "mine" / "seed-1")
     ended = compare(command, tmp_path / "out", copy / "mine")
     assert ended.code in (0, None), ended.err
-    assert told in " ".join(ended.out.split())
+    assert message in " ".join(ended.out.split())
     assert [run["seed"] for run in scores_of(tmp_path / "out")["reproduce"]["runs"]] == [0]
 
 
@@ -112,36 +112,36 @@ def changed(file: Path, key: str, value: object) -> None:
         ("step", "6"),
     ],
 )
-def test_a_value_of_another_type_is_damage(copy: Path, key: str, value: object):
+def test_a_manifest_value_of_another_type_is_damage(copy: Path, key: str, value: object):
     run = RunFolder(copy / "mine" / "seed-1")
-    checked.manifest(run)
+    read_manifest(run)
     changed(run.manifest_file, key, value)
-    with pytest.raises(checked.DamagedError, match=f"manifest.json is damaged.*{re.escape(key)}"):
-        checked.manifest(run)
+    with pytest.raises(DamagedError, match=f"manifest.json: is damaged.*{re.escape(key)}"):
+        read_manifest(run)
 
 
 @pytest.mark.parametrize(
     ("pattern", "new"),
     [(r"steps = 4\n", 'steps = "4"\n'), (r"discriminator_steps = 1\n", 'discriminator_steps = "x"\n')],
 )
-def test_a_value_of_another_type_in_a_recipe_is_damage(copy: Path, pattern: str, new: str):
+def test_a_recipe_value_of_another_type_is_damage(copy: Path, pattern: str, new: str):
     run = RunFolder(copy / "mine" / "seed-1")
     text, count = re.subn(f"^{pattern}", new, run.recipe_file.read_text(), flags=re.MULTILINE)
     assert count == 1
     run.recipe_file.write_text(text)
-    with pytest.raises(checked.DamagedError, match=r"recipe\.toml is damaged.*train\..*steps"):
-        checked.recipe(run)
+    with pytest.raises(DamagedError, match=r"recipe\.toml: train\..*steps: .*; the file is damaged"):
+        read_sections(run)
 
 
-def test_a_damaged_value_costs_one_run_only(command: Command, copy: Path, tmp_path: Path):
+def test_a_damaged_value_leaves_out_one_run_only(command: Command, copy: Path, tmp_path: Path):
     changed(copy / "mine" / "seed-1" / "manifest.json", "device", 5)
     ended = compare(command, tmp_path / "out", copy / "mine")
     assert ended.code in (0, None), ended.err
-    assert "seed-1: left out: manifest.json is damaged" in " ".join(ended.out.split())
+    assert "seed-1/manifest.json: is damaged" in " ".join(ended.out.split())
     assert [run["seed"] for run in scores_of(tmp_path / "out")["reproduce"]["runs"]] == [0]
 
 
-def test_numbers_that_json_does_not_know_are_gaps(command: Command, copy: Path, tmp_path: Path):
+def test_nan_in_a_manifest_is_a_missing_value(command: Command, copy: Path, tmp_path: Path):
     manifest = copy / "mine" / "seed-1" / "manifest.json"
     for key in ("evaluation.scores.fid", "evaluation.real_test.fid", "seconds"):
         changed(manifest, key, float("nan"))
@@ -150,8 +150,10 @@ def test_numbers_that_json_does_not_know_are_gaps(command: Command, copy: Path, 
     assert cells(tmp_path / "out")[0]["rows"][0]["cells"]["fid"]["n"] == 1
 
 
-def test_an_evaluation_on_the_way_is_not_the_last_one(command: Command, copy: Path, finished: Path, tmp_path: Path):
-    """A run whose last scores are lost is left out, or scored again where it is trained; never taken at its word."""
+def test_an_earlier_evaluation_does_not_replace_the_last_one(
+    command: Command, copy: Path, finished: Path, tmp_path: Path
+):
+    """A run whose last scores are lost is left out; if its recipe is named, it is scored again."""
     run = copy / "mine" / "seed-1"
     before = json.loads((run / "manifest.json").read_text())["evaluation"]
     with (run / "metrics.jsonl").open("a") as file:
@@ -164,7 +166,7 @@ def test_an_evaluation_on_the_way_is_not_the_last_one(command: Command, copy: Pa
     assert json.loads((run / "manifest.json").read_text())["evaluation"] == before
 
 
-def test_scores_that_nobody_asks_for_any_more_are_not_shown(command: Command, copy: Path, finished: Path):
+def test_scores_that_the_recipe_no_longer_asks_for_are_not_shown(command: Command, copy: Path, finished: Path):
     again = ("--seeds", "0,1", "--set", "metrics=[]")
     ended = compare(command, copy, finished.parent / "mine.toml", *again)
     assert ended.code in (0, None), ended.err
@@ -172,30 +174,30 @@ def test_scores_that_nobody_asks_for_any_more_are_not_shown(command: Command, co
     assert "evaluation" not in json.loads((copy / "mine" / "seed-0" / "manifest.json").read_text())
 
 
-def test_a_damaged_run_is_told_and_left_as_it_is_while_the_others_are_trained(
+def test_a_damaged_run_is_reported_and_left_as_it_is_while_the_others_are_trained(
     command: Command, copy: Path, finished: Path
 ):
     damaged = copy / "mine" / "seed-1" / "manifest.json"
     damaged.write_text("{")
     ended = compare(command, copy, finished.parent / "mine.toml", "--seeds", "0,1,2")
     assert ended.code == 2
-    assert f"remove {damaged.parent} to train it again" in " ".join(ended.out.split())
+    assert f"or remove {damaged.parent} to train the run again" in " ".join(ended.out.split())
     assert damaged.read_text() == "{"
     assert [run["seed"] for run in scores_of(copy)["reproduce"]["runs"]] == [0, 2]
 
 
-def test_a_run_that_another_process_is_in_is_not_failed(command: Command, copy: Path, finished: Path):
+def test_a_run_that_another_process_holds_has_not_failed(command: Command, copy: Path, finished: Path):
     changed(copy / "mine" / "seed-1" / "manifest.json", "status", "stopped")
     with RunFolder(copy / "mine" / "seed-1").claimed():
         ended = compare(command, copy, finished.parent / "mine.toml", "--seeds", "0,1")
     assert ended.code == 2
-    told = " ".join(ended.out.split())
-    assert "another cganzoo is running here; wait for it" in told
-    assert "Incomplete: 1 of 2 runs" in told
-    assert "failed" not in told
+    text = " ".join(ended.out.split())
+    assert "another cganzoo is running here; wait for it" in text
+    assert "Incomplete: 1 of 2 runs" in text
+    assert "failed" not in text
 
 
-def test_runs_of_other_code_are_a_method_of_their_own(command: Command, copy: Path, tmp_path: Path):
+def test_runs_of_other_code_are_another_method(command: Command, copy: Path, tmp_path: Path):
     manifest = copy / "mine" / "seed-1" / "manifest.json"
     values = json.loads(manifest.read_text())
     for code in (values["code"], *(call["code"] for call in values["calls"])):
@@ -204,7 +206,7 @@ def test_runs_of_other_code_are_a_method_of_their_own(command: Command, copy: Pa
     ended = compare(command, tmp_path / "out", copy / "mine")
     assert ended.code in (0, None), ended.err
     assert [row["method"] for row in cells(tmp_path / "out")[0]["rows"]] == ["mine", "mine (2)"]
-    assert "Not all were made with the same code of cganzoo: mine with" in " ".join(ended.out.split())
+    assert "The code of cganzoo is not the same in all methods: mine with" in " ".join(ended.out.split())
 
 
 def test_a_folder_with_another_seed_of_a_recipe_is_its_replica(
@@ -217,7 +219,7 @@ def test_a_folder_with_another_seed_of_a_recipe_is_its_replica(
     shutil.copytree(copy / "mine" / "seed-0", tmp_path / "again")
     both = compare(command, copy, finished.parent / "mine.toml", tmp_path / "again", "--seeds", "0")
     assert both.code == 2
-    assert "is seed 0 of the recipe of which" in both.err
+    assert "has the same recipe, code and seed (0) as" in both.err
     (row,) = cells(copy)[0]["rows"]
     assert row["cells"]["fid"]["n"] == 2
 
@@ -229,9 +231,7 @@ def test_replicas_that_were_measured_differently_are_named_by_their_folder(
     changed(copy / "mine" / "seed-1" / "manifest.json", "evaluation.protocol.samples.count", 77)
     ended = compare(command, tmp_path / "out", copy / "mine")
     assert ended.code == 2
-    assert (
-        f"mine, seed 1 ({copy / 'mine' / 'seed-1'}), is measured in another way than mine: samples.count" in ended.err
-    )
+    assert f"mine, seed 1 ({copy / 'mine' / 'seed-1'}) is scored differently from mine: samples.count" in ended.err
     compare(command, tmp_path / "out", copy / "mine", "--allow-mixed")
     with (tmp_path / "out" / "scores.csv").open() as file:
         protocols = {row["seed"]: row["protocol"] for row in csv.DictReader(file)}
@@ -246,7 +246,7 @@ def test_runs_named_one_by_one_are_replicas_and_a_seed_counts_once(command: Comm
     shutil.copytree(copy / "mine" / "seed-0", copy / "mine" / "again")
     ended = compare(command, tmp_path / "twice", copy / "mine")
     assert ended.code == 2
-    assert "is seed 0 of the recipe of which" in ended.err
+    assert "has the same recipe, code and seed (0) as" in ended.err
 
 
 def test_methods_of_one_name_keep_their_own_scores(command: Command, copy: Path, tmp_path: Path):
@@ -269,10 +269,10 @@ def test_a_finished_run_without_checkpoints_is_kept(command: Command, copy: Path
     assert (copy / "mine" / "seed-0" / "manifest.json").read_text() == before
     ended = compare(command, copy, finished.parent / "mine.toml", "--seeds", "0,1", "--set", "train.steps=5")
     assert ended.code == 2
-    assert "holds a finished run of another recipe or of other code, without its checkpoints" in ended.err
+    assert "contains a finished run of another recipe or of other code, without its checkpoints" in ended.err
 
 
-def test_a_number_that_json_does_not_know_is_no_number(command: Command, copy: Path, tmp_path: Path):
+def test_nan_in_metrics_is_a_missing_value(command: Command, copy: Path, tmp_path: Path):
     with (copy / "mine" / "seed-0" / "metrics.jsonl").open("a") as file:
         file.write('{"step": 3, "seconds": 1.0, "images_per_second": 5.0, "terms": {"discriminator/real": NaN}}\n')
     assert compare(command, tmp_path / "out", copy / "mine").code in (0, None)
@@ -285,22 +285,22 @@ def test_one_seed_is_never_the_best(command: Command, copy: Path, tmp_path: Path
     changed(run / "manifest.json", "evaluation.scores.fid", 0.0)
     ended = compare(command, tmp_path / "out", copy / "mine", tmp_path / "other")
     assert ended.code in (0, None), ended.err
-    told = " ".join(ended.out.split())
-    assert "mine: fid" in told
-    assert "One seed only, so nothing can be concluded of: other." in told
+    text = " ".join(ended.out.split())
+    assert "mine: fid" in text
+    assert "Only one seed, so nothing can be concluded about: other." in text
     assert {row["cells"]["fid"]["mark"] for row in cells(tmp_path / "out")[0]["rows"]} == {""}
 
 
-def test_unequal_numbers_of_evaluations_are_told(command: Command, copy: Path, tmp_path: Path):
+def test_unequal_numbers_of_evaluations_are_reported(command: Command, copy: Path, tmp_path: Path):
     with (copy / "mine" / "seed-1" / "metrics.jsonl").open("a") as file:
         file.write(json.dumps({"step": 2, "scores": {"fid": 5.0}}) + "\n")
     ended = compare(command, tmp_path / "out", copy / "mine")
-    assert "unequal numbers of evaluations, so compare the last ones: 1 of mine seed 0; 2 of mine seed 1" in " ".join(
+    assert "so compare the last checkpoints instead: 1 for mine seed 0; 2 for mine seed 1" in " ".join(
         ended.out.split()
     )
 
 
-def test_why_a_run_failed_is_told_wherever_it_is_shown(command: Command, copy: Path, tmp_path: Path):
+def test_the_error_of_a_failed_run_is_shown_everywhere(command: Command, copy: Path, tmp_path: Path):
     manifest = copy / "mine" / "seed-1" / "manifest.json"
     changed(manifest, "status", "failed")
     changed(manifest, "error", "the disk is full")
@@ -340,7 +340,7 @@ def test_options_of_recipes_are_refused_with_runs_alone(command: Command, finish
     assert "is for recipes, and these are runs" in ended.err or "are runs; name a recipe" in ended.err
 
 
-def test_forty_runs_are_shown(command: Command, copy: Path, tmp_path: Path):
+def test_forty_methods_are_shown(command: Command, copy: Path, tmp_path: Path):
     for number in range(40):
         run = Path(shutil.copytree(copy / "mine" / "seed-0", tmp_path / "many" / f"m{number}" / "seed-0"))
         recipe = (run / "recipe.toml").read_text().replace("steps = 4", f"steps = {4 + number}")

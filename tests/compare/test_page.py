@@ -1,4 +1,4 @@
-"""The report of a comparison, as a browser shows it: it sorts, hides, hovers and prints, and asks for nothing."""
+"""The report of a comparison in a browser: it sorts, hides, hovers and prints, and requests nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAMES = ["AM-GAN", "AC-GAN", "LabelGAN", "ProjGAN", "ContraGAN", "ECGAN", "ReACG
 STEPS = [0, 100, 200, 300, 400, 500]
 
 
-# --- a view that is made up -----------------------------------------------------------------------------------------
+# --- a view of made-up values -----------------------------------------------------------------------------------------
 
 
 def picture(rng: random.Random, columns: int, rows: int = 1, size: int = 16) -> str:
@@ -49,8 +49,8 @@ def view(methods: int = 4, classes: int = 10, *, scored: bool = True, seed: int 
     Args:
         methods: how many; the second has a script for a name.
         classes: how many.
-        scored: whether there are scores and all that comes of them.
-        seed: of the numbers.
+        scored: whether there are scores and all that depends on them.
+        seed: seed of the numbers.
     """
     rng = random.Random(seed)
     labels = [NAMES[place] if place < len(NAMES) else f"method {place + 1}" for place in range(methods)]
@@ -167,7 +167,10 @@ def view(methods: int = 4, classes: int = 10, *, scored: bool = True, seed: int 
         "note": "All with the same networks, of three seeds each.",
         "version": "cganzoo 0.1.0",
         "created": "2026-11-25 12:40 UTC",
-        "summary": ["AM-GAN has the best am_score (0.92 ± 0.02).", "It is not told apart from AC-GAN (p = 0.21)."],
+        "summary": [
+            "AM-GAN has the best am_score (0.92 ± 0.02).",
+            "It is not significantly different from AC-GAN (p = 0.21).",
+        ],
         "warnings": ["1 of 12 runs failed: ECGAN, seed 2."],
         "methods": [
             {
@@ -231,10 +234,10 @@ def embedded(text: str) -> Any:
     return json.loads(found[1])
 
 
-def test_what_is_embedded_is_the_view_and_ends_no_element() -> None:
+def test_the_page_contains_the_view_and_no_text_can_end_an_element() -> None:
     made = view()
     made["curves"]["scores"]["fid"]["m0"]["mean"][0] = float("nan")
-    text = page.render(made)
+    text = page.render_page(made)
     data = embedded(text)
     assert data["pairs"] == made["pairs"]
     assert data["methods"][1]["label"] == EVIL
@@ -243,17 +246,17 @@ def test_what_is_embedded_is_the_view_and_ends_no_element() -> None:
     assert text.count("</script") == 3
 
 
-def test_a_page_without_curves_carries_no_charts() -> None:
-    assert len(page.render(view(1, scored=False))) < 200_000
+def test_a_page_without_curves_contains_no_chart_library() -> None:
+    assert len(page.render_page(view(1, scored=False))) < 200_000
 
 
 def test_sections_without_data_are_left_out() -> None:
     made = view(1, scored=False)
     made |= {"warnings": [], "neighbours": {}, "speed": [], "grids": {"note": "", "classes": [], "methods": {}}}
     made |= {"published": None, "fairness": {"differences": [], "facts": [], "notes": []}}
-    found = re.findall(r'<section id="(\w+)">', page.render(made))
+    found = re.findall(r'<section id="(\w+)">', page.render_page(made))
     assert found == ["summary", "reproduce"]
-    found = re.findall(r'<section id="(\w+)">', page.render(view()))
+    found = re.findall(r'<section id="(\w+)">', page.render_page(view()))
     assert found == [
         "summary",
         "scores",
@@ -268,12 +271,12 @@ def test_sections_without_data_are_left_out() -> None:
     ]
 
 
-def test_48_methods_can_be_told_apart() -> None:
+def test_48_methods_have_different_lines() -> None:
     styles = page._styles([f"m{place}" for place in range(48)])
     assert len({(style["colour"], style["dash"]) for style in styles.values()}) == 48
 
 
-def test_numbers_of_a_column_have_their_points_below_one_another() -> None:
+def test_the_points_of_a_column_are_aligned() -> None:
     places = page._decimals([12.5, 250.25, None])
     numbers = [page._fixed(value, places) for value in (12.5, 250.25, -3, None, float("nan"))]
     assert numbers == ["12.5", "250.2", "\N{MINUS SIGN}3.0", page.NOTHING, page.NOTHING]
@@ -294,11 +297,11 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def show(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """Opens the page of a view; in the end, no console had complained and no address was asked for."""
+    """Opens the page of a view. In the end, the console must be empty and no address may have been requested."""
 
     def opened(*arguments: Any, width: int = 1440, scheme: str = "light", **keywords: Any) -> Any:
         file = tmp_path / "report.html"
-        file.write_text(page.render(view(*arguments, **keywords)), encoding="utf-8")
+        file.write_text(page.render_page(view(*arguments, **keywords)), encoding="utf-8")
         browser.size(width)
         browser.scheme(scheme)
         browser.open(file)
@@ -323,7 +326,7 @@ def column(browser: Any, table: str, place: int) -> list[float | None]:
     return [float(value) if value else None for value in values]
 
 
-def test_a_click_on_a_heading_sorts_and_another_reverses(show: Callable[..., Any]) -> None:
+def test_a_click_on_a_heading_sorts_and_a_second_one_reverses(show: Callable[..., Any]) -> None:
     browser = show()
     fid = "#table-last th:nth-child(5)"
     assert browser.run("return document.querySelector(arguments[0]).textContent", fid).startswith("fid")
@@ -335,7 +338,7 @@ def test_a_click_on_a_heading_sorts_and_another_reverses(show: Callable[..., Any
     assert browser.run(sorting, fid) == "ascending"
     browser.press(f"{fid} button", "\ue007")  # the enter key
     assert browser.run(sorting, fid) == "descending"
-    assert column(browser, "#table-last", 4) == [*reversed(values[:-1]), None], "what has no value stays last"
+    assert column(browser, "#table-last", 4) == [*reversed(values[:-1]), None], "rows without a value stay last"
     inception = "#table-last th:nth-child(4)"
     browser.click(f"{inception} button")
     assert browser.run(sorting, fid) == "none"
@@ -388,7 +391,7 @@ def test_hovering_shows_values(show: Callable[..., Any]) -> None:
     assert re.search(r"\d\.\d+ \(\d\.\d+ to \d\.\d+, n = 3\)", text)
 
 
-def test_a_label_is_text(show: Callable[..., Any]) -> None:
+def test_a_label_is_never_read_as_html(show: Callable[..., Any]) -> None:
     browser = show()
     cell = "return document.querySelector('#table-last tr[data-method=m1] th').textContent.trim()"
     assert browser.run(cell) == EVIL
@@ -397,7 +400,7 @@ def test_a_label_is_text(show: Callable[..., Any]) -> None:
     assert browser.run("return document.scripts.length") == 3
 
 
-def test_a_class_is_shown_of_every_method(show: Callable[..., Any]) -> None:
+def test_a_class_is_shown_for_every_method(show: Callable[..., Any]) -> None:
     browser = show()
     sources = "return [...document.querySelectorAll('#sample-rows img')].map((each) => each.src)"
     rows = [grid["rows"] for grid in view()["grids"]["methods"].values()]
@@ -408,7 +411,7 @@ def test_a_class_is_shown_of_every_method(show: Callable[..., Any]) -> None:
     assert browser.run(rendering) == "pixelated"
 
 
-def test_ranks_and_pairs_of_a_score(show: Callable[..., Any]) -> None:
+def test_the_menu_chooses_the_score_of_ranks_and_pairs(show: Callable[..., Any]) -> None:
     browser = show()
     assert browser.run("return document.getElementById('rank-score').value") == "am_score"
     count = "return [...document.querySelectorAll(arguments[0])].length"
@@ -423,7 +426,7 @@ def test_ranks_and_pairs_of_a_score(show: Callable[..., Any]) -> None:
     assert browser.run(heats) != before
 
 
-def test_dark_is_as_the_reader_prefers_and_as_the_button_says(show: Callable[..., Any]) -> None:
+def test_dark_mode_follows_the_preference_and_the_button(show: Callable[..., Any]) -> None:
     browser = show(scheme="dark")
     ground = "return getComputedStyle(document.body).backgroundColor"
     letters = "return document.getElementById('chart')._fullLayout.font.color"
@@ -431,7 +434,7 @@ def test_dark_is_as_the_reader_prefers_and_as_the_button_says(show: Callable[...
     browser.click("#theme")
     light = (browser.run(ground), browser.run(letters))
     assert dark[0] != light[0]
-    assert dark[1] != light[1], "the chart goes along"
+    assert dark[1] != light[1], "the chart changes, too"
     browser.click("#theme")
     assert (browser.run(ground), browser.run(letters)) == dark
 
@@ -440,7 +443,7 @@ def test_dark_is_as_the_reader_prefers_and_as_the_button_says(show: Callable[...
 @pytest.mark.parametrize(
     ("methods", "classes", "scored"), [(4, 10, True), (1, 10, True), (40, 200, True), (2, 10, False)]
 )
-def test_the_page_is_no_wider_than_the_window(
+def test_the_page_is_not_wider_than_the_window(
     show: Callable[..., Any], methods: int, classes: int, scored: bool, width: int
 ) -> None:
     browser = show(methods, classes, scored=scored, width=width)
@@ -460,14 +463,14 @@ def test_it_prints(show: Callable[..., Any]) -> None:
     browser.wait("return !document.documentElement.dataset.theme")
     width = "return arguments[0].map((name) => Math.round(document.querySelector(name).getBoundingClientRect().width))"
     chart, drawn = browser.run(width, ["#chart", "#chart .main-svg"])
-    assert drawn == chart, "as wide again as on the screen"
+    assert drawn == chart, "as wide as on the screen again"
 
 
-def test_a_request_would_be_seen_and_refused(browser: Any, tmp_path: Path) -> None:
-    """The check of every test here, on a page that does ask; the address is one that leads nowhere."""
+def test_a_request_is_noticed_and_refused(browser: Any, tmp_path: Path) -> None:
+    """The check of every test here works: on a page with a request, to an address that leads nowhere."""
     file = tmp_path / "report.html"
-    asking = '<img src="http://127.0.0.1:9/picture.png"></main>'
-    file.write_text(page.render(view(1, scored=False)).replace("</main>", asking), encoding="utf-8")
+    request = '<img src="http://127.0.0.1:9/picture.png"></main>'
+    file.write_text(page.render_page(view(1, scored=False)).replace("</main>", request), encoding="utf-8")
     browser.open(file)
     assert any("Content Security Policy" in message for message in browser.errors())
     file.write_text(re.sub("<meta http-equiv[^>]*>", "", file.read_text(encoding="utf-8")), encoding="utf-8")
