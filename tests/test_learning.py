@@ -111,7 +111,7 @@ def test_it_learns(case: tuple[Component, str, bool]):
     resolved = resolve(parse_recipe(text, name="patterns", source="test"), REGISTRY)
     engine = Engine(resolved, noisy_patterns(), torch.device("cpu"))
     before = quality(drawn(engine)[0])
-    while engine.step < engine.plan.steps:
+    while engine.step < engine.settings.steps:
         engine.advance()
     distances, labels, nearest = drawn(engine)
     print(f"median distance to the nearest pattern: {before:.2f} -> {quality(distances):.2f}")

@@ -1,1 +1,1 @@
-"""Small helpers that every room may use: files, TOML, lazy imports, memory."""
+"""Small helpers that every room may use: files, TOML, lazy imports."""

@@ -11,8 +11,8 @@ from rich.text import Text
 from cganzoo.console.reporter import Reporter
 from cganzoo.errors import RunError
 from cganzoo.runs import provenance
-from cganzoo.session.run import pick_device
-from cganzoo.train.loop import Stop
+from cganzoo.session.device import pick_device
+from cganzoo.train.stop import Stop
 
 from . import counting, display, facts, fairness, outputs, samples, view
 from .counting import Counted

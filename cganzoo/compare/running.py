@@ -15,7 +15,7 @@ from cganzoo.console.reporter import Reporter
 from cganzoo.errors import CganzooError, DivergenceError
 from cganzoo.runs.folder import BusyError
 from cganzoo.session.run import Session
-from cganzoo.train.loop import Stop
+from cganzoo.train.stop import Stop
 
 from .plan import Cell, Plan, State
 
@@ -79,7 +79,7 @@ def run_missing(
     # Seed by seed, so that a comparison that is stopped early has all methods in it.
     order = {seed: place for place, seed in enumerate(dict.fromkeys(cell.seed for cell in plan.cells))}
     for cell in sorted(waiting, key=lambda cell: order[cell.seed]):
-        if stop:
+        if stop.requested:
             break
         try:
             tell(cell, "running", "")

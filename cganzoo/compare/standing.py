@@ -72,7 +72,7 @@ def standing(cell: Cell, *, fresh: bool = False) -> State:
     if not cell.folder.recipe_file.is_file():
         raise DamagedError("has checkpoints but no recipe.toml, so nothing is known of what they are")
     try:
-        cell.folder.refuse_another(cell.resolved)
+        cell.folder.check_same_recipe(cell.resolved)
     except RecipeError as error:
         raise DamagedError(f"its recipe cannot be read ({error})") from error
     if changed:

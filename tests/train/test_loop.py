@@ -19,7 +19,8 @@ from cganzoo.recipe.resolve import Resolved
 from cganzoo.runs import checkpoint
 from cganzoo.runs.folder import RunFolder
 from cganzoo.train.engine import Engine
-from cganzoo.train.loop import Interrupted, Stop, train
+from cganzoo.train.loop import train
+from cganzoo.train.stop import Interrupted, Stop
 
 OVERRIDES = ("train.steps=6", "train.evaluate_every=2", "train.sample_every=3", "train.checkpoint_every=100")
 
@@ -46,7 +47,7 @@ class Run:
         state, _ = checkpoint.newest(self.folder.checkpoints)
         if state is not None:
             engine.load_state(state)
-        stage = stop.watching(self._stage)
+        stage = stop.interrupting(self._stage)
 
         def evaluate() -> dict[str, float | None]:
             self.asked.append(("score", engine.step))
@@ -115,9 +116,9 @@ def test_a_time_limit_does_not_end_the_scoring() -> None:
         yield lambda done, total: None
 
     stop = Stop(deadline=0.0)
-    assert stop
-    with stop.watching(stage)("scoring") as progress:
+    assert stop.requested
+    with stop.interrupting(stage)("scoring") as progress:
         progress(1, 1)
     stop.signal = signal.SIGTERM
-    with pytest.raises(Interrupted), stop.watching(stage)("scoring") as progress:
+    with pytest.raises(Interrupted), stop.interrupting(stage)("scoring") as progress:
         progress(1, 1)
