@@ -2,7 +2,8 @@
 
 This module is the plugin author's front door. It imports no torch, and nothing at all before it is asked for, so that
 ``cganzoo --help`` answers at once. What a component is built from lives in :mod:`cganzoo.objective`,
-:mod:`cganzoo.networks`, :mod:`cganzoo.functional`, :mod:`cganzoo.metric` and :mod:`cganzoo.classification`.
+:mod:`cganzoo.networks`, :mod:`cganzoo.functional`, :mod:`cganzoo.metric`, :mod:`cganzoo.extractor`,
+:mod:`cganzoo.logger` and :mod:`cganzoo.classification`.
 """
 
 from __future__ import annotations
@@ -13,17 +14,28 @@ from ._util.lazy import lazily
 from ._version import API_VERSION, __version__
 
 if TYPE_CHECKING:
-    from .config import AdversarialRule, ArchiveConfig, Config, Scalar, Schedule, at_least, value_at
+    from .config import (
+        AdversarialRule,
+        ArchiveConfig,
+        ClassifierConfig,
+        Config,
+        Scalar,
+        Schedule,
+        at_least,
+        value_at,
+    )
     from .hookspecs import hookimpl
     from .images.trained import load_generator
-    from .recipe.extractors import ClassifierConfig
     from .specs import (
         Archive,
         BuildContext,
         Conditioning,
         DatasetSpec,
         DiscriminatorSpec,
+        ExtractorContext,
+        ExtractorSpec,
         GeneratorSpec,
+        LoggerSpec,
         LossSpec,
         MetricOutput,
         MetricSpec,
@@ -40,7 +52,10 @@ __all__ = [
     "Config",
     "DatasetSpec",
     "DiscriminatorSpec",
+    "ExtractorContext",
+    "ExtractorSpec",
     "GeneratorSpec",
+    "LoggerSpec",
     "LossSpec",
     "MetricOutput",
     "MetricSpec",
@@ -56,17 +71,28 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
-        "config": ("AdversarialRule", "ArchiveConfig", "Config", "Scalar", "Schedule", "at_least", "value_at"),
+        "config": (
+            "AdversarialRule",
+            "ArchiveConfig",
+            "ClassifierConfig",
+            "Config",
+            "Scalar",
+            "Schedule",
+            "at_least",
+            "value_at",
+        ),
         "hookspecs": ("hookimpl",),
         "images.trained": ("load_generator",),
-        "recipe.extractors": ("ClassifierConfig",),
         "specs": (
             "Archive",
             "BuildContext",
             "Conditioning",
             "DatasetSpec",
             "DiscriminatorSpec",
+            "ExtractorContext",
+            "ExtractorSpec",
             "GeneratorSpec",
+            "LoggerSpec",
             "LossSpec",
             "MetricOutput",
             "MetricSpec",

@@ -1,7 +1,7 @@
 """The hooks: each is a plural noun and returns an iterable of one kind of specification.
 
-A hook registers; it does not run during training. It is called once a process, when the recipe's names are resolved.
-Each example below is a complete plugin module; a test runs it.
+A hook registers specifications whenever a process loads the plugin: to list components, or to resolve a recipe's names.
+It does not run during training. Each example below is a complete plugin module; a test runs it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,15 @@ from typing import Any, TypeVar, cast
 
 import pluggy
 
-from .specs import DatasetSpec, DiscriminatorSpec, GeneratorSpec, LossSpec, MetricSpec
+from .specs import (
+    DatasetSpec,
+    DiscriminatorSpec,
+    ExtractorSpec,
+    GeneratorSpec,
+    LoggerSpec,
+    LossSpec,
+    MetricSpec,
+)
 
 PROJECT = "cganzoo"
 """pluggy's project name, and the entry-point group that plugins register in."""
@@ -210,4 +218,73 @@ def cganzoo_datasets() -> Iterable[DatasetSpec[Any]]:  # type: ignore[empty-body
         @hookimpl
         def cganzoo_datasets():
             yield DatasetSpec(name="bars", summary="Bars of two directions", config=BarsConfig, build=build, channels=1)
+    """
+
+
+@hookspec
+def cganzoo_extractors() -> Iterable[ExtractorSpec[Any]]:  # type: ignore[empty-body]
+    """Yield the feature extractors that this plugin provides.
+
+    Example::
+
+        from cganzoo import Config, ExtractorSpec, hookimpl
+
+
+        class ThumbnailConfig(Config):
+            size: int = 4
+
+
+        def build(config, context):
+            import torch
+            from cganzoo.extractor import Extractor
+
+            class Thumbnail(Extractor):
+                feature_dim, num_classes = context.image_channels * config.size**2, 0
+
+                def forward(self, images):
+                    features = torch.nn.functional.adaptive_avg_pool2d(images, config.size).flatten(1)
+                    return features, features.new_empty(len(features), 0)
+
+                def protocol(self):
+                    return {"kind": "thumbnail", "size": config.size}
+
+                def description(self):
+                    return f"thumbnail: images shrunk to {config.size} px"
+
+            return Thumbnail()
+
+
+        @hookimpl
+        def cganzoo_extractors():
+            yield ExtractorSpec(name="thumbnail", summary="Shrunken images", config=ThumbnailConfig, build=build)
+    """
+
+
+@hookspec
+def cganzoo_loggers() -> Iterable[LoggerSpec[Any]]:  # type: ignore[empty-body]
+    """Yield the loggers that this plugin provides.
+
+    Example::
+
+        from cganzoo import Config, LoggerSpec, hookimpl
+
+
+        class BellConfig(Config):
+            every: int = 1000
+
+
+        def build(config):
+            from cganzoo.logger import Logger
+
+            class Bell(Logger):
+                def log(self, step, terms, *, images_per_second, seconds):
+                    if step % config.every == 0:
+                        print(end="\\a")
+
+            return Bell()
+
+
+        @hookimpl
+        def cganzoo_loggers():
+            yield LoggerSpec(name="bell", summary="Rings the terminal's bell", config=BellConfig, build=build)
     """

@@ -1,20 +1,28 @@
-"""What a plugin hands to the zoo: one frozen, keyword-only specification per component.
+"""What a plugin registers: one frozen, keyword-only specification for each component.
 
 No torch here: a recipe is checked, and components are listed, before torch is imported. ``build`` imports it.
-A field added later has a default, so a plugin written for this version keeps working.
+A field that is added later has a default, so that a plugin written for this version keeps working.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
+from pydantic import ConfigDict, Field
+
+from ._util.lazy import Importable
 from .config import ArchiveConfig, Config
 
 if TYPE_CHECKING:
-    from .data.source import ImageSource
+    import torch
+
+    from .extractor import Extractor
+    from .logger import Logger
     from .metric import Metric
     from .networks import Discriminator, Generator
     from .objective import Objective, Reference
@@ -22,9 +30,12 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound=Config)
 
 Conditioning = Literal["conditional", "unconditional", "any"]
-"""Which generators a loss can train: those given a class label, those given noise alone, or both."""
+"""Which generators a loss can train: those that take a class label, those that take noise alone, or both."""
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+# --- what a component gets when it is built -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +60,7 @@ class BuildContext:
 
     @property
     def features(self) -> int:
-        """``feature_dim`` where there must be one.
+        """``feature_dim``, where it must be known.
 
         Raises:
             ValueError: the component is of a kind that is built before features exist.
@@ -60,8 +71,54 @@ class BuildContext:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExtractorContext(BuildContext):
+    """What an extractor can use besides: many need none of it.
+
+    Attributes:
+        splits: the packed data set, ``"train"`` and perhaps ``"test"``; each has ``images`` (N, C, H, W) uint8,
+            ``labels`` (N,) int64 and a ``fingerprint``. For an extractor that learns these images.
+        device: where the extractor will work.
+        cache: a folder for downloads and trained weights, shared by all runs.
+        run_file: a file of the run itself for weights that were trained for it; ``None``: keep none there.
+        stage: ``with stage("downloading the weights") as progress: progress(done, total)`` shows long work.
+    """
+
+    splits: Mapping[str, Any]
+    device: torch.device
+    cache: Path
+    run_file: Path | None = None
+    stage: Callable[..., AbstractContextManager[Callable[[int, int], None]]]
+
+
+# --- a component's table in a recipe --------------------------------------------------------------------------------
+
+
+class ComponentTable(Config):
+    """A component's table in a recipe: the name, and the component's own options as further keys."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str = Field(description='Component name, or "distribution/name" where two plugins share it.')
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The component's own options, as the recipe wrote them."""
+        return dict(self.model_extra or {})
+
+
+class DataTable(ComponentTable):
+    """The set of images and how they are read; other keys are the data set's own options."""
+
+    image_size: int = Field(ge=4, le=4096, description="Side of the square images, in pixels.")
+    channels: Literal[1, 3] | None = Field(None, description="1 (gray) or 3 (RGB); default: as in the set.")
+
+
+# --- specifications -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
 class ComponentSpec(Generic[C]):
-    """Fields that every kind of component shares.
+    """Fields that every kind of component has.
 
     Attributes:
         name: what a recipe writes, lower snake case, as the paper's method is called.
@@ -69,7 +126,9 @@ class ComponentSpec(Generic[C]):
         config: the options, a torch-free :class:`~cganzoo.Config` with a description for each field.
         paper: arXiv id (``arXiv:1703.02000``) or DOI.
         known_failures: checks of the conformance kit that it cannot pass, each with the reason, for
-            ``cganzoo plugin check``; the plugin's own tests say the same by ``expected_failures``.
+            ``cganzoo plugin check``; the plugin's own tests use ``expected_failures`` for the same.
+        build: makes the component: a function or class, or where it is, as ``"cganzoo_mine.loss:MyLoss"``, which is
+            imported when a component is built. It is called with the options and the context.
     """
 
     name: str
@@ -77,8 +136,9 @@ class ComponentSpec(Generic[C]):
     config: type[C]
     paper: str | None = None
     known_failures: Mapping[str, str] = field(default_factory=dict)
+    build: Importable[Callable[..., Any]] = Importable()
 
-    host_keys: ClassVar[frozenset[str]] = frozenset({"name"})
+    table: ClassVar[type[ComponentTable]] = ComponentTable
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not NAME.fullmatch(self.name):
@@ -87,7 +147,7 @@ class ComponentSpec(Generic[C]):
             raise ValueError(f"{self.name}: summary must be one non-empty line")
         if not (isinstance(self.config, type) and issubclass(self.config, Config)):
             raise ValueError(f"{self.name}: config must be a subclass of cganzoo.Config")
-        for taken in sorted(self.host_keys & set(self.config.model_fields)):
+        for taken in sorted(set(self.table.model_fields) & set(self.config.model_fields)):
             raise ValueError(f'{self.name}: config has a field "{taken}", a key that the host keeps in that table')
 
 
@@ -97,10 +157,10 @@ class GeneratorSpec(ComponentSpec[C]):
 
     Attributes:
         build: returns a :class:`cganzoo.networks.Generator`.
-        conditional: whether the generator that a config describes is given the class label.
+        conditional: whether the generator that a config describes takes the class label.
     """
 
-    build: Callable[[C, BuildContext], Generator]
+    build: Importable[Callable[[C, BuildContext], Generator]] = Importable()
     conditional: Callable[[C], bool] = lambda config: True
 
 
@@ -112,7 +172,7 @@ class DiscriminatorSpec(ComponentSpec[C]):
         build: returns a :class:`cganzoo.networks.Discriminator`.
     """
 
-    build: Callable[[C, BuildContext], Discriminator]
+    build: Importable[Callable[[C, BuildContext], Discriminator]] = Importable()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,14 +181,15 @@ class LossSpec(ComponentSpec[C]):
 
     Attributes:
         build: returns a :class:`cganzoo.objective.Objective`.
-        conditioning: which generators the loss, so configured, can train; checked when the recipe is read.
-        reference: imports and returns the formula written naively, a :class:`cganzoo.objective.Reference`, or ``None``
-            for options that it does not cover; the conformance kit compares the loss with it.
+        conditioning: which generators the loss with these options can train; checked when the recipe is read.
+        reference: returns the formula written naively, a :class:`cganzoo.objective.Reference`, or ``None`` for options
+            that it does not cover; or names a module that is one, as ``"cganzoo_mine.reference"``. The conformance kit
+            compares the loss with it.
     """
 
-    build: Callable[[C, BuildContext], Objective]
+    build: Importable[Callable[[C, BuildContext], Objective]] = Importable()
     conditioning: Callable[[C], Conditioning] = lambda config: "any"
-    reference: Callable[[C], Reference | None] | None = None
+    reference: Importable[Callable[[C], Reference | None] | None] = Importable(None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,8 +200,8 @@ class MetricOutput:
         name: its key in what the metric computes, lower snake case.
         summary: one line: what it measures.
         higher_is_better: the direction; ``None`` where neither is better.
-        order_tolerance: how far, as a part of itself, it may move when the samples come in another order or are merged
-            from parts: 0 but for a number that is itself estimated by random draws, as by a bootstrap.
+        order_tolerance: the largest relative change when the samples come in another order or are merged from parts.
+            0, except for a number that is itself estimated by random draws, as by a bootstrap.
     """
 
     name: str
@@ -160,10 +221,10 @@ class MetricSpec(ComponentSpec[C]):
     Attributes:
         build: returns a :class:`cganzoo.metric.Metric`.
         outputs: the numbers it reports, the headline first.
-        reference: the split that ``update_reference`` is given.
+        reference: the split that ``update_reference`` gets.
     """
 
-    build: Callable[[C, BuildContext], Metric]
+    build: Importable[Callable[[C, BuildContext], Metric]] = Importable()
     outputs: tuple[MetricOutput, ...]
     reference: Literal["train", "test"] = "train"
 
@@ -175,12 +236,12 @@ class MetricSpec(ComponentSpec[C]):
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """A file to download: where from, and how to know that it is the right one.
+    """A file to download: its address, and how to verify it.
 
     Attributes:
         url: http or https; its last part is the file's name.
         checksum: ``"md5:<hex>"`` or ``"sha256:<hex>"``; of a SHA-256 the first eight digits will do.
-        size: in bytes, where known; said before the download.
+        size: in bytes, where known; shown before the download.
     """
 
     url: str
@@ -189,7 +250,7 @@ class Archive:
 
     @property
     def filename(self) -> str:
-        """What the file is called on disk."""
+        """The file's name on disk."""
         return self.url.rstrip("/").rpartition("/")[2]
 
 
@@ -198,19 +259,19 @@ class DatasetSpec(ComponentSpec[C]):
     """A labelled set of images.
 
     Attributes:
-        build: returns a :class:`cganzoo.data.source.ImageSource`; reads no pixel yet.
-        channels: channels an image has unless the recipe says otherwise.
-        image_size: side of its images in pixels, where all have the same: what ``cganzoo data`` uses unless told.
+        build: returns a :class:`cganzoo.data.source.ImageSource`; reads no pixel yet. It gets the options alone.
+        channels: channels of an image unless the recipe says otherwise.
+        image_size: side of its images in pixels, where all have the same: the default of ``cganzoo data``.
         archive: the official download, if there is one; ``config`` is then an :class:`~cganzoo.ArchiveConfig`, and the
             host sets its ``root`` to the downloaded file where the recipe names no other place.
     """
 
-    host_keys: ClassVar[frozenset[str]] = frozenset({"name", "image_size", "channels"})
-
-    build: Callable[[C], ImageSource]
+    build: Importable[Callable[[C], Any]] = Importable()
     channels: Literal[1, 3] = 3
     image_size: int | None = None
     archive: Archive | None = None
+
+    table: ClassVar[type[ComponentTable]] = DataTable
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -218,13 +279,29 @@ class DatasetSpec(ComponentSpec[C]):
             raise ValueError(f"{self.name}: a data set with an archive needs a config derived from ArchiveConfig")
 
 
-Spec = ComponentSpec[Any]
+@dataclass(frozen=True, kw_only=True)
+class ExtractorSpec(ComponentSpec[C]):
+    """A feature extractor: the frozen network that all metrics of an evaluation use.
 
-KINDS: dict[str, type[Spec]] = {
-    "generator": GeneratorSpec,
-    "discriminator": DiscriminatorSpec,
-    "loss": LossSpec,
-    "metric": MetricSpec,
-    "dataset": DatasetSpec,
-}
-"""Component kinds by the name that messages and ``cganzoo plugins`` use."""
+    Attributes:
+        build: returns a :class:`cganzoo.extractor.Extractor`.
+        argument: an option that a recipe may write behind the name: with ``"model"``, ``name = "timm/resnet18"`` is
+            the extractor ``timm`` with ``model = "resnet18"``.
+    """
+
+    build: Importable[Callable[[C, ExtractorContext], Extractor]] = Importable()
+    argument: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggerSpec(ComponentSpec[C]):
+    """A logger: it gets what a run records, while it runs.
+
+    Attributes:
+        build: returns a :class:`cganzoo.logger.Logger`. It gets the options alone.
+    """
+
+    build: Importable[Callable[[C], Logger]] = Importable()
+
+
+Spec = ComponentSpec[Any]

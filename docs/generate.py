@@ -23,6 +23,8 @@ MODULES = {
     "cganzoo.networks": "what a generator and a discriminator trunk are made of.",
     "cganzoo.functional": "pieces that several losses share.",
     "cganzoo.metric": "what a metric is made of.",
+    "cganzoo.extractor": "what a feature extractor is made of.",
+    "cganzoo.logger": "what a logger is made of. No torch.",
     "cganzoo.classification": "training a classifier, for metrics that need one.",
     "cganzoo.data.source": "what a data set is made of.",
     "cganzoo.errors": "what to raise when the user can mend it: one clear sentence, exit code 2.",
@@ -165,6 +167,9 @@ def code(node: ast.AST) -> str:
 def assignment(node: ast.Assign | ast.AnnAssign, name: str) -> tuple[str, str]:
     """``name: type = value``, and the description that a pydantic field carries."""
     kind = f": {code(node.annotation)}" if isinstance(node, ast.AnnAssign) else ""
+    if importable := re.fullmatch(r": Importable\[(.*)\]", kind):  # a descriptor: what it takes, and its default
+        optional = isinstance(node.value, ast.Call) and node.value.args
+        return f"{name}: {importable[1]} | str" + (f" = {code(node.value.args[0])}" if optional else ""), ""
     if node.value is None:
         return name + kind, ""
     value, description = code(node.value), ""

@@ -13,11 +13,12 @@ import torch
 
 from cganzoo import BuildContext, hookspecs
 from cganzoo.data.source import ImageSource
+from cganzoo.extractor import Extractor
+from cganzoo.logger import Logger
 from cganzoo.metric import Evaluated, Metric
 from cganzoo.networks import Discriminator, Generator
 from cganzoo.objective import Batch, Objective
-from cganzoo.registry import KIND_OF_HOOK, Component, load_plugins
-from cganzoo.specs import KINDS
+from cganzoo.registry import KIND_OF_HOOK, KINDS, Component, load_plugins
 
 pytestmark = pytest.mark.smoke
 
@@ -52,7 +53,7 @@ def test_each_example_registers_one_component_of_its_kind(
 ) -> None:
     found = component(hook, monkeypatch)
     assert found.kind == kind
-    assert type(found.spec) is KINDS[kind]
+    assert type(found.spec) is KINDS[kind].spec
 
 
 def test_generator(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,3 +108,23 @@ def test_dataset(monkeypatch: pytest.MonkeyPatch) -> None:
     assert horizontal.getpixel((0, 3)) == vertical.getpixel((3, 0)) == 255
     assert horizontal.getpixel((3, 0)) == vertical.getpixel((0, 3)) == 0
     assert source.class_names == ("horizontal", "vertical")
+
+
+def test_extractor(monkeypatch: pytest.MonkeyPatch) -> None:
+    extractor = build("cganzoo_extractors", monkeypatch)
+    assert isinstance(extractor, Extractor)
+    images = torch.arange(2 * 8 * 8.0).view(2, 1, 8, 8)
+    features, logits = extractor(images)
+    assert features.shape == (2, extractor.feature_dim) == (2, 16)
+    torch.testing.assert_close(features[0, 0], images[0, 0, :2, :2].mean())
+    assert logits.shape == (2, 0)
+    assert extractor.protocol() == {"kind": "thumbnail", "size": 4}
+
+
+def test_logger(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    spec: Any = component("cganzoo_loggers", monkeypatch).spec
+    logger = spec.build(spec.config(every=2))
+    assert isinstance(logger, Logger)
+    for step in range(1, 5):
+        logger.log(step, {"generator/fake": 0.5}, images_per_second=1.0, seconds=1.0)
+    assert capsys.readouterr().out == "\a\a"

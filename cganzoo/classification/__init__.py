@@ -22,10 +22,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cganzoo._util.files import write_whole
+from cganzoo.config import ClassifierConfig
 from cganzoo.data.batches import Batches, to_unit
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import DivergenceError
-from cganzoo.recipe.extractors import ClassifierConfig
 
 from .networks import Shape, build, features_and_logits
 from .seeding import seeded

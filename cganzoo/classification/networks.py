@@ -17,8 +17,8 @@ from timm.models.regnet import RegNet
 from timm.models.resnet import ResNet
 from torch import Tensor, nn
 
+from cganzoo.config import ClassifierConfig
 from cganzoo.errors import RecipeError
-from cganzoo.recipe.extractors import ClassifierConfig
 
 from . import densenet
 

@@ -28,8 +28,9 @@ from cganzoo.console.streams import escaped, stderr_console, stdout_console
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
 from cganzoo.recipe import bundled
+from cganzoo.registry import KINDS
 from cganzoo.registry.probe import Inventory, inspect
-from cganzoo.specs import KINDS, NAME
+from cganzoo.specs import NAME
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 SUFFIX = ".jinja"
@@ -98,7 +99,7 @@ def create(
 
     Args:
         name: of the component, or of the distribution: ``"my_loss"``, ``"My-Loss"``, ``"cganzoo-my-loss"``.
-        kind: a key of :data:`cganzoo.specs.KINDS`.
+        kind: a key of :data:`cganzoo.registry.kinds.KINDS`.
         out: the folder to make; default: one called like the distribution, here. One that is there must be empty.
         author: for licence and metadata; default: git's ``user.name``, if there is one.
         license_name: one of :data:`LICENSES`, or ``"none"``.

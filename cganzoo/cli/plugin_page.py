@@ -18,20 +18,12 @@ from cganzoo._util.toml import tomllib, written
 from cganzoo.console.streams import printable, relative
 from cganzoo.errors import PluginError
 from cganzoo.recipe import bundled
+from cganzoo.registry import KINDS
 from cganzoo.registry.clashes import PROJECT
 from cganzoo.registry.probe import Inventory
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-
-TABLE_OF_KIND = {
-    "generator": "[generator]",
-    "discriminator": "[discriminator]",
-    "loss": "[loss]",
-    "metric": "[[metrics]]",
-    "dataset": "[data]",
-}
-"""Where a recipe names a component of this kind."""
 
 SCHEDULE = 'A schedule is written { from = 1.0, to = 0.0, curve = "cosine" }.'
 ANY_SIZE = 64
@@ -70,7 +62,7 @@ def only(inventory: Inventory, name: str) -> Inventory:
         for key, value in inventory.items()
         if key not in ("components", "clashes", "unloaded")
     }
-    clashes = [one for one in inventory["clashes"] if one["name"] in named and one["what"] in TABLE_OF_KIND]
+    clashes = [one for one in inventory["clashes"] if one["name"] in named and one["what"] in KINDS]
     names = [(entry["kind"], entry["component"]) for entry in inventory["components"]]
     for entry in found:
         alone = entry["distribution"] == PROJECT or names.count((entry["kind"], entry["component"])) == 1
@@ -84,7 +76,8 @@ def recipe_lines(entry: dict[str, Any], name: str) -> str:
     lines = []
     if entry["distribution"] != PROJECT:
         lines += ["[requires]", f'plugins = ["{entry["distribution"]}"]', ""]
-    lines += [TABLE_OF_KIND[entry["kind"]], f'name = "{name}"']
+    argument = f"/<{entry['argument']}>" if entry.get("argument") else ""
+    lines += [KINDS[entry["kind"]].heading, f'name = "{name}{argument}"']
     if entry["kind"] == "dataset":
         lines.append(f"image_size = {entry['image_size'] or ANY_SIZE}")
     for option in entry["options"]:
@@ -95,11 +88,14 @@ def recipe_lines(entry: dict[str, Any], name: str) -> str:
 
 def recipes_with(entry: dict[str, Any]) -> list[str]:
     """The bundled recipes that use the component."""
-    section = TABLE_OF_KIND[entry["kind"]].strip("[]")
     found = []
     for name, recipe in _bundled_recipes():
-        tables = recipe.get(section, [])
+        tables: Any = recipe
+        for key in KINDS[entry["kind"]].recipe_table.split("."):
+            tables = tables.get(key, {})
         chosen = {table.get("name") for table in (tables if isinstance(tables, list) else [tables])}
+        if entry.get("argument"):
+            chosen = {str(written).rpartition("/")[0] for written in chosen}
         required = {canonicalize_name(Requirement(one).name) for one in recipe.get("requires", {}).get("plugins", ())}
         if chosen & {entry["component"], entry["full_name"]} and entry["distribution"] in {*required, PROJECT}:
             found.append(name)

@@ -17,9 +17,9 @@ from torch import Tensor
 from cganzoo._util.files import write_whole
 from cganzoo.classification import ImageClassifier
 from cganzoo.classification.networks import Shape
+from cganzoo.config import ClassifierConfig
 from cganzoo.errors import RecipeError, RunError
 from cganzoo.extractor import Extractor, weights_hash
-from cganzoo.recipe.extractors import ClassifierConfig
 
 METADATA_KEY = "cganzoo_classifier"
 

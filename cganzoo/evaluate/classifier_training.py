@@ -11,9 +11,9 @@ import torch
 from filelock import FileLock
 
 from cganzoo.classification import Progress, accuracy, fit
+from cganzoo.config import ClassifierConfig
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import RunError
-from cganzoo.recipe.extractors import ClassifierConfig
 
 from .classifier import Classifier, load, save
 

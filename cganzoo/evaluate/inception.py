@@ -16,8 +16,9 @@ from cganzoo.data.batches import to_pixels
 from cganzoo.data.download import Progress, fetch
 from cganzoo.errors import RunError
 from cganzoo.extractor import Extractor, weights_hash
-from cganzoo.recipe.extractors import InceptionConfig
 from cganzoo.specs import Archive
+
+from .builtin import InceptionConfig
 
 ARCHIVE = Archive(url=URL_INCEPTION_V3, checksum="sha256:6726825d", size=95628359)
 """The weights of the TensorFlow graph ``inception-2015-12-05``, as torch-fidelity publishes them."""

@@ -18,7 +18,8 @@ from torch.nn import functional as F
 
 from cganzoo.errors import RecipeError, RunError
 from cganzoo.extractor import Extractor, weights_hash
-from cganzoo.recipe.extractors import TimmConfig
+
+from .builtin import TimmConfig
 
 PART = 50  # images at a time: they are looked at in a size larger than their own
 NAME, WEIGHTS = "evaluation.extractor.name", "evaluation.extractor.weights"
@@ -118,12 +119,12 @@ def load(config: TimmConfig, *, image_channels: int) -> Pretrained:
         extractor = Pretrained(network, config)
     except Exception as error:  # whatever a timm model says of a size that it does not take
         raise RecipeError(
-            f'{NAME} = "{config.name}": cannot look at images of {config.input_size or "its own"} px ({error}); '
+            f'{NAME} = "timm/{config.model}": cannot look at images of {config.input_size or "its own"} px ({error}); '
             "write another evaluation.extractor.input_size, or another model"
         ) from error
     if image_channels not in (1, extractor.channels):
         raise RecipeError(
-            f'{NAME} = "{config.name}": takes images of {extractor.channels} channels, not {image_channels}; '
+            f'{NAME} = "timm/{config.model}": takes images of {extractor.channels} channels, not {image_channels}; '
             "write another model"
         )
     return extractor
@@ -135,7 +136,7 @@ def _check_name(config: TimmConfig) -> None:
     if not (config.model in known if tagged else timm.is_model(config.model)):
         close = difflib.get_close_matches(config.model, known, n=1)
         hint = f'did you mean "timm/{close[0]}"?' if close else "write timm/ and one that timm.list_models() names"
-        raise RecipeError(f'{NAME} = "{config.name}": timm has no such model; {hint}')
+        raise RecipeError(f'{NAME} = "timm/{config.model}": timm has no such model; {hint}')
 
 
 def _from_hub(config: TimmConfig) -> Any:
@@ -146,8 +147,8 @@ def _from_hub(config: TimmConfig) -> Any:
         return timm.create_model(config.model, pretrained=True, **_size(config))
     except Exception as error:  # of timm, the hub's client, or the connection: many kinds
         raise RunError(
-            f'{NAME} = "{config.name}": its weights could not be had from the Hugging Face hub ({_reason(error)}); '
-            f'get them by other means and write {WEIGHTS} = "FILE"'
+            f'{NAME} = "timm/{config.model}": its weights could not be downloaded from the Hugging Face hub '
+            f'({_reason(error)}); get them by other means and write {WEIGHTS} = "FILE"'
         ) from error
     finally:
         client.setLevel(level)

@@ -12,15 +12,17 @@ import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, create_model, model_validator
 
 from cganzoo._util.toml import tomllib
 from cganzoo._version import __version__
 from cganzoo.config import Config, parse
 from cganzoo.errors import RecipeError
+from cganzoo.registry.kinds import KINDS, Kind
+from cganzoo.specs import ComponentTable, DataTable
 
 from . import bundled
 from .optimizers import OptimizerConfig
@@ -29,31 +31,11 @@ Count = Annotated[int, Field(ge=1)]
 Interval = Annotated[int, Field(ge=0)]
 
 
-class Choice(Config):
-    """A component by name, with its own options beside it: ``name = "mine"``, ``width = 32``."""
-
-    model_config = ConfigDict(extra="allow")
-
-    name: str = Field(description='Component name, or "distribution/name" where two plugins share it.')
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The component's own options, as the recipe wrote them."""
-        return dict(self.model_extra or {})
-
-
 class Requires(Config):
     """The distributions that a run imports; no other plugin is imported."""
 
     cganzoo: str = Field("", description='Versions of the host, such as ">=0.1,<0.2".')
     plugins: tuple[str, ...] = Field((), description='Distributions, such as "cganzoo-mine" or "cganzoo-mine>=0.1".')
-
-
-class Data(Choice):
-    """The set of images and how they are read; other keys are the data set's own options."""
-
-    image_size: Annotated[int, Field(ge=4, le=4096)] = Field(description="Side of the square images, in pixels.")
-    channels: Literal[1, 3] | None = Field(None, description="1 (gray) or 3 (RGB); default: what the set has.")
 
 
 class Optimizers(Config):
@@ -89,29 +71,61 @@ class Evaluation(Config):
     batch_size: Count = Field(250, description="Samples made and scored at a time.")
     weights: Literal["ema", "raw"] = Field("ema", description="Score the averaged generator or the trained one.")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="Seed of the samples and of the real halves.")
-    extractor: Choice = Field(Choice(name="classifier"), description="Feature extractor, with its options.")
+    extractor: ComponentTable = Field(
+        ComponentTable(name="classifier"), description="Feature extractor, with its options."
+    )
 
 
 class Sections(Config):
     """A recipe's sections, as TOML writes them."""
 
-    requires: Requires = Field(Requires(), description="What must be installed.")
-    data: Data = Field(description="The set of images.")
-    generator: Choice = Field(description="The generator.")
-    discriminator: Choice = Field(description="The discriminator's trunk.")
-    loss: Choice = Field(description="The loss.")
-    optimizer: Optimizers = Field(description="The optimizers.")
-    train: Train = Field(description="The loop.")
-    evaluation: Evaluation = Field(Evaluation(), description="How samples are scored.")
-    metrics: tuple[Choice, ...] = Field((), description="The scores, one table each.")
+    if TYPE_CHECKING:  # the host's own; ALL_SECTIONS has them and a table for each kind of component
+        requires: Requires
+        data: DataTable
+        optimizer: Optimizers
+        train: Train
+        evaluation: Evaluation
+
+    def tables(self, kind: Kind) -> tuple[ComponentTable, ...]:
+        """The tables that name components of this kind, in their order."""
+        found: Any = self
+        for key in kind.recipe_table.split("."):
+            found = getattr(found, key)
+        return found if kind.many else (found,)
 
     @model_validator(mode="after")
-    def _metrics_once(self) -> Sections:
-        names = [metric.name for metric in self.metrics]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f'metric "{name}" is listed more than once')
+    def _each_name_once(self) -> Sections:
+        for kind in KINDS.values():
+            names = [table.name for table in self.tables(kind)]
+            for name in names:
+                if names.count(name) > 1:
+                    raise ValueError(f'{kind.title} "{name}" is listed more than once')
         return self
+
+
+def _fields(*, many: bool) -> dict[str, Any]:
+    """A field for each kind of component whose table is a section, with one or with many components."""
+    fields: dict[str, Any] = {}
+    for kind in KINDS.values():
+        if kind.many == many and "." not in kind.recipe_table:
+            table: Any = kind.spec.table
+            one, several = (table, Field(description=f"The {kind.title}.")), (tuple[table, ...], Field(()))
+            fields[kind.recipe_table] = several if many else one
+    return fields
+
+
+ALL_SECTIONS: type[Sections] = create_model(
+    "Sections",
+    __base__=Sections,
+    __doc__=Sections.__doc__,
+    requires=(Requires, Field(Requires(), description="What must be installed.")),
+    **{"data": None, **_fields(many=False)},
+    optimizer=(Optimizers, Field(description="The optimizers.")),
+    train=(Train, Field(description="The loop.")),
+    evaluation=(Evaluation, Field(Evaluation(), description="How samples are scored.")),
+    **_fields(many=True),
+)
+"""The sections of a whole recipe, in the order in which they are written."""
 
 
 @dataclass(frozen=True)
@@ -159,9 +173,9 @@ def parse_recipe(text: str, *, name: str, source: str, overrides: Iterable[str] 
         raise RecipeError(f"{source}: is a group of recipes; run it with `cganzoo compare {source}`")
     changed = frozenset(set_value(values, override) for override in overrides)
     try:
-        sections = parse(Sections, values)
+        sections = parse(ALL_SECTIONS, values)
     except ValidationError as error:
-        raise RecipeError(explain(error, (Sections,), values, source, changed)) from error
+        raise RecipeError(explain(error, (ALL_SECTIONS,), values, source, changed)) from error
     _check_host(sections.requires, place(source, ("requires", "cganzoo"), changed))
     return Recipe(name=name, source=source, sections=sections, overrides=changed)
 
@@ -184,10 +198,10 @@ def dataset_recipe(name: str, overrides: Iterable[str] = (), image_size: int | N
     if others:
         raise RecipeError(f"--set {others[0]}: is no option of a data set; those are keys of data, like data.root")
     try:
-        sections: dict[str, Any] = {"data": parse(Data, values["data"])}
+        sections: dict[str, Any] = {"data": parse(DataTable, values["data"])}
     except ValidationError as error:
-        raise RecipeError(explain(error, (Data,), values["data"], source, changed, prefix=("data",))) from error
-    return Recipe(name=name, source=source, sections=Sections.model_construct(**sections), overrides=changed)
+        raise RecipeError(explain(error, (DataTable,), values["data"], source, changed, prefix=("data",))) from error
+    return Recipe(name=name, source=source, sections=ALL_SECTIONS.model_construct(**sections), overrides=changed)
 
 
 def _check_host(requires: Requires, where: str) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import tomli_w
@@ -15,34 +14,94 @@ from pydantic import ValidationError
 from cganzoo.config import Config, parse
 from cganzoo.errors import PluginError, RecipeError
 from cganzoo.registry import Provider, Registry, load_plugins
-from cganzoo.specs import DatasetSpec, DiscriminatorSpec, GeneratorSpec, LossSpec, MetricSpec, Spec
+from cganzoo.registry.kinds import KINDS, Kind
+from cganzoo.specs import (
+    ComponentTable,
+    DatasetSpec,
+    DiscriminatorSpec,
+    ExtractorSpec,
+    GeneratorSpec,
+    LossSpec,
+    MetricSpec,
+    Spec,
+)
 
-from .extractors import EXTRACTORS, extractor_config
-from .read import Choice, Recipe, explain
+from .read import Recipe, explain
 
 S = TypeVar("S", bound=Spec)
 
 
 @dataclass(frozen=True)
 class Chosen(Generic[S]):
-    """A component that a recipe names, with its checked options and the distribution it comes from."""
+    """A component that a recipe names, with its checked options and the distribution it comes from.
 
+    Attributes:
+        table: what the recipe writes of it.
+        spec: its specification.
+        config: its options, of the specification's own class.
+        provider: where it comes from.
+    """
+
+    table: ComponentTable = field(compare=False)
     spec: S
-    config: Any  # the spec's own Config subclass
+    config: Any
     provider: Provider
+
+    def create(self, *context: Any) -> Any:
+        """The component itself."""
+        return self.spec.build(self.config, *context)
+
+    def values(self) -> dict[str, Any]:
+        """Its table of the resolved recipe, defaults included."""
+        host = {key: getattr(self.table, key) for key in type(self.table).model_fields}
+        values = {**host, **_plain(self.config)}
+        argument = getattr(self.spec, "argument", None)
+        if argument and self.table.name.endswith(f"/{values[argument]}"):
+            del values[argument]  # the name has it
+        return values
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """A recipe whose every name and option is known to be good."""
+    """A recipe whose every name and option is known to be good.
+
+    Attributes:
+        recipe: as it was read.
+        components: those that it names, by kind and in its order.
+    """
 
     recipe: Recipe
-    dataset: Chosen[DatasetSpec[Any]]
-    generator: Chosen[GeneratorSpec[Any]]
-    discriminator: Chosen[DiscriminatorSpec[Any]]
-    loss: Chosen[LossSpec[Any]]
-    metrics: tuple[Chosen[MetricSpec[Any]], ...]
-    extractor: Config
+    components: Mapping[str, tuple[Chosen[Any], ...]]
+
+    @property
+    def dataset(self) -> Chosen[DatasetSpec[Any]]:
+        """The data set."""
+        return self.components["dataset"][0]
+
+    @property
+    def generator(self) -> Chosen[GeneratorSpec[Any]]:
+        """The generator."""
+        return self.components["generator"][0]
+
+    @property
+    def discriminator(self) -> Chosen[DiscriminatorSpec[Any]]:
+        """The discriminator's trunk."""
+        return self.components["discriminator"][0]
+
+    @property
+    def loss(self) -> Chosen[LossSpec[Any]]:
+        """The loss."""
+        return self.components["loss"][0]
+
+    @property
+    def extractor(self) -> Chosen[ExtractorSpec[Any]]:
+        """The feature extractor."""
+        return self.components["extractor"][0]
+
+    @property
+    def metrics(self) -> tuple[Chosen[MetricSpec[Any]], ...]:
+        """The metrics."""
+        return self.components["metric"]
 
     @property
     def channels(self) -> int:
@@ -52,29 +111,22 @@ class Resolved:
     @property
     def providers(self) -> list[Provider]:
         """The distributions that the run uses, each once."""
-        chosen: list[Chosen[Any]] = [self.dataset, self.generator, self.discriminator, self.loss, *self.metrics]
-        return list({choice.provider.distribution: choice.provider for choice in chosen}.values())
+        chosen = [one for found in self.components.values() for one in found]
+        return list({one.provider.distribution: one.provider for one in chosen}.values())
 
     def values(self) -> dict[str, Any]:
         """Every value of the run, defaults included, as a recipe writes it."""
-        sections = self.recipe.sections
-        values: dict[str, Any] = _plain(sections)
-        values["data"] = {
-            "name": sections.data.name,
-            "image_size": sections.data.image_size,
-            "channels": self.channels,
-            **_plain(self.dataset.config),
-        }
-        for kind in ("generator", "discriminator", "loss"):
-            values[kind] = {"name": values[kind]["name"], **_plain(getattr(self, kind).config)}
-        values["evaluation"]["extractor"] = {
-            "name": sections.evaluation.extractor.name,
-            **_plain(self.extractor),
-        }
-        values["metrics"] = [
-            {"name": choice.name, **_plain(metric.config)}
-            for choice, metric in zip(sections.metrics, self.metrics, strict=True)
-        ]
+        values = _plain(self.recipe.sections)
+        for kind in KINDS.values():
+            tables = [chosen.values() for chosen in self.components[kind.name]]
+            *path, key = kind.recipe_table.split(".")
+            section = values
+            for step in path:
+                section = section[step]
+            section[key] = tables if kind.many else tables[0]
+            if not tables and key not in WRITTEN_WHEN_EMPTY:
+                del section[key]
+        values["data"]["channels"] = self.channels
         return values
 
     def toml(self) -> str:
@@ -82,8 +134,8 @@ class Resolved:
         return tomli_w.dumps(self.values())
 
     def recipe_digest(self) -> str:
-        """Identifies the run's recipe: equal exactly when every resolved value is."""
-        return digest(self.values())
+        """Identifies the run's recipe: equal exactly when every resolved value is that weights or scores depend on."""
+        return digest({name: section for name, section in self.values().items() if name not in OBSERVERS})
 
     def training_digest(self) -> str:
         """Identifies what decides the weights: equal for recipes that differ only in scoring and bookkeeping."""
@@ -93,10 +145,17 @@ class Resolved:
 BOOKKEEPING = frozenset({"log_every", "checkpoint_every", "keep_checkpoints", "sample_every", "evaluate_every"})
 """Keys of ``[train]`` that do not change a weight."""
 
+OBSERVERS = frozenset(kind.recipe_table for kind in KINDS.values() if kind.decides == "nothing")
+"""Tables that change neither weights nor scores."""
+
+WRITTEN_WHEN_EMPTY = frozenset({"metrics"})
+"""Empty lists that a resolved recipe has: it did before other kinds came, and its digest must not change."""
+
 
 def training_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe's values without those that may change while its run goes on: scoring, bookkeeping, version bounds."""
-    kept = {name: section for name, section in values.items() if name not in ("requires", "evaluation", "metrics")}
+    """A recipe's values without those that a resumed run may change: scoring, bookkeeping, version bounds."""
+    left_out = {"requires", "evaluation"} | {kind.recipe_table for kind in KINDS.values() if kind.decides != "weights"}
+    kept = {name: section for name, section in values.items() if name not in left_out}
     return {**kept, "train": {name: value for name, value in kept["train"].items() if name not in BOOKKEEPING}}
 
 
@@ -118,31 +177,16 @@ def resolve(recipe: Recipe, registry: Registry | None = None) -> Resolved:
             registry = load_plugins(sections.requires.plugins)
         except PluginError as error:
             raise PluginError(f"{recipe.source}: {error}") from error
-    chosen = partial(_chosen, recipe, registry)
-    generator = chosen("generator", sections.generator, "generator")
-    loss = chosen("loss", sections.loss, "loss")
-    _check_conditioning(recipe, generator, loss)
-    extractor = _extractor(recipe)
-    metrics = tuple(chosen("metric", metric, "metrics", i) for i, metric in enumerate(sections.metrics))
-    _check_outputs(recipe, metrics)
-    return Resolved(
-        recipe=recipe,
-        dataset=chosen("dataset", sections.data, "data"),
-        generator=generator,
-        discriminator=chosen("discriminator", sections.discriminator, "discriminator"),
-        loss=loss,
-        metrics=metrics,
-        extractor=extractor,
-    )
+    components = {name: _all_chosen(recipe, registry, kind) for name, kind in KINDS.items()}
+    resolved = Resolved(recipe, components)
+    _check_conditioning(recipe, resolved.generator, resolved.loss)
+    _check_outputs(recipe, resolved.metrics)
+    return resolved
 
 
 def resolve_generator(recipe: Recipe, distribution: str) -> Chosen[GeneratorSpec[Any]]:
     """The generator alone, importing only the distribution it comes from: enough to sample."""
-    registry = load_plugins([distribution])
-    generator: Chosen[GeneratorSpec[Any]] = _chosen(
-        recipe, registry, "generator", recipe.sections.generator, "generator"
-    )
-    return generator
+    return _all_chosen(recipe, load_plugins([distribution]), KINDS["generator"])[0]
 
 
 def resolve_dataset(recipe: Recipe, registry: Registry | None = None) -> Chosen[DatasetSpec[Any]]:
@@ -150,35 +194,34 @@ def resolve_dataset(recipe: Recipe, registry: Registry | None = None) -> Chosen[
 
     Raises:
         RecipeError: an unknown option of the set.
-        PluginError: there is no such set, or it is ambiguous; or a distribution that is asked for does not load.
+        PluginError: there is no such set, or its name is ambiguous; or a distribution that is required does not load.
     """
-    registry = registry or load_plugins(recipe.sections.requires.plugins)
-    dataset: Chosen[DatasetSpec[Any]] = _chosen(recipe, registry, "dataset", recipe.sections.data, "data")
-    return dataset
+    return _all_chosen(recipe, registry or load_plugins(recipe.sections.requires.plugins), KINDS["dataset"])[0]
 
 
-def _chosen(recipe: Recipe, registry: Registry, kind: str, choice: Choice, *keys: str | int) -> Chosen[Any]:
+def _all_chosen(recipe: Recipe, registry: Registry, kind: Kind) -> tuple[Chosen[Any], ...]:
+    keys = kind.recipe_table.split(".")
+    tables = recipe.sections.tables(kind)
+    return tuple(
+        _chosen(recipe, registry, kind, table, *keys, *([index] if kind.many else []))
+        for index, table in enumerate(tables)
+    )
+
+
+def _chosen(recipe: Recipe, registry: Registry, kind: Kind, table: ComponentTable, *keys: str | int) -> Chosen[Any]:
     try:
-        component = registry.get(kind, choice.name)
+        component, argument = registry.named(kind.name, table.name)
     except PluginError as error:
         raise PluginError(f"{recipe.place(*keys, 'name')}: {error}") from error
-    config = _options(component.spec.config, type(choice), choice.options, recipe, keys)
-    return Chosen(component.spec, config, component.provider)
-
-
-def _extractor(recipe: Recipe) -> Config:
-    choice, keys = recipe.sections.evaluation.extractor, ("evaluation", "extractor")
-    model = extractor_config(choice.name)
-    if model is None:
-        known = ", ".join(f'"{name}"' for name in EXTRACTORS)
-        raise RecipeError(f'{recipe.place(*keys, "name")}: "{choice.name}" is not known; choose one of {known}')
-    # The name of some extractors is an option, too: it says which model.
-    values = {"name": choice.name, **choice.options} if "name" in model.model_fields else choice.options
-    return _options(model, type(choice), values, recipe, keys)
+    for option in argument.keys() & table.options.keys():
+        raise RecipeError(f"{recipe.place(*keys, option)}: is already in the name; leave it out")
+    values = {**table.options, **argument}
+    config = _options(component.spec.config, type(table), values, recipe, keys)
+    return Chosen(table, component.spec, config, component.provider)
 
 
 def _options(
-    model: type[Config], host: type[Choice], values: dict[str, Any], recipe: Recipe, keys: tuple[str | int, ...]
+    model: type[Config], host: type[ComponentTable], values: dict[str, Any], recipe: Recipe, keys: tuple[str | int, ...]
 ) -> Config:
     try:
         return parse(model, values)
@@ -223,5 +266,5 @@ def _check_outputs(recipe: Recipe, metrics: tuple[Chosen[MetricSpec[Any]], ...])
 
 def _plain(config: Config) -> dict[str, Any]:
     """A config as TOML can write it: no nulls, the recipe's own spelling of keys."""
-    plain = config.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return {"name": plain.pop("name"), **plain} if "name" in plain else plain
+    plain: dict[str, Any] = config.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return plain

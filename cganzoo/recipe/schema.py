@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
 from cganzoo.config import Config
-from cganzoo.registry import Registry
-from cganzoo.specs import KINDS
+from cganzoo.registry import KINDS, Component, Registry
 
-from .extractors import EXTRACTORS
-from .read import Choice, Data, Sections
+from .read import ALL_SECTIONS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 NOTHING_FITS: dict[str, Any] = {"not": {}}  # "oneOf" may not be empty
@@ -19,41 +18,46 @@ NOTHING_FITS: dict[str, Any] = {"not": {}}  # "oneOf" may not be empty
 
 def recipe_schema(registry: Registry) -> dict[str, Any]:
     """The schema of a whole recipe. A component is one of those installed, with its own options."""
-    options = [component.spec.config for component in registry.components()]
-    models: list[type[Config]] = [Sections, Choice, Data, *options, *EXTRACTORS.values()]
+    models: dict[type[Config], None] = {ALL_SECTIONS: None}
+    models |= dict.fromkeys(kind.spec.table for kind in KINDS.values())
+    models |= dict.fromkeys(component.spec.config for component in registry.components())
     # All at once, so that equal class names of two plugins become two definitions.
-    references, document = models_json_schema([(model, "validation") for model in dict.fromkeys(models)], by_alias=True)
+    references, document = models_json_schema([(model, "validation") for model in models], by_alias=True)
     definitions = document["$defs"]
 
     def definition(model: type[Config]) -> dict[str, Any]:
         found: dict[str, Any] = definitions[references[model, "validation"]["$ref"].removeprefix("#/$defs/")]
         return found
 
-    def table(title: str, host: type[Choice], names: list[str], config: type[Config]) -> dict[str, Any]:
-        """One component's table: the host's keys, with its options beside them."""
-        own, beside = definition(config), definition(host)
+    def table(component: Component) -> dict[str, Any]:
+        """One component's table: the host's keys and the component's options."""
+        host, own = definition(component.spec.table), definition(component.spec.config)
+        properties, required = dict(own.get("properties", {})), own.get("required", [])
+        name: dict[str, Any] = {"enum": [component.name, component.full_name]}
+        if argument := getattr(component.spec, "argument", None):
+            written = "|".join(map(re.escape, name["enum"]))
+            name = {
+                "type": "string",
+                "pattern": f"^({written})/.+$",
+                "description": properties[argument]["description"],
+            }
+            del properties[argument]
+            required = [key for key in required if key != argument]
         return {
-            "title": title,
+            "title": component.full_name,
             "type": "object",
-            "properties": {**beside["properties"], "name": {"enum": names}, **own.get("properties", {})},
-            "required": list(dict.fromkeys([*beside["required"], *own.get("required", [])])),
+            "properties": {**host["properties"], "name": name, **properties},
+            "required": list(dict.fromkeys([*host["required"], *required])),
             "additionalProperties": False,
         }
 
-    for kind in KINDS:
-        host = Data if kind == "dataset" else Choice
-        tables = [
-            table(component.full_name, host, [component.name, component.full_name], component.spec.config)
-            for component in registry.components(kind)
-        ]
-        definitions[kind] = {"oneOf": tables} if tables else NOTHING_FITS
-    definitions["extractor"] = {"oneOf": [table(name, Choice, [name], model) for name, model in EXTRACTORS.items()]}
-
-    sections = definition(Sections)
-    properties = sections["properties"]
-    for section in ("generator", "discriminator", "loss"):
-        properties[section] = {"$ref": f"#/$defs/{section}"}
-    properties["data"] = {"$ref": "#/$defs/dataset"}
-    properties["metrics"]["items"] = {"$ref": "#/$defs/metric"}
-    definitions["Evaluation"]["properties"]["extractor"] = {"$ref": "#/$defs/extractor"}
-    return {**sections, "$schema": DIALECT, "title": "cganzoo recipe", "$defs": definitions}
+    for kind in KINDS.values():
+        tables = [table(component) for component in registry.components(kind.name)]
+        definitions[kind.name] = {"oneOf": tables} if tables else NOTHING_FITS
+        *path, key = kind.recipe_table.split(".")
+        section = definition(ALL_SECTIONS)
+        for step in path:
+            section = definitions[section["properties"][step]["$ref"].removeprefix("#/$defs/")]
+        reference = {"$ref": f"#/$defs/{kind.name}"}
+        section["properties"][key] = {**section["properties"][key], "items": reference} if kind.many else reference
+    return {**definition(ALL_SECTIONS), "$schema": DIALECT, "title": "cganzoo recipe", "$defs": definitions}

@@ -8,13 +8,16 @@ from cganzoo._util.lazy import lazily
 
 if TYPE_CHECKING:
     from .discovery import Provider
-    from .loading import ALLOW_LIST, KIND_OF_HOOK, load_plugins
+    from .kinds import KIND_OF_HOOK, KINDS, Kind
+    from .loading import ALLOW_LIST, load_plugins
     from .registry import Component, LoadFailure, Plugin, Registry
 
 __all__ = [
     "ALLOW_LIST",
+    "KINDS",
     "KIND_OF_HOOK",
     "Component",
+    "Kind",
     "LoadFailure",
     "Plugin",
     "Provider",
@@ -26,7 +29,8 @@ __getattr__ = lazily(
     __name__,
     {
         "discovery": ("Provider",),
-        "loading": ("ALLOW_LIST", "KIND_OF_HOOK", "load_plugins"),
+        "kinds": ("KINDS", "KIND_OF_HOOK", "Kind"),
+        "loading": ("ALLOW_LIST", "load_plugins"),
         "registry": ("Component", "LoadFailure", "Plugin", "Registry"),
     },
 )

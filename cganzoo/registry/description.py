@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from cganzoo._util.toml import written
 from cganzoo.config import Config, Schedule, parse
-from cganzoo.specs import DatasetSpec, GeneratorSpec, LossSpec, MetricSpec
+from cganzoo.specs import DatasetSpec, ExtractorSpec, GeneratorSpec, LossSpec, MetricSpec
 
 from .registry import Component
 
@@ -60,6 +60,9 @@ def describe(component: Component) -> dict[str, Any]:
             {"name": output.name, "summary": output.summary, "higher_is_better": output.higher_is_better}
             for output in spec.outputs
         ]
+    elif isinstance(spec, ExtractorSpec):
+        described["argument"] = spec.argument
+        described["options"] = [option for option in described["options"] if option["name"] != spec.argument]
     elif isinstance(spec, DatasetSpec):
         described |= {"image_size": spec.image_size, "channels": spec.channels}
         described["download"] = spec.archive and {"url": spec.archive.url, "size": spec.archive.size}

@@ -27,16 +27,17 @@ from cganzoo._version import __version__
 from cganzoo.config import parse
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
-from cganzoo.specs import KINDS, Spec
+from cganzoo.specs import Spec
 
 from .discovery import Provider, folder, installed, select
 from .guard import guarded, off_standard_output
+from .kinds import KIND_OF_HOOK, KINDS
 from .registry import Component, LoadFailure, Plugin, Registry
 
 ALLOW_LIST = "CGANZOO_LOAD_PLUGINS"
 """Environment variable: distributions to load where no recipe says so, separated by commas; empty for none."""
 
-BUILTIN = ("cganzoo.data.sets.builtin",)
+BUILTIN = ("cganzoo.data.sets.builtin", "cganzoo.evaluate.builtin", "cganzoo.runs.builtin")
 """Modules of the host that implement hooks themselves."""
 
 MOST_COMPONENTS = 100
@@ -47,8 +48,6 @@ HEAVY = frozenset({"PIL", "numpy", "scipy", "sklearn", "timm", "torch", "torchvi
 
 BARE_KEY = "[A-Za-z0-9_-]+"
 """What the name of an option is made of: a recipe can write it as it is."""
-
-KIND_OF_HOOK = {f"{PROJECT}_{kind}{'es' if kind.endswith('s') else 's'}": kind for kind in KINDS}
 
 
 def load_plugins(
@@ -99,9 +98,7 @@ def choose(required: Iterable[str] | None) -> tuple[tuple[Provider, ...], tuple[
 def built_in(modules: Iterable[str] = BUILTIN) -> tuple[Provider, ...]:
     """The host as the provider of what its own modules implement."""
     return tuple(
-        Provider(
-            distribution=PROJECT, version=__version__, entry_point="builtin", module=module, location=folder(module)
-        )
+        Provider(distribution=PROJECT, version=__version__, entry_point=module, module=module, location=folder(module))
         for module in modules
     )
 
@@ -238,7 +235,7 @@ def _implementations(plugin: object, manager: pluggy.PluginManager) -> list[tupl
 
 def _specs(hook: str, implementation: pluggy.HookImpl) -> Iterator[Spec]:
     """Call one implementation: directly, not through pluggy, so that each specification is attributed."""
-    kind = KINDS[KIND_OF_HOOK[hook]]
+    kind = KINDS[KIND_OF_HOOK[hook]].spec
     if implementation.wrapper or implementation.hookwrapper:
         raise _RuleError(f"{hook} is a hook wrapper; only the plain @hookimpl is allowed")
     yielded = implementation.function()

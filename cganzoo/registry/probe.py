@@ -26,15 +26,13 @@ from cganzoo.errors import PluginError
 
 from .clashes import PROJECT, clashes
 from .guard import THREAD
+from .kinds import KINDS
 
 if TYPE_CHECKING:
     from .registry import Registry
 
 PATIENCE = 10.0
 """Seconds that one step of a plugin may take: its import, one of its hooks."""
-
-ORDER = ("generator", "discriminator", "loss", "metric", "dataset")
-"""The kinds as they are listed."""
 
 START = """
 import sys
@@ -66,7 +64,8 @@ def inspect(waiting: Callable[[str], None] = lambda what: None) -> Inventory:
         if len(finished) == before:
             raise PluginError("no plugin can be loaded: their process ends between two of them")
         before = len(finished)
-    inventory["components"].sort(key=lambda found: (ORDER.index(found["kind"]), found["component"], found["full_name"]))
+    order = list(KINDS)
+    inventory["components"].sort(key=lambda found: (order.index(found["kind"]), found["component"], found["full_name"]))
     inventory["clashes"] = list(clashes(inventory))
     return inventory
 

@@ -12,14 +12,15 @@ from packaging.utils import canonicalize_name
 
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
-from cganzoo.specs import KINDS, Spec
+from cganzoo.specs import Spec
 
 from .discovery import Provider, zoo
+from .kinds import KINDS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Component:
-    """A specification, its kind (a key of :data:`cganzoo.specs.KINDS`) and where it comes from."""
+    """A specification, its kind (a key of :data:`cganzoo.registry.kinds.KINDS`) and where it comes from."""
 
     kind: str
     spec: Spec
@@ -134,6 +135,19 @@ class Registry:
             choices = " or ".join(f'"{component.full_name}"' for component in found)
             raise PluginError(f'more than one distribution provides a {kind} "{name}"; write {choices}')
         return found[0]
+
+    def named(self, kind: str, name: str) -> tuple[Component, dict[str, str]]:
+        """As :meth:`get`, with the option that the name carries: of ``"timm/resnet18"``, ``{"model": "resnet18"}``."""
+        for component in self.components(kind):
+            argument: str | None = getattr(component.spec, "argument", None)
+            for written in (component.name, component.full_name):
+                before, _, value = f"{name}/".partition(f"{written}/")
+                value = value.removesuffix("/")
+                if argument and not before:
+                    if not value or "/" in value:
+                        raise PluginError(f'"{name}" does not name a {argument}; write "{written}/<{argument}>"')
+                    return component, {argument: value}
+        return self.get(kind, name), {}
 
     def _unknown(self, kind: str, distribution: str, name: str) -> str:
         """Why there is no such component, as far as metadata and failures can tell, and what to do."""

@@ -198,7 +198,8 @@ def open_source(selection: Selection, reporter: Reporter) -> ImageSource:
         if is_tar(place) and is_tar(Path(selection.spec.archive.filename)):
             unpack(place, reporter)  # the set finds it unpacked, and names in messages what the user knows
         config = config.model_copy(update={"root": str(place)})
-    return selection.spec.build(config)
+    source: ImageSource = selection.spec.build(config)
+    return source
 
 
 def place_of(splits: Mapping[str, ImageSet]) -> Path:

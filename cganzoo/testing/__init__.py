@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from .dataset import DatasetConformance
     from .discriminator import DiscriminatorConformance
     from .evaluated import KnownScores, evaluated_batch
+    from .extractor import ExtractorConformance, extractor_context
     from .formula import CASES, TOLERANCE, assert_same, random_batch
     from .generator import GeneratorConformance
+    from .logger import LoggerConformance
     from .loss import LossConformance
     from .metric import MetricConformance
 
@@ -34,13 +36,16 @@ __all__ = [
     "Conformance",
     "DatasetConformance",
     "DiscriminatorConformance",
+    "ExtractorConformance",
     "GeneratorConformance",
     "KnownScores",
+    "LoggerConformance",
     "LossConformance",
     "MetricConformance",
     "Outcome",
     "assert_same",
     "evaluated_batch",
+    "extractor_context",
     "random_batch",
     "run",
 ]
@@ -52,8 +57,10 @@ __getattr__ = lazily(
         "dataset": ("DatasetConformance",),
         "discriminator": ("DiscriminatorConformance",),
         "evaluated": ("KnownScores", "evaluated_batch"),
+        "extractor": ("ExtractorConformance", "extractor_context"),
         "formula": ("CASES", "TOLERANCE", "assert_same", "random_batch"),
         "generator": ("GeneratorConformance",),
+        "logger": ("LoggerConformance",),
         "loss": ("LossConformance",),
         "metric": ("MetricConformance",),
     },

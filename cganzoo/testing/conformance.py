@@ -31,7 +31,7 @@ class Conformance:
     A check that does not apply raises :class:`unittest.SkipTest` with the reason; one that fails raises anything else.
 
     Class attributes:
-        kind: of the component, a key of :data:`cganzoo.specs.KINDS`.
+        kind: of the component, a key of :data:`cganzoo.registry.kinds.KINDS`.
         number_of_checks: how many checks the kind has: a green run with fewer is not a whole one.
         name: what a recipe writes: ``"my_loss"``, or ``"cganzoo-mine/my_loss"``. The plugin must be installed.
         options: the component's options in the checks, as a recipe's table; say, to make a network small.

@@ -25,9 +25,8 @@ from cganzoo.console.streams import stderr_console, stdout_console
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
 from cganzoo.recipe.read import explain, set_value
-from cganzoo.registry import ALLOW_LIST, Component, Registry, discovery, load_plugins
+from cganzoo.registry import ALLOW_LIST, KINDS, Component, Registry, discovery, load_plugins
 from cganzoo.registry.probe import load_survivors
-from cganzoo.specs import KINDS
 
 from .conformance import Conformance, Outcome, checks, run
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from cganzoo.classification import ImageClassifier, Shape
-from cganzoo.recipe.extractors import ClassifierConfig
+from cganzoo.config import ClassifierConfig
 
 DENSENET = ClassifierConfig(model="densenet_bc_40_40")
 

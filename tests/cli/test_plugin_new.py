@@ -20,7 +20,7 @@ from cganzoo.cli.main import main
 from cganzoo.cli.plugin_new import THINGS, Created, announce, create, host_bounds, inspect, named
 from cganzoo.errors import PluginError
 from cganzoo.recipe.read import load_recipe
-from cganzoo.specs import KINDS
+from cganzoo.registry import KINDS
 
 ROOT = Path(__file__).parents[2]
 NAMES = {

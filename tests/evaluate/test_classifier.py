@@ -16,6 +16,7 @@ from sklearn.datasets import load_digits
 
 from cganzoo.classification import ImageClassifier, augment
 from cganzoo.classification.networks import Shape
+from cganzoo.config import ClassifierConfig
 from cganzoo.data.batches import to_unit
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import DivergenceError, RecipeError, RunError
@@ -23,7 +24,6 @@ from cganzoo.evaluate import classifier_training
 from cganzoo.evaluate.classifier import Classifier, load, save
 from cganzoo.evaluate.classifier_training import load_or_train, train
 from cganzoo.extractor import weights_hash
-from cganzoo.recipe.extractors import ClassifierConfig
 
 CPU = torch.device("cpu")
 TINY = ClassifierConfig(width=2, epochs=1)
@@ -241,5 +241,5 @@ def test_augmentation_mirrors_half_of_the_images() -> None:
 
 
 def test_options_are_read_without_torch() -> None:
-    code = "import sys, cganzoo.recipe.extractors; sys.exit('torch' in sys.modules)"
+    code = "import sys, cganzoo.evaluate.builtin; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -16,17 +16,18 @@ import timm
 import torch
 from rich.console import Console
 
-from cganzoo import ClassifierConfig
+from cganzoo import ClassifierConfig, Config
 from cganzoo.console.reporter import Reporter
 from cganzoo.data.cache import ImageSet
-from cganzoo.errors import DataError, RecipeError, RunError
-from cganzoo.evaluate import inception
-from cganzoo.evaluate.extractors import obtain
-from cganzoo.recipe.extractors import EXTRACTORS, InceptionConfig, TimmConfig, extractor_config
+from cganzoo.errors import DataError, PluginError, RecipeError, RunError
+from cganzoo.evaluate import extractors, inception
+from cganzoo.evaluate.builtin import InceptionConfig, TimmConfig
+from cganzoo.extractor import Extractor
 from cganzoo.recipe.read import parse_recipe
-from cganzoo.recipe.resolve import Resolved, resolve
+from cganzoo.recipe.resolve import Chosen, Resolved, resolve
 from cganzoo.recipe.schema import recipe_schema
 from cganzoo.registry import load_plugins
+from cganzoo.specs import ComponentTable
 
 CPU = torch.device("cpu")
 TINY = ClassifierConfig(width=2, steps=3, batch_size=8)
@@ -50,6 +51,14 @@ class Heard(Reporter):
     @property
     def lines(self) -> list[str]:
         return self.text.getvalue().splitlines()
+
+
+def obtain(config: Config, *arguments: Any) -> Any:
+    """The host's extractor with these options."""
+    hosted = {component.spec.config: component for component in load_plugins([]).components("extractor")}
+    found = hosted[type(config)]
+    chosen = Chosen(ComponentTable(name=found.name), found.spec, config, found.provider)
+    return extractors.obtain(chosen, *arguments)
 
 
 @pytest.fixture(autouse=True)
@@ -153,7 +162,7 @@ def test_a_pretrained_network_needs_no_test_split_and_is_not_copied(tmp_path: Pa
     weights = tmp_path / "weights.pth"
     torch.save(timm.create_model("test_resnet").state_dict(), weights)
     heard, file = Heard(), tmp_path / "extractor.safetensors"
-    config = TimmConfig(name="timm/test_resnet", weights=str(weights))
+    config = TimmConfig(model="test_resnet", weights=str(weights))
     extractor = obtain(config, {"train": SPLITS["train"]}, heard, CPU, file)
     assert not extractor.own_classes
     (line,) = heard.lines
@@ -164,7 +173,7 @@ def test_a_pretrained_network_needs_no_test_split_and_is_not_copied(tmp_path: Pa
 
 
 def test_the_inception_network_is_kept_in_the_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Ready(torch.nn.Linear):
+    class Ready(Extractor):
         def description(self) -> str:
             return "inception: ready"
 
@@ -173,7 +182,7 @@ def test_the_inception_network_is_kept_in_the_cache(cache: Path, monkeypatch: py
     def load(config: Any, folder: Path, progress: Callable[[int, int], None]) -> Ready:
         asked.append((config, folder))
         progress(2_000_000, 2_000_000)
-        return Ready(1, 1)
+        return Ready()
 
     monkeypatch.setattr(inception, "load", load)
     heard = Heard()
@@ -191,39 +200,39 @@ def test_the_inception_network_is_kept_in_the_cache(cache: Path, monkeypatch: py
         ("{name='classifier', model='densenet_bc_40_40'}", ClassifierConfig(model="densenet_bc_40_40")),
         ("{name='inception'}", InceptionConfig()),
         ("{name='inception', weights='a.pth'}", InceptionConfig(weights="a.pth")),
-        ("{name='timm/resnet50.a1_in1k'}", TimmConfig(name="timm/resnet50.a1_in1k")),
-        ("{name='timm/x', weights='b', input_size=64}", TimmConfig(name="timm/x", weights="b", input_size=64)),
+        ("{name='timm/resnet50.a1_in1k'}", TimmConfig(model="resnet50.a1_in1k")),
+        ("{name='timm/x', weights='b', input_size=64}", TimmConfig(model="x", weights="b", input_size=64)),
     ],
 )
 def test_a_recipe_names_an_extractor_and_reads_back_the_same(
     resolved: Callable[..., Resolved], override: str, config: Any
 ) -> None:
     first = resolved(f"evaluation.extractor={override}")
-    assert first.extractor == config
+    assert first.extractor.config == config
     again = resolve(parse_recipe(first.toml(), name="again", source="again.toml"))
-    assert again.extractor == config
+    assert again.extractor.config == config
     assert again.values() == first.values()
 
 
-def test_the_model_of_a_timm_extractor_is_in_its_name() -> None:
-    assert TimmConfig(name="timm/vit_tiny_patch16_224").model == "vit_tiny_patch16_224"
-
-
-@pytest.mark.parametrize("name", ["resnet50", "timm/", "timm", "timm/a/b", "Inception"])
-def test_an_unknown_name_is_told_with_the_choices(resolved: Callable[..., Resolved], name: str) -> None:
-    assert extractor_config(name) is None
-    with pytest.raises(RecipeError) as caught:
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("resnet50", r'there is no extractor "resnet50".*\(available: classifier, inception, timm\)'),
+        ("Inception", r'there is no extractor "Inception"; did you mean "inception"\?'),
+        ("timm", r'"timm" does not name a model; write "timm/<model>"'),
+        ("timm/", r'"timm/" does not name a model; write "timm/<model>"'),
+        ("timm/a/b", r'"timm/a/b" does not name a model; write "timm/<model>"'),
+    ],
+)
+def test_an_unknown_name_lists_the_choices(resolved: Callable[..., Resolved], name: str, message: str) -> None:
+    with pytest.raises(PluginError, match=f"^--set evaluation.extractor.name: {message}"):
         resolved(f"evaluation.extractor.name={name}")
-    assert str(caught.value) == (
-        f'--set evaluation.extractor.name: "{name}" is not known; choose one of "classifier", '
-        '"inception", "timm/<model>"'
-    )
 
 
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("{name='timm/x', model='y'}", r"model: unknown key"),
+        ("{name='timm/x', model='y'}", r"model: is already in the name; leave it out"),
         ("{name='timm/x', weight='y'}", r'did you mean "weights"'),
         ("{name='inception', epochs=3}", r"epochs: unknown key"),
         ("{name='timm/x', input_size=0}", r"0 does not fit"),
@@ -239,11 +248,11 @@ def test_a_wrong_option_is_one_sentence(resolved: Callable[..., Resolved], overr
 
 def test_the_schema_describes_each_extractor() -> None:
     tables = {one["title"]: one for one in recipe_schema(load_plugins([]))["$defs"]["extractor"]["oneOf"]}
-    assert tables.keys() == EXTRACTORS.keys()
-    assert tables["inception"]["properties"]["name"] == {"enum": ["inception"]}
-    assert tables["timm/<model>"]["properties"]["name"]["pattern"] == "^timm/[^/]+$"
-    assert tables["timm/<model>"]["properties"].keys() == {"name", "weights", "input_size"}
-    assert tables["timm/<model>"]["required"] == ["name"]
+    assert tables.keys() == {"cganzoo/classifier", "cganzoo/inception", "cganzoo/timm"}
+    assert tables["cganzoo/inception"]["properties"]["name"] == {"enum": ["inception", "cganzoo/inception"]}
+    assert tables["cganzoo/timm"]["properties"]["name"]["pattern"] == "^(timm|cganzoo/timm)/.+$"
+    assert tables["cganzoo/timm"]["properties"].keys() == {"name", "weights", "input_size"}
+    assert tables["cganzoo/timm"]["required"] == ["name"]
 
 
 def test_networks_are_imported_when_they_are_used() -> None:

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from cganzoo.data.batches import to_pixels, to_unit
 from cganzoo.errors import RecipeError, RunError
+from cganzoo.evaluate.builtin import TimmConfig
 from cganzoo.evaluate.pretrained import Pretrained, load
-from cganzoo.recipe.extractors import TimmConfig
 
 MODEL = "test_resnet"
 
@@ -40,7 +40,7 @@ def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def config(weights: Path | str | None, model: str = MODEL, **options: Any) -> TimmConfig:
-    return TimmConfig(name=f"timm/{model}", weights=None if weights is None else str(weights), **options)
+    return TimmConfig(model=model, weights=None if weights is None else str(weights), **options)
 
 
 def images(count: int = 3, channels: int = 3, size: int = 24) -> Tensor:

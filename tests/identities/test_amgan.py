@@ -11,6 +11,7 @@ import pytest
 import torch
 from cganzoo_acgan.config import ACGANConfig
 from cganzoo_amgan.config import AMGANConfig
+from cganzoo_amgan.loss import AMGAN
 from cganzoo_labelgan.config import LabelGANConfig
 from torch import Tensor
 from torch.nn import functional as F
@@ -33,7 +34,7 @@ def pair(classes: int, seed: int) -> tuple[cganzoo_amgan.loss.AMGAN, cganzoo_lab
     """AM-GAN and LabelGAN with the same heads."""
     context = BuildContext(num_classes=classes, image_size=8, feature_dim=WIDTH)
     torch.manual_seed(seed)
-    amgan = cganzoo_amgan.build(AMGANConfig(), context).double()
+    amgan = AMGAN(AMGANConfig(), context).double()
     labelgan = cganzoo_labelgan.build(LabelGANConfig(), context).double()
     labelgan.load_state_dict(amgan.state_dict())
     return amgan, labelgan

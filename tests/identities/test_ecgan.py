@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import cganzoo_amgan
 import cganzoo_contragan
 import cganzoo_ecgan
 import cganzoo_projgan
 import pytest
 import torch
 from cganzoo_amgan.config import AMGANConfig
+from cganzoo_amgan.loss import AMGAN
 from cganzoo_contragan.config import ContraGANConfig
 from cganzoo_ecgan.config import ECGANConfig
 from cganzoo_projgan.config import ProjGANConfig
@@ -58,7 +58,7 @@ def test_projgan_is_ecgan_0_with_a_tied_unconditional_term(seed: int, rule: Adve
 def test_amgan_pulls_as_ecgans_unconditional_energy_and_classifier(seed: int) -> None:
     """AM-GAN's G loss is ECGAN's classifier term, on fakes, and the logistic rule on ECGAN's energy h - l_fake."""
     torch.manual_seed(seed)
-    amgan = cganzoo_amgan.build(AMGANConfig(), CONTEXT).double()
+    amgan = AMGAN(AMGANConfig(), CONTEXT).double()
     ecgan = cganzoo_ecgan.build(ECGANConfig(variant="UC", adversarial="logistic", lambda_clf=1), CONTEXT).double()
     with torch.no_grad():  # only differences to the fake logit matter to a softmax
         ecgan.logits.weight.copy_(amgan.logits.weight[:-1] - amgan.logits.weight[-1])

@@ -16,9 +16,8 @@ from PIL import Image
 from cganzoo import BuildContext
 from cganzoo._util.toml import tomllib
 from cganzoo.cli.main import main
-from cganzoo.config import parse, value_at
+from cganzoo.config import ClassifierConfig, parse, value_at
 from cganzoo.recipe import bundled
-from cganzoo.recipe.extractors import ClassifierConfig
 from cganzoo.recipe.read import load_recipe
 from cganzoo.recipe.resolve import Resolved, resolve
 from cganzoo.registry import load_plugins

@@ -9,7 +9,7 @@ from pydantic import Field, create_model
 
 from cganzoo import Config, LossSpec
 from cganzoo.objective import Objective
-from cganzoo.recipe.read import Sections
+from cganzoo.recipe.read import ALL_SECTIONS
 from cganzoo.recipe.schema import recipe_schema
 from cganzoo.registry import Component, Plugin, Registry, load_plugins
 
@@ -35,7 +35,7 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 def test_every_section_is_there_and_no_other_key() -> None:
-    assert SCHEMA["properties"].keys() == Sections.model_fields.keys()
+    assert SCHEMA["properties"].keys() == ALL_SECTIONS.model_fields.keys()
     assert SCHEMA["required"] == ["data", "generator", "discriminator", "loss", "optimizer", "train"]
     assert SCHEMA["additionalProperties"] is False
     assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"

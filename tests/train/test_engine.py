@@ -21,7 +21,8 @@ from cganzoo.errors import DivergenceError, RunError
 from cganzoo.networks import Discriminator, Generator
 from cganzoo.objective import Batch, Objective, Terms
 from cganzoo.recipe.resolve import Chosen, Resolved
-from cganzoo.specs import KINDS, BuildContext
+from cganzoo.registry import KINDS
+from cganzoo.specs import BuildContext
 from cganzoo.train.engine import Engine
 
 CPU = torch.device("cpu")
@@ -62,7 +63,7 @@ def with_own(resolved: Resolved, **components: Callable[[BuildContext], nn.Modul
     """The recipe with these in place of what it names, by kind."""
 
     def chosen(kind: str, make: Callable[[BuildContext], nn.Module]) -> Chosen[Any]:
-        spec = KINDS[kind](  # type: ignore[call-arg]
+        spec = KINDS[kind].spec(  # type: ignore[call-arg]
             name="own", summary="A test's", config=Config, build=lambda config, context: make(context)
         )
         return Chosen(spec, Config(), resolved.loss.provider)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from cganzoo_amgan import build, cganzoo_losses, reference
+from cganzoo_amgan import cganzoo_losses, reference
 from cganzoo_amgan.config import AMGANConfig
 from cganzoo_amgan.loss import AMGAN
 from torch import Tensor
@@ -18,7 +18,7 @@ from cganzoo.testing import assert_same, random_batch
 def make(classes: int, seed: int = 0, **options: object) -> AMGAN:
     torch.manual_seed(seed)
     context = BuildContext(num_classes=classes, image_size=8, feature_dim=5)
-    return build(parse(AMGANConfig, options), context).double()
+    return AMGAN(parse(AMGANConfig, options), context).double()
 
 
 def test_generator_gradient_in_the_logits() -> None:

@@ -1,0 +1,123 @@
+"""What the zoo asks of every logger."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cganzoo.logger import Logger, RunInfo
+
+from .conformance import Conformance
+from .randomness import untouched
+
+RECIPE: dict[str, Any] = {"train": {"steps": 8, "batch_size": 4, "seed": 3}, "loss": {"name": "any"}}
+TERMS = {"discriminator/real": 0.5, "discriminator/fake": 0.25, "generator/adversarial": -1.5}
+SCORES: dict[str, float | None] = {"fid": 12.5, "undefined": None}
+PIXEL = bytes.fromhex(  # a PNG of one black pixel
+    "89504e470d0a1a0a0000000d4948445200000001000000010000000003a7eedb0000000a49444154789c6360000000020001e221bc330000"
+    "000049454e44ae426082"
+)
+
+
+class LoggerConformance(Conformance):
+    """The checks of a logger: it survives every course that a run can take, and leaves the run's own files alone."""
+
+    kind = "logger"
+    number_of_checks = 12
+
+    def build(self) -> Logger:
+        """The logger, built anew."""
+        logger = self.spec.build(self.config())
+        assert isinstance(logger, Logger), (
+            f"build returns {type(logger).__name__}; return a subclass of cganzoo.logger.Logger"
+        )
+        return logger
+
+    @contextmanager
+    def run(self, step: int = 0) -> Iterator[tuple[Logger, Path]]:
+        """A logger that was started for a run in a folder with the files of one."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / "samples").mkdir()
+            (folder / "checkpoints").mkdir()
+            for file, content in _files(folder).items():
+                file.write_bytes(content)
+            yield self.started(folder, step), folder
+
+    def started(self, folder: Path, step: int = 0) -> Logger:
+        """A new logger that was started for the run in this folder."""
+        logger = self.build()
+        logger.start(RunInfo(name="check", seed=3, folder=folder, recipe=copy.deepcopy(RECIPE), step=step))
+        return logger
+
+    def test_a_finished_run(self) -> None:
+        """Log records, scores with an undefined one, a picture, and the end."""
+        with self.run() as (logger, folder):
+            _steps(logger, folder, 1, 8)
+            logger.end("finished")
+
+    def test_a_resumed_run(self) -> None:
+        """A run that was killed after step 6 and starts again from step 4: without an end, the same steps twice."""
+        with self.run() as (killed, folder):
+            _steps(killed, folder, 1, 6)
+            again = self.started(folder, step=4)
+            _steps(again, folder, 5, 8)
+            again.end("stopped")
+
+    def test_a_failed_run(self) -> None:
+        """A run that fails before its first record, and one that diverges after some."""
+        with self.run() as (logger, folder):
+            logger.fail("failed", "the disk is full")
+        with self.run() as (logger, folder):
+            _steps(logger, folder, 1, 2)
+            logger.fail("diverged", "loss term generator/adversarial is nan")
+
+    def test_a_run_whose_terms_change(self) -> None:
+        """Loss terms may appear and vanish: a schedule starts one, a regularizer is not computed at each step."""
+        with self.run() as (logger, _):
+            for step, terms in enumerate((TERMS, {**TERMS, "discriminator/r1": 0.1}, {}, TERMS), 1):
+                logger.log(step, terms, images_per_second=100.0, seconds=float(step))
+            logger.end("finished")
+
+    def test_the_run_s_files_stay(self) -> None:
+        """It changes no file that the run itself wrote."""
+        with self.run() as (logger, folder):
+            _steps(logger, folder, 1, 4)
+            logger.end("finished")
+            for file, content in _files(folder).items():
+                assert file.is_file(), f"the logger removes {file.name}"
+                assert file.read_bytes() == content, f"the logger changes {file.name}"
+
+    def test_what_it_gets_stays(self) -> None:
+        """It does not change the terms, the scores and the recipe it gets: other loggers get the same objects."""
+        terms, scores, recipe = dict(TERMS), dict(SCORES), copy.deepcopy(RECIPE)
+        with untouched("the logger"), tempfile.TemporaryDirectory() as folder:
+            logger = self.build()
+            logger.start(RunInfo(name="check", seed=3, folder=Path(folder), recipe=recipe))
+            logger.log(1, terms, images_per_second=100.0, seconds=1.0)
+            logger.scores(1, scores)
+            logger.end("finished")
+        assert (terms, scores, recipe) == (TERMS, SCORES, RECIPE), "the logger changes what it gets"
+
+
+def _files(folder: Path) -> dict[Path, bytes]:
+    return {
+        folder / "recipe.toml": b'[loss]\nname = "any"\n',
+        folder / "manifest.json": b"{}\n",
+        folder / "checkpoints" / "step-00000004.pt": b"weights",
+    }
+
+
+def _steps(logger: Logger, folder: Path, first: int, last: int) -> None:
+    """What a run records at these steps, with scores and a picture at the fourth."""
+    for step in range(first, last + 1):
+        logger.log(step, dict(TERMS), images_per_second=100.0, seconds=float(step))
+        if step == 4:
+            logger.scores(step, dict(SCORES))
+            file = folder / "samples" / f"step-{step:08d}.png"
+            file.write_bytes(PIXEL)
+            logger.picture(step, "samples", file)
