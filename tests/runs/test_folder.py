@@ -111,6 +111,15 @@ def test_the_same_recipe_may_come_back(folder: RunFolder, resolved: Resolver) ->
     assert folder.recipe().sections.train == resolved().recipe.sections.train
 
 
+def test_the_values_of_the_stored_recipe_are_those_of_the_resolved_one(folder: RunFolder, resolved: Resolver) -> None:
+    for overrides in (
+        (),
+        ("optimizer.generator.lr={from=1, to=0}", "evaluation.extractor={name='classifier', width=8}"),
+    ):
+        folder.begin(resolved(*overrides), fresh=True)
+        assert folder.recipe_values() == resolved(*overrides).values()
+
+
 def test_another_recipe_is_named_by_what_differs(folder: RunFolder, resolved: Resolver) -> None:
     (folder.checkpoints / "step-00000001.pt").touch()
     other = resolved("train.steps=21", "optimizer.generator.lr={from=1, to=0}")
