@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -35,15 +34,13 @@ def test_only_a_signal_interrupts_scoring() -> None:
         progress(1, 1)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a process cannot send itself these signals")
 def test_the_first_signal_is_noted_and_the_second_one_acts_at_once() -> None:
     stop, before = Stop(), signal.getsignal(signal.SIGINT)
     with stop.on_signals():
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         assert stop.signal == signal.SIGINT
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(1)
+            signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
 
 
