@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from cganzoo.console.reporter import Reporter
+from cganzoo.logger import Logger
 from cganzoo.runs import checkpoint
 from cganzoo.runs.folder import RunFolder
 
@@ -17,6 +18,7 @@ def train(
     engine: Engine,
     folder: RunFolder,
     reporter: Reporter,
+    log: Logger,
     stop: Stop,
     *,
     draw: Callable[[], object],
@@ -28,8 +30,9 @@ def train(
 
     Args:
         engine: at the step to continue from.
-        folder: gets the metrics and checkpoints.
-        reporter: shows the progress.
+        folder: gets the checkpoints.
+        reporter: shows the terms and scores.
+        log: gets them, too.
         stop: ends the loop early.
         draw: writes a grid of samples.
         evaluate: scores the current generator; may raise :class:`Interrupted`.
@@ -48,7 +51,7 @@ def train(
         """Score the generator and draw samples at the steps at which that is due."""
         if headlines and settings.evaluate_every and step % settings.evaluate_every == 0 and step < settings.steps:
             scores = evaluate()
-            folder.append({"step": step, "scores": scores})
+            log.scores(step, scores)
             display.scores(step, {name: scores[name] for name in headlines})
         if settings.sample_every and step % settings.sample_every == 0 and step < settings.steps:
             draw()
@@ -68,9 +71,7 @@ def train(
                 now = clock.seconds
                 speed = (step - logged_step) * settings.batch_size / (now - logged)
                 logged, logged_step = now, step
-                folder.append(
-                    {"step": step, "seconds": round(now, 3), "images_per_second": round(speed, 1), "terms": terms}
-                )
+                log.log(step, terms, images_per_second=speed, seconds=now)
                 display.terms(step, terms, speed)
 
             with clock.stopped():
