@@ -121,7 +121,7 @@ def test_training_beats_not_training_and_one_image(
         "one image": scorer.score(one, 0).scores,
         "initial weights": scorer.score(engine.ready_generator("raw"), 0).scores,
     }
-    while engine.step < engine.plan.steps:
+    while engine.step < engine.settings.steps:
         engine.advance()
     trained = scorer.score(engine.ready_generator("ema"), engine.step)
     scores |= {"trained": trained.scores, "real test": trained.real_test, "real halves": trained.real_halves}

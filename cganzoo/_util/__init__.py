@@ -1,1 +1,1 @@
-"""Small helpers for every folder: files, things made once, text of messages, TOML, lazy imports, memory."""
+"""Small helpers for every folder: files, things made once, text of messages, TOML, lazy imports."""

@@ -100,11 +100,12 @@ def run(
     folder = RunFolder(out / resolved.recipe.name / f"seed-{resolved.recipe.sections.train.seed}")
     with folder.claimed():
         if not fresh:
-            folder.refuse_another(resolved)
+            folder.check_same_recipe(resolved)
 
         from cganzoo.console.reporter import Reporter
-        from cganzoo.session.run import Session, pick_device  # torch, from here on
-        from cganzoo.train.loop import Stop
+        from cganzoo.session.device import pick_device  # torch, from here on
+        from cganzoo.session.run import Session
+        from cganzoo.train.stop import Stop
 
         reporter = Reporter(stdout_console(), folder.log_file)
         stop = Stop.after(limit)
@@ -168,7 +169,7 @@ def evaluate(
     """Score a run's newest checkpoint as its recipe says."""
     from cganzoo.console.reporter import Reporter
     from cganzoo.runs.folder import find_run
-    from cganzoo.session.run import pick_device, reproducible
+    from cganzoo.session.device import pick_device, reproducible
     from cganzoo.session.scorer import evaluate_run, show
 
     # With --json, progress goes to standard error: standard output holds only the JSON.

@@ -79,7 +79,7 @@ def _state(cell: Cell, fresh: bool) -> State:
         if not file.is_file():
             raise DamagedError(f"{folder.path}: has checkpoints but no {file.name}")
     try:
-        folder.refuse_another(resolved)
+        folder.check_same_recipe(resolved)
     except RecipeError as error:
         raise DamagedError(f"{folder.path}: its recipe cannot be read: {error}") from error
     if changed:

@@ -16,8 +16,8 @@ from rich.text import Text
 from cganzoo.console.reporter import Reporter, ScoreRow, number
 from cganzoo.errors import CganzooError, RunError
 from cganzoo.runs import provenance
-from cganzoo.session.run import pick_device
-from cganzoo.train.loop import Stop
+from cganzoo.session.device import pick_device
+from cganzoo.train.stop import Stop
 
 from . import fairness
 from .comparison import Comparison, gather

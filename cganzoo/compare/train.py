@@ -19,7 +19,7 @@ from cganzoo.runs.folder import BusyError
 from cganzoo.session.dataset import load_data
 from cganzoo.session.run import Session
 from cganzoo.train.engine import build_context
-from cganzoo.train.loop import Stop
+from cganzoo.train.stop import Stop
 
 from .matrix import Cell, Matrix, Method
 from .read import State, States
@@ -56,7 +56,7 @@ def train_missing(
     # A comparison that is stopped early then has every method in it.
     seeds = list(dict.fromkeys(cell.seed for cell in matrix.cells))
     for cell in sorted(waiting, key=lambda cell: seeds.index(cell.seed)):
-        if stop:
+        if stop.requested:
             break
         before = states.of[cell]
         try:

@@ -183,10 +183,11 @@ def evaluate_run(
     resolved = resolve(folder.recipe(overrides))
     if not resolved.metrics:
         raise RunError(f"{folder.recipe_file}: lists no [[metrics]], so there is nothing to score")
-    trained = from_run(folder, device)
+    of_run, used = folder.recipe_values(), resolved.values()
+    trained = from_run(folder, device, resolved.generator if of_run["generator"] == used["generator"] else None)
     splits = load_data(resolved, reporter)
-    folder.refuse_other_images(splits["train"].fingerprint)
-    # An extractor with other options must not replace the run's own in its folder.
-    own = not overrides or resolve(folder.recipe()).extractor == resolved.extractor
+    folder.check_same_images(splits["train"].fingerprint)
+    # Another extractor than the run's must not replace it in the folder.
+    own = of_run["evaluation"]["extractor"] == used["evaluation"]["extractor"]
     scorer = Scorer(resolved, folder, reporter, splits, device, keep_extractor=own)
     return trained.origin.step, resolved, scorer.score(trained.generator, trained.origin.step)

@@ -200,7 +200,7 @@ def test_a_time_limit_stops_with_a_checkpoint_and_the_same_command_resumes(tmp_p
     arguments = ["run", file, "--out", tmp_path, "--set", "metrics=[]"]
     stopped = command(*arguments, "--for", "0s")
     assert stopped.code == 0
-    assert "stopped at step 0 of 12; the same command goes on from there" in stopped.out
+    assert "stopped at step 0 of 12; the same command resumes there" in stopped.out
     finished = command(*arguments)
     assert finished.code == 0
     assert json.loads((tmp_path / "timed" / "seed-0" / "manifest.json").read_text())["status"] == "finished"
@@ -379,4 +379,4 @@ def test_mistakes_with_a_run(run: Path, tmp_path: Path, command):
     assert 'there is no class "eleven"; there are 10: 0, 1, 2' in unknown.err
     junk = tmp_path / "junk.safetensors"
     junk.write_bytes(b"junk")
-    assert "is no generator that `cganzoo export` wrote" in command("sample", junk).err
+    assert "is damaged, or `cganzoo export` did not write it" in command("sample", junk).err
