@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -15,6 +16,7 @@ from cganzoo.console.reporter import Reporter
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import CganzooError, DivergenceError, RunError
 from cganzoo.evaluate.evaluation import Evaluation
+from cganzoo.logger import RunInfo
 from cganzoo.networks import Generator
 from cganzoo.recipe.resolve import Resolved
 from cganzoo.runs import checkpoint, provenance
@@ -24,6 +26,7 @@ from cganzoo.train.engine import Engine, check_networks
 from cganzoo.train.loop import Interrupted, Stop, train
 
 from .dataset import load_data
+from .loggers import Loggers
 from .scorer import Scorer, show
 
 
@@ -39,6 +42,7 @@ class Session:
 
     def __init__(self, resolved: Resolved, folder: RunFolder, reporter: Reporter, device: torch.device) -> None:
         self.resolved, self.folder, self.reporter, self.device = resolved, folder, reporter, device
+        self.log = Loggers(resolved, reporter)
 
     def run(self, stop: Stop, *, fresh: bool = False) -> bool:
         """Go on from the newest checkpoint, or start; returns whether the run came to its end.
@@ -56,6 +60,7 @@ class Session:
             self.folder.begin(self.resolved, fresh=fresh)
             seconds = self._resume(engine, splits["train"])
             self._describe(engine, splits["train"])
+            self.log.start(self._info(engine.step))
             stage = stop.watching(self.reporter.stage)
             scorer = Scorer(self.resolved, self.folder, self.reporter, splits, self.device, stage)
             try:
@@ -69,6 +74,9 @@ class Session:
             except CganzooError as error:
                 self._ended("failed", error)
                 raise
+            except Exception as error:
+                self.log.fail("failed", f"{type(error).__name__}: {error}")
+                raise
         self._ended("stopped")
         again = "the same command without --fresh" if fresh else "the same command"
         self.reporter.say(f"stopped at step {engine.step} of {engine.plan.steps}; {again} goes on from there")
@@ -77,25 +85,38 @@ class Session:
     def _ended(self, status: Literal["stopped", "failed", "diverged"], error: CganzooError | None = None) -> None:
         with self.folder.update_manifest() as manifest:
             manifest.status, manifest.error = status, str(error or "")
+        if status == "stopped":
+            self.log.end(status)
+        else:
+            self.log.fail(status, str(error))
+
+    def _info(self, step: int) -> RunInfo:
+        return RunInfo(
+            name=self.resolved.recipe.name,
+            seed=self.resolved.recipe.sections.train.seed,
+            folder=self.folder.path,
+            recipe=self.resolved.values(),
+            step=step,
+        )
 
     def _train_and_score(self, engine: Engine, scorer: Scorer, stop: Stop, seconds: float) -> bool:
         if self.resolved.metrics:
             scorer.check()
-        weights = self.resolved.recipe.sections.evaluation.weights
         with stop.on_signals(), self._measuring():
             ended = train(
                 engine,
                 self.folder,
                 self.reporter,
+                self.log,
                 stop,
-                draw=lambda: scorer.draw(engine.ready_generator(weights), engine.step),
-                evaluate=lambda: scorer.score(engine.ready_generator(weights), engine.step).scores,
+                draw=lambda: self._draw(engine, scorer),
+                evaluate=lambda: self._score(engine, scorer).scores,
                 headlines=[metric.spec.outputs[0].name for metric in self.resolved.metrics],
                 seconds=seconds,
             )
             try:
                 if ended:
-                    self._finish(engine, scorer, engine.ready_generator(weights))
+                    self._finish(engine, scorer)
                     return True
             except Interrupted:
                 pass
@@ -112,19 +133,36 @@ class Session:
                 for name, most in memory.peak(self.device).items():
                     manifest.peak_memory[name] = max(most, manifest.peak_memory.get(name) or 0)
 
-    def _finish(self, engine: Engine, scorer: Scorer, ready: Generator) -> None:
-        """Score and draw what the last step left."""
+    def _ready(self, engine: Engine) -> Generator:
+        return engine.ready_generator(self.resolved.recipe.sections.evaluation.weights)
+
+    def _draw(self, engine: Engine, scorer: Scorer) -> Path:
+        """Write a grid of samples."""
+        grid = scorer.draw(self._ready(engine), engine.step)
+        self.log.picture(engine.step, "samples", grid)
+        return grid
+
+    def _score(self, engine: Engine, scorer: Scorer) -> Evaluation:
+        """Score the generator as it is now, and write the metrics' pictures."""
+        evaluation = scorer.score(self._ready(engine), engine.step)
+        for name in evaluation.pictures:
+            self.log.picture(engine.step, name, self.folder.picture_file(name, engine.step))
+        return evaluation
+
+    def _finish(self, engine: Engine, scorer: Scorer) -> None:
+        """Score and draw the generator after the last step."""
         if self.resolved.metrics:
-            evaluation = scorer.score(ready, engine.step)
-            self.folder.append({"step": engine.step, "scores": evaluation.scores})
+            evaluation = self._score(engine, scorer)
+            self.log.scores(engine.step, evaluation.scores)
             with self.folder.update_manifest() as manifest:
                 manifest.evaluation = StoredEvaluation.model_validate(evaluation)
             show(evaluation, self.resolved, self.reporter)
             for name in evaluation.pictures:
                 self.reporter.say(f"{name}: {self.folder.picture_file(name, engine.step)}")
-        grid = scorer.draw(ready, engine.step)
+        grid = self._draw(engine, scorer)
         with self.folder.update_manifest() as manifest:
             manifest.status, manifest.grid = "finished", grid.name
+        self.log.end("finished")
         self.reporter.say(f"samples: {grid}")
 
     def _finished_before(self) -> bool:
@@ -148,7 +186,6 @@ class Session:
         if state is None:
             if damaged:
                 raise RunError(f"{self.folder.path}: no checkpoint is readable; --fresh starts over")
-            self.folder.forget_after(0)
             return 0.0
         self.folder.refuse_other_images(data.fingerprint)
         first, now = self.folder.manifest(), self._environment()
@@ -161,7 +198,6 @@ class Session:
             engine.load_state(state)
         except (RuntimeError, KeyError) as error:
             raise RunError(f"{self.folder.checkpoints}: the checkpoint does not fit; --fresh starts over") from error
-        self.folder.forget_after(engine.step)
         if engine.step < engine.plan.steps:
             self.reporter.say(f"going on from step {engine.step}")
         return float(state["seconds"])

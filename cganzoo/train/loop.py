@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 
 from cganzoo.console.reporter import Reporter
+from cganzoo.logger import Logger
 from cganzoo.recipe.read import Train
 from cganzoo.runs import checkpoint
 from cganzoo.runs.folder import RunFolder
@@ -85,6 +86,7 @@ def train(
     engine: Engine,
     folder: RunFolder,
     reporter: Reporter,
+    log: Logger,
     stop: Stop,
     *,
     draw: Callable[[], object],
@@ -96,8 +98,9 @@ def train(
 
     Args:
         engine: at the step to go on from.
-        folder: takes the metrics and checkpoints.
-        reporter: shows them.
+        folder: takes the checkpoints.
+        reporter: shows the terms and scores.
+        log: gets them, too.
         stop: true when the loop is to end early.
         draw: writes a grid of samples.
         evaluate: scores the generator as it is; may raise :class:`Interrupted`.
@@ -116,7 +119,7 @@ def train(
         """Score and draw the generator, where that is due."""
         if headlines and plan.evaluate_every and step % plan.evaluate_every == 0 and step < plan.steps:
             scores = evaluate()
-            folder.append({"step": step, "scores": scores})
+            log.scores(step, scores)
             display.scores(step, {name: scores[name] for name in headlines})
         if plan.sample_every and step % plan.sample_every == 0 and step < plan.steps:
             draw()
@@ -136,9 +139,7 @@ def train(
                 now = clock.seconds
                 speed = (step - logged_step) * plan.batch_size / (now - logged)
                 logged, logged_step = now, step
-                folder.append(
-                    {"step": step, "seconds": round(now, 3), "images_per_second": round(speed, 1), "terms": terms}
-                )
+                log.log(step, terms, images_per_second=speed, seconds=now)
                 display.terms(step, terms, speed)
 
             with clock.stopped():

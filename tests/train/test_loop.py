@@ -15,9 +15,12 @@ from cganzoo.console.reporter import Reporter
 from cganzoo.data.cache import ImageSet, packed
 from cganzoo.data.sets.builtin import DigitsConfig
 from cganzoo.data.sets.digits import digits
+from cganzoo.logger import RunInfo
 from cganzoo.recipe.resolve import Resolved
 from cganzoo.runs import checkpoint
+from cganzoo.runs.builtin import MetricsFileConfig
 from cganzoo.runs.folder import RunFolder
+from cganzoo.runs.metrics_file import MetricsFile
 from cganzoo.train.engine import Engine
 from cganzoo.train.loop import Interrupted, Stop, train
 
@@ -56,10 +59,13 @@ class Run:
                 progress(1, 1)
             return {"score": float(engine.step)}
 
+        log = MetricsFile(MetricsFileConfig())
+        log.start(RunInfo(name="tiny", seed=0, folder=self.folder.path, recipe={}, step=engine.step))
         return train(
             engine,
             self.folder,
             self.reporter,
+            log,
             stop,
             draw=lambda: self.asked.append(("draw", engine.step)),
             evaluate=evaluate,
