@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
+from PIL import Image
+
+from .pixels import orientation
 
 MAX_BYTES = 1 << 16
-"""Larger files are left to Pillow, which is as fast for them, and which refuses images that would fill the memory."""
+"""Larger files are left to Pillow, which is as fast for them."""
 
 Decoder = Callable[[Sequence[bytes]], list[np.ndarray]]
 
@@ -16,13 +20,13 @@ Decoder = Callable[[Sequence[bytes]], list[np.ndarray]]
 def decode_jpegs(files: Sequence[bytes]) -> list[np.ndarray | None]:
     """The pixels of small JPEGs, each (1, H, W) gray or (3, H, W) RGB, uint8: the same as Pillow's.
 
-    ``None`` for what is left to Pillow: other formats, large files, files with Exif or XMP tags, which may turn the
-    image, and damaged files, for which it says what is wrong. torchvision has announced that it will remove its
-    decoder; then everything is left to Pillow.
+    ``None`` for what is left to Pillow: other formats and modes, large files, images that their tags turn, and damaged
+    files, for which it says what is wrong. torchvision has announced that it will remove its decoder; then everything
+    is left to Pillow.
     """
     decoded: list[np.ndarray | None] = [None] * len(files)
     decode = _decoder()
-    small = [place for place, data in enumerate(files) if decode and _is_small_jpeg(data)]
+    small = [place for place, data in enumerate(files) if decode and _is_suitable(data)]
     if decode is None or not small:
         return decoded
     try:
@@ -30,13 +34,18 @@ def decode_jpegs(files: Sequence[bytes]) -> list[np.ndarray | None]:
     except RuntimeError:  # one of them is damaged
         found = [decode_jpegs([files[place]])[0] for place in small] if len(files) > 1 else [None]
     for place, pixels in zip(small, found, strict=True):
-        decoded[place] = pixels if pixels is not None and len(pixels) in (1, 3) else None  # 4: CMYK
+        decoded[place] = pixels
     return decoded
 
 
-def _is_small_jpeg(data: bytes) -> bool:
-    """Whether a file begins as a JPEG and has no tags (T.81, table B.1: in a segment marked FF E1)."""
-    return len(data) <= MAX_BYTES and data.startswith(b"\xff\xd8") and b"\xff\xe1" not in data
+def _is_suitable(data: bytes) -> bool:
+    if len(data) > MAX_BYTES or not data.startswith(b"\xff\xd8"):
+        return False
+    try:
+        header = Image.open(io.BytesIO(data), formats=["JPEG"])  # refuses images that would fill the memory
+    except Exception:  # Pillow raises many kinds of errors for a damaged header
+        return False
+    return header.mode in ("L", "RGB") and orientation(header) is None
 
 
 @cache

@@ -212,7 +212,7 @@ def test_a_recipe_s_own_size_and_options(command: Command, tiny_file: Path) -> N
         (["get", "folder"], 'data set "folder": cannot be downloaded'),
         (["get", "cifar"], 'there is no dataset "cifar"; did you mean "cifar10"?'),
         (["get", "cifar10", "--url", "http://127.0.0.1:1/x", "--checksum", "md5:1"], '"md5:1" is no checksum'),
-        (["get", "cifar10", "--url", "here.tgz"], "here.tgz: cannot be downloaded: it is no http or https address"),
+        (["get", "cifar10", "--url", "here.tgz"], "here.tgz: cannot be downloaded: it is not an http or https address"),
         (["pack", "cifar10"], 'data set "cifar10" is not on this machine; run `cganzoo data get cifar10`'),
         (["info", "digits", "--out", "grid.txt"], "--out grid.txt: is not the name of a picture; end it in .png"),
         (["info", "digits", "--size", "1"], "--set data.image_size: 1 does not fit"),

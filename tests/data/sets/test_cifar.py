@@ -182,7 +182,11 @@ def test_a_batch_that_is_missing_or_damaged(cifar10_members: Members, tmp_path: 
 
 def test_meta_without_names(cifar100_members: Members, pickled: Any, tmp_path: Path) -> None:
     config = CIFAR100Config(root=str(tmp_path))
-    for meta, said in (({}, "holds no"), ({"fine_label_names": [1]}, "no list"), ({"fine_label_names": []}, "no list")):
+    for meta, said in (
+        ({}, "holds no"),
+        ({"fine_label_names": [1]}, "not a list"),
+        ({"fine_label_names": []}, "not a list"),
+    ):
         write_folder(tmp_path, {**cifar100_members, "cifar-100-python/meta": pickled(meta, 2)})
         with pytest.raises(DataError, match=f"meta: {said}|meta: .*{said}"):
             cifar.cifar100(config)
