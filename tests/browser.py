@@ -1,6 +1,6 @@
 """A headless Chromium for tests, driven by chromedriver's HTTP protocol, without another package.
 
-Debian and Ubuntu have packages ``chromium`` and ``chromium-driver``; ``CHROMIUM`` and ``CHROMEDRIVER`` name other files.
+Debian and Ubuntu have packages ``chromium`` and ``chromium-driver``; ``CHROMIUM`` and ``CHROMEDRIVER`` name others.
 """
 
 from __future__ import annotations
