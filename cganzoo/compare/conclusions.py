@@ -68,13 +68,11 @@ def summary(comparison: Comparison, rows: Sequence[Row], pairs: Sequence[Row]) -
         else f"{labels[best]}: {score.name}"
     )
     sentences = [f"{leading} {_plus_minus(present[best])}."]
-    groups = {
-        "Significantly worse at the 5 % level, corrected for multiple comparisons": [
-            labels[name] for name in order[1:] if present[name]["mark"] == ""
-        ],
-        "Not significantly different from it": [labels[name] for name in order[1:] if present[name]["mark"] == "tie"],
-    }
-    sentences += [f"{what}: {', '.join(names)}." for what, names in groups.items() if names]
+    worse, tied = ([labels[name] for name in order[1:] if present[name]["mark"] == mark] for mark in ("", "tie"))
+    if worse:
+        sentences.append(f"Significantly worse at the 5 % level, corrected for many comparisons: {', '.join(worse)}.")
+    if tied:
+        sentences.append(f"Not significantly different from it: {', '.join(tied)}.")
     for pair in pairs:
         if pair["score"] == score.name and {pair["a"], pair["b"]} == set(order[:2]) and pair["ahead"] is not None:
             share = pair["ahead"] if pair["a"] == best else 1 - pair["ahead"]

@@ -290,7 +290,7 @@ def test_the_points_of_a_column_are_aligned() -> None:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if programs() is None:
-        pytest.skip("no chromium with chromedriver here: apt-get install chromium chromium-driver")
+        pytest.skip("chromium and chromedriver are not installed: apt-get install chromium chromium-driver")
     with Browser() as started:
         yield started
 
