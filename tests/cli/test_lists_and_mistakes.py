@@ -131,10 +131,10 @@ def test_python_m_cganzoo_is_the_same_command():
     assert "Usage: cganzoo run" in ended.stderr
 
 
-def test_python_m_cganzoo_is_recorded_as_the_command(monkeypatch, capsys):
+def test_python_m_cganzoo_is_recorded_as_the_command(monkeypatch):
     """The manifest of a run records ``sys.argv``."""
+    seen = []
+    monkeypatch.setattr("cganzoo.cli.main.main", lambda: seen.append(list(sys.argv)))
     monkeypatch.setattr(sys, "argv", ["/folder/cganzoo/__main__.py", "run", "nothing"])
-    with pytest.raises(SystemExit):
-        runpy.run_path(str(Path(cganzoo.__file__).with_name("__main__.py")), run_name="__main__")
-    assert capsys.readouterr().err.startswith("error: nothing: no such recipe")
-    assert sys.argv == ["cganzoo", "run", "nothing"]
+    runpy.run_path(str(Path(cganzoo.__file__).with_name("__main__.py")), run_name="__main__")
+    assert seen == [["cganzoo", "run", "nothing"]]
