@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cganzoo.errors import CganzooError, RecipeError
+from cganzoo.evaluate.protocol import with_fingerprints
 from cganzoo.registry.probe import load_survivors
 from cganzoo.specs import STANDARD_ERROR, MetricSpec
 
@@ -140,7 +141,7 @@ def _protocols(runs: Sequence[Run]) -> list[tuple[str, Mapping[str, Any]]]:
     found = []
     for run in runs:
         if run.protocol:
-            fingerprint = run.protocol.get("fingerprint")
+            fingerprint = with_fingerprints(run.protocol)["fingerprint"]
             same = first.setdefault(run.cell.method, fingerprint) == fingerprint
             found.append((run.cell.method.label if same else f"{run.cell} ({run.cell.folder.path})", run.protocol))
     return found

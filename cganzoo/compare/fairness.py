@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cganzoo._util.text import shortened
+from cganzoo.evaluate.protocol import common_fingerprint
 
 from .matrix import Method, shared_values
 from .read import Run
@@ -184,8 +185,8 @@ def _properties(method: Method, runs: Sequence[Run], untrained: Mapping[str, Unt
 
 
 def protocol_of(runs: Iterable[Run]) -> str | None:
-    """The fingerprint of how runs were scored; several, with commas, only where they were scored differently."""
-    return ", ".join(sorted({run.protocol["fingerprint"] for run in runs if run.protocol.get("fingerprint")})) or None
+    """The fingerprint of how runs were scored, without their metrics; several, with commas, if they differ."""
+    return ", ".join(sorted({common_fingerprint(run.protocol) for run in runs if run.protocol})) or None
 
 
 def _joined(values: Iterable[str]) -> str:

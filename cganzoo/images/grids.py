@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -57,15 +56,3 @@ def save(sheet: Image.Image, path: Path) -> Path:
     except ValueError as error:  # Pillow knows no format with this ending
         raise RunError(f"{path}: is no name of a picture; end it in .png") from error
     return path
-
-
-def rows_by_class(images: Tensor, classes: Tensor, wanted: Sequence[int], columns: int) -> Tensor:
-    """The first ``columns`` images of each wanted class in a row of its own, filled up with white where there are
-    fewer: (len(wanted) * columns, C, H, W).
-    """
-    blank = torch.ones_like(images[:1])
-    rows = []
-    for label in wanted:
-        members = images[classes == label][:columns]
-        rows += [members, blank.expand(columns - len(members), -1, -1, -1)]
-    return torch.cat(rows)
