@@ -39,11 +39,10 @@ def get(
 
     from cganzoo.console.reporter import amount
     from cganzoo.data.archive import is_tar
-    from cganzoo.session.dataset import archive_of, download, find_dataset, unpack
+    from cganzoo.session.dataset import download, find_archive, unpack
 
     reporter = _reporter()
-    spec = find_dataset(name)
-    archive = archive_of(spec)
+    archive = find_archive(name)
     if archive is None:
         reporter.say(f"{name}: is part of the software; there is nothing to download")
         return

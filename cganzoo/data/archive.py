@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from cganzoo._util.once import make_folder_once
+from cganzoo._util.files import make_folder_once
 from cganzoo.console.reporter import Progress
 from cganzoo.errors import DataError
 

@@ -2,7 +2,7 @@
 
 A packed set is a folder whose name is a hash of its source's fingerprint and the settings, so a stale one is never
 read. It is complete or does not exist, and of several processes that want it one packs it: see
-:func:`cganzoo._util.once.make_folder_once`.
+:func:`cganzoo._util.files.make_folder_once`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from cganzoo._util.once import make_folder_once
+from cganzoo._util.files import make_folder_once
 from cganzoo.console.reporter import Progress
 from cganzoo.errors import DataError
 

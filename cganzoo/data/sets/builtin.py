@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from cganzoo.config import ArchiveConfig
 from cganzoo.hookspecs import hookimpl
 from cganzoo.specs import Archive, DatasetSpec
 
-from .config import (
-    CIFAR10Config,
-    CIFAR100Config,
-    CUB200Config,
-    DigitsConfig,
-    FolderConfig,
-    ImageNetConfig,
-    TinyImageNetConfig,
-)
+from .config import CIFAR100Config, DigitsConfig, FolderConfig, ImageNetConfig, TinyImageNetConfig
 
 if TYPE_CHECKING:
     from cganzoo.data.source import ArraySource
@@ -61,7 +54,7 @@ def cganzoo_datasets() -> Iterable[DatasetSpec[Any]]:
     yield DatasetSpec(
         name="cifar10",
         summary="60,000 photographs of 32x32 pixels in ten classes",
-        config=CIFAR10Config,
+        config=ArchiveConfig,
         build="cganzoo.data.sets.cifar:cifar10",
         image_size=32,
         archive=Archive(
@@ -103,7 +96,7 @@ def cganzoo_datasets() -> Iterable[DatasetSpec[Any]]:
     yield DatasetSpec(
         name="cub200",
         summary="11,788 photographs of 200 bird species (Caltech-UCSD Birds-200-2011)",
-        config=CUB200Config,
+        config=ArchiveConfig,
         build="cganzoo.data.sets.cub200:CUB200Source",
         archive=Archive(
             url="https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz",

@@ -47,15 +47,7 @@ class TinyImageNetConfig(ArchiveConfig):
     )
 
 
-class CIFAR10Config(ArchiveConfig):
-    """Options of ``cifar10``."""
-
-
 class CIFAR100Config(ArchiveConfig):
     """Options of ``cifar100``."""
 
     labels: Literal["fine", "coarse"] = Field("fine", description="100 classes, or the 20 that they belong to.")
-
-
-class CUB200Config(ArchiveConfig):
-    """Options of ``cub200``."""
