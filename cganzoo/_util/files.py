@@ -19,8 +19,7 @@ UNFINISHED = ".part"
 TEMPORARY = re.compile(rf"\.(.+)-[0-9a-f]{{8}}{re.escape(UNFINISHED)}")
 """Name of a temporary folder: a dot, the name it will get, random digits."""
 
-LEFTOVER_AGE = 24 * 60 * 60
-"""Seconds without a change after which any such folder in the same place is removed."""
+LEFTOVER_AGE = 24 * 60 * 60  # seconds without a change after which any such folder in the same place is removed
 
 
 def write_whole(path: Path, data: bytes | memoryview | str) -> None:

@@ -58,11 +58,7 @@ def get(
 
 @data_app.command()
 def pack(
-    what: What,
-    root: Root = None,
-    size: Size = None,
-    channels: Channels = None,
-    overrides: Overrides = None,
+    what: What, root: Root = None, size: Size = None, channels: Channels = None, overrides: Overrides = None
 ) -> None:
     """Decode a data set into the cache now instead of at the first run."""
     from cganzoo.session.dataset import load, open_source, place_of, select
@@ -114,7 +110,5 @@ def _reporter() -> Reporter:
 
 def _all_overrides(overrides: list[str] | None, root: str | None, size: int | None, channels: int | None) -> list[str]:
     short = {"root": root, "image_size": size, "channels": channels}
-    return [
-        *(overrides or []),
-        *(f"data.{key}={json.dumps(value)}" for key, value in short.items() if value is not None),
-    ]
+    given = [f"data.{key}={json.dumps(value)}" for key, value in short.items() if value is not None]
+    return [*(overrides or []), *given]

@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from cganzoo._util.files import lock
@@ -29,8 +30,6 @@ BLOCK = 1 << 18  # bytes
 
 CHECKSUM = re.compile(r"(md5):([0-9a-f]{32})|(sha256):([0-9a-f]{8,64})", re.IGNORECASE)
 
-BY_OTHER_MEANS = "get the file by other means and set data.root to it"
-
 
 def fetch(
     archive: Archive,
@@ -38,15 +37,13 @@ def fetch(
     progress: Progress | None = None,
     *,
     mirror: str | None = None,
-    advice: str = BY_OTHER_MEANS,
+    advice: str = "get the file by other means and set data.root to it",
 ) -> Path:
     """``folder / archive.filename``, downloaded now if it does not exist; its checksum is verified each time.
 
     An interrupted download is resumed, in this call or the next. Of several processes one downloads.
 
     Args:
-        archive: the file's address, checksum and size.
-        folder: keeps the file; created if necessary.
         progress: called with bytes, so far and in total; the total is 0 if the server does not say it.
         mirror: address to download the same file from instead of ``archive.url``.
         advice: what else the user can do, for messages.
@@ -92,11 +89,7 @@ def _digest(path: Path, algorithm: str) -> str:
 
 
 def parse_checksum(text: str) -> tuple[str, str]:
-    """Algorithm and lower-case hexadecimal digits of ``"md5:<digits>"`` or ``"sha256:<digits>"``.
-
-    Raises:
-        DataError: the text is neither.
-    """
+    """Algorithm and lower-case hexadecimal digits of ``"md5:<digits>"`` or ``"sha256:<digits>"``."""
     match = CHECKSUM.fullmatch(text)
     if match is None:
         raise DataError(f'"{text}" is no checksum; write "md5:" and 32 hexadecimal digits, or "sha256:" and 8 to 64')
@@ -148,7 +141,8 @@ class _Transfer:
         if start:
             headers["Range"] = f"bytes={start}-"
         try:
-            answer = _opener().open(urllib.request.Request(self.url, headers=headers), timeout=TIMEOUT)
+            request = urllib.request.Request(self.url, headers=headers)
+            answer = urllib.request.build_opener(_WithoutFTP).open(request, timeout=TIMEOUT)
         except urllib.error.HTTPError as error:
             with error:
                 return self._refused(error, start)
@@ -162,8 +156,7 @@ class _Transfer:
                 start = 0
                 if resumed:
                     raise _BrokenError("the server did not send the requested part", answered=True)
-            length = answer.headers.get("Content-Length")
-            total = start + int(length) if length and length.isdecimal() else None
+            total = None if answer.length is None else start + answer.length
             if total is not None and self.size not in (None, total):
                 raise DataError(
                     f"{self.url}: is not the expected file: it has {total:,} bytes, not {self.size:,}; {self.advice}"
@@ -215,17 +208,8 @@ def _reason(error: Exception) -> str:
     return (inner.strerror if isinstance(inner, OSError) else None) or str(inner) or type(inner).__name__
 
 
-def _opener() -> urllib.request.OpenerDirector:
-    """urllib's opener without the handlers for local files and FTP, to which a redirect could lead."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler,
-        urllib.request.UnknownHandler,
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
-        urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPRedirectHandler,
-        urllib.request.HTTPErrorProcessor,
-    ):
-        opener.add_handler(handler())
-    return opener
+class _WithoutFTP(urllib.request.FTPHandler):
+    """Refuses FTP, the only other kind of address that urllib would follow a redirect to."""
+
+    def ftp_open(self, req: urllib.request.Request) -> NoReturn:
+        raise urllib.error.URLError("unknown url type: ftp")

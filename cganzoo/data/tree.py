@@ -16,9 +16,7 @@ from typing import NoReturn
 from cganzoo.errors import DataError
 
 LARGEST_MEMBER = 1 << 30  # bytes; an archive can state any size, and no image is larger
-
 UTF_8 = 1 << 11  # flag of a zip member: its name is UTF-8
-
 TAIL = 1 << 16  # bytes at an archive's end that its fingerprint covers
 
 

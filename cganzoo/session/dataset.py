@@ -26,8 +26,7 @@ from cganzoo.registry import Registry, load_plugins
 from cganzoo.registry.probe import load_survivors
 from cganzoo.specs import Archive, DatasetSpec
 
-Check = Callable[[tuple[str, ...]], None]
-"""Called with the classes' names; raises if a run on them cannot succeed."""
+Check = Callable[[tuple[str, ...]], None]  # gets the classes' names; raises if a run on them cannot succeed
 
 
 @dataclass(frozen=True)
@@ -58,16 +57,17 @@ def select(what: str, overrides: Sequence[str] = ()) -> Selection:
     if what in names and what in bundled.names():
         full_name = registry.get("dataset", what).full_name
         raise DataError(f'"{what}" is both a recipe and a data set; write "{what}.toml" or "{full_name}"')
-    if what not in names and (what.endswith(".toml") or what in bundled.names() or Path(what).expanduser().is_file()):
-        recipe = load_recipe(what, overrides)
-        return Selection.of(recipe, resolve_dataset(recipe))
-    if what not in names and Path(what).expanduser().is_dir():
-        raise DataError(
-            f'"{what}" is a folder; name the set and, with --root, the folder, like '
-            f"`cganzoo data info folder --root {shlex.quote(what)}`"
-        )
-    if what not in names and (hint := did_you_mean(what, names | set(bundled.names()))):
-        raise DataError(f'"{what}" is neither a data set nor a recipe; {hint}')
+    if what not in names:
+        if what.endswith(".toml") or what in bundled.names() or Path(what).expanduser().is_file():
+            recipe = load_recipe(what, overrides)
+            return Selection.of(recipe, resolve_dataset(recipe))
+        if Path(what).expanduser().is_dir():
+            raise DataError(
+                f'"{what}" is a folder; name the set and, with --root, the folder, like '
+                f"`cganzoo data info folder --root {shlex.quote(what)}`"
+            )
+        if hint := did_you_mean(what, names | set(bundled.names())):
+            raise DataError(f'"{what}" is neither a data set nor a recipe; {hint}')
     spec = registry.get("dataset", what).spec
     assert isinstance(spec, DatasetSpec)
     given = {override.partition("=")[0].strip() for override in overrides}

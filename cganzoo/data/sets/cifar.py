@@ -19,7 +19,7 @@ from cganzoo.data.source import ArraySource
 from cganzoo.data.tree import FolderTree, Tree
 from cganzoo.errors import DataError
 
-from .config import CIFAR100Config
+from .builtin import CIFAR100Config
 
 SIDE, CHANNELS = 32, 3
 
@@ -98,9 +98,6 @@ def _batch(tree: Tree, name: str, labels_key: str, classes: int) -> tuple[np.nda
         if type(label) is not int or not 0 <= label < classes:
             raise _damaged(tree, name, f"label {label!r} is not one of 0 to {classes - 1}")
     return pixels, np.array(labels, np.int64)
-
-
-# --- pickles --------------------------------------------------------------------------------------------------------
 
 
 _RECONSTRUCT = np.empty(0).__reduce__()[0]  # makes an array from its pickled parts; its module was renamed

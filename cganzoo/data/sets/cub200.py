@@ -18,7 +18,6 @@ class CUB200Source(FileSource):
 
     def __init__(self, config: ArchiveConfig) -> None:
         assert config.root is not None  # the host sets it before it builds the set
-        self._root = config.root
         root = Path(config.root).expanduser()
         super().__init__(FolderTree(unpacked(root), root) if is_tar(root) else open_tree(root))
 
@@ -28,7 +27,7 @@ class CUB200Source(FileSource):
         top = next((top for top in ("", FOLDER) if f"{top}images.txt" in names), None)
         if top is None:
             raise DataError(
-                f'data.root = "{self._root}": holds no "images.txt"; name the official archive CUB_200_2011.tgz, or '
+                f'data.root = "{self.tree.path}": holds no "images.txt"; name the official archive CUB_200_2011.tgz or '
                 "the folder that it was unpacked to"
             )
         class_names = _without_numbers(self._table(f"{top}classes.txt"))

@@ -10,7 +10,7 @@ from cganzoo.data.file_source import FileSource, Splits, is_image
 from cganzoo.data.tree import open_tree
 from cganzoo.errors import DataError
 
-from .config import TinyImageNetConfig
+from .builtin import TinyImageNetConfig
 
 FOLDER = "tiny-imagenet-200"
 ANNOTATIONS = "val/val_annotations.txt"

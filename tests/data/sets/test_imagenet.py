@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from cganzoo.data.cache import packed
-from cganzoo.data.sets.config import ImageNetConfig
+from cganzoo.data.sets.builtin import ImageNetConfig
 from cganzoo.data.sets.folder import ImageNetSource
 from cganzoo.errors import DataError
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from cganzoo.data.cache import ImageSet, packed
-from cganzoo.data.sets.config import TinyImageNetConfig
+from cganzoo.data.sets.builtin import TinyImageNetConfig
 from cganzoo.data.sets.tinyimagenet import TinyImageNetSource
 from cganzoo.errors import DataError
 
