@@ -24,13 +24,13 @@ from cganzoo.console.reporter import Reporter
 from cganzoo.recipe.read import load_recipe
 from cganzoo.recipe.resolve import resolve
 from cganzoo.session.dataset import load_data
-from cganzoo.session.run import pick_device
+from cganzoo.session.device import pick_device
 from cganzoo.train.engine import Engine
 
 
 def by_hand(engine: Engine, images: torch.Tensor, labels: torch.Tensor) -> Callable[[], None]:
     """The step as a paper's own script would write it, on copies of the engine's networks."""
-    plan, device = engine.plan, engine.device
+    plan, device = engine.settings, engine.device
     generator, trunk = copy.deepcopy(engine.generator), copy.deepcopy(engine.trunk)
     classes, size = engine.num_classes, plan.batch_size
     head = nn.Linear(trunk.feature_dim, classes + 1).to(device)
@@ -112,7 +112,7 @@ def main() -> None:
 
     def ours() -> None:
         engine.advance()
-        if engine.step % engine.plan.log_every == 0:
+        if engine.step % engine.settings.log_every == 0:
             engine.mean_terms()
             engine.terms.clear()
 

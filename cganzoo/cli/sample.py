@@ -17,7 +17,7 @@ from cganzoo.images import grids
 from cganzoo.images.by_class import BATCH_SIZE, COLUMNS, class_grid, first_of_each, predicted_classes
 from cganzoo.images.trained import TrainedGenerator, class_index, from_run, load_generator
 from cganzoo.runs.folder import RunFolder, find_run
-from cganzoo.session.run import pick_device
+from cganzoo.session.device import pick_device
 
 DEFAULT_ROWS = 10
 MAX_BATCHES = 200

@@ -1,4 +1,4 @@
-"""A trained generator as one file, and as an object to draw images from: no data set, no trainer, no pickles."""
+"""A trained generator, from a run or from one exported file: needs no data set, no trainer and no pickle."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from cganzoo._util.files import write_whole
 from cganzoo.errors import RunError
 from cganzoo.networks import Generator
 from cganzoo.recipe.read import Recipe, parse_recipe
-from cganzoo.recipe.resolve import resolve_generator
+from cganzoo.recipe.resolve import Chosen, resolve_generator
 from cganzoo.runs import checkpoint
 from cganzoo.runs.folder import RunFolder
-from cganzoo.specs import BuildContext
+from cganzoo.specs import BuildContext, GeneratorSpec
 
 from .sampling import ready_to_sample, samples
 
@@ -30,11 +30,11 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Origin:
-    """What must travel with the weights.
+    """What is stored with the weights.
 
     Attributes:
         recipe: the resolved recipe, as TOML.
-        distribution: the plugin that the generator comes from.
+        distribution: the plugin that provides the generator.
         class_names: the K classes.
         channels: channels of an image.
         step: generator steps trained.
@@ -77,7 +77,7 @@ class TrainedGenerator(nn.Module):
         return self.generator.latent_dim
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Noise and labels to images; labels may be left out for an unconditional generator."""
+        """Images from noise and labels; an unconditional generator needs no labels."""
         if labels is None:
             if self.conditional:
                 raise ValueError("this generator is conditional: give labels (N,)")
@@ -88,16 +88,16 @@ class TrainedGenerator(nn.Module):
     def sample(
         self, count: int, *, classes: Sequence[str | int] | None = None, seed: int = 0, batch_size: int = 250
     ) -> Tensor:
-        """Images (count, C, H, W) in [-1, 1], on the CPU; the same for the same seed.
+        """Images (count, C, H, W) in [-1, 1], on the CPU; the same seed gives the same images.
 
         Args:
-            count: how many.
-            classes: names or indices to go through in turn; default: all. Only for a conditional generator.
+            count: number of images.
+            classes: names or indices, used in turn; default: all. Only for a conditional generator.
             seed: of the noise.
-            batch_size: images made at a time.
+            batch_size: images generated at a time.
 
         Raises:
-            RunError: an unknown class, or classes asked of an unconditional generator.
+            RunError: a class is unknown, or the generator is unconditional and takes no class.
         """
         if classes is not None and not self.conditional:
             raise RunError("this generator is unconditional and takes no class")
@@ -107,10 +107,10 @@ class TrainedGenerator(nn.Module):
 
 
 def class_index(class_names: Sequence[str], name: str | int) -> int:
-    """The label that a class's name, or its index, means.
+    """The label of a class, given by its name or its index.
 
     Raises:
-        RunError: there is no such class; the sentence lists some.
+        RunError: there is no such class; the message lists some.
     """
     if isinstance(name, str) and name in class_names:
         return list(class_names).index(name)
@@ -120,11 +120,21 @@ def class_index(class_names: Sequence[str], name: str | int) -> int:
     raise RunError(f'there is no class "{name}"; there are {len(class_names)}: {shown}')
 
 
-def from_run(folder: RunFolder, device: torch.device | None = None) -> TrainedGenerator:
-    """The generator that a run's newest checkpoint holds, as its recipe's ``evaluation.weights`` says.
+def from_run(
+    folder: RunFolder,
+    device: torch.device | None = None,
+    resolved_generator: Chosen[GeneratorSpec[Any]] | None = None,
+) -> TrainedGenerator:
+    """The generator of a run's newest checkpoint; ``evaluation.weights`` in its recipe decides whether the average.
+
+    Args:
+        folder: of the run.
+        device: of the generator; default: CPU.
+        resolved_generator: from the run's recipe, if the caller has it; default: the plugin is loaded here.
 
     Raises:
-        RunError: the run has no checkpoint yet.
+        RunError: the run has no checkpoint yet, or its manifest is damaged.
+        PluginError: the plugin that provides the generator is not installed.
     """
     recipe, manifest = folder.recipe(), folder.manifest()
     state, _ = checkpoint.newest(folder.checkpoints)
@@ -136,7 +146,7 @@ def from_run(folder: RunFolder, device: torch.device | None = None) -> TrainedGe
             "put back a copy of the file, or run the recipe again with --fresh"
         )
     if state.get("training_digest") != manifest.training_digest:
-        raise RunError(f"{folder.checkpoints}: the checkpoint is another run's; put this run's own back")
+        raise RunError(f"{folder.checkpoints}: the checkpoint is from another run; put back the checkpoint of this run")
     origin = Origin(
         recipe=folder.recipe_file.read_text(encoding="utf-8"),
         distribution=manifest.generator_distribution,
@@ -151,8 +161,8 @@ def from_run(folder: RunFolder, device: torch.device | None = None) -> TrainedGe
         },
     )
     weights = state["modules"]["average" if recipe.sections.evaluation.weights == "ema" else "generator"]
-    generator = _build(recipe, origin)
-    _fill(generator, weights, f"{folder.path}", origin)
+    generator = _build(recipe, origin, resolved_generator)
+    _load_weights(generator, weights, f"{folder.path}", origin)
     generator.to(device or torch.device("cpu"))
     return TrainedGenerator(ready_to_sample(generator, len(origin.class_names)), origin)
 
@@ -184,11 +194,11 @@ def save(trained: TrainedGenerator, file: Path) -> Path:
 
 
 def load_generator(file: str | Path, device: torch.device | str = "cpu") -> TrainedGenerator:
-    """The generator in a file that ``cganzoo export`` wrote; nothing in the file is executed.
+    """The generator from a file that ``cganzoo export`` wrote; nothing in the file is executed.
 
     Raises:
-        RunError: the file is missing, damaged, or no export of this zoo.
-        PluginError: the plugin that the generator comes from is not installed.
+        RunError: the file is missing or damaged, or ``cganzoo export`` did not write it.
+        PluginError: the plugin that provides the generator is not installed.
     """
     path = Path(file).expanduser()
     try:
@@ -208,30 +218,30 @@ def load_generator(file: str | Path, device: torch.device | str = "cpu") -> Trai
     except FileNotFoundError as error:
         raise RunError(f"{file}: no such file") from error
     except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{file}: is no generator that `cganzoo export` wrote") from error
+        raise RunError(f"{file}: is damaged, or `cganzoo export` did not write it") from error
     generator = _build(parse_recipe(origin.recipe, name=path.stem, source=f"recipe in {file}"), origin)
-    _fill(generator, weights, str(file), origin)
+    _load_weights(generator, weights, str(file), origin)
     return TrainedGenerator(generator.to(device), origin)
 
 
-def _fill(generator: Generator, weights: dict[str, Tensor], place: str, origin: Origin) -> None:
+def _load_weights(generator: Generator, weights: dict[str, Tensor], source: str, origin: Origin) -> None:
     try:
         generator.load_state_dict(weights)
     except RuntimeError as error:
         made_with = origin.provenance["versions"]["distributions"][origin.distribution]["version"]
         raise RunError(
-            f"{place}: the weights do not fit the generator that {origin.distribution} builds here; "
+            f"{source}: the weights do not fit the generator of the installed {origin.distribution}; "
             f"install the version they were made with: {origin.distribution}=={made_with}"
         ) from error
 
 
-def _build(recipe: Recipe, origin: Origin) -> Generator:
-    chosen = resolve_generator(recipe, origin.distribution)
+def _build(recipe: Recipe, origin: Origin, chosen: Chosen[GeneratorSpec[Any]] | None = None) -> Generator:
+    chosen = chosen or resolve_generator(recipe, origin.distribution)
     context = BuildContext(
         num_classes=len(origin.class_names),
         image_size=recipe.sections.data.image_size,
         image_channels=origin.channels,
         class_names=origin.class_names,
     )
-    with torch.random.fork_rng(devices=[]):  # the initial weights are replaced; the caller's randomness is not ours
+    with torch.random.fork_rng(devices=[]):  # the weights are replaced: keep the caller's random state
         return chosen.spec.build(chosen.config, context)

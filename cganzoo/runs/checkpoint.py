@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, the newest few kept, read without executing anything."""
+"""Checkpoints: written completely or not at all, the newest few kept, read without executing anything."""
 
 from __future__ import annotations
 
@@ -27,41 +27,41 @@ def path_of(folder: Path, step: int) -> Path:
 
 
 def save(folder: Path, state: dict[str, Any], keep: int) -> Path:
-    """Write ``state`` as the checkpoint of ``state["step"]``, then remove all but the newest ``keep`` up to it.
+    """Write ``state`` as the checkpoint of ``state["step"]``, then keep only the newest ``keep`` up to this step.
 
-    The file is complete before it has its name, so a kill at any instant leaves the earlier checkpoints as they are.
-    Checkpoints of later steps are removed too: the run has passed them over because they are damaged.
+    The file is complete before it gets its name, so a kill at any instant leaves the earlier checkpoints as they are.
+    Checkpoints of later steps are removed too: the resumed run skipped them because they are damaged.
 
     Raises:
-        RunError: the disk is full or cannot be written; earlier checkpoints stay.
+        RunError: the disk is full or cannot be written; the earlier checkpoints stay.
     """
     step = state["step"]
-    place = path_of(folder, step)
+    path = path_of(folder, step)
     buffer = io.BytesIO()
     torch.save(state, buffer)
     try:
-        write_whole(place, buffer.getbuffer())
+        write_whole(path, buffer.getbuffer())
     except OSError as error:
         last = steps(folder)
         kept = f"the checkpoint of step {last[-1]} is kept" if last else "there is no earlier checkpoint"
         raise RunError(
-            f"{place}: saving failed: {error.strerror or error}; {kept}; make room, then run the same command again"
+            f"{path}: saving failed: {error.strerror or error}; {kept}; make room, then run the same command again"
         ) from error
-    there = steps(folder)
-    for other in set(there) - set([s for s in there if s <= step][-keep:]):
+    present = steps(folder)
+    for other in set(present) - set([earlier for earlier in present if earlier <= step][-keep:]):
         path_of(folder, other).unlink(missing_ok=True)
-    return place
+    return path
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read a checkpoint's tensors and plain values, onto the CPU.
+    """The tensors and plain values of a checkpoint, on the CPU.
 
     Raises:
         RunError: the file is damaged.
     """
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises its own and pickle's, zip's and the system's errors
+    except Exception as error:  # of torch, pickle, zipfile or the system
         raise RunError(f"{path}: is no readable checkpoint ({type(error).__name__})") from error
     if "recipe" in state:  # written by cganzoo 0.1
         state["training_digest"] = state.pop("recipe")
@@ -69,7 +69,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def newest(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
-    """The newest readable checkpoint, and a sentence for each newer one that is not."""
+    """The newest readable checkpoint, and a message for each newer one that is damaged."""
     damaged: list[str] = []
     for step in reversed(steps(folder)):
         try:

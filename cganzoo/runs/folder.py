@@ -1,4 +1,4 @@
-"""The run folder: what is in it, whose it is, and one process in it at a time. No torch.
+"""The run folder: its files, the check that it belongs to a recipe, and one process in it at a time. No torch.
 
 ``runs/<recipe>/seed-<n>/`` holds ``recipe.toml`` (resolved), ``manifest.json``, ``metrics.jsonl``, ``log.txt``,
 ``samples/``, ``checkpoints/`` and the extractor's weights: enough to resume, sample, export and evaluate.
@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from cganzoo._util.files import UNFINISHED, write_whole
 from cganzoo.errors import RunError
 from cganzoo.recipe.read import Recipe, parse_recipe
-from cganzoo.recipe.resolve import Resolved, training_values
+from cganzoo.recipe.resolve import WRITTEN_WHEN_EMPTY, Resolved, training_values
 
 from . import manifest as manifests
 from .manifest import Manifest
@@ -27,11 +27,11 @@ REPORT_FILES = ("report.html", "scores.csv", "scores.json", "table.md", "table.t
 
 
 class BusyError(RunError):
-    """Another process is in the folder."""
+    """Another process uses the folder."""
 
 
 class RunFolder:
-    """Names of a run's files, and reading and writing the small ones."""
+    """Names of the files of a run, and reading and writing the small ones."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -45,11 +45,11 @@ class RunFolder:
         self._lock_file = path / ".lock"
 
     def grid_file(self, step: int) -> Path:
-        """The grid of samples at a step."""
+        """The grid of samples of a step."""
         return self.samples / f"step-{step:08d}.png"
 
     def picture_file(self, name: str, step: int) -> Path:
-        """A metric's picture at a step."""
+        """A metric's picture of a step."""
         return self.samples / f"{name}-step-{step:08d}.png"
 
     @property
@@ -58,14 +58,24 @@ class RunFolder:
         return [*small, self.extractor_file, *(self.path / name for name in REPORT_FILES)]
 
     def recipe(self, overrides: Iterable[str] = ()) -> Recipe:
-        """The resolved recipe that the run was started with."""
+        """The resolved recipe of the run.
+
+        Raises:
+            RunError: the file cannot be read.
+            RecipeError: it is no recipe.
+        """
         try:
             text = self.recipe_file.read_text(encoding="utf-8")
         except OSError as error:
             raise RunError(
-                f"{self.recipe_file}: cannot be read: {error.strerror or error}; this is no whole run"
+                f"{self.recipe_file}: cannot be read: {error.strerror or error}; this run folder is incomplete"
             ) from error
         return parse_recipe(text, name=self.path.parent.name, source=str(self.recipe_file), overrides=overrides)
+
+    def recipe_values(self) -> dict[str, Any]:
+        """The values of the resolved recipe, as :meth:`cganzoo.recipe.resolve.Resolved.values` gives them."""
+        values = self.recipe().sections.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return {name: table for name, table in values.items() if table != [] or name in WRITTEN_WHEN_EMPTY}
 
     def manifest(self) -> Manifest:
         """The record of the run; an empty one before the first write.
@@ -83,7 +93,7 @@ class RunFolder:
         manifests.write(self.manifest_file, manifest)
 
     def records(self) -> list[dict[str, Any]]:
-        """Lines of ``metrics.jsonl``; one that is no record of a step, cut short by a kill perhaps, is left out."""
+        """Records of ``metrics.jsonl``; a line that is no record of a step, perhaps cut by a kill, is left out."""
         if not self.metrics_file.is_file():
             return []
         found = []
@@ -102,8 +112,8 @@ class RunFolder:
         except OSError as error:
             raise RunError(f"{self.metrics_file}: saving failed: {error.strerror or error}") from error
 
-    def forget_after(self, step: int) -> None:
-        """Drop records of steps that will be taken again, because no checkpoint holds them."""
+    def drop_records_after(self, step: int) -> None:
+        """Remove the records of later steps from ``metrics.jsonl``: a resumed run takes these steps again."""
         self._rewrite(record for record in self.records() if record["step"] <= step)
 
     def _rewrite(self, records: Iterable[Mapping[str, Any]]) -> None:
@@ -113,7 +123,7 @@ class RunFolder:
             raise RunError(f"{self.metrics_file}: saving failed: {error.strerror or error}") from error
 
     def clear(self) -> None:
-        """Remove the run's own files; anything else in the folder stays."""
+        """Remove the files of the run; other files in the folder stay."""
         unfinished = f".*{UNFINISHED}"
         files = [
             *self._own_files,
@@ -131,7 +141,12 @@ class RunFolder:
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """Hold the folder against a second process; the hold ends with this one, however it ends."""
+        """Lock the folder against other processes; a kill releases the lock, too.
+
+        Raises:
+            BusyError: another process uses the folder.
+            RunError: the folder cannot be written.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self._lock_file, timeout=0)
@@ -149,34 +164,38 @@ class RunFolder:
         finally:
             lock.release()
 
-    def refuse_another(self, resolved: Resolved) -> None:
-        """Make sure that a run that is under way here is this recipe's.
+    def check_same_recipe(self, resolved: Resolved) -> None:
+        """Check that a run with checkpoints in this folder is one of this recipe.
 
-        Scoring and bookkeeping may differ: they change no weight.
+        The keys for scoring and bookkeeping may differ: they change no weight.
 
         Raises:
-            RunError: it holds a run of another recipe; the sentence names the keys that differ.
+            RunError: it is a run of another recipe; the message names the keys that differ.
         """
-        if not any(self.checkpoints.glob("step-*.pt")):
-            return  # whatever was begun here came to nothing
+        if not self._has_checkpoints():
+            return
         if not self.recipe_file.is_file():
             raise RunError(f"{self.path}: holds checkpoints but no recipe.toml; choose another --out, or --fresh")
-        differing = list(_differences(training_values(_values(self.recipe())), training_values(_values_of(resolved))))
+        there, here = training_values(self.recipe_values()), training_values(resolved.values())
+        differing = list(_differences(there, here))
         if differing:
             shown = "; ".join(differing[:3]) + (f"; and {len(differing) - 3} more" if len(differing) > 3 else "")
             raise RunError(
                 f"{self.path}: holds a run of another recipe ({shown}); choose another --out, or --fresh to start over"
             )
 
-    def begin(self, resolved: Resolved, *, fresh: bool) -> None:
-        """Make this the folder of a recipe's run; ``fresh``, or without a checkpoint, what lies here is removed.
+    def _has_checkpoints(self) -> bool:
+        return any(self.checkpoints.glob("step-*.pt"))
 
-        Scores of another evaluation would be read as scores of this one: those in ``metrics.jsonl`` stay as
-        ``retired_scores``, those in the manifest go.
+    def begin(self, resolved: Resolved, *, fresh: bool) -> None:
+        """Write the recipe. With ``fresh``, or if there is no checkpoint, the files of earlier calls are removed.
+
+        If the recipe scores in another way than before, the scores in the manifest are removed and those in
+        ``metrics.jsonl`` are renamed to ``retired_scores``, so that nothing takes them for new ones.
         """
-        if fresh or not any(self.checkpoints.glob("step-*.pt")):
+        if fresh or not self._has_checkpoints():
             self.clear()
-        elif _scoring(_values(self.recipe())) != _scoring(_values_of(resolved)):
+        elif _scoring(self.recipe_values()) != _scoring(resolved.values()):
             self._retire_scores()
         try:
             self.samples.mkdir(exist_ok=True)
@@ -195,24 +214,15 @@ class RunFolder:
         with self.update_manifest() as manifest:
             manifest.evaluation = None
 
-    def refuse_other_images(self, fingerprint: str) -> None:
-        """Make sure that the training images are those that the run began with.
+    def check_same_images(self, fingerprint: str) -> None:
+        """Check that the training images are those that the run began with.
 
         Raises:
-            RunError: they are not.
+            RunError: they are others.
         """
         began_with = self.manifest().data.fingerprint
         if began_with and began_with != fingerprint:
             raise RunError(f"{self.path}: the images are not those that this run began with; put them back, or --fresh")
-
-
-def _values(recipe: Recipe) -> dict[str, Any]:
-    return recipe.sections.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-def _values_of(resolved: Resolved) -> dict[str, Any]:
-    text = resolved.toml()
-    return _values(parse_recipe(text, name=resolved.recipe.name, source="resolved recipe"))
 
 
 def _scoring(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -233,10 +243,10 @@ def _short(value: Any) -> str:
 
 
 def find_run(path: str | Path) -> RunFolder:
-    """The run folder that ``path`` means: itself, or the only one below it.
+    """The run folder at ``path``, or the only one below it.
 
     Raises:
-        RunError: there is none, or several; the sentence lists them.
+        RunError: there is none, or several; the message lists them.
     """
     place = Path(path).expanduser()
     if (place / "recipe.toml").is_file():

@@ -28,7 +28,7 @@ class MetricsFile(Logger):
     def start(self, run: RunInfo) -> None:
         """See :class:`Logger`."""
         self.folder = RunFolder(run.folder)
-        self.folder.forget_after(run.step)
+        self.folder.drop_records_after(run.step)
 
     def log(self, step: int, terms: Mapping[str, float], *, images_per_second: float, seconds: float) -> None:
         """See :class:`Logger`."""

@@ -1,4 +1,4 @@
-"""Where a run's code came from: versions, the commit of a checkout, and hashes of what it executed. No torch."""
+"""The origin of a run's code: versions, git commits, and hashes of the source. No torch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOST = Path(__file__).parents[1]
 """The folder of the package ``cganzoo``."""
 
 NOT_IN_A_RUN = frozenset({"__main__.py", "cli", "compare", "console", "recipes", "templates", "testing"})
-"""What of the host changes no number of a run: folders with all that is in them."""
+"""Folders and files of the host that change no number of a run; the hash of its code leaves them out."""
 
 
 def versions(providers: Iterable[Provider]) -> Versions:
@@ -43,20 +43,20 @@ def versions(providers: Iterable[Provider]) -> Versions:
 def code(providers: Iterable[Provider]) -> dict[str, str]:
     """A hash of the source of the host and of each distribution that a run uses.
 
-    Two runs of one recipe are replicas of one another only where these agree: an editable install changes its code
-    without changing its version.
+    Two runs of one recipe are replicas only if these hashes are equal: an editable install can change its code without
+    changing its version.
     """
     found = {PROJECT: _source_digest(HOST, NOT_IN_A_RUN)}
     for provider in providers:
         if provider.distribution != PROJECT:
-            place = Path(provider.location)
-            # A plugin of one module lies in a folder with other people's; its version has to do.
-            alone = (place / "__init__.py").is_file()
-            found[provider.distribution] = _source_digest(place) if alone else f"version {provider.version}"
+            folder = Path(provider.location)
+            # A plugin that is a single module shares its folder with others, so its version is used.
+            is_package = (folder / "__init__.py").is_file()
+            found[provider.distribution] = _source_digest(folder) if is_package else f"version {provider.version}"
     return found
 
 
-@cache  # a comparison trains for hours: the source that was imported counts, not what an editor made of it since
+@cache  # a comparison trains for hours: the imported source counts, not later edits
 def _source_digest(package: Path, left_out: frozenset[str] = frozenset()) -> str:
     source = hashlib.sha256()
     for file in sorted(package.rglob("*.py")):
@@ -68,7 +68,7 @@ def _source_digest(package: Path, left_out: frozenset[str] = frozenset()) -> str
 
 
 def commit(folder: Path) -> str | None:
-    """The git commit that ``folder`` is at (``+`` if changed since), or ``None`` outside a checkout."""
+    """The git commit of ``folder``, with ``+`` if files have changed since; ``None`` outside a checkout."""
     if "site-packages" in folder.parts:
         return None
     try:
@@ -84,5 +84,5 @@ def commit(folder: Path) -> str | None:
 
 
 def command() -> str:
-    """The command line, for the manifest: quoted, so that it can be pasted back into a shell."""
+    """The command line for the manifest, quoted so that it can be pasted into a shell."""
     return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])

@@ -1,8 +1,7 @@
-"""A run from recipe to scores: the data, the engine, the loop, the evaluation, the folder that keeps them."""
+"""A run from recipe to scores: load the data, train, evaluate, and keep the results in the run folder."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -11,7 +10,6 @@ from typing import Literal
 
 import torch
 
-from cganzoo._util import memory
 from cganzoo.console.reporter import Reporter
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import CganzooError, DivergenceError, RunError
@@ -23,9 +21,11 @@ from cganzoo.runs import checkpoint, provenance
 from cganzoo.runs.folder import RunFolder
 from cganzoo.runs.manifest import Call, Environment, Images, StoredEvaluation
 from cganzoo.train.engine import Engine, check_networks
-from cganzoo.train.loop import Interrupted, Stop, train
+from cganzoo.train.loop import train
+from cganzoo.train.stop import Interrupted, Stop
 
 from .dataset import load_data
+from .device import device_name, peak_memory, reproducible, reset_peak_memory
 from .loggers import Loggers
 from .scorer import Scorer, show
 
@@ -35,8 +35,8 @@ class Session:
 
     Args:
         resolved: the recipe.
-        folder: the run's folder, claimed by this process.
-        reporter: shows what happens.
+        folder: of the run, claimed by this process.
+        reporter: shows the progress.
         device: where to train.
     """
 
@@ -45,44 +45,44 @@ class Session:
         self.log = Loggers(resolved, reporter)
 
     def run(self, stop: Stop, *, fresh: bool = False) -> bool:
-        """Go on from the newest checkpoint, or start; returns whether the run came to its end.
+        """Resume from the newest checkpoint, or start; returns whether the run is finished.
 
-        What an earlier call left is removed (``fresh``) only when this one is known to be able to start.
+        With ``fresh``, the files of earlier calls are removed, but only after the data and the networks are built.
 
         Raises:
-            CganzooError: with the folder's last good checkpoint in place.
+            CganzooError: the last good checkpoint is still in the folder.
         """
-        if not fresh and self._finished_before():
+        if not fresh and self._already_finished():
             return True
         with reproducible(self.device):
             splits = load_data(self.resolved, self.reporter, partial(check_networks, self.resolved))
             engine = Engine(self.resolved, splits["train"], self.device)
             self.folder.begin(self.resolved, fresh=fresh)
             seconds = self._resume(engine, splits["train"])
-            self._describe(engine, splits["train"])
+            self._record_call(engine, splits["train"])
             self.log.start(self._info(engine.step))
-            stage = stop.watching(self.reporter.stage)
+            stage = stop.interrupting(self.reporter.stage)
             scorer = Scorer(self.resolved, self.folder, self.reporter, splits, self.device, stage)
             try:
                 if self._train_and_score(engine, scorer, stop, seconds):
                     return True
             except DivergenceError as error:
-                self._ended("diverged", error)
+                self._record_end("diverged", error)
                 last = checkpoint.steps(self.folder.checkpoints)
                 kept = f"the checkpoint of step {last[-1]} is kept" if last else "no checkpoint was written yet"
                 raise DivergenceError(f"{self.folder.path}: {error}; {kept}") from error
             except CganzooError as error:
-                self._ended("failed", error)
+                self._record_end("failed", error)
                 raise
             except Exception as error:
                 self.log.fail("failed", f"{type(error).__name__}: {error}")
                 raise
-        self._ended("stopped")
+        self._record_end("stopped")
         again = "the same command without --fresh" if fresh else "the same command"
-        self.reporter.say(f"stopped at step {engine.step} of {engine.plan.steps}; {again} goes on from there")
+        self.reporter.say(f"stopped at step {engine.step} of {engine.settings.steps}; {again} resumes there")
         return False
 
-    def _ended(self, status: Literal["stopped", "failed", "diverged"], error: CganzooError | None = None) -> None:
+    def _record_end(self, status: Literal["stopped", "failed", "diverged"], error: CganzooError | None = None) -> None:
         with self.folder.update_manifest() as manifest:
             manifest.status, manifest.error = status, str(error or "")
         if status == "stopped":
@@ -102,7 +102,7 @@ class Session:
     def _train_and_score(self, engine: Engine, scorer: Scorer, stop: Stop, seconds: float) -> bool:
         if self.resolved.metrics:
             scorer.check()
-        with stop.on_signals(), self._measuring():
+        with stop.on_signals(), self._recording_peak_memory():
             ended = train(
                 engine,
                 self.folder,
@@ -123,14 +123,14 @@ class Session:
         return False
 
     @contextmanager
-    def _measuring(self) -> Iterator[None]:
-        """Keep the run's peak of memory, however this call ends; of several calls, the highest."""
-        memory.forget_peak(self.device)
+    def _recording_peak_memory(self) -> Iterator[None]:
+        """Write the peak of memory into the manifest, also after an error; of several calls, the highest."""
+        reset_peak_memory(self.device)
         try:
             yield
         finally:
             with self.folder.update_manifest() as manifest:
-                for name, most in memory.peak(self.device).items():
+                for name, most in peak_memory(self.device).items():
                     manifest.peak_memory[name] = max(most, manifest.peak_memory.get(name) or 0)
 
     def _ready(self, engine: Engine) -> Generator:
@@ -143,14 +143,14 @@ class Session:
         return grid
 
     def _score(self, engine: Engine, scorer: Scorer) -> Evaluation:
-        """Score the generator as it is now, and write the metrics' pictures."""
+        """Score the current generator and write the pictures of the metrics."""
         evaluation = scorer.score(self._ready(engine), engine.step)
         for name in evaluation.pictures:
             self.log.picture(engine.step, name, self.folder.picture_file(name, engine.step))
         return evaluation
 
     def _finish(self, engine: Engine, scorer: Scorer) -> None:
-        """Score and draw the generator after the last step."""
+        """Score the generator of the last step and draw samples."""
         if self.resolved.metrics:
             evaluation = self._score(engine, scorer)
             self.log.scores(engine.step, evaluation.scores)
@@ -165,8 +165,8 @@ class Session:
         self.log.end("finished")
         self.reporter.say(f"samples: {grid}")
 
-    def _finished_before(self) -> bool:
-        """Whether there is nothing left to do; then the scores are shown again."""
+    def _already_finished(self) -> bool:
+        """Whether an earlier call finished the run; then its scores are shown."""
         manifest = self.folder.manifest()
         if manifest.status != "finished" or manifest.recipe_digest != self.resolved.recipe_digest():
             return False
@@ -179,27 +179,27 @@ class Session:
         return True
 
     def _resume(self, engine: Engine, data: ImageSet) -> float:
-        """Take over the newest checkpoint, if there is one; returns the training seconds spent so far."""
+        """Load the newest checkpoint, if there is one; returns the training seconds of earlier calls."""
         state, damaged = checkpoint.newest(self.folder.checkpoints)
-        for sentence in damaged:
-            self.reporter.say(f"{sentence}: passed over", style="yellow")
+        for message in damaged:
+            self.reporter.say(f"{message}: skipped", style="yellow")
         if state is None:
             if damaged:
                 raise RunError(f"{self.folder.path}: no checkpoint is readable; --fresh starts over")
             return 0.0
-        self.folder.refuse_other_images(data.fingerprint)
+        self.folder.check_same_images(data.fingerprint)
         first, now = self.folder.manifest(), self._environment()
         if first.calls and (first.versions, first.device, first.threads) != (now.versions, now.device, now.threads):
             self.reporter.say(
-                "note: this run began with other versions or on another device; going on may not give the same bits",
+                "note: this run began with other versions or on another device, so the bits may differ from here on",
                 style="yellow",
             )
         try:
             engine.load_state(state)
         except (RuntimeError, KeyError) as error:
             raise RunError(f"{self.folder.checkpoints}: the checkpoint does not fit; --fresh starts over") from error
-        if engine.step < engine.plan.steps:
-            self.reporter.say(f"going on from step {engine.step}")
+        if engine.step < engine.settings.steps:
+            self.reporter.say(f"resuming from step {engine.step}")
         return float(state["seconds"])
 
     def _environment(self) -> Environment:
@@ -209,8 +209,8 @@ class Session:
             threads=torch.get_num_threads(),
         )
 
-    def _describe(self, engine: Engine, data: ImageSet) -> None:
-        """Write the manifest: what the run began with, and each call that took it further."""
+    def _record_call(self, engine: Engine, data: ImageSet) -> None:
+        """Write into the manifest what the run consists of, and this call."""
         counts = {
             name: sum(parameter.numel() for parameter in module.parameters())
             for name, module in (
@@ -230,7 +230,7 @@ class Session:
             manifest.name = self.resolved.recipe.name
             manifest.recipe_digest = self.resolved.recipe_digest()
             manifest.training_digest = engine.training_digest
-            manifest.seed = engine.plan.seed
+            manifest.seed = engine.settings.seed
             manifest.parameters = counts
             manifest.generator_distribution = self.resolved.generator.provider.distribution
             manifest.classes, manifest.channels = list(data.class_names), self.resolved.channels
@@ -240,46 +240,3 @@ class Session:
             f"{engine.context.image_size} px; parameters: generator {counts['generator']:,}, "
             f"discriminator {counts['trunk'] + counts['objective']:,}; {device_name(self.device)}"
         )
-
-
-def pick_device(name: str) -> torch.device:
-    """``"auto"``: the GPU where there is one.
-
-    Raises:
-        RunError: no such device here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise RunError(f'--device {name}: is not available here; write "cpu", or "auto"') from error
-    return device
-
-
-def device_name(device: torch.device) -> str:
-    """For people: the GPU's name, or how many threads the CPU works with."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    if device.type != "cpu":
-        return str(device)
-    threads = torch.get_num_threads()
-    return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
-
-
-@contextmanager
-def reproducible(device: torch.device) -> Iterator[None]:
-    """Only deterministic kernels meanwhile, where there is a choice: the same bits on every run of one machine."""
-    if device.type != "cuda":
-        yield
-        return
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.backends.cudnn.benchmark = False
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before[0])
-        torch.backends.cudnn.benchmark = before[1]

@@ -1,4 +1,4 @@
-"""The exponential moving average of the generator, which is what samples are drawn from."""
+"""The exponential moving average of the generator, from which samples are drawn."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Average:
     Args:
         generator: the trained generator.
         decay: in [0, 1); 0 keeps a copy.
-        start: steps during which the average is a copy, so that it does not remember the initial weights.
+        start: number of first steps after which the average is a copy, so that it forgets the initial weights.
 
     Attributes:
-        generator: a generator of its own that holds the averaged parameters.
+        generator: another generator, with the averaged parameters.
     """
 
     def __init__(self, generator: Generator, decay: float, start: int = 0) -> None:
@@ -33,13 +33,13 @@ class Average:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take in the parameters after ``step`` (1-based) generator steps."""
+        """Update with the parameters after ``step`` (1-based) generator steps."""
         if step <= self._start:
             torch._foreach_copy_(self._averaged, self._trained)
         else:
             self._update(self._averaged, self._trained, 0)
 
     def sync_buffers(self) -> None:
-        """Copy the buffers, which are not averaged; needed only before the average is used or saved."""
+        """Copy the buffers, which are not averaged. Needed before the average is used or saved."""
         for mine, theirs in zip(self.generator.buffers(), self._source.buffers(), strict=True):
             mine.copy_(theirs)

@@ -15,16 +15,15 @@ from cganzoo.data.cache import ImageSet
 from cganzoo.errors import DivergenceError, RunError
 from cganzoo.images.sampling import ready_to_sample
 from cganzoo.networks import Generator
-from cganzoo.recipe.optimizers import build_optimizer
 from cganzoo.recipe.resolve import Resolved
 from cganzoo.specs import BuildContext
 
 from .ema import Average
-from .steps import DiscriminatorStep, GeneratorStep, frozen
+from .steps import DiscriminatorStep, GeneratorStep, update
 
 
 class Engine:
-    """Everything that a training step reads or changes; :meth:`state` is all of it.
+    """Everything that a training step reads or changes; :meth:`state` returns all of it.
 
     Args:
         resolved: the recipe.
@@ -32,45 +31,46 @@ class Engine:
         device: where to train.
 
     Attributes:
+        settings: the section ``[train]`` of the recipe.
         step: generator steps done.
-        terms: loss terms of the last steps, on the device; whoever logs :meth:`mean_terms` clears them.
+        terms: loss terms since the last log record, on the device. The loop clears them after :meth:`mean_terms`.
     """
 
     def __init__(self, resolved: Resolved, data: ImageSet, device: torch.device) -> None:
         sections = resolved.recipe.sections
-        self.plan = plan = sections.train
+        self.settings = settings = sections.train
         self.training_digest = resolved.training_digest()
         self.device, self.num_classes = device, data.num_classes
         self.context = build_context(resolved, data.class_names)
 
-        torch.manual_seed(plan.seed)
+        torch.manual_seed(settings.seed)
         self.generator = resolved.generator.spec.build(resolved.generator.config, self.context).to(device)
         self.trunk = resolved.discriminator.spec.build(resolved.discriminator.config, self.context).to(device)
         loss_context = build_context(resolved, data.class_names, feature_dim=self.trunk.feature_dim)
         self.objective = resolved.loss.spec.build(resolved.loss.config, loss_context).to(device)
-        self.batches = Batches(data, plan.batch_size, plan.seed, device)
-        self._layout = torch.channels_last if plan.channels_last else torch.contiguous_format
+        self.batches = Batches(data, settings.batch_size, settings.seed, device)
+        self._layout = torch.channels_last if settings.channels_last else torch.contiguous_format
         self.generator.to(memory_format=self._layout)
         self.trunk.to(memory_format=self._layout)
         self._initialize()
 
-        self.average = Average(self.generator, plan.ema_decay, plan.ema_start)
+        self.average = Average(self.generator, settings.ema_decay, settings.ema_start)
         self._discriminator_parameters = [*self.trunk.parameters(), *self.objective.parameters()]
-        self.generator_optimizer = build_optimizer(sections.optimizer.generator, self.generator.parameters())
-        self.discriminator_optimizer = build_optimizer(sections.optimizer.discriminator, self._discriminator_parameters)
+        self.generator_optimizer = sections.optimizer.generator.build(self.generator.parameters())
+        self.discriminator_optimizer = sections.optimizer.discriminator.build(self._discriminator_parameters)
         self._rates = [
             (self.generator_optimizer, sections.optimizer.generator.lr),
             (self.discriminator_optimizer, sections.optimizer.discriminator.lr),
         ]
         for optimizer, rate in self._rates:
-            _set_rate(optimizer, value_at(rate, 0, plan.steps))
+            _set_rate(optimizer, value_at(rate, 0, settings.steps))
 
-        autocast = plan.precision == "bfloat16"
+        autocast = settings.precision == "bfloat16"
         self._discriminator_step: nn.Module = DiscriminatorStep(
             self.generator, self.trunk, self.objective, autocast=autocast
         )
         self._generator_step: nn.Module = GeneratorStep(self.generator, self.trunk, self.objective, autocast=autocast)
-        if plan.compile:
+        if settings.compile:
             self._discriminator_step.compile(dynamic=False)
             self._generator_step.compile(dynamic=False)
 
@@ -78,7 +78,7 @@ class Engine:
         self.terms: dict[str, list[Tensor]] = {}
 
     def _initialize(self) -> None:
-        """Data-dependent initialisation, on the batch that the first step will see."""
+        """Data-dependent initialisation, on the batch that the first step will use."""
         images, _ = self._real()
         self.batches.position = 0
         with torch.no_grad():
@@ -86,32 +86,26 @@ class Engine:
             self.generator.initialize(*self._noise())
 
     def advance(self) -> None:
-        """One generator step, with the discriminator steps that go before it. Never waits for the device."""
-        plan, objective = self.plan, self.objective
+        """The discriminator steps and one generator step. Never waits for the device."""
+        settings, objective = self.settings, self.objective
         for optimizer, rate in self._rates:
             if isinstance(rate, Schedule):
-                _set_rate(optimizer, rate.at(self.step, plan.steps))
-        objective.advance(self.step, plan.steps)
+                _set_rate(optimizer, rate.at(self.step, settings.steps))
+        objective.advance(self.step, settings.steps)
 
-        for _ in range(plan.discriminator_steps):
+        for _ in range(settings.discriminator_steps):
             images, labels = self._real()
             z, fake_labels = self._noise(labels)
-            self.discriminator_optimizer.zero_grad(set_to_none=True)
-            loss, terms = self._discriminator_step(images, labels, z, fake_labels)
-            loss.backward()
-            self.discriminator_optimizer.step()
-            self._keep("discriminator", terms)
+            batch = images, labels, z, fake_labels
+            self._keep("discriminator", update(self._discriminator_step, self.discriminator_optimizer, *batch))
 
         real: tuple[Tensor, Tensor] | tuple[()] = ()
         if objective.uses_real_in_generator_loss or objective.fake_labels == "paired":
             real = self._real()
         z, fake_labels = self._noise(real[1] if real else None)
-        self.generator_optimizer.zero_grad(set_to_none=True)
-        with frozen(self._discriminator_parameters):
-            loss, terms = self._generator_step(z, fake_labels, *(real if objective.uses_real_in_generator_loss else ()))
-            loss.backward()
-        self.generator_optimizer.step()
-        self._keep("generator", terms)
+        inputs = z, fake_labels, *(real if objective.uses_real_in_generator_loss else ())
+        freeze = self._discriminator_parameters
+        self._keep("generator", update(self._generator_step, self.generator_optimizer, *inputs, freeze=freeze))
         self.step += 1
         self.average.update(self.step)
 
@@ -120,10 +114,10 @@ class Engine:
         return images.contiguous(memory_format=self._layout), labels
 
     def _noise(self, real_labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        z = self.generator.sample_latent(self.plan.batch_size, self.device)
+        z = self.generator.sample_latent(self.settings.batch_size, self.device)
         if self.objective.fake_labels == "paired" and real_labels is not None:
             return z, real_labels
-        return z, torch.randint(self.num_classes, (self.plan.batch_size,), device=self.device)
+        return z, torch.randint(self.num_classes, (self.settings.batch_size,), device=self.device)
 
     def _keep(self, player: str, terms: dict[str, Tensor]) -> None:
         for name, term in terms.items():
@@ -142,7 +136,7 @@ class Engine:
         return means
 
     def check_finite(self) -> None:
-        """Make sure that the losses and the weights are good to keep. Waits for the device.
+        """Check that the losses and the weights are finite. Waits for the device.
 
         Raises:
             DivergenceError: a loss term or a weight is not finite.
@@ -159,12 +153,12 @@ class Engine:
         )
 
     def ready_generator(self, weights: str) -> Generator:
-        """The averaged (``"ema"``) or the trained (``"raw"``) generator as it is now, copied and ready to sample."""
+        """A copy of the averaged (``"ema"``) or the trained (``"raw"``) generator, ready to sample."""
         self.average.sync_buffers()
         return ready_to_sample(self.average.generator if weights == "ema" else self.generator, self.num_classes)
 
     def modules(self) -> dict[str, nn.Module]:
-        """The modules whose weights make up a checkpoint."""
+        """The modules whose weights a checkpoint holds."""
         self.average.sync_buffers()
         return {
             "generator": self.generator,
@@ -174,7 +168,7 @@ class Engine:
         }
 
     def state(self) -> dict[str, Any]:
-        """Tensors and plain values from which :meth:`load_state` goes on as if never stopped."""
+        """Tensors and plain values from which :meth:`load_state` resumes exactly."""
         return {
             "training_digest": self.training_digest,
             "step": self.step,
@@ -187,13 +181,13 @@ class Engine:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state` gave.
+        """Resume from what :meth:`state` returned.
 
         Raises:
-            RunError: it is the state of another recipe.
+            RunError: it is the state of a run of another recipe.
         """
         if state.get("training_digest") != self.training_digest:
-            raise RunError("the checkpoint is another recipe's; --fresh starts over")
+            raise RunError("the checkpoint is of a run of another recipe; --fresh starts over")
         self.step, self.batches.position = state["step"], state["position"]
         for name, module in self.modules().items():
             module.load_state_dict(state["modules"][name])
@@ -209,10 +203,10 @@ class Engine:
 
 
 def check_networks(resolved: Resolved, class_names: tuple[str, ...]) -> None:
-    """Build the networks for nothing, so that they refuse an image size before minutes of packing, not after.
+    """Build the networks once, so that a wrong image size is an error before minutes of packing, not after.
 
     Raises:
-        CganzooError: what a network's constructor says.
+        CganzooError: from a network's constructor.
     """
     context = build_context(resolved, class_names)
     for network in (resolved.generator, resolved.discriminator):
@@ -220,7 +214,7 @@ def check_networks(resolved: Resolved, class_names: tuple[str, ...]) -> None:
 
 
 def build_context(resolved: Resolved, class_names: tuple[str, ...], feature_dim: int | None = None) -> BuildContext:
-    """What components of this run are told when they are built."""
+    """What the components of this run get when they are built."""
     return BuildContext(
         num_classes=len(class_names),
         image_size=resolved.recipe.sections.data.image_size,

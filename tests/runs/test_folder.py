@@ -103,7 +103,7 @@ def test_the_same_recipe_may_come_back(folder: RunFolder, resolved: Resolver) ->
     before = folder.recipe_file.read_bytes()
     (folder.checkpoints / "step-00000001.pt").touch()
     for same in (resolved("train.ema_decay=0.999"), resolved(text=folder.recipe_file.read_text())):
-        folder.refuse_another(same)
+        folder.check_same_recipe(same)
         folder.begin(same, fresh=False)
     assert folder.recipe_file.read_bytes() == before
     assert (folder.checkpoints / "step-00000001.pt").exists()
@@ -111,23 +111,32 @@ def test_the_same_recipe_may_come_back(folder: RunFolder, resolved: Resolver) ->
     assert folder.recipe().sections.train == resolved().recipe.sections.train
 
 
+def test_the_values_of_the_stored_recipe_are_those_of_the_resolved_one(folder: RunFolder, resolved: Resolver) -> None:
+    for overrides in (
+        (),
+        ("optimizer.generator.lr={from=1, to=0}", "evaluation.extractor={name='classifier', width=8}"),
+    ):
+        folder.begin(resolved(*overrides), fresh=True)
+        assert folder.recipe_values() == resolved(*overrides).values()
+
+
 def test_another_recipe_is_named_by_what_differs(folder: RunFolder, resolved: Resolver) -> None:
     (folder.checkpoints / "step-00000001.pt").touch()
     other = resolved("train.steps=21", "optimizer.generator.lr={from=1, to=0}")
-    assert told(lambda: folder.refuse_another(other)) == (
+    assert told(lambda: folder.check_same_recipe(other)) == (
         f"{folder.path}: holds a run of another recipe (optimizer.generator.lr is 0.0004 there, "
         '{"curve": "linear", "from": 1.0, "to"... here; train.steps is 20 there, 21 here); '
         "choose another --out, or --fresh to start over"
     )
     many = {"train.steps": 1, "train.seed": 1, "train.batch_size": 1, "train.discriminator_steps": 2}
-    assert "; and 1 more)" in told(lambda: folder.refuse_another(resolved(*(f"{k}={v}" for k, v in many.items()))))
+    assert "; and 1 more)" in told(lambda: folder.check_same_recipe(resolved(*(f"{k}={v}" for k, v in many.items()))))
 
 
 def test_scoring_and_bookkeeping_may_change_on_the_way(folder: RunFolder, resolved: Resolver) -> None:
     checkpoint = folder.checkpoints / "step-00000001.pt"
     checkpoint.touch()
     other = resolved("train.log_every=3", "evaluation.extractor={name='classifier', width=8}", "evaluation.samples=9")
-    folder.refuse_another(other)
+    folder.check_same_recipe(other)
     folder.begin(other, fresh=False)
     assert folder.recipe().sections.evaluation.samples == 9
     assert checkpoint.exists()
@@ -146,28 +155,28 @@ def test_scores_of_another_evaluation_are_retired(folder: RunFolder, resolved: R
 
 def test_a_start_that_came_to_nothing_owns_nothing(folder: RunFolder, resolved: Resolver) -> None:
     folder.append({"step": 3})
-    folder.refuse_another(resolved("train.steps=99"))
+    folder.check_same_recipe(resolved("train.steps=99"))
     folder.begin(resolved("train.steps=99"), fresh=False)
     assert folder.recipe().sections.train.steps == 99
     assert folder.records() == []
 
 
 def test_other_images_are_refused(folder: RunFolder) -> None:
-    folder.refuse_other_images("anything")  # a run that has not begun
+    folder.check_same_images("anything")  # a run that has not begun
     with folder.update_manifest() as manifest:
         manifest.data = Images(fingerprint="mine")
-    folder.refuse_other_images("mine")
-    assert "the images are not those that this run began with" in told(lambda: folder.refuse_other_images("theirs"))
+    folder.check_same_images("mine")
+    assert "the images are not those that this run began with" in told(lambda: folder.check_same_images("theirs"))
 
 
 def test_checkpoints_without_a_recipe_are_not_taken_over(folder: RunFolder, resolved: Resolver) -> None:
     (folder.checkpoints / "step-00000001.pt").touch()
     folder.recipe_file.unlink()
-    assert told(lambda: folder.refuse_another(resolved())) == (
+    assert told(lambda: folder.check_same_recipe(resolved())) == (
         f"{folder.path}: holds checkpoints but no recipe.toml; choose another --out, or --fresh"
     )
     assert told(folder.recipe) == (
-        f"{folder.recipe_file}: cannot be read: No such file or directory; this is no whole run"
+        f"{folder.recipe_file}: cannot be read: No such file or directory; this run folder is incomplete"
     )
 
 
@@ -216,11 +225,11 @@ def test_records_of_steps_that_will_be_taken_again_are_forgotten(folder: RunFold
     with folder.metrics_file.open("a") as file:
         file.write('{"step": 50, "ter')  # a kill while writing
     assert [record["step"] for record in folder.records()] == [10, 20, 30, 40]
-    folder.forget_after(20)
+    folder.drop_records_after(20)
     folder.append({"step": 30})
     lines = folder.metrics_file.read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [10, 20, 30]
-    folder.forget_after(0)
+    folder.drop_records_after(0)
     assert folder.records() == []
 
 
@@ -240,7 +249,7 @@ def test_a_full_disk_is_told_and_what_was_there_stays(
     actions: dict[str, tuple[Path, Callable[[], object]]] = {
         "manifest": (folder.manifest_file, lambda: write_step(folder, 2)),
         "record": (folder.metrics_file, lambda: folder.append({"step": 2})),
-        "forget": (folder.metrics_file, lambda: folder.forget_after(0)),
+        "forget": (folder.metrics_file, lambda: folder.drop_records_after(0)),
         "recipe": (other.path, lambda: other.begin(resolved(), fresh=False)),
     }
     with monkeypatch.context() as patch:

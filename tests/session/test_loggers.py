@@ -25,7 +25,7 @@ from cganzoo.registry.loading import BUILTIN
 from cganzoo.runs.folder import RunFolder
 from cganzoo.session.run import Session
 from cganzoo.train.engine import Engine
-from cganzoo.train.loop import Stop
+from cganzoo.train.stop import Stop
 
 
 class KeepConfig(Config):

@@ -146,7 +146,7 @@ def test_killed_at_a_place(recipe: Path, uninterrupted, tmp_path: Path, place: s
     assert process.returncode == -signal.SIGKILL
     output = finish(start(command(recipe, tmp_path)))
     if (place, n) == ("step", 23):
-        assert "going on from step 21" in output
+        assert "resuming from step 21" in output
     assert same(final_state(tmp_path), uninterrupted[0])
     assert terms(tmp_path) == uninterrupted[1]
 
@@ -200,7 +200,7 @@ from cganzoo.train.engine import Engine
 original = Engine.advance
 def advance(engine):
     original(engine)
-    if engine.step == engine.plan.steps:
+    if engine.step == engine.settings.steps:
         os.kill(os.getpid(), signal.SIGINT)
 Engine.advance = advance
 main(sys.argv[1:])
@@ -229,7 +229,7 @@ def test_scores_and_pictures_on_the_way_change_no_bit(recipe: Path, uninterrupte
     process.communicate(timeout=240)
     assert process.returncode == -signal.SIGKILL
     output = finish(start([*command(recipe, tmp_path), *SCORES]))
-    assert "going on from step 35" in output
+    assert "resuming from step 35" in output
     assert same(final_state(tmp_path), uninterrupted[0])
     records = RunFolder(tmp_path / "killed" / "seed-0").records()
     assert [record["step"] for record in records if "scores" in record] == [20, 40, 60]

@@ -69,7 +69,7 @@ def test_a_step_on_the_gpu_never_waits_for_it(resolved: Callable[..., Resolved])
 
 @pytest.mark.gpu
 def test_the_gpu_gives_the_same_bits_twice(resolved: Callable[..., Resolved]):
-    from cganzoo.session.run import reproducible
+    from cganzoo.session.device import reproducible
 
     device = torch.device("cuda")
     with reproducible(device):

@@ -13,8 +13,7 @@ from rich.console import Console
 
 from cganzoo.console.reporter import Reporter
 from cganzoo.data.cache import ImageSet, packed
-from cganzoo.data.sets.builtin import DigitsConfig
-from cganzoo.data.sets.digits import digits
+from cganzoo.data.sets.builtin import DigitsConfig, digits
 from cganzoo.logger import RunInfo
 from cganzoo.recipe.resolve import Resolved
 from cganzoo.runs import checkpoint
@@ -22,7 +21,8 @@ from cganzoo.runs.builtin import MetricsFileConfig
 from cganzoo.runs.folder import RunFolder
 from cganzoo.runs.metrics_file import MetricsFile
 from cganzoo.train.engine import Engine
-from cganzoo.train.loop import Interrupted, Stop, train
+from cganzoo.train.loop import train
+from cganzoo.train.stop import Stop
 
 OVERRIDES = ("train.steps=6", "train.evaluate_every=2", "train.sample_every=3", "train.checkpoint_every=100")
 
@@ -49,7 +49,7 @@ class Run:
         state, _ = checkpoint.newest(self.folder.checkpoints)
         if state is not None:
             engine.load_state(state)
-        stage = stop.watching(self._stage)
+        stage = stop.interrupting(self._stage)
 
         def evaluate() -> dict[str, float | None]:
             self.asked.append(("score", engine.step))
@@ -115,15 +115,7 @@ def test_what_was_scored_is_not_scored_again(run: Run) -> None:
     assert run.asked == []
 
 
-def test_a_time_limit_does_not_end_the_scoring() -> None:
-    @contextmanager
-    def stage(what: str) -> Iterator[Callable[[int, int], None]]:
-        yield lambda done, total: None
-
-    stop = Stop(deadline=0.0)
-    assert stop
-    with stop.watching(stage)("scoring") as progress:
-        progress(1, 1)
-    stop.signal = signal.SIGTERM
-    with pytest.raises(Interrupted), stop.watching(stage)("scoring") as progress:
-        progress(1, 1)
+def test_a_time_limit_ends_the_loop_after_the_current_step(run: Run) -> None:
+    assert not run.go(Stop(deadline=0.0))
+    assert run.asked == []
+    assert run.go(Stop.after(None))

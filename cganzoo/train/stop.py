@@ -1,0 +1,102 @@
+"""Stopping a run cleanly, at a signal or after a time, and the clock of its training time."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+Stage = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
+"""Announces a piece of work and gives its progress callback: :meth:`~cganzoo.console.reporter.Reporter.stage`."""
+
+
+class Interrupted(Exception):  # noqa: N818 (not an error)
+    """A signal came during scoring; the resumed run scores again."""
+
+
+@dataclass
+class Stop:
+    """Asks the loop to end after the current step, because of a signal or a time limit.
+
+    Attributes:
+        deadline: on the monotonic clock, in seconds.
+        signal: number of the signal that came.
+    """
+
+    deadline: float = float("inf")
+    signal: int | None = None
+
+    @classmethod
+    def after(cls, seconds: float | None) -> Stop:
+        """Stop after a time; ``None``: no time limit."""
+        return cls() if seconds is None else cls(time.monotonic() + seconds)
+
+    @property
+    def requested(self) -> bool:
+        """Whether a signal came or the time is over."""
+        return self.signal is not None or time.monotonic() >= self.deadline
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Let the first SIGINT or SIGTERM end the run cleanly; a second one acts at once."""
+
+        def note(number: int, frame: object) -> None:
+            self.signal = number
+            signal.signal(number, previous[signal.Signals(number)])
+
+        previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        for number in previous:
+            signal.signal(number, note)
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def interrupting(self, stage: Stage) -> Stage:
+        """``stage`` with a progress callback that raises :class:`Interrupted` soon after a signal came.
+
+        A time limit does not interrupt: if scoring took longer than the limit, the run would never finish.
+        """
+
+        @contextmanager
+        def interruptible(what: str) -> Iterator[Callable[[int, int], None]]:
+            with stage(what) as show:
+
+                def progress(done: int, total: int) -> None:
+                    show(done, total)
+                    if self.signal is not None:
+                        raise Interrupted
+
+                yield progress
+
+        return interruptible
+
+
+class Clock:
+    """Seconds spent on training, without scoring and saving.
+
+    Args:
+        spent: seconds of earlier calls.
+    """
+
+    def __init__(self, spent: float) -> None:
+        self._zero = time.monotonic() - spent
+        self._stopped_at: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Until now."""
+        return (self._stopped_at or time.monotonic()) - self._zero
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Time inside the block does not count."""
+        self._stopped_at = time.monotonic()
+        try:
+            yield
+        finally:
+            self._zero += time.monotonic() - self._stopped_at
+            self._stopped_at = None
