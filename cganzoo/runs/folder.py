@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from cganzoo._util.files import UNFINISHED, write_whole
 from cganzoo.errors import RunError
 from cganzoo.recipe.read import Recipe, parse_recipe
-from cganzoo.recipe.resolve import Resolved, training_values
+from cganzoo.recipe.resolve import WRITTEN_WHEN_EMPTY, Resolved, training_values
 
 from . import manifest as manifests
 from .manifest import Manifest
@@ -74,7 +74,8 @@ class RunFolder:
 
     def recipe_values(self) -> dict[str, Any]:
         """The values of the resolved recipe, as :meth:`cganzoo.recipe.resolve.Resolved.values` gives them."""
-        return self.recipe().sections.model_dump(mode="json", by_alias=True, exclude_none=True)
+        values = self.recipe().sections.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return {name: table for name, table in values.items() if table != [] or name in WRITTEN_WHEN_EMPTY}
 
     def manifest(self) -> Manifest:
         """The record of the run; an empty one before the first write.

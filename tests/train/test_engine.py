@@ -22,7 +22,7 @@ from cganzoo.networks import Discriminator, Generator
 from cganzoo.objective import Batch, Objective, Terms
 from cganzoo.recipe.resolve import Chosen, Resolved
 from cganzoo.registry import KINDS
-from cganzoo.specs import BuildContext
+from cganzoo.specs import BuildContext, ComponentTable
 from cganzoo.train.engine import Engine
 
 CPU = torch.device("cpu")
@@ -66,10 +66,10 @@ def with_own(resolved: Resolved, **components: Callable[[BuildContext], nn.Modul
         spec = KINDS[kind].spec(  # type: ignore[call-arg]
             name="own", summary="A test's", config=Config, build=lambda config, context: make(context)
         )
-        return Chosen(spec, Config(), resolved.loss.provider)
+        return Chosen(ComponentTable(name="own"), spec, Config(), resolved.loss.provider)
 
-    changes: dict[str, Any] = {kind: chosen(kind, make) for kind, make in components.items()}
-    return replace(resolved, **changes)
+    own = {kind: (chosen(kind, make),) for kind, make in components.items()}
+    return replace(resolved, components={**resolved.components, **own})
 
 
 class Critic(Objective):
