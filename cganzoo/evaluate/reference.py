@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cganzoo._util.files import write_whole
-from cganzoo._util.once import make_folder_once
+from cganzoo._util.files import make_folder_once, write_whole
 from cganzoo.console.reporter import Progress
 from cganzoo.data.batches import to_unit
 from cganzoo.data.cache import ImageSet

@@ -15,7 +15,7 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
-from cganzoo._util import once
+from cganzoo._util import files
 from cganzoo.data import cache
 from cganzoo.data.cache import ImageSet, cache_folder, packed
 from cganzoo.data.source import ArraySource
@@ -108,7 +108,7 @@ def test_a_kill_while_packing_leaves_nothing_that_is_read(tmp_path: Path, monkey
         raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(once, "_rename", killed)
+        patch.setattr(files, "_rename", killed)
         patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # a kill cleans nothing up
         with pytest.raises(KilledError):
             pack(tmp_path)

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from cganzoo.data.cache import ImageSet, packed
-from cganzoo.data.sets.config import TinyImageNetConfig
+from cganzoo.data.sets.builtin import TinyImageNetConfig
 from cganzoo.data.sets.tinyimagenet import TinyImageNetSource
 from cganzoo.errors import DataError
 
@@ -151,7 +151,7 @@ def refusal(root: Path) -> str:
 
 def test_what_is_not_the_set_is_named(folder: Path, tmp_path: Path) -> None:
     missing = tmp_path / "missing.zip"
-    assert refusal(missing) == f"{missing}: no such folder or zip archive"
+    assert refusal(missing) == f'data.root = "{missing}": no such folder or zip archive; name one that holds the set'
     other = tmp_path / "other"
     shutil.copytree(folder / "train", other)
     assert refusal(other) == (
