@@ -146,6 +146,15 @@ def test_a_stopped_run_is_resumed(run: Run) -> None:
     assert Keep.calls[1][1] == 4
 
 
+def test_a_logger_may_be_added_before_a_run_is_resumed(run: Run) -> None:
+    run("train.steps=4", logger=None, stop=Stop.after(0))
+    folder, _ = run("train.steps=4")
+    assert methods() == ["start", "log", "log", "picture", "end"]
+    assert folder.manifest().status == "finished"
+    _, printed = run("train.steps=4", logger=None)
+    assert "is finished" in printed
+
+
 def test_scores_and_pictures_of_metrics(run: Run) -> None:
     metrics = "metrics=[{name='class_accuracy'},{name='nearest_neighbours'}]"
     small = "evaluation.extractor={name='classifier', width=2, steps=2}"
