@@ -180,7 +180,7 @@ def test_a_checkpoint_of_another_recipe_is_refused(run: Path, dynamic_run: Path,
     for command in (again, ["evaluate", folder], ["export", folder, tmp_path / "x.safetensors"]):
         result = cganzoo_command(*command)
         assert result.code == 2
-        assert "checkpoint is another" in result.err
+        assert "checkpoint is of a run of another recipe" in result.err
 
 
 def test_scores_may_be_changed_after_training(run: Path, tmp_path: Path, cganzoo_command):
