@@ -1,9 +1,9 @@
-"""How fast is a set of image files packed, and in how much memory?
+"""How fast is a set of image files packed, and how much memory does it take?
 
     python benchmarks/packing.py tiny-imagenet-200.zip --size 32
 
-The archive (or folder) is packed into a cache that is thrown away. The file system holds it in memory from the second
-round on; the best round counts, since machines are noisy.
+The archive (or folder) is packed into a temporary cache. From the second round on, the system has it in memory. The
+best round counts, because other processes slow rounds down.
 """
 
 from __future__ import annotations

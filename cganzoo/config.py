@@ -1,4 +1,4 @@
-"""What a component's options are made of: a strict pydantic base and the number-or-schedule scalar."""
+"""Base class of a component's options, and the scalar that is a number or a schedule."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ AdversarialRule = Literal["hinge", "logistic", "least_squares", "wasserstein"]
 class Config(BaseModel):
     """Base of every component's options.
 
-    Frozen, closed to unknown keys, and strict about types: TOML's ``"3"`` is no number and ``1`` no boolean, but an
-    integer is accepted where a float is meant. Give each field a ``description``: it is shown to users and editors.
+    Frozen, without unknown keys, and strict about types: TOML's ``"3"`` is not accepted for a number nor ``1`` for a
+    boolean, but an integer is accepted for a float. Give each field a ``description``: users and editors see it.
     """
 
     model_config = ConfigDict(
@@ -36,7 +36,7 @@ class Config(BaseModel):
         frozen=True,
         allow_inf_nan=False,
         populate_by_name=True,
-        defer_build=True,  # listing plugins validates nothing, and building validators is what takes time
+        defer_build=True,  # to list plugins needs no validators, and they are slow to build
     )
 
 
@@ -44,13 +44,13 @@ class ArchiveConfig(Config):
     """Base of the options of a data set that can be downloaded."""
 
     root: str | None = Field(
-        None, description="The official archive, or the folder it was unpacked to; default: where downloads are kept."
+        None, description="The official archive, or the folder it was unpacked to; default: the folder of downloads."
     )
-    download: bool = Field(False, description="Fetch the archive without asking if it is not there.")
+    download: bool = Field(False, description="Download the archive without asking if it is missing.")
 
 
 class ClassifierConfig(Config):
-    """The ``classifier`` extractor: a timm network trained here, on the training split of the set itself."""
+    """The ``classifier`` extractor: a timm network, trained on the training split of the recipe's data set."""
 
     model: str = Field(
         "resnet18",
@@ -60,11 +60,11 @@ class ClassifierConfig(Config):
         None, ge=1, description="Channels of a timm ResNet's first stage, doubled at each further one; default: 64."
     )
     stem_stride: Literal[1, 2] = Field(
-        1, description="Stride of the stem for images up to 64 px: 2 costs a quarter and sees less detail."
+        1, description="Stride of the stem for images up to 64 px; 2 costs a quarter and loses detail."
     )
     epochs: int = Field(30, ge=1, description="Passes over the training split.")
     steps: int | None = Field(
-        None, ge=2, description="Training batches, in place of epochs: the cost no longer depends on the set's size."
+        None, ge=2, description="Training batches, instead of epochs: the cost does not depend on the size of the set."
     )
     batch_size: int = Field(64, ge=2, description="Images in a training batch.")
     schedule: Literal["one_cycle", "step"] = Field(
@@ -86,41 +86,43 @@ C = TypeVar("C", bound=Config)
 
 
 def parse(model: type[C], values: Mapping[str, Any]) -> C:
-    """Check ``values`` (as TOML gives them) against ``model``; raises :class:`pydantic.ValidationError`.
+    """Validate ``values`` (as read from TOML) with ``model``; raises :class:`pydantic.ValidationError`.
 
-    Goes through JSON because pydantic's strict mode then takes a list for a tuple, as TOML cannot write tuples, and
-    still refuses ``"3"`` for a number.
+    The values are passed as JSON: pydantic's strict mode then accepts a list for a tuple, because TOML has no tuples,
+    and still refuses ``"3"`` for a number.
     """
     return model.model_validate_json(json.dumps(values, default=str), strict=True)
 
 
 class Schedule(Config):
-    """A scalar that changes over the run: ``{from = 1.0, to = 0.0, steps = 1000, curve = "cosine"}``.
+    """A scalar that changes during the run: ``{from = 1.0, to = 0.0, steps = 1000, curve = "cosine"}``.
 
-    ``after``, ``steps`` and ``every`` count generator steps when they are integers, and are fractions of
-    ``train.steps`` when they are floats, so that a shortened run keeps the shape of its schedule.
+    ``after``, ``steps`` and ``every`` are numbers of generator steps if they are integers, and fractions of
+    ``train.steps`` if they are floats, so that a shortened run keeps the shape of its schedule.
     """
 
-    curve: Literal["constant", "linear", "cosine", "step"] = Field("linear", description="How the value moves.")
+    curve: Literal["constant", "linear", "cosine", "step"] = Field("linear", description="How the value changes.")
     start: float = Field(alias="from", description="Value at step 0.")
     to: float | None = Field(None, description="Value at the end of a linear or cosine curve.")
-    after: int | float = Field(0, ge=0, description="Where a linear or cosine curve begins; the value waits till then.")
+    after: int | float = Field(
+        0, ge=0, description="Start of a linear or cosine curve; before it the value is constant."
+    )
     steps: int | float | None = Field(
         None, gt=0, description="Length of a linear or cosine curve; default: the rest of the run."
     )
-    factor: float = Field(0.5, gt=0, description="What a step curve multiplies the value by.")
-    every: int | float | None = Field(None, gt=0, description="Length of one stair of a step curve.")
+    factor: float = Field(0.5, gt=0, description="Factor of each step of a step curve.")
+    every: int | float | None = Field(None, gt=0, description="Length of one step of a step curve.")
 
     @model_validator(mode="after")
     def _complete(self) -> Schedule:
         if self.curve in ("linear", "cosine") and self.to is None:
-            raise ValueError(f'a {self.curve} schedule needs "to", the value it ends at')
+            raise ValueError(f'a {self.curve} schedule needs "to", its last value')
         if self.curve == "step" and self.every is None:
-            raise ValueError('a step schedule needs "every", the length of one stair')
+            raise ValueError('a step schedule needs "every", the length of one step')
         for name in ("after", "steps", "every"):
             length = getattr(self, name)
             if isinstance(length, float) and length > 1:
-                raise ValueError(f'"{name}" is a whole number of steps or a fraction of the run up to 1.0')
+                raise ValueError(f'"{name}" must be a whole number of steps, or a fraction of the run up to 1.0')
         return self
 
     def at(self, step: int, total_steps: int) -> float:
@@ -139,7 +141,7 @@ class Schedule(Config):
         return self.start + (self.to - self.start) * progress
 
     def extremes(self) -> tuple[float, ...]:
-        """Values between which the schedule stays, or ends up after many stairs of a step curve."""
+        """Bounds of the schedule's values; one of them is the limit of a step curve after many steps."""
         if self.curve == "step":
             limit = 0.0 if self.factor < 1 else math.copysign(math.inf, self.start) if self.factor > 1 else self.start
             return (self.start, limit)
@@ -162,7 +164,7 @@ Scalar = Annotated[
 
 @dataclass(frozen=True)
 class _AtLeast(AfterValidator):
-    """A lower bound that the JSON Schema of the options tells, too."""
+    """A lower bound that is also written into the JSON Schema of the options."""
 
     low: float
     exclusive: bool
@@ -176,13 +178,13 @@ class _AtLeast(AfterValidator):
 
 
 def at_least(low: float, *, exclusive: bool = False) -> AfterValidator:
-    """Bound a :data:`Scalar` from below, schedules' end points included: ``Annotated[Scalar, at_least(0)]``."""
+    """A lower bound of a :data:`Scalar`, for every value of a schedule: ``Annotated[Scalar, at_least(0)]``."""
 
     def check(value: float | Schedule) -> float | Schedule:
         values = value.extremes() if isinstance(value, Schedule) else (value,)
-        # Stairs come near their limit but never reach it, so the limit itself may be the excluded bound.
-        stairs = isinstance(value, Schedule) and value.curve == "step"
-        if any(v < low for v in values) or (exclusive and low in (values[:1] if stairs else values)):
+        # A step curve approaches its limit but never reaches it, so the limit itself may be the excluded bound.
+        step_curve = isinstance(value, Schedule) and value.curve == "step"
+        if any(v < low for v in values) or (exclusive and low in (values[:1] if step_curve else values)):
             raise ValueError(f"every value must be {'above' if exclusive else 'at least'} {low:g}")
         return value
 

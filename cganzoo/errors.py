@@ -1,20 +1,20 @@
-"""The exceptions a user sees: one sentence each, exit code 2, no traceback (``--debug`` shows it)."""
+"""Exceptions that are shown to the user as one message, with exit code 2. ``--debug`` adds the traceback."""
 
 from __future__ import annotations
 
 
 class CganzooError(Exception):
-    """A mistake or a condition that the user can mend; its text says where it is and what to write instead."""
+    """A mistake that the user can correct; its text says where it is and what to write instead."""
 
     exit_code = 2
 
 
 class RecipeError(CganzooError):
-    """A recipe that cannot be read: the file, the key, the value, and what to write instead."""
+    """A recipe that cannot be used; the message has the file, the key, the value, and what to write instead."""
 
 
 class PluginError(CganzooError):
-    """A plugin that is missing, broken, or answers to an ambiguous name."""
+    """A plugin that is missing or broken, or a name that fits more than one."""
 
 
 class DataError(CganzooError):
@@ -22,8 +22,8 @@ class DataError(CganzooError):
 
 
 class RunError(CganzooError):
-    """A run folder that cannot be used: another recipe's, in use, incomplete, or on a full disk."""
+    """A run folder that cannot be used: it belongs to another recipe, is in use or incomplete, or the disk is full."""
 
 
 class DivergenceError(CganzooError):
-    """Training reached values that are not finite."""
+    """Training produced values that are not finite."""

@@ -1,4 +1,4 @@
-"""What every feature extractor is to the metrics: images to features and class logits."""
+"""The base class of feature extractors: images to features and class logits."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 
 class Extractor(nn.Module):
-    """A frozen network that all metrics of an evaluation look through.
+    """A frozen network that computes the features for all metrics of an evaluation.
 
     Attributes:
         feature_dim: D.
-        num_classes: K of the logits; not always the set's (an ImageNet network has its own classes), and 0 for a
-            network that tells no classes apart.
-        own_classes: whether the logits are of the set's own classes, in their order.
+        num_classes: K of the logits; 0 for a network without classes. They may be other classes than the data set's,
+            such as those of ImageNet.
+        own_classes: whether the logits are of the data set's own classes, in their order.
     """
 
     feature_dim: int
@@ -28,11 +28,14 @@ class Extractor(nn.Module):
         raise NotImplementedError
 
     def protocol(self) -> Mapping[str, Any]:
-        """Kind, model, hash of the weights, and what a reader wants beside a score, such as accuracy. JSON values."""
+        """Kind, model, hash of the weights, and everything else that identifies the extractor, as JSON values.
+
+        Part of the fingerprint of every score.
+        """
         raise NotImplementedError
 
     def description(self) -> str:
-        """One line for the user: what is looked through, and how far it can be relied on."""
+        """One line for the user: the network, and how reliable it is."""
         raise NotImplementedError
 
 

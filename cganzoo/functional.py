@@ -1,4 +1,4 @@
-"""Pieces that several losses share, each written once."""
+"""Functions that several losses share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .config import AdversarialRule
 
 
 def adversarial_real(rule: AdversarialRule, score: Tensor) -> Tensor:
-    """What the discriminator minimises on the scores (N,) of real samples; a scalar."""
+    """The discriminator's loss on the scores (N,) of real samples; a scalar."""
     if rule == "hinge":
         return F.relu(1 - score).mean()
     if rule == "logistic":
@@ -21,7 +21,7 @@ def adversarial_real(rule: AdversarialRule, score: Tensor) -> Tensor:
 
 
 def adversarial_fake(rule: AdversarialRule, score: Tensor) -> Tensor:
-    """What the discriminator minimises on the scores (N,) of fake samples; a scalar."""
+    """The discriminator's loss on the scores (N,) of fake samples; a scalar."""
     if rule == "hinge":
         return F.relu(1 + score).mean()
     if rule == "logistic":
@@ -32,7 +32,7 @@ def adversarial_fake(rule: AdversarialRule, score: Tensor) -> Tensor:
 
 
 def adversarial_generator(rule: AdversarialRule, score: Tensor) -> Tensor:
-    """What the generator minimises on the scores (N,) of its samples; a scalar, non-saturating under ``logistic``."""
+    """The generator's loss on the scores (N,) of its samples; a scalar. ``logistic`` is the non-saturating form."""
     if rule == "logistic":
         return F.softplus(-score).mean()
     if rule == "least_squares":
@@ -43,11 +43,11 @@ def adversarial_generator(rule: AdversarialRule, score: Tensor) -> Tensor:
 def conditional_contrastive(embeddings: Tensor, proxies: Tensor, labels: Tensor, temperature: float | Tensor) -> Tensor:
     """The conditional contrastive (2C) loss of arXiv:2006.12681, eq. 8; a scalar.
 
-    Each sample is pulled to its class's proxy and to the samples of its class, and pushed from every other sample.
+    It attracts each sample to the proxy and the samples of its class, and repels it from all other samples.
 
     Args:
         embeddings: (N, E), unit length.
-        proxies: (N, E), unit length: the proxy of each sample's class.
+        proxies: (N, E), unit length; the proxy of each sample's class.
         labels: (N,) int64.
         temperature: divides the cosines; above 0.
     """

@@ -1,4 +1,4 @@
-"""What a metric plugin subclasses."""
+"""The base class of metrics."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing_extensions import Self
 from .networks import Generator
 
 Recall = Callable[[Tensor], Tensor]
-"""Positions (N,) int64 in the order that ``update_reference`` was fed to those images (N, C, H, W) in [-1, 1]."""
+"""Returns the images (N, C, H, W) in [-1, 1] at positions (N,) int64, counted in the order of ``update_reference``."""
 
 
 class Evaluated:
-    """A batch of images with what the feature extractor saw in them. Every metric of a pass gets the same one.
+    """A batch of images with their features and logits. Every metric of an evaluation gets the same batches.
 
     Args:
-        images: the images, or a function that reads them: most metrics never look at those of a large set.
-        labels: (N,) int64: the class of a real image, the class that a sample was asked for; ``None`` for samples of
-            an unconditional generator.
+        images: the images, or a function that reads them, because most metrics do not need the images themselves.
+        labels: (N,) int64: the class of a real image, the requested class of a sample; ``None`` for samples of an
+            unconditional generator.
         features: (N, D) float32.
-        logits: (N, K) float32, class logits of the extractor before the softmax; K is 0 for one that has none.
+        logits: (N, K) float32, the extractor's class logits before the softmax; K is 0 if it has no classes.
     """
 
     labels: Tensor | None
@@ -43,19 +43,19 @@ class Evaluated:
 
 
 class Metric(ABC):
-    """One score. Fed batch by batch: first all real images, then the generator, then all samples, each once.
+    """One score. It gets all real images batch by batch, then the generator, then all samples.
 
-    The result must not depend on how the images are cut into batches. Where the reference rows are made (real images
-    in the place of samples) there is no generator, so :meth:`update_generator` is not called.
+    The result must not depend on how the images are divided into batches. The same metric is also computed with real
+    images instead of samples. Then there is no generator, and :meth:`update_generator` is not called.
     """
 
     def update_reference(self, batch: Evaluated) -> None:
-        """Take a batch of real images, of the spec's ``reference`` split. Metrics without one leave this as it is."""
+        """Take a batch of real images, of the spec's ``reference`` split. Optional."""
 
     def update_generator(self, generator: Generator, z: Tensor, labels: Tensor) -> None:
-        """Take the generator itself, in evaluation mode, with noise (N, L) and labels (N,) it is asked for.
+        """Take the generator itself, in evaluation mode, with one batch of noise (N, L) and labels (N,). Optional.
 
-        Called once, before the samples, with one batch of noise. Gradients are recorded here.
+        Called once, before the samples, with gradients enabled.
         """
 
     @abstractmethod
@@ -64,35 +64,35 @@ class Metric(ABC):
 
     @abstractmethod
     def compute(self) -> Mapping[str, float | None]:
-        """The spec's outputs by name; ``None`` for one that is not defined here (say, a class score of a generator
-        that takes no class). What it was fed stays as it is: asked again, it answers the same.
+        """The spec's outputs by name; ``None`` for one that is not defined, such as a class score of an unconditional
+        generator. Does not change the metric: a second call returns the same.
 
         Raises:
-            CganzooError: the samples do not allow the score (too few, say); the sentence says what to change.
+            CganzooError: the score cannot be computed, for example of too few samples; the message says what to change.
         """
 
     def per_class(self) -> Mapping[str, Sequence[float | None]]:
-        """Outputs that are made of one number for each class: their name, and K numbers in the order of the classes.
+        """Outputs that have one number for each class: K numbers by name, in the order of the classes.
 
-        Optional; asked for after :meth:`compute`. ``None`` for a class without a number.
+        Optional; called after :meth:`compute`. ``None`` for a class without a number.
         """
         return {}
 
     def merge(self, other: Self) -> None:
-        """Take over what ``other`` was fed, as if this one had been fed it after its own. Optional.
+        """Add the images of ``other``, as if this metric had received them after its own. Optional.
 
-        So the images of an evaluation can be shared among processes: each feeds a metric of its own, and one merges
-        them. The outputs are then those of a single metric that was fed all reference images and then all samples:
-        this one's, then those of ``other``. They are equal but for rounding, except where options make the metric draw
-        at random among the images, or an output's ``order_tolerance`` says more. Any part may be missing: a metric that
-        was fed nothing changes nothing. The generator is shown to any number of the parts, each time with other noise.
+        Several processes can then share an evaluation: each updates its own metric, and one merges them. The outputs
+        must be those of a single metric that gets all reference images and then all samples: its own, then those of
+        ``other``. They may differ by rounding, by random choices among the images, and by an output's
+        ``order_tolerance``. ``other`` may have received no images, or only some kinds. The generator is given to any
+        number of the parts, each time with other noise.
 
         Args:
-            other: a metric of the same options and context, before :meth:`compute`. It is not used afterwards, so what
-                it holds may be taken over as it is.
+            other: a metric with the same options and context, before :meth:`compute`. It is not used afterwards, so
+                this metric may keep its tensors without a copy.
         """
-        raise NotImplementedError(f"{type(self).__name__} cannot take over what another one was fed")
+        raise NotImplementedError(f"{type(self).__name__} cannot be merged with another one")
 
     def pictures(self, recall: Recall) -> Mapping[str, Tensor]:
-        """Pictures (C, H, W) in [-1, 1] by name, written beside the sample grids; asked for after :meth:`compute`."""
+        """Pictures (C, H, W) in [-1, 1] by name, saved with the grids. Optional; called after :meth:`compute`."""
         return {}

@@ -1,4 +1,4 @@
-"""What generator and discriminator plugins subclass."""
+"""Base classes of generators and discriminators."""
 
 from __future__ import annotations
 
@@ -7,46 +7,46 @@ from torch import Tensor, nn
 
 
 class Generator(nn.Module):
-    """Noise and class label to image.
+    """Maps noise and class labels to images.
 
     Attributes:
-        latent_dim: length of one noise vector.
-        conditional: whether ``labels`` influence the image.
+        latent_dim: length of a noise vector.
+        conditional: whether the images depend on ``labels``.
     """
 
     latent_dim: int
     conditional: bool
 
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
-        """Noise (N, latent_dim) and labels (N,) int64 to images (N, C, H, W) in [-1, 1].
+        """Map noise (N, latent_dim) and labels (N,) int64 to images (N, C, H, W) in [-1, 1].
 
-        An unconditional generator takes ``labels`` and leaves them alone.
+        An unconditional generator also receives ``labels``, and ignores them.
         """
         raise NotImplementedError
 
     def initialize(self, z: Tensor, labels: Tensor) -> None:
-        """Data-dependent initialisation, called once with the first batch before the first step. Optional."""
+        """Data-dependent initialisation: called once with a batch, before the first step. Optional."""
 
     def sample_latent(self, count: int, device: torch.device, generator: torch.Generator | None = None) -> Tensor:
-        """Noise for ``count`` images, (count, latent_dim): standard normal unless a subclass says otherwise."""
+        """Noise for ``count`` images, (count, latent_dim). Standard normal, unless a subclass changes it."""
         return torch.randn(count, self.latent_dim, device=device, generator=generator)
 
 
 class Discriminator(nn.Module):
-    """A trunk: images to features. It knows nothing of classes; the loss owns the heads.
+    """A trunk: maps images to features. It does not use classes: the heads belong to the loss.
 
     Attributes:
-        feature_dim: D, the length of one feature vector.
-        batch_statistics: whether a sample's features depend on the rest of its batch (batch normalisation). Such a
-            trunk sees real and fake images in separate passes; any other sees them in one.
+        feature_dim: D, the length of a feature vector.
+        batch_statistics: whether a sample's features depend on the other samples of its batch, as with batch
+            normalisation. Such a trunk processes real and fake images in two passes, any other in one.
     """
 
     feature_dim: int
     batch_statistics: bool = False
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images (N, C, H, W) in [-1, 1] to features (N, feature_dim)."""
+        """Map images (N, C, H, W) in [-1, 1] to features (N, feature_dim)."""
         raise NotImplementedError
 
     def initialize(self, images: Tensor) -> None:
-        """Data-dependent initialisation, called once with a real batch before the first step. Optional."""
+        """Data-dependent initialisation: called once with real images, before the first step. Optional."""

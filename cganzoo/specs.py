@@ -192,6 +192,10 @@ class LossSpec(ComponentSpec[C]):
     reference: Importable[Callable[[C], Reference | None] | None] = Importable(None)
 
 
+STANDARD_ERROR = "_se"
+"""Ending of the name of an output that is the standard error of another one."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class MetricOutput:
     """One number that a metric reports; the first output of a metric is its headline.

@@ -1,6 +1,6 @@
-"""A headless Chromium for tests, driven over the HTTP protocol of chromedriver; no package is needed for it.
+"""A headless Chromium for tests, driven by chromedriver's HTTP protocol, without another package.
 
-Debian and Ubuntu have both as ``chromium`` and ``chromium-driver``. ``CHROMIUM`` and ``CHROMEDRIVER`` name others.
+Debian and Ubuntu have packages ``chromium`` and ``chromium-driver``; ``CHROMIUM`` and ``CHROMEDRIVER`` name others.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ from types import TracebackType
 from typing import Any
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
-"""The key by which the protocol marks an element."""
+"""The protocol's key for the id of an element."""
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
 def programs() -> tuple[str, str] | None:
-    """Chromium and its driver, if both are here."""
+    """Chromium and its driver, if both are installed."""
     chromium = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM)), None)
     driver = os.environ.get("CHROMEDRIVER") or shutil.which("chromedriver")
     return (chromium, driver) if chromium and driver else None
 
 
 class BrowserError(Exception):
-    """What the driver answered instead of a value."""
+    """The driver answered with an error."""
 
 
 class Browser:
     """One browser window.
 
     Args:
-        width: of the page in pixels.
-        height: of the page in pixels.
+        width: width of the page in pixels.
+        height: height of the page in pixels.
     """
 
     def __init__(self, width: int = 1440, height: int = 900) -> None:
         found = programs()
         if found is None:
-            raise BrowserError("no chromium with chromedriver here")
+            raise BrowserError("chromium and chromedriver are not installed")
         chromium, driver = found
         self._profile = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
         self._log = Path(self._profile.name) / "driver.log"
@@ -59,7 +59,7 @@ class Browser:
                 "binary": chromium,
                 "args": [
                     "--headless=new",
-                    "--no-sandbox",  # in containers, and for root, there is none to be had
+                    "--no-sandbox",  # not available in containers and for root
                     "--disable-gpu",
                     "--disable-dev-shm-usage",
                     "--disable-background-networking",
@@ -88,11 +88,11 @@ class Browser:
         self.close()
 
     def close(self) -> None:
-        """Ends the browser and its driver."""
+        """Stop the browser and its driver."""
         try:
             self._ask("DELETE", "")
         except (BrowserError, OSError):
-            pass  # it has ended already
+            pass  # it has already stopped
         finally:
             self._stop()
 
@@ -102,7 +102,7 @@ class Browser:
         self._profile.cleanup()
 
     def _port(self) -> str:
-        """The driver chooses a free port and writes it down."""
+        """The free port that the driver has chosen, from its log."""
         until = time.monotonic() + 60
         while time.monotonic() < until and self._driver.poll() is None:
             if match := re.search(r"started successfully on port (\d+)", self._log.read_text(errors="replace")):
@@ -115,7 +115,7 @@ class Browser:
         request = urllib.request.Request(
             self._address + path, data, {"Content-Type": "application/json"}, method=method
         )
-        # A proxy that the environment names is not for this machine itself.
+        # Requests to this machine must not go through a proxy of the environment.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=120) as answer:
@@ -128,25 +128,25 @@ class Browser:
         return self._ask("POST", "/goog/cdp/execute", {"cmd": command, "params": parameters})
 
     def size(self, width: int, height: int = 900) -> None:
-        """Makes the page this large; windows cannot be as narrow as a phone."""
+        """Set the size of the page; a window cannot be as narrow as a phone."""
         self.tool("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
     def scheme(self, name: str) -> None:
-        """What the reader prefers: ``"light"`` or ``"dark"``."""
+        """Set the preferred colour scheme: ``"light"`` or ``"dark"``."""
         self.tool("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}])
 
     def open(self, file: Path) -> None:
-        """Opens a file, and forgets the log of what was before."""
+        """Open a file and clear the logs."""
         self.errors()
         self.requests()
         self._ask("POST", "/url", {"url": file.resolve().as_uri()})
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """What a script returns; it finds the arguments in ``arguments``."""
+        """Run a script, which finds its arguments in ``arguments``; returns its value."""
         return self._ask("POST", "/execute/sync", {"script": script, "args": list(arguments)})
 
     def wait(self, script: str, *arguments: Any, seconds: float = 20) -> Any:
-        """What a script returns as soon as that is true."""
+        """Run a script again and again until its value is true; returns the value."""
         until = time.monotonic() + seconds
         while not (value := self.run(script, *arguments)):
             if time.monotonic() > until:
@@ -155,20 +155,20 @@ class Browser:
         return value
 
     def element(self, selector: str) -> dict[str, str]:
-        """The first element that a CSS selector finds."""
+        """The first element of a CSS selector."""
         found: dict[str, str] = self._ask("POST", "/element", {"using": "css selector", "value": selector})
         return found
 
     def click(self, selector: str) -> None:
-        """A click with the mouse, on what can be seen and reached only."""
+        """Click with the mouse; the element must be visible and not covered."""
         self._ask("POST", f"/element/{self.element(selector)[ELEMENT]}/click", {})
 
     def press(self, selector: str, key: str) -> None:
-        """A key, on an element that takes the focus."""
+        """Press a key on an element, which gets the focus."""
         self._ask("POST", f"/element/{self.element(selector)[ELEMENT]}/value", {"text": key})
 
     def choose(self, selector: str, text: str) -> None:
-        """Chooses an option of a select by its text."""
+        """Choose an option of a select by its text."""
         self.run(
             """
             const select = document.querySelector(arguments[0]);
@@ -182,7 +182,7 @@ class Browser:
         )
 
     def move(self, x: float, y: float) -> None:
-        """The mouse to a place of what is seen of the page."""
+        """Move the mouse to a point of the visible page."""
         steps = [
             {"type": "pointerMove", "x": int(x) - 3, "y": int(y), "duration": 0},
             {"type": "pointerMove", "x": int(x), "y": int(y), "duration": 50},
@@ -191,23 +191,23 @@ class Browser:
         self._ask("POST", "/actions", {"actions": [mouse]})
 
     def errors(self) -> list[str]:
-        """What the console told, since it was last asked, that is a warning or worse."""
+        """Warnings and errors of the console since the last call."""
         entries = self._ask("POST", "/se/log", {"type": "browser"})
         return [entry["message"] for entry in entries if entry["level"] in ("WARNING", "SEVERE")]
 
     def requests(self) -> list[str]:
-        """The addresses that were asked for, by the page or by what it holds, since this was last asked."""
+        """The addresses that the page has requested since the last call."""
         entries = self._ask("POST", "/se/log", {"type": "performance"})
         events = [json.loads(entry["message"])["message"] for entry in entries]
         asked = [each["params"]["request"]["url"] for each in events if each["method"] == "Network.requestWillBeSent"]
-        return [url for url in asked if not url.startswith("chrome")]  # the browser's own first page
+        return [url for url in asked if not url.startswith("chrome")]  # the browser's own start page
 
     def picture(self, file: Path, whole: bool = True) -> None:
-        """Writes a PNG of the whole page or of what is seen of it."""
+        """Write a PNG of the whole page, or of its visible part."""
         data = self.tool("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"]
         file.write_bytes(base64.b64decode(data))
 
     def pdf(self) -> bytes:
-        """The page as it is printed on A4."""
+        """The page printed on A4."""
         answer = self.tool("Page.printToPDF", paperWidth=8.27, paperHeight=11.69, printBackground=False)
         return base64.b64decode(answer["data"])

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import pytest
-
-from cganzoo.cli.main import main
 
 SCORED = """
 [evaluation]
@@ -26,21 +23,11 @@ name = "class_accuracy"
 PLUGINS = 'plugins = ["cganzoo-amgan", "cganzoo-dcgan"]'
 
 
-class Command:
-    """Runs ``cganzoo`` in this process and keeps what it printed."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, *arguments: object) -> Any:
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        captured = self._capsys.readouterr()
-        self.code, self.out, self.err = ended.value.code, captured.out, captured.err
-        return self
+Command = Callable[..., Any]
+"""Type of the fixture ``command``."""
 
 
-def compare(command: Command, out: Path, *arguments: object) -> Command:
+def compare(command: Command, out: Path, *arguments: object) -> Any:
     return command("compare", *arguments, "--out", out, "--device", "cpu")
 
 

@@ -7,17 +7,15 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
+from cganzoo.cli.main import main
 from cganzoo.recipe.read import parse_recipe
 from cganzoo.recipe.resolve import Resolved, resolve
-
-if TYPE_CHECKING:
-    from comparing import Command
 
 TINY = """
 [requires]
@@ -79,6 +77,27 @@ def tiny_file(tmp_path: Path) -> Path:
     return file
 
 
+@dataclass
+class Result:
+    """Exit code and outputs of a command."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """``command("run", file, ...)``: ``cganzoo`` in this process."""
+
+    def call(*arguments: object) -> Result:
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        return Result(int(ended.value.code or 0), *capsys.readouterr())
+
+    return call
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """How many faults are planted for the conformance kit, as the tests of each kind record it."""
     for report in terminalreporter.stats.get("passed", []):
@@ -87,18 +106,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 terminalreporter.write_line(f"planted faults, {value}")
 
 
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    """``cganzoo`` in this process."""
-    from comparing import Command  # here, because tests/wheels copies this file alone
-
-    return Command(capsys)
-
-
 @pytest.fixture(name="recipes")
 def _recipes(tmp_path: Path, tiny: str) -> dict[str, Path]:
     """Two methods that differ in their loss, both scored."""
-    from comparing import PLUGINS, SCORED
+    from comparing import PLUGINS, SCORED  # here, because tests/wheels copies this file alone
 
     files = {}
     for name, loss in (("first", 'name = "amgan"'), ("second", 'name = "labelgan"')):

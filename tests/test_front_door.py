@@ -131,10 +131,13 @@ def test_a_fraction_keeps_the_shape_of_a_shortened_run() -> None:
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"from": 1}, 'a linear schedule needs "to", the value it ends at'),
-        ({"from": 1, "curve": "cosine"}, 'a cosine schedule needs "to", the value it ends at'),
-        ({"from": 1, "curve": "step"}, 'a step schedule needs "every", the length of one stair'),
-        ({"from": 1, "to": 0, "steps": 1.5}, '"steps" is a whole number of steps or a fraction of the run up to 1.0'),
+        ({"from": 1}, 'a linear schedule needs "to", its last value'),
+        ({"from": 1, "curve": "cosine"}, 'a cosine schedule needs "to", its last value'),
+        ({"from": 1, "curve": "step"}, 'a step schedule needs "every", the length of one step'),
+        (
+            {"from": 1, "to": 0, "steps": 1.5},
+            '"steps" must be a whole number of steps, or a fraction of the run up to 1.0',
+        ),
         ({"from": 1, "to": 0, "steps": 0}, "greater than 0"),
         ({"from": 1, "to": 0, "steps": -0.5}, "greater than 0"),
         ({"from": 1, "curve": "step", "every": 1, "factor": 0}, "greater than 0"),

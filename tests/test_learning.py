@@ -1,4 +1,4 @@
-"""Every loss learns: a tiny generator comes to make the classes' patterns, each the one it is asked for."""
+"""Every loss learns: a tiny generator learns the pattern of each class."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from cganzoo.train.engine import Engine
 REGISTRY = load_plugins()
 LABELED = "conditional"
 
-# The 2C loss tells classes apart but ties them only loosely to the labels (published intra-class FIDs show it, too):
-# the generator may settle on another order of the classes.
+# The 2C loss separates the classes, but hardly depends on which label is which (as published intra-class FIDs show):
+# the generator may learn them in another order.
 CLASSES_UP_TO_ORDER = {"contragan"}
 
-# AC-GAN under dynamic labeling trains its classifier on its own guesses of fakes; at full weight these drown the
-# adversarial term here (the AM-GAN paper, section 7.1.5, reports its worst scores for it). A tenth, as in section
-# 7.1.2, learns.
+# With dynamic labeling, AC-GAN trains its classifier on its own predictions for fakes. With full weight, these dominate
+# the adversarial term here (the AM-GAN paper, section 7.1.5, reports its worst scores for it). With a tenth, as in
+# section 7.1.2, it learns.
 SELF_LABELING = "generator_class_weight = 0.1\ndiscriminator_class_weight = 0.1"
 
 RECIPE = """
@@ -57,6 +57,9 @@ batch_size = 32
 ema_decay = 0.9
 """
 
+TESTED_AT = (100, 150, 200, 275, 350)
+"""Steps after which a training ends if the generator has learned."""
+
 
 def patterns() -> np.ndarray:
     """Three classes: a bar at the top, a bar at the left, a block in the middle."""
@@ -74,7 +77,7 @@ def noisy_patterns() -> ImageSet:
 
 
 def drawn(engine: Engine) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
-    """Samples' distance to each pattern (N, 3), their labels if they have any, and the nearest pattern."""
+    """Distance of samples to each pattern (N, 3), their labels if there are any, and the nearest pattern."""
     generator = ready_to_sample(engine.average.generator, 3)
     ((images, labels),) = samples(generator, 150, 150, 3, seed=0)
     targets = torch.from_numpy(patterns()).float().flatten(1)
@@ -82,12 +85,8 @@ def drawn(engine: Engine) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tens
     return distances, labels, distances.argmin(1)
 
 
-def recipe_values(options: str) -> dict[str, object]:
-    return tomllib.loads(options)
-
-
 def quality(distances: torch.Tensor) -> float:
-    """Median distance to the nearest pattern: a mean would count the few samples between two modes most."""
+    """Median distance to the nearest pattern: a mean would depend most on the few samples between two patterns."""
     return distances.amin(1).median().item()
 
 
@@ -95,11 +94,11 @@ def cases() -> list[tuple[Component, str, bool]]:
     found = []
     for loss in REGISTRY.components("loss"):
         for options in ("", 'labeling = "dynamic"', 'variant = "UCE"', 'form = "released"'):
-            values = recipe_values(options)
+            values = tomllib.loads(options)
             if set(values) <= set(loss.spec.config.model_fields):
                 if loss.name == "acgan" and values:
                     options += "\n" + SELF_LABELING
-                config = parse(loss.spec.config, recipe_values(options))
+                config = parse(loss.spec.config, tomllib.loads(options))
                 found.append((loss, options, loss.spec.conditioning(config) == LABELED))
     return found
 
@@ -111,17 +110,24 @@ def test_it_learns(case: tuple[Component, str, bool]):
     resolved = resolve(parse_recipe(text, name="patterns", source="test"), REGISTRY)
     engine = Engine(resolved, noisy_patterns(), torch.device("cpu"))
     before = quality(drawn(engine)[0])
-    while engine.step < engine.settings.steps:
-        engine.advance()
-    distances, labels, nearest = drawn(engine)
-    print(f"median distance to the nearest pattern: {before:.2f} -> {quality(distances):.2f}")
+    for steps in TESTED_AT:
+        while engine.step < steps:
+            engine.advance()
+        found = drawn(engine)
+        if quality(found[0]) < 0.4 * before and (not conditional or makes_each_class(loss.name, *found[1:])):
+            break
+    distances, labels, nearest = found
+    print(f"median distance to the nearest pattern: {before:.2f} -> {quality(distances):.2f}, step {engine.step}")
     assert quality(distances) < 0.4 * before
     if conditional:
-        assert labels is not None
-        made = torch.stack([torch.bincount(nearest[labels == label], minlength=3) / 50 for label in range(3)])
-        print(f"share of each pattern (columns) in each class (rows): {made.tolist()}")
-        if loss.name in CLASSES_UP_TO_ORDER:
-            assert sorted(made.argmax(1).tolist()) == [0, 1, 2]
-            assert made.amax(1).min() > 0.9
-        else:
-            assert made.diagonal().min() > 0.9
+        assert makes_each_class(loss.name, labels, nearest)
+
+
+def makes_each_class(name: str, labels: torch.Tensor | None, nearest: torch.Tensor) -> bool:
+    """Whether more than nine in ten samples of each class show its pattern."""
+    assert labels is not None
+    made = torch.stack([torch.bincount(nearest[labels == label], minlength=3) / 50 for label in range(3)])
+    print(f"share of each pattern (columns) in each class (rows): {made.tolist()}")
+    if name in CLASSES_UP_TO_ORDER:
+        return sorted(made.argmax(1).tolist()) == [0, 1, 2] and made.amax(1).min().item() > 0.9
+    return made.diagonal().min().item() > 0.9

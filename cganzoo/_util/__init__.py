@@ -1,1 +1,1 @@
-"""Small helpers that every room may use: files, TOML, lazy imports."""
+"""Small helpers for every folder: files, things made once, text of messages, TOML, lazy imports."""

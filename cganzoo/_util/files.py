@@ -1,4 +1,4 @@
-"""Writing a file or a folder whole or not at all, and one process at a time."""
+"""Writing a file so that it is complete or does not exist."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pathlib import Path
 from filelock import FileLock
 
 UNFINISHED = ".part"
-"""Ending of the hidden file beside its place, which a kill may leave behind."""
+"""Ending of the hidden temporary file that is renamed when complete; a killed process may leave it."""
 
 
 def write_whole(path: Path, data: bytes | memoryview | str) -> None:
-    """Write a file so that it is there complete, or not at all, whenever the process or the machine stops."""
+    """Write a file that is complete or does not exist, even if the process or the machine stops at any time."""
     data = data.encode() if isinstance(data, str) else data
-    beside = path.with_name(f".{path.name}{UNFINISHED}")
+    temporary = path.with_name(f".{path.name}{UNFINISHED}")
     try:
-        with beside.open("wb") as file:
+        with temporary.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)
+        os.replace(temporary, path)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -51,10 +51,10 @@ def alone(path: Path) -> Iterator[bool]:
         lock.release()
 
 
-def move_folder(beside: Path, place: Path) -> None:
+def move_folder(temporary: Path, place: Path) -> None:
     """Move a folder to its place. Where another process was first, its own stays, as it holds the same."""
     try:
-        beside.rename(place)
+        temporary.rename(place)
     except OSError:
         if not place.is_dir():
             raise

@@ -1,4 +1,4 @@
-"""TOML: read by the standard library, or where that is too old, by the package that it came from; values written."""
+"""TOML: the standard library's reader (before Python 3.11 the package ``tomli``), and values written as TOML."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["tomllib", "written"]
 
 
 def written(value: Any) -> str:
-    """A value as TOML: on one line, and with nothing that a terminal would not show."""
+    """A value as TOML, on one line; characters that a terminal does not show are escaped."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {written(one)}" for key, one in value.items()) + " }" if value else "{}"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Supervised training of a small image classifier, for the host's ``classifier`` extractor and for metric plugins.
+"""Training a small image classifier, for the ``classifier`` extractor and for metric plugins.
 
 from cganzoo import ClassifierConfig
 from cganzoo.classification import accuracy, fit
@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,36 +23,33 @@ from torch.nn import functional as F
 
 from cganzoo._util.files import write_whole
 from cganzoo.config import ClassifierConfig
+from cganzoo.console.reporter import Progress
 from cganzoo.data.batches import Batches, to_unit
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import DivergenceError
 
 from .networks import Shape, build, features_and_logits
-from .seeding import seeded
 
 __all__ = ["ImageClassifier", "Progress", "Shape", "accuracy", "fit"]
 
-Progress = Callable[[int, int], None]
-"""Called with (done, total) training steps."""
-
-STATE_EVERY = 120.0  # seconds between two writings of the state of a training
+STATE_EVERY = 120.0  # seconds between two states of a training in its file
 CHANNELS_LAST_FROM = 16
-"""From this size (pixels) on, weights and maps are laid out channels last: a fifth to a half faster on CPU and GPU."""
+"""Smallest image size (pixels) for the channels-last memory format, which is then a fifth to a half faster."""
 
-CHUNK = 250  # images looked at together outside training
+CHUNK = 250  # images in a batch outside training
 
 
 class ImageClassifier(nn.Module):
-    """A timm network, and the normalisation of the images that it was trained on.
+    """A timm network, and the normalisation of its images.
 
     Args:
-        config: the options; ``config.seed`` decides the weights, and torch's global generators are left as they were.
+        config: the options; ``config.seed`` decides the weights. Torch's global generators are not changed.
         shape: of the images, and the number of classes.
-        where: what messages call the table of these options.
+        where: name of the table of these options in messages.
 
     Attributes:
-        mean, std: (C,), of each channel of the training images in [-1, 1]. Images are normalised with these and never
-            with statistics of the images looked at, which would hide a shift of brightness or contrast.
+        mean, std: (C,), of each channel of the training images in [-1, 1]. All images are normalised with these:
+            statistics of other images would hide a shift of brightness or contrast.
         feature_dim: D.
 
     Raises:
@@ -77,7 +74,7 @@ class ImageClassifier(nn.Module):
         return self.features_and_logits(images)[1]
 
     def features_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (N, D), what the last linear layer sees, and logits (N, K)."""
+        """Features (N, D), the input of the last linear layer, and logits (N, K)."""
         normalised = (images - self.mean[:, None, None]) / self.std[:, None, None]
         return features_and_logits(self.network, normalised)
 
@@ -95,7 +92,7 @@ def fit(
 ) -> ImageClassifier:
     """Train a classifier from scratch. The same images, options, machine and build give the same weights.
 
-    Torch's global generators are left as they were.
+    Torch's global generators are not changed.
 
     Args:
         images: (N, C, S, S) uint8; may be memory-mapped.
@@ -103,11 +100,11 @@ def fit(
         num_classes: K.
         config: network, length and augmentation.
         device: where to train; the classifier is returned there.
-        progress: told after each step.
-        state: a file that keeps the state of the training, written every few minutes. Where one is left of a
-            training that was stopped, training goes on from it and gives the weights that it would have given. It
-            must belong to the same images and options; the caller removes it when the classifier is saved.
-        where: what messages call the table of these options.
+        progress: called after each step with the steps done and their total number.
+        state: file with the state of the training, written every few minutes. If it exists, the training resumes from
+            it and gives the same weights as without a stop. It must be of the same images and options; the caller
+            removes it after saving the classifier.
+        where: name of the table of these options in messages.
 
     Returns:
         The classifier in evaluation mode, without gradients.
@@ -124,8 +121,8 @@ def fit(
     if state is not None and state.is_file():
         try:
             generators = training.resume(state)
-        except Exception:  # a damaged file makes torch.load raise whatever it comes upon
-            training = begin()  # and a part of it may have been taken over
+        except Exception:  # torch.load raises different errors for a damaged file
+            training = begin()  # a part of the state may have been loaded
     with seeded(config.seed, device):  # for networks with dropout
         if generators is not None:
             _set_generators(generators, device)
@@ -144,7 +141,7 @@ def fit(
 
 @torch.inference_mode()
 def accuracy(classifier: nn.Module, images: np.ndarray | Tensor, labels: np.ndarray | Tensor) -> float:
-    """Share of images that a classifier tells right.
+    """Share of images that a classifier predicts correctly.
 
     Args:
         classifier: images (N, C, S, S) in [-1, 1] to logits (N, K); in evaluation mode.
@@ -162,7 +159,7 @@ def accuracy(classifier: nn.Module, images: np.ndarray | Tensor, labels: np.ndar
 
 
 class _Training:
-    """A training of a classifier: the network, and all that decides its next steps."""
+    """The state of a training: the network, and everything that decides its next steps."""
 
     def __init__(
         self,
@@ -183,7 +180,7 @@ class _Training:
         self.optimizer = torch.optim.SGD(
             self.classifier.parameters(),
             config.learning_rate,
-            momentum=0.9,  # in name only under one cycle, which moves it between 0.85 and 0.95
+            momentum=0.9,  # the one-cycle schedule replaces it with values between 0.85 and 0.95
             nesterov=True,
             weight_decay=config.weight_decay,
         )
@@ -195,7 +192,7 @@ class _Training:
         self.padding = images.shape[-1] // 8 if config.crop_padding is None else config.crop_padding
 
     def step(self) -> None:
-        """One batch. Nothing here waits for the device."""
+        """Train on one batch, without waiting for the device."""
         images, labels = self.batches.next()
         logits = self.classifier(augment(images, self.padding, self.config.flip, self.random))
         self.optimizer.zero_grad()
@@ -213,7 +210,7 @@ class _Training:
             )
 
     def write(self, path: Path) -> None:
-        """Keep the state, that of torch's global generators with it; a full disk costs the safety, not the training."""
+        """Write the state, with that of torch's global generators. A full disk does not stop the training."""
         content = {
             "done": self.done,
             "classifier": self.classifier.state_dict(),
@@ -228,7 +225,7 @@ class _Training:
             write_whole(path, buffer.getbuffer())
 
     def resume(self, path: Path) -> list[Tensor]:
-        """Take over what :meth:`write` kept; returns the state of the global generators."""
+        """Load what :meth:`write` wrote, and return the states of the global generators."""
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         self.classifier.load_state_dict(content["classifier"])
         self.optimizer.load_state_dict(content["optimizer"])
@@ -239,14 +236,29 @@ class _Training:
 
 
 def _generators(device: torch.device) -> list[Tensor]:
-    """The states of torch's global generators: the CPU's, and that of ``device`` if it is a CUDA one."""
+    """The states of torch's global generators of the CPU and, if it is a CUDA device, of ``device``."""
     return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
 
 
 def _set_generators(states: list[Tensor], device: torch.device) -> None:
     torch.set_rng_state(states[0])
-    if device.type == "cuda" and len(states) > 1:  # the training may have begun on a CPU
+    if device.type == "cuda" and len(states) > 1:  # the state may come from a CPU
         torch.cuda.set_rng_state(states[1], device)
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
+    """Seed torch's global generators of the CPU and ``device`` (CPU or CUDA), and restore them at the end.
+
+    ``torch.manual_seed`` would also seed other devices, which are not restored.
+    """
+    device = torch.device(device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
 
 
 def _schedule(
@@ -258,7 +270,7 @@ def _schedule(
 
 
 def augment(images: Tensor, padding: int, flip: bool, random: torch.Generator) -> Tensor:
-    """Shift each image (N, C, S, S) by up to ``padding`` pixels, black coming in, and mirror half of them if ``flip``.
+    """Shift each image (N, C, S, S) by up to ``padding`` pixels, filled with black; mirror half of them if ``flip``.
 
     ``random`` is on the CPU, so that every device gets the same shifts.
     """
@@ -276,7 +288,7 @@ def augment(images: Tensor, padding: int, flip: bool, random: torch.Generator) -
 
 
 def _to(device: torch.device, tensor: Tensor) -> Tensor:
-    """A copy on the device that the host does not wait for."""
+    """Copy to the device without waiting for it."""
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
@@ -290,6 +302,6 @@ def _moments(images: np.ndarray) -> tuple[Tensor, Tensor]:
     values = np.arange(256) / 127.5 - 1
     mean = share @ values
     variance = (share * (values - mean[:, None]) ** 2).sum(1)
-    # A channel that is the same everywhere tells nothing: leave it at zero rather than divide by it.
+    # A constant channel has no deviation to divide by.
     std = np.where(variance > 0, np.sqrt(variance), 1.0)
     return torch.from_numpy(mean), torch.from_numpy(std)

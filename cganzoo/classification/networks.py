@@ -1,4 +1,4 @@
-"""timm networks for small images: built from scratch, with a stem that keeps the resolution, or halves it."""
+"""timm networks with random weights; for small images their stem keeps the resolution, or halves it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from torch import Tensor, nn
 from cganzoo.config import ClassifierConfig
 from cganzoo.errors import RecipeError
 
-from . import densenet
-
 SMALL = 64
-"""Up to this size (pixels) the stem is changed."""
+"""Largest image size (pixels) for which the stem is changed."""
+DENSENET_BC = "densenet_bc_40_40"
+"""Growth rate 40, depth 40; see :func:`densenet_bc`."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a network takes and tells apart."""
+    """Size of the images, and number of classes."""
 
     image_channels: int
     image_size: int
@@ -36,39 +36,38 @@ class Shape:
 
 
 def build(config: ClassifierConfig, shape: Shape, where: str) -> tuple[Any, int]:
-    """A timm network for such images, its weights drawn from torch's global generator, and the size of its features.
+    """A timm network and the size of its features. The weights are drawn from torch's global generator.
 
-    For images of up to 64 pixels the stem becomes one of stride ``config.stem_stride`` without pooling in the families
-    that :data:`STEMS` lists; other families keep the stem they have, which suits larger images.
+    For images of up to 64 pixels, the families in :data:`STEMS` get a stem of stride ``config.stem_stride`` without
+    pooling; other families keep their own stem.
 
     Args:
         config: the model, its width and the stride of its stem.
         shape: of the images, and the number of classes.
-        where: what messages call the table of these options.
+        where: name of the table of these options in messages.
 
     Raises:
         RecipeError: there is no such model, or it does not take such images or options.
     """
-    known = config.model == densenet.NAME or timm.is_model(config.model)
-    if not known:
-        names = [*timm.list_models(), densenet.NAME]
+    if config.model != DENSENET_BC and not timm.is_model(config.model):
+        names = [*timm.list_models(), DENSENET_BC]
         close = difflib.get_close_matches(config.model, names, n=1)
         hint = f'did you mean "{close[0]}"?' if close else 'write one that timm.list_models() names, such as "resnet18"'
         raise RecipeError(f'{where}.model = "{config.model}" is no timm model; {hint}')
     options: dict[str, Any] = (
         {} if config.width is None else {"channels": tuple(config.width << stage for stage in range(4))}
     )
-    create = densenet.create if config.model == densenet.NAME else timm.create_model
+    options |= {"in_chans": shape.image_channels, "num_classes": shape.num_classes}
     try:
-        network: Any = create(
-            config.model, pretrained=False, in_chans=shape.image_channels, num_classes=shape.num_classes, **options
+        network: Any = (
+            densenet_bc(**options) if config.model == DENSENET_BC else timm.create_model(config.model, **options)
         )
         if shape.image_size <= SMALL:
             change_stem(network, shape.image_channels, config.stem_stride)
         with torch.no_grad():
             blank = torch.zeros(1, shape.image_channels, shape.image_size, shape.image_size)
             features, _ = features_and_logits(network.eval(), blank)
-    except Exception as error:  # whatever a timm model says of a size or an option that it does not take
+    except Exception as error:  # timm models raise different errors for sizes or options that they do not take
         raise RecipeError(
             f'{where}.model = "{config.model}" cannot be built for {shape.image_size}x{shape.image_size} '
             f"images{'' if config.width is None else f' with width = {config.width}'} ({error}); "
@@ -78,17 +77,43 @@ def build(config: ClassifierConfig, shape: Shape, where: str) -> tuple[Any, int]
 
 
 def features_and_logits(network: Any, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Features (N, D), what the last linear layer sees, and logits (N, K), what it makes of them."""
+    """Features (N, D), the input of the last linear layer, and logits (N, K), its output."""
     features = network.forward_head(network.forward_features(images), pre_logits=True)
     return features, network.get_classifier()(features)
 
 
 def change_stem(network: Any, image_channels: int, stride: int) -> None:
-    """Give a network of a known family a stem of this stride in place; leave any other as it is."""
+    """Replace the stem of a network of a known family by one of this stride, in place."""
     for family, change in STEMS.items():
         if isinstance(network, family):
             change(network, image_channels, stride)
             return
+
+
+def densenet_bc(*, in_chans: int, num_classes: int) -> DenseNet:
+    """DenseNet-BC with growth rate k = 40 and depth L = 40, as in its paper for images of 32 pixels.
+
+    arXiv:1608.06993, section 3. Depth counts the stem, two layers (1x1 to 4k channels, then 3x3) for each of six
+    bottlenecks in each of three blocks, a transition (1x1, halving the channels, then 2x2 mean) between blocks, and the
+    last linear layer: 1 + 3 * 6 * 2 + 2 + 1 = 40. The stem is a 3x3 convolution of stride 1 to 2k channels, without
+    normalisation or pooling after it; there is no dropout.
+    """
+    growth, depth, blocks = 40, 40, 3
+    bottlenecks = (depth - 4) // (2 * blocks)
+    network = DenseNet(
+        growth_rate=growth, block_config=(bottlenecks,) * blocks, in_chans=in_chans, num_classes=num_classes
+    )
+    _densenet(network, in_chans, stride=1)
+    network.features.norm0 = nn.Identity()
+    return network
+
+
+def _densenet(network: Any, image_channels: int, stride: int) -> None:
+    network.features.conv0 = nn.Conv2d(
+        image_channels, network.features.conv0.out_channels, 3, stride, padding=1, bias=False
+    )
+    nn.init.kaiming_normal_(network.features.conv0.weight)  # as the rest of a DenseNet
+    network.features.pool0 = nn.Identity()
 
 
 def _resnet(network: Any, image_channels: int, stride: int) -> None:
@@ -97,7 +122,7 @@ def _resnet(network: Any, image_channels: int, stride: int) -> None:
 
 
 def _convnext(network: Any, image_channels: int, stride: int) -> None:
-    # Patches of 4x4 pixels become overlapping ones of 3x3; a stem of two convolutions has its stride in the first.
+    # Patches of 4x4 pixels become overlapping patches of 3x3. If there are two convolutions, the first has the stride.
     strides = iter((stride, 1))
     for index, layer in enumerate(network.stem):
         if isinstance(layer, nn.Conv2d):
@@ -114,10 +139,10 @@ def _regnet(network: Any, image_channels: int, stride: int) -> None:
 
 STEMS: dict[type[nn.Module], Callable[[Any, int, int], None]] = {
     ResNet: _resnet,
-    DenseNet: densenet.replace_stem,
+    DenseNet: _densenet,
     ConvNeXt: _convnext,
     EfficientNet: _efficientnet,
     MobileNetV3: _efficientnet,
     RegNet: _regnet,
 }
-"""Families of timm networks (ResNeXt and their like are ResNets), and what gives them a stem of some stride."""
+"""Families of timm networks (ResNeXt and others are ResNets), and the function that replaces their stem."""

@@ -1,4 +1,4 @@
-"""``cganzoo compare`` and ``cganzoo report``: thin functions, each importing what it needs when it is called."""
+"""``cganzoo compare`` and ``cganzoo report``. Each function imports what it needs when it is called."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cganzoo.errors import CganzooError, RecipeError
 def compare(
     arguments: Annotated[
         list[str],
-        typer.Argument(metavar="RECIPE|GROUP|RUN...", help="Recipes, a group of them, or folders of runs."),
+        typer.Argument(metavar="RECIPE|GROUP|RUN...", help="Recipes, a group of recipes, or folders of runs."),
     ],
     seeds: Annotated[str | None, typer.Option(help="Seeds of every recipe; default: the group's, or 0,1,2.")] = None,
     overrides: Annotated[
@@ -25,7 +25,7 @@ def compare(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Where the report and new runs go; default: runs/<group>, runs, or runs/comparison for runs alone."
+            help="Folder of the report and of new runs; default: runs/<group>, runs, or runs/comparison for runs only."
         ),
     ] = None,
     device: Annotated[str, typer.Option(help='"auto", "cpu", "cuda", "cuda:1" ...')] = "auto",
@@ -34,46 +34,45 @@ def compare(
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start every run over.")] = False,
     allow_mixed: Annotated[
-        bool, typer.Option("--allow-mixed", help="Show scores that were measured in different ways, marked as such.")
+        bool, typer.Option("--allow-mixed", help="Show scores that were measured in different ways, with a warning.")
     ] = False,
 ) -> None:
-    """Train methods under identical conditions, say what differs and how sure the ranking is, and write a report."""
-    from cganzoo.compare import plan as plans
+    """Train methods under identical conditions, show differences and how certain the ranking is, write a report."""
+    from cganzoo.compare.matrix import build_matrix
 
     limit = None if time_limit is None else seconds(time_limit)
-    plan = plans.make(arguments, seeds=_seeds(seeds), overrides=overrides or [], out=out)
-    if fresh and not plan.trains:
-        raise RecipeError("--fresh: is for recipes, and these are runs; name a recipe, or leave it out")
+    matrix = build_matrix(arguments, seeds=_seeds(seeds), overrides=overrides or [], out=out)
+    if fresh and not matrix.trains:
+        raise RecipeError("--fresh: is for recipes, and these are runs; name a recipe, or remove the option")
 
-    from cganzoo.compare.command import run  # torch, from here on
+    from cganzoo.compare.terminal import compare as run  # imports torch
 
-    code = run(plan, stdout_console(), device, limit, fresh=fresh, allow_mixed=allow_mixed)
-    if code:
+    if code := run(matrix, stdout_console(), device, limit, fresh=fresh, mixed=allow_mixed):
         raise typer.Exit(code)
 
 
 def report(
     source: Annotated[str, typer.Argument(metavar="RUN", help="Run folder.")],
-    out: Annotated[Path | None, typer.Option(help="Where the report and the tables go; default: RUN.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report and the tables; default: RUN.")] = None,
     device: Annotated[str, typer.Option(help='"auto", "cpu", "cuda" ...')] = "auto",
 ) -> None:
-    """Show one run, and write its report: a page that needs no network, and its tables."""
-    from cganzoo.compare import plan as plans
+    """Show one run, and write its report (a page that needs no network) and its tables."""
+    from cganzoo.compare.matrix import build_matrix
     from cganzoo.runs.folder import find_run
 
     folder = find_run(source)
-    plan = plans.make([str(folder.path)], seeds=None, overrides=[], out=out or folder.path)
+    matrix = build_matrix([str(folder.path)], seeds=None, overrides=[], out=out or folder.path)
 
-    from cganzoo.compare.command import report as write
+    from cganzoo.compare.terminal import report as write  # imports torch
 
-    write(plan, stdout_console(), device)
+    write(matrix, stdout_console(), device)
 
 
 def _seeds(text: str | None) -> list[int] | None:
     """``"0,1,2"``.
 
     Raises:
-        RecipeError: it is no list of seeds.
+        RecipeError: it is not a list of seeds.
     """
     if text is None:
         return None
@@ -90,11 +89,11 @@ def seconds(text: str) -> float:
     """``"1h30m"``, ``"0.5h"``, ``"9m"``, ``"90s"`` or ``"90"`` in seconds.
 
     Raises:
-        CganzooError: it is no time.
+        CganzooError: it is not a time.
     """
     number = r"(\d+(?:\.\d+)?)"
     match = re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s?)?", text.strip())
     if match is None or not any(match.groups()):
-        raise CganzooError(f'--for {text}: is no time; write it like "90s", "9m" or "1h30m"')
+        raise CganzooError(f'--for {text}: is not a time; write it like "90s", "9m" or "1h30m"')
     hours, minutes, rest = (float(part or 0) for part in match.groups())
     return hours * 3600 + minutes * 60 + rest

@@ -1,4 +1,4 @@
-"""``cganzoo data``: one thin function per verb, each importing what it needs when it is called."""
+"""``cganzoo data``: one thin function per verb; each imports what it needs when it is called."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from cganzoo.console.reporter import Reporter
 
-data_app = typer.Typer(help="Fetch a data set, pack it, look at it.", no_args_is_help=True)
+data_app = typer.Typer(help="Download a data set, pack it, look at it.", no_args_is_help=True)
 
 What = Annotated[str, typer.Argument(metavar="RECIPE|NAME", help="Recipe, or name of a data set.")]
 Root = Annotated[str | None, typer.Option(help="Same as --set data.root=PATH.")]
@@ -34,7 +34,7 @@ def get(
         str | None, typer.Option(metavar="ALG:HEX", help="md5:... or sha256:... of the file, if not the official one.")
     ] = None,
 ) -> None:
-    """Download a data set's official archive, verify it and unpack it. Goes on with a download that broke off."""
+    """Download a data set's official archive, verify it and unpack it. Resumes an interrupted download."""
     from dataclasses import replace
 
     from cganzoo.console.reporter import amount
@@ -45,7 +45,7 @@ def get(
     spec = find_dataset(name)
     archive = archive_of(spec)
     if archive is None:
-        reporter.say(f"{name}: comes with the software; there is nothing to download")
+        reporter.say(f"{name}: is part of the software; there is nothing to download")
         return
     if checksum is not None:
         archive = replace(archive, checksum=checksum, size=None)
@@ -65,7 +65,7 @@ def pack(
     channels: Channels = None,
     overrides: Overrides = None,
 ) -> None:
-    """Decode a data set into the cache now, rather than at the first run."""
+    """Decode a data set into the cache now instead of at the first run."""
     from cganzoo.session.dataset import load, open_source, place_of, select
 
     reporter = _reporter()
@@ -88,7 +88,7 @@ def info(
         Path | None, typer.Option("--out", "-o", metavar="PICTURE", help="The grid of samples; default: NAME-PXpx.png.")
     ] = None,
 ) -> None:
-    """Show a data set's classes, counts and sizes, and write a grid of its images, a row a class."""
+    """Show a data set's classes, counts and sizes, and write a grid of its images, one row for each class."""
     from cganzoo.images import grids
     from cganzoo.session.dataset import load, open_source, select
 

@@ -1,4 +1,4 @@
-"""What ``cganzoo data info`` shows: classes, counts, sizes, places, and a grid of samples."""
+"""Output of ``cganzoo data info``: classes, counts, sizes, places, and a grid of samples."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from cganzoo.data.batches import to_unit
 from cganzoo.data.cache import ImageSet
 from cganzoo.data.source import ImageSource
 from cganzoo.errors import DataError
-from cganzoo.images import grids
+from cganzoo.images.by_class import class_grid
 from cganzoo.session.dataset import Selection, downloads, place_of
 
 Splits = Mapping[str, ImageSet]
 
-SHOWN = 10  # classes in the table unless all are asked for
-LOOKED_AT = 100  # images opened to tell what sizes they have
+SHOWN = 10  # classes in the table without --all
+LOOKED_AT = 100  # images that are opened to find their sizes
 GRID_ROWS, GRID_COLUMNS = 20, 10
 
 
 def lines(selection: Selection, source: ImageSource, splits: Splits) -> Iterator[str]:
-    """What there is to say of a set, beside its classes: a line each."""
+    """One line for each fact about a set, except its classes."""
     classes, size = splits["train"].num_classes, selection.image_size
     kind = "gray" if selection.channels == 1 else "RGB"
     yield f"{selection.spec.name}: {classes:,} classes, packed at {size} x {size} px, {kind}"
-    yield f"images       {_lies_in(selection)}"
+    yield f"images       {_place(selection)}"
     yield f"their size   {_original_sizes(source)}"
     place = place_of(splits)
     yield f"packed       {place} ({amount(sum(file.stat().st_size for file in place.iterdir()))})"
     yield "fingerprint  " + ", ".join(f"{name} {split.fingerprint}" for name, split in splits.items())
 
 
-def _lies_in(selection: Selection) -> str:
+def _place(selection: Selection) -> str:
     root = getattr(selection.config, "root", None)
     if root is not None:
         return str(root)
     archive = selection.spec.archive
-    return "come with the software" if archive is None else str(downloads() / archive.filename)
+    return "part of the software" if archive is None else str(downloads() / archive.filename)
 
 
 def _original_sizes(source: ImageSource) -> str:
@@ -54,7 +54,7 @@ def _original_sizes(source: ImageSource) -> str:
     for index in np.unique(np.linspace(0, count - 1, LOOKED_AT).astype(int)):
         try:
             image = source.read("train", int(index))
-        except DataError:  # packing has told, or skipped it
+        except DataError:  # packing has reported it
             continue
         if image is not None:
             sizes.add(image.size)
@@ -67,7 +67,7 @@ def _area(size: tuple[int, int]) -> int:
 
 
 def table(splits: Splits, *, every_class: bool = False) -> Table:
-    """Images of each class and split; of many classes the first few, and how large the smallest and largest are."""
+    """Number of images of each class (of many classes, the first few) and split, with their smallest and largest."""
     names = splits["train"].class_names
     counts = {name: np.bincount(split.labels, minlength=len(names)) for name, split in splits.items()}
     shown = len(names) if every_class or len(names) <= SHOWN + 1 else SHOWN
@@ -88,20 +88,20 @@ def table(splits: Splits, *, every_class: bool = False) -> Table:
 
 
 def grid(data: ImageSet) -> Image.Image:
-    """The first images of the first classes, a row each."""
-    classes = list(range(min(data.num_classes, GRID_ROWS)))
-    chosen = np.concatenate([np.flatnonzero(data.labels == label)[:GRID_COLUMNS] for label in classes])
-    images = to_unit(torch.from_numpy(data.images[chosen]))
-    rows = grids.rows_by_class(images, torch.from_numpy(data.labels[chosen]), classes, GRID_COLUMNS)
-    return grids.grid(rows, GRID_COLUMNS, [data.class_names[label] for label in classes])
+    """The first images of the first classes, one row for each class."""
+    images = {}
+    for label in range(min(data.num_classes, GRID_ROWS)):
+        chosen = np.flatnonzero(data.labels == label)[:GRID_COLUMNS]
+        images[label] = to_unit(torch.from_numpy(data.images[chosen]))
+    return class_grid(images, data.class_names, GRID_COLUMNS)
 
 
 def picture_file(selection: Selection, chosen: Path | None) -> Path:
-    """Where the grid goes.
+    """The grid's file.
 
     Raises:
-        DataError: what the user chose is no name of a picture.
+        DataError: the user's choice has no picture format's ending.
     """
     if chosen is not None and chosen.suffix.lower() not in Image.registered_extensions():
-        raise DataError(f"--out {chosen}: is no name of a picture; end it in .png")
+        raise DataError(f"--out {chosen}: is not the name of a picture; end it in .png")
     return chosen or Path(f"{selection.spec.name}-{selection.image_size}px.png")

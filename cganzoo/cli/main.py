@@ -1,4 +1,4 @@
-"""The command line: one thin function per verb, each importing what it needs when it is called."""
+"""The command line: one thin function for each command, which imports what it needs when it is called."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import Annotated
 import typer
 
 from cganzoo._version import __version__
-from cganzoo.console.streams import escaped, stderr_console, stdout_console
+from cganzoo.console.streams import print_labelled, print_line, stderr_console, stdout_console
 from cganzoo.errors import CganzooError
 
 from .compare import compare, report, seconds
 from .data import data_app
 from .plugin import plugin_app
+from .recipes import recipes_app
 
 app = typer.Typer(
     name="cganzoo",
@@ -25,7 +26,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-recipes_app = typer.Typer(help="List the recipes that come with the zoo, or copy one.", invoke_without_command=True)
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(data_app, name="data")
 app.add_typer(plugin_app, name="plugin")
@@ -34,28 +34,26 @@ DEBUG = "--debug"
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The ``cganzoo`` command. A user's mistake ends in one sentence and exit code 2."""
+    """The command ``cganzoo``. A user's mistake ends with one message and exit code 2."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    debug = DEBUG in arguments
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # an arrow must not end a run whose output is not UTF-8
+        if hasattr(stream, "reconfigure"):  # an arrow must not stop a run whose output is not UTF-8
             stream.reconfigure(errors="backslashreplace")
     try:
         app([argument for argument in arguments if argument != DEBUG], prog_name="cganzoo")
-    except CganzooError as error:
-        if debug:
+    except (CganzooError, OSError, MemoryError) as error:
+        if DEBUG in arguments:
             traceback.print_exc()
-        stderr_console().print(f"[bold red]error:[/] {escaped(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(error.exit_code)
-    except (OSError, MemoryError) as error:
-        if debug:
-            traceback.print_exc()
-        place = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or "out of memory"
-        stderr_console().print(f"[bold red]error:[/] {escaped(place + reason)}", highlight=False, soft_wrap=True)
-        sys.exit(2)
+        print_labelled("[bold red]error:[/]", _message(error))
+        sys.exit(CganzooError.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error) or "out of memory"
 
 
 def _version(wanted: bool) -> None:
@@ -72,9 +70,9 @@ def _options(
     debug: Annotated[bool, typer.Option(DEBUG, help="Show the traceback of an error; works anywhere.")] = False,
 ) -> None:
     """Options of every command."""
-    from cganzoo.registry import entry_points
+    from cganzoo.registry.discovery import ignore_unreadable_entry_points
 
-    entry_points.confine()  # before anything imports pydantic
+    ignore_unreadable_entry_points()  # before anything imports pydantic
 
 
 @app.command()
@@ -84,14 +82,14 @@ def run(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value: train.steps=200.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Same as --set train.seed=N.")] = None,
-    out: Annotated[Path, typer.Option(help="Where runs are kept: OUT/<recipe>/seed-<n>/.")] = Path("runs"),
+    out: Annotated[Path, typer.Option(help="Folder for runs: OUT/<recipe>/seed-<n>/.")] = Path("runs"),
     device: Annotated[str, typer.Option(help='"auto", "cpu", "cuda", "cuda:1" ...')] = "auto",
     time_limit: Annotated[
         str | None, typer.Option("--for", metavar="TIME", help="Stop cleanly after this time: 90s, 9m, 1h30m.")
     ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start over, removing what an earlier call left.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Delete the earlier run and start over.")] = False,
 ) -> None:
-    """Train a recipe to its end and score it. The same command again goes on where it stopped."""
+    """Train a recipe and score it. To resume a run, give the same command again."""
     from cganzoo.recipe.read import load_recipe
     from cganzoo.recipe.resolve import resolve
     from cganzoo.runs.folder import RunFolder
@@ -126,18 +124,18 @@ def sample(
     classes: Annotated[
         list[str] | None, typer.Option("--class", "-c", metavar="CLASS", help="Name or index; may be repeated.")
     ] = None,
-    count: Annotated[int | None, typer.Option("-n", min=1, help="Images in all; default: 10 a class.")] = None,
+    count: Annotated[int | None, typer.Option("-n", min=1, help="Number of images; default: 10 of each class.")] = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="A picture file for a grid; a folder for single PNG images.")
+        Path, typer.Option("--out", "-o", help="A picture file for a grid, or a folder for separate PNG images.")
     ] = Path("samples.png"),
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     device: Annotated[str, typer.Option(help='"auto", "cpu", "cuda" ...')] = "auto",
 ) -> None:
-    """Draw images from a trained generator. Needs neither the data set nor training."""
+    """Draw images from a trained generator. Does not need the data set."""
     from .sample import draw
 
     written = draw(source, classes or [], count, out, seed, device)
-    stdout_console().print(f"samples: {written}", highlight=False, soft_wrap=True)
+    print_line(f"samples: {written}")
 
 
 @app.command()
@@ -145,7 +143,7 @@ def export(
     source: Annotated[str, typer.Argument(metavar="RUN", help="Run folder.")],
     file: Annotated[Path, typer.Argument(metavar="FILE.safetensors", help="Where to write.")],
 ) -> None:
-    """Write the trained generator as one file, with its recipe and provenance inside."""
+    """Write the trained generator to one file that also holds its recipe and provenance."""
     from cganzoo.errors import RunError
     from cganzoo.images.trained import from_run, save
     from cganzoo.runs.folder import find_run
@@ -153,13 +151,15 @@ def export(
     if file.suffix != ".safetensors":
         raise RunError(f"{file}: must end in .safetensors")
     save(from_run(find_run(source)), file)
-    stdout_console().print(f"generator: {file}", highlight=False, soft_wrap=True)
+    print_line(f"generator: {file}")
 
 
 @app.command()
 def evaluate(
     source: Annotated[str, typer.Argument(metavar="RUN", help="Run folder.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print step, scores, real scores and protocol.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print step, scores, scores of real images and protocol as JSON.")
+    ] = False,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change one value for this evaluation: data.root=FOLDER."),
@@ -172,7 +172,7 @@ def evaluate(
     from cganzoo.session.device import pick_device, reproducible
     from cganzoo.session.scorer import evaluate_run, show
 
-    # With --json, standard output is the JSON alone; progress goes to standard error.
+    # With --json, progress goes to standard error: standard output holds only the JSON.
     reporter = Reporter(stderr_console() if as_json else stdout_console())
     where = pick_device(device)
     with reproducible(where):
@@ -202,63 +202,14 @@ app.command()(report)
 @app.command()
 def plugins(
     name: Annotated[
-        str | None, typer.Argument(help="Tell everything about one component: its options, paper, recipe lines.")
+        str | None, typer.Argument(help="Show one component: its options, its paper and its lines in a recipe.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """List the installed components, where each comes from, and what is wrong with a plugin that did not load."""
+    """List the installed components, their distributions, and why a plugin could not be loaded."""
     from .plugin_list import show_plugins
 
     show_plugins(name, as_json=as_json)
-
-
-@recipes_app.callback()
-def recipes(context: typer.Context) -> None:
-    """List the recipes that come with the zoo, or copy one."""
-    if context.invoked_subcommand is not None:
-        return
-    from rich.table import Table
-
-    from cganzoo.recipe import bundled
-
-    groups: dict[str, list[str]] = {}
-    for name in bundled.names():
-        groups.setdefault(name.rpartition("_")[2], []).append(name)  # <method>_<data set>
-    table = Table(box=None, pad_edge=False, expand=True)
-    table.add_column(
-        "recipe", style="bold", width=max(map(len, [*bundled.names(), *bundled.groups()]))
-    )  # the other column gives way
-    table.add_column("what", no_wrap=True, overflow="ellipsis", ratio=1)
-    for names in groups.values():
-        if table.row_count:
-            table.add_row()
-        for name in names:
-            table.add_row(name, bundled.summary(bundled.folder() / f"{name}.toml"))
-    if bundled.groups():
-        table.add_row()
-    for name in bundled.groups():  # for `cganzoo compare`
-        table.add_row(name, bundled.summary(bundled.folder() / f"{name}.toml"))
-    stdout_console().print(table)
-
-
-@recipes_app.command("copy")
-def copy_recipe(
-    name: Annotated[str, typer.Argument(help="Name, as `cganzoo recipes` lists it.")],
-    to: Annotated[Path, typer.Argument(help="File or folder to copy to.")] = Path(),
-) -> None:
-    """Copy a recipe, to change it."""
-    from cganzoo.errors import RecipeError
-    from cganzoo.recipe import bundled
-
-    original = bundled.find_bundled(name)
-    target = to / original.name if to.is_dir() else to
-    if target.exists():
-        raise RecipeError(f"{target}: exists already; name another file")
-    try:
-        target.write_bytes(original.read_bytes())
-    except OSError as error:
-        raise RecipeError(f"{target}: cannot be written: {error.strerror}") from error
-    stdout_console().print(f"recipe: {target}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -267,8 +218,8 @@ def schema() -> None:
     from cganzoo.recipe.schema import recipe_schema
     from cganzoo.registry.probe import load_survivors
 
-    from .plugin_list import tell_failures
+    from .plugin_list import report_failures
 
     registry = load_survivors()
     print(json.dumps(recipe_schema(registry), indent=2))
-    tell_failures(registry)
+    report_failures(registry)

@@ -1,4 +1,4 @@
-"""``cganzoo plugin``: one thin function per verb, each importing what it needs when it is called."""
+"""``cganzoo plugin``: one thin function for each command, which imports what it needs when it is called."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ plugin_app = typer.Typer(help="Write a plugin, check one.", no_args_is_help=True
 @plugin_app.command()
 def new(
     name: Annotated[str, typer.Argument(help='Name of the component, lower snake case: "softgan".')],
-    kind: Annotated[str, typer.Option(help="loss, metric, generator, discriminator or dataset.")],
+    kind: Annotated[str, typer.Option(help='Kind of the component: "loss", "metric" ...; a wrong one lists all.')],
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Folder to make; default: cganzoo-<name>, here.")
     ] = None,
     author: Annotated[str | None, typer.Option(help="For licence and metadata; default: git's user.name.")] = None,
     license_name: Annotated[str, typer.Option("--license", help="MIT, BSD-3-Clause, Apache-2.0 or none.")] = "MIT",
 ) -> None:
-    """Write a plugin that installs, passes its tests and trains at once: a distribution of its own, to change."""
+    """Write a new plugin, to change: a distribution that can be installed, passes its tests and trains."""
     from .plugin_new import announce, create
 
     announce(create(name, kind, out, author=author, license_name=license_name))
@@ -39,15 +39,15 @@ def check(
         str | None, typer.Option(metavar="NAME", help="With --bench: another loss, on the same networks.")
     ] = None,
 ) -> None:
-    """Run the conformance checks on an installed plugin, or time its loss beside another one."""
+    """Run the conformance checks on an installed plugin, or time its loss against another one."""
     from cganzoo.errors import PluginError
-    from cganzoo.testing import verdict
+    from cganzoo.testing import plugin_check
 
     if against is not None and not bench:
-        raise PluginError("--against: goes with --bench; write: cganzoo plugin check NAME --bench --against NAME")
+        raise PluginError("--against: needs --bench; write: cganzoo plugin check NAME --bench --against NAME")
     if bench:
         from cganzoo.testing.bench import show
 
         show(what, against, as_json=as_json)
-    elif not verdict.show(what, kind, overrides or [], as_json=as_json):
+    elif not plugin_check.show(what, kind, overrides or [], as_json=as_json):
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""``cganzoo plugins``: what is installed, where it comes from, and what is wrong with what did not load."""
+"""``cganzoo plugins``: the installed components, the plugins that provide them, and what is wrong with these."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import sys
 import threading
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cganzoo.console.streams import escaped, printable, relative, stderr_console, stdout_console
 from cganzoo.registry.probe import Inventory, inspect
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 DEBUG = "--debug"
 WIDEST = 24
-"""Characters of a name in a table; a longer one is cut, so that it leaves room for the others."""
+"""Characters of a name in a table; a longer name is cut."""
 
 
 def show_plugins(name: str | None, *, as_json: bool) -> None:
-    """Print the tables, or the JSON, of every component; or everything about the one called ``name``.
+    """Print all components, or everything about the components called ``name``, as tables or as JSON.
 
     Raises:
-        PluginError: nothing has this name.
+        PluginError: no component or distribution has this name.
     """
-    # The other process takes a quarter of a second: time enough to import what prints its answer.
-    threading.Thread(target=importlib.import_module, args=("rich.table",)).start()
+    # The child process takes a quarter of a second; meanwhile this one imports what it needs afterwards.
+    threading.Thread(target=lambda: [*map(importlib.import_module, ("rich.table", "cganzoo.registry.kinds"))]).start()
     inventory = inspect(_waiting)
     if name is not None:
-        from .plugin_page import only, show_page
+        from .plugin_page import select, show_page
 
-        inventory = only(inventory, name)
+        inventory = select(inventory, name)
     if as_json:
         for failure in inventory["failures"]:
             del failure["traceback"]
@@ -48,11 +48,11 @@ def show_plugins(name: str | None, *, as_json: bool) -> None:
         console.print()
         _distributions(inventory, console)
         console.print(f"\ncganzoo {inventory['host']}, plugin API {inventory['api']}", highlight=False)
-    _tell(inventory)
+    _report_problems(inventory)
 
 
-def tell_failures(registry: Registry) -> None:
-    """A line for each plugin that did not load, on standard error; with ``--debug`` its traceback, too."""
+def report_failures(registry: Registry) -> None:
+    """Print one line for each plugin that did not load, with ``--debug`` also its traceback, to standard error."""
     for failure in registry.failures:
         _line("[red]failed:[/]", str(failure))
         if DEBUG in sys.argv:
@@ -71,7 +71,7 @@ def _components(inventory: Inventory, console: Console) -> None:
     table = Table(box=None, pad_edge=False, expand=True)
     for heading, key in headings.items():
         width = max(len(heading), *(len(entry[key]) for entry in inventory["components"]))
-        # The summary gives way, not these.
+        # Only the summary is cut if the terminal is narrow.
         table.add_column(heading, width=min(width, WIDEST), no_wrap=True, overflow="ellipsis")
     table.add_column("summary", no_wrap=True, overflow="ellipsis", ratio=1)
     for name, *others in rows:
@@ -104,17 +104,15 @@ def _distributions(inventory: Inventory, console: Console) -> None:
 
 
 def _lines(rows: Iterable[Sequence[str]]) -> None:
-    """For a pipe or a file: each row is one whole line, its columns two spaces apart and an empty one ``-``."""
+    """For a pipe or a file: one line for each row, with two spaces between columns and ``-`` for an empty cell."""
     for row in rows:
         print("  ".join(" ".join(cell.splitlines()) or "-" for cell in row))
 
 
-def _tell(inventory: Inventory) -> None:
-    """On standard error a line for each clash, for each plugin with notes, and for each failure."""
+def _report_problems(inventory: Inventory) -> None:
+    """Print one line for each clash, each plugin with notes, and each failure, to standard error."""
     for entry in inventory["unloaded"]:
-        _line(
-            "[yellow]not loaded:[/]", f"{entry['distribution']} {entry['version']}: CGANZOO_LOAD_PLUGINS leaves it out"
-        )
+        _line("[yellow]not loaded:[/]", f"{_provider(entry)}: CGANZOO_LOAD_PLUGINS leaves it out")
     for clash in inventory["clashes"]:
         _line(
             "[yellow]clash:[/]",
@@ -122,13 +120,17 @@ def _tell(inventory: Inventory) -> None:
         )
     notes: dict[str, list[str]] = {}
     for entry in inventory["notes"]:
-        notes.setdefault(f"{entry['distribution']} {entry['version']}", []).append(entry["note"])
-    for provider, several in notes.items():
-        _line("[yellow]note:[/]", f"{provider}: {'; '.join(several)}")
+        notes.setdefault(_provider(entry), []).append(entry["note"])
+    for provider, texts in notes.items():
+        _line("[yellow]note:[/]", f"{provider}: {'; '.join(texts)}")
     for failure in inventory["failures"]:
-        _line("[red]failed:[/]", f"{failure['distribution']} {failure['version']}: {failure['reason']}")
+        _line("[red]failed:[/]", f"{_provider(failure)}: {failure['reason']}")
         if DEBUG in sys.argv and failure["traceback"]:
             print(printable(failure["traceback"]), file=sys.stderr)
+
+
+def _provider(entry: dict[str, Any]) -> str:
+    return f"{entry['distribution']} {entry['version']}"
 
 
 def _line(label: str, text: str) -> None:
@@ -136,6 +138,6 @@ def _line(label: str, text: str) -> None:
     stderr_console().print(f"{label} {one_line}", highlight=False, soft_wrap=True)
 
 
-def _waiting(what: str) -> None:
+def _waiting(message: str) -> None:
     if sys.stderr.isatty():
-        _line("waiting:", what)
+        _line("waiting:", message)

@@ -1,8 +1,8 @@
-"""``cganzoo plugin new``: a whole plugin of one's own, rendered from the templates beside this module.
+"""``cganzoo plugin new``: writes a new plugin from the templates in ``cganzoo/templates``.
 
-``templates/common`` holds what every plugin has, ``templates/<kind>`` what one of a kind adds. There, ``PACKAGE`` and
-``COMPONENT`` stand for the names in paths, and ``.part`` ends what other templates include. The recipe is one that
-comes with the zoo, in which the new component takes a place; so its scores may stand beside those of the others.
+``templates/common`` holds the files of every plugin, ``templates/<kind>`` those of one kind. ``PACKAGE`` and
+``COMPONENT`` in a path stand for the names; files ending in ``.part`` are included by other templates. The recipe is a
+bundled one in which the new component replaces one table, so its scores can be compared with those of the zoo.
 """
 
 from __future__ import annotations
@@ -18,78 +18,75 @@ import subprocess
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import Requirement
 
+from cganzoo._util.text import listed
 from cganzoo._util.toml import tomllib
 from cganzoo._version import API_VERSION
-from cganzoo.console.streams import escaped, stderr_console, stdout_console
+from cganzoo.console.streams import print_labelled, print_line
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
 from cganzoo.recipe import bundled
-from cganzoo.registry import KINDS
-from cganzoo.registry.probe import Inventory, inspect
+from cganzoo.registry.kinds import KINDS, Kind
+from cganzoo.registry.probe import inspect
 from cganzoo.specs import NAME
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 SUFFIX = ".jinja"
-"""Ending of a template's file name; it keeps tools that look for Python files away from it."""
+"""Ending of a template's file name, so that tools do not take templates for Python files."""
 
 LICENSES = ("MIT", "BSD-3-Clause", "Apache-2.0")
 NO_LICENSE = "none"
 
-THINGS = {
-    "loss": "loss",
-    "metric": "metric",
-    "generator": "generator",
-    "discriminator": "discriminator trunk",
-    "dataset": "data set",
-}
-"""What prose calls the kinds."""
-
 LONGEST = 30
-"""Characters of a component's name; so that no line of the templates grows too long."""
+"""Most characters of a component's name: with more, lines of the written files would be too long."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """What a plugin's parts are called.
+    """Names of a plugin's parts.
 
     Attributes:
-        component: what a recipe writes: ``my_loss``.
-        distribution: what is installed: ``cganzoo-my-loss``.
-        package: what is imported: ``cganzoo_my_loss``.
-        classname: of the component: ``MyLoss``.
+        component: the name in a recipe: ``my_loss``.
+        classname: the component's class: ``MyLoss``.
     """
 
     component: str
-    distribution: str
-    package: str
     classname: str
+
+    @property
+    def distribution(self) -> str:
+        """The name that pip installs: ``cganzoo-my-loss``."""
+        return f"{PROJECT}-{self.component.replace('_', '-')}"
+
+    @property
+    def package(self) -> str:
+        """The name that Python imports: ``cganzoo_my_loss``."""
+        return f"{PROJECT}_{self.component}"
 
 
 @dataclass(frozen=True)
 class Created:
-    """A plugin that was written.
+    """A new plugin.
 
     Attributes:
-        folder: where.
-        kind: of its component.
-        names: of its parts.
-        recipe: the recipe's file, seen from ``folder``.
-        author: whose name licence and metadata have; may be empty.
-        license: one of :data:`LICENSES`, or ``"none"``.
-        notes: what the user should know of the names.
+        folder: where it was written.
+        names: names of its parts.
+        recipe: path of the recipe, relative to ``folder``.
+        notes: warnings about the names.
+        next_steps: text for the user: what was written and what to do with it.
     """
 
     folder: Path
-    kind: str
     names: Names
     recipe: str
-    author: str
-    license: str
     notes: tuple[str, ...]
+    next_steps: str
 
 
 def create(
@@ -98,104 +95,71 @@ def create(
     """Write a plugin with one component.
 
     Args:
-        name: of the component, or of the distribution: ``"my_loss"``, ``"My-Loss"``, ``"cganzoo-my-loss"``.
+        name: of the component or of the distribution: ``"my_loss"``, ``"My-Loss"``, ``"cganzoo-my-loss"``.
         kind: a key of :data:`cganzoo.registry.kinds.KINDS`.
-        out: the folder to make; default: one called like the distribution, here. One that is there must be empty.
-        author: for licence and metadata; default: git's ``user.name``, if there is one.
+        out: folder to write, new or empty; default: the name of the distribution, in the current folder.
+        author: for licence and metadata; default: git's ``user.name``, if it is set.
         license_name: one of :data:`LICENSES`, or ``"none"``.
 
     Raises:
-        PluginError: no such kind or licence, a name that will not do, an author that cannot be printed, or a folder
-            that cannot be written. Nothing is written then.
+        PluginError: unknown kind or licence, a name or an author that cannot be used, or a folder that cannot be
+            written. Nothing is written then.
     """
     if kind not in KINDS:
-        raise PluginError(f'--kind: there is no kind "{kind}"; the kinds are {_listed(KINDS)}')
+        raise PluginError(f'--kind: there is no kind "{kind}"; the kinds are {listed(KINDS)}')
     licenses = {known.lower(): known for known in (*LICENSES, NO_LICENSE)}
     if license_name.lower() not in licenses:
-        raise PluginError(f'--license: "{license_name}" is not offered; choose {_listed(licenses.values())}')
+        raise PluginError(f'--license: "{license_name}" is not offered; choose {listed(licenses.values())}')
     author = _author() if author is None else " ".join(author.split())
     if not author.isprintable():
         raise PluginError(f"--author: {author!r} has characters that cannot be printed; write the name without them")
     license_name = licenses[license_name.lower()]
     names = named(name, kind)
     folder = Path(names.distribution) if out is None else out.expanduser()
-    _refuse_occupied(folder)
-    notes, qualified = _notes(inspect(), kind, names)
-    recipe, base = _base_recipe(kind, names)
-    files = _rendered(
-        kind,
-        {
-            "kind": kind,
-            "thing": THINGS[kind],
-            "names": names,
-            "written": f"{names.distribution}/{names.component}" if qualified else names.component,
-            "recipe": recipe,
-            "base": base,
-            "host": host_bounds(API_VERSION),
-            "requirement": _requirement,
-            "python": metadata.metadata(PROJECT)["Requires-Python"] or ">=3.10",
-            "author": author,
-            "year": datetime.date.today().year,
-            "license": license_name,
-        },
-    )
-    _write(folder, files)
-    return Created(folder, kind, names, recipe, author, license_name, notes)
+    if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+        raise PluginError(f"{folder}: exists already; choose another folder with --out FOLDER")
+    notes, qualified = _notes(kind, names)
+    values = {
+        "kind": kind,
+        "thing": KINDS[kind].title,
+        "names": names,
+        "written": f"{names.distribution}/{names.component}" if qualified else names.component,
+        **_recipe_values(kind, names),
+        "host": host_bounds(API_VERSION),
+        "imported": sorted(set(re.findall(r"^(?:from|import) (numpy|torch)\b", _code(kind), re.MULTILINE))),
+        "requirement": _requirement,
+        "python": metadata.metadata(PROJECT)["Requires-Python"] or ">=3.10",
+        "author": author,
+        "year": datetime.date.today().year,
+        "license": license_name,
+    }
+    environment = _environment()
+    _write(folder, _rendered(environment, values))
+    where = {"folder": folder, "quoted_folder": shlex.quote(str(folder))}
+    next_steps = environment.get_template(f"next_steps.txt{SUFFIX}").render(values, **where)
+    return Created(folder, names, values["recipe"], notes, next_steps)
 
 
 def announce(created: Created) -> None:
-    """Say what was made, and what to do next."""
-    from rich.text import Text
-
-    console, names, thing = stdout_console(), created.names, THINGS[created.kind]
-
-    def say(text: str = "", style: str = "") -> None:
-        console.print(Text(text, style), highlight=False, soft_wrap=True)
-
-    def table(rows: dict[str, str], mark: str = "") -> None:
-        width = max(map(len, rows))
-        for name, what in rows.items():
-            say(f"  {name:{width}}  {mark}{what}" if what else f"  {name}")
-
-    say(f'Made {created.folder} with the {thing} "{names.component}". It works, and is yours to change:')
-    say()
-    files = {
-        f"{names.package}/{created.kind}.py": f"the {thing} itself; start here",
-        f"{names.package}/config.py": "its options",
-        f"{names.package}/reference.py": "its formula, written naively",
-        f"tests/test_{names.component}.py": "the zoo's checks, and one of its own",
-        created.recipe: "a whole run with it",
-    }
-    table({file: what for file, what in files.items() if (created.folder / file).exists()})
-    say()
-    by = created.author or f"the authors of {names.distribution}"
-    licensed = "none" if created.license == NO_LICENSE else f"{created.license}, by {by}"
-    say(f"LICENSE: {licensed}; --author and --license change it.")
-    say()
-    say("Next:")
-    say()
-    commands = {
-        f"cd {shlex.quote(str(created.folder))}": "",
-        'pip install -e ".[test]"': "your changes count at once",
-        f"{PROJECT} plugins": "lists it",
-        "pytest": "checks it",
-        f"{PROJECT} run {created.recipe}": "trains and scores it",
-    }
-    table(commands, mark="# ")
-    say()
-    say("Its README.md goes on from there, to publishing it.")
+    """Print what was written, and the next steps."""
+    for line in created.next_steps.splitlines():
+        print_line(line.rstrip())
     for note in created.notes:
-        stderr_console().print(f"[yellow]note:[/] {escaped(note)}", highlight=False, soft_wrap=True)
+        print_labelled("[yellow]note:[/]", note)
 
 
 # --- names ----------------------------------------------------------------------------------------------------------
 
 
 def named(name: str, kind: str) -> Names:
-    """The names of a plugin's parts, from what its author calls it.
+    """The names of a plugin's parts.
+
+    Args:
+        name: see :func:`create`.
+        kind: kind of the component.
 
     Raises:
-        PluginError: it cannot be made into a name.
+        PluginError: no valid name can be made from ``name``.
     """
     words = [word for word in re.split(r"[-_. ]+", name.strip()) if word]
     if words and words[0].lower() == PROJECT:
@@ -205,74 +169,68 @@ def named(name: str, kind: str) -> Names:
         raise PluginError(f'"{name}" names no component; write one like "my_{kind}"')
     if not NAME.fullmatch(component):
         raise PluginError(
-            f'"{name}" will not do as a name: write letters a to z, digits and underscores, a letter first, '
-            f'like "my_{kind}"'
+            f'"{name}" cannot be a name: write letters a to z, digits and underscores, a letter first, like "my_{kind}"'
         )
     if len(component) > LONGEST:
-        raise PluginError(f'"{component}" is longer than {LONGEST} characters; find a shorter name')
+        raise PluginError(f'"{component}" is longer than {LONGEST} characters; write a shorter name')
     if keyword.iskeyword(component) or keyword.issoftkeyword(component):
-        raise PluginError(f'"{component}" is a word of Python\'s own; write another name, like "my_{component}"')
-    # Capitals are kept: of SoftGAN the class is SoftGAN.
+        raise PluginError(f'"{component}" is a keyword of Python; write another name, like "my_{component}"')
+    # Capitals are kept: "SoftGAN" gives the class SoftGAN.
     classname = "".join(word[0].upper() + word[1:] for word in words)
     if classname in _names_in_templates(kind) or keyword.iskeyword(classname):
         classname += kind.capitalize()
-    return Names(
-        component=component,
-        distribution=f"{PROJECT}-{component.replace('_', '-')}",
-        package=f"{PROJECT}_{component}",
-        classname=classname,
-    )
+    return Names(component, classname)
 
 
 def _names_in_templates(kind: str) -> set[str]:
-    """What modules of the kind import or define, and the component's class can therefore not be called."""
-    lines = [
-        line
-        for template in (TEMPLATES / kind).rglob(f"*.py{SUFFIX}")
-        for line in re.findall(r"^ *(?:from .* import|class) (.*)", template.read_text(encoding="utf-8"), re.MULTILINE)
-    ]
+    """Names that the kind's modules import or define: the component's class must have another one."""
+    lines = re.findall(r"^ *(?:from .* import|class) (.*)", _code(kind), re.MULTILINE)
     return {word for line in lines for word in re.findall(r"\w+", line)}
 
 
-def _notes(inventory: Inventory, kind: str, names: Names) -> tuple[tuple[str, ...], bool]:
-    """What to say of components that have the name already, and whether one must be written with its distribution."""
-    notes = []
+def _code(kind: str) -> str:
+    templates = sorted((TEMPLATES / kind).rglob(f"*.py{SUFFIX}"))
+    return "\n".join(template.read_text(encoding="utf-8") for template in templates)
+
+
+def _notes(kind: str, names: Names) -> tuple[tuple[str, ...], bool]:
+    """Warnings about installed things of the same names, and whether recipes must write ``distribution/component``."""
+    installed, notes = inspect(), []
     same = [
-        found for found in inventory["components"] if (found["kind"], found["component"]) == (kind, names.component)
+        found for found in installed["components"] if (found["kind"], found["component"]) == (kind, names.component)
     ]
     others = [found for found in same if found["distribution"] != names.distribution]
-    if others:
+    for found in others[:1]:
         notes.append(
-            f'{others[0]["distribution"]} {others[0]["version"]} has a {kind} "{names.component}", too, so it must be '
-            f'written "{names.distribution}/{names.component}"; another name would be shorter'
+            f'{found["distribution"]} {found["version"]} has a {kind} "{names.component}", too, so recipes must write '
+            f'"{names.distribution}/{names.component}"; another name would be shorter'
         )
-    for found in [*inventory["plugins"], *inventory["unloaded"]]:
-        if found["distribution"] == names.distribution:
-            notes.append(
-                f"{found['distribution']} {found['version']} is installed already, and installing this one replaces "
-                "it; or choose another name"
-            )
-            break
+    plugins = [*installed["plugins"], *installed["unloaded"]]
+    for version in [found["version"] for found in plugins if found["distribution"] == names.distribution][:1]:
+        notes.append(
+            f"{names.distribution} {version} is installed already: installing this plugin replaces it; "
+            "to keep both, choose another name"
+        )
     return tuple(notes), bool(others)
 
 
-# --- what the templates are given -----------------------------------------------------------------------------------
+# --- values in the templates ----------------------------------------------------------------------------------------
 
 
 def host_bounds(api: str) -> str:
-    """The versions of the host that a plugin written for version ``api`` of the plugin API asks for."""
+    """The range of host versions for a plugin that is written for version ``api`` of the plugin API."""
     major, minor = map(int, api.split(".")[:2])
     return f">={api},<{major}.{minor + 1}" if major == 0 else f">={api},<{major + 1}"
 
 
 def _requirement(distribution: str) -> str:
-    """A distribution, in the versions that the host itself asks for."""
+    """The host's own requirement on a distribution, such as ``torch>=2.11``."""
     found = (Requirement(text) for text in metadata.requires(PROJECT) or ())
     return next((str(one) for one in found if one.name == distribution and one.marker is None), distribution)
 
 
 def _author() -> str:
-    """git's ``user.name``, or nothing where there is none that can be printed."""
+    """git's ``user.name``, or an empty text if it is not set or cannot be printed."""
     try:
         ended = subprocess.run(
             ["git", "config", "user.name"], capture_output=True, encoding="utf-8", timeout=5, check=False
@@ -283,26 +241,11 @@ def _author() -> str:
     return author if author.isprintable() else ""
 
 
-@dataclass(frozen=True)
-class BaseRecipe:
-    """A recipe that comes with the zoo, in which the new component takes a place.
+def _recipe_values(kind: str, names: Names) -> dict[str, Any]:
+    """``"recipe"``: path of the new recipe. ``"base"``: the bundled recipe that it is made from.
 
-    Attributes:
-        name: of it.
-        plugins: the distributions that it needs beside the new one.
-        tables: its tables in their order: the heading, ``"train"``, and the text, comments and all.
-    """
-
-    name: str
-    plugins: tuple[str, ...]
-    tables: tuple[tuple[str, str], ...]
-
-
-def _base_recipe(kind: str, names: Names) -> tuple[str, BaseRecipe]:
-    """The new recipe's file, and what it is made from.
-
-    The zoo's recipes for the digits differ in their losses alone, so any that gives labels to the generator will do:
-    the first. The host itself names no method.
+    The bundled recipes for the digits differ only in their losses, so the first with a conditional generator is used:
+    the host names no method.
     """
     for name in bundled.names():
         text = bundled.find_bundled(name).read_text(encoding="utf-8")
@@ -310,21 +253,40 @@ def _base_recipe(kind: str, names: Names) -> tuple[str, BaseRecipe]:
         loss = values["loss"]["name"]
         if name != f"{loss}_digits" or not values["generator"].get("conditional"):
             continue
-        plugins = values["requires"]["plugins"]
-        if kind == "loss":
-            plugins = [plugin for plugin in plugins if plugin != f"{PROJECT}-{loss}"]
-        file = f"{loss}_{names.component}" if kind == "dataset" else f"{names.component}_digits"
-        blocks = [block.strip() for block in text.split("\n\n")]
-        tables = tuple((block.partition("]")[0].strip("["), block) for block in blocks if block.startswith("["))
-        return f"recipes/{file}.toml", BaseRecipe(name, tuple(plugins), tables)
-    raise PluginError(f"{bundled.folder()}: the recipes of {PROJECT} are not there; install it anew")
+        unused = f"{PROJECT}-{loss}" if kind == "loss" else None
+        base = {
+            "name": name,
+            "plugins": tuple(plugin for plugin in values["requires"]["plugins"] if plugin != unused),
+            "tables": [block.strip() for block in text.split("\n\n") if block.startswith("[")],
+        }
+        stem = f"{loss}_{names.component}" if kind == "dataset" else f"{names.component}_digits"
+        return {"recipe": f"recipes/{stem}.toml", "base": base}
+    raise PluginError(f"{bundled.folder()}: has no recipe for the digits; install {PROJECT} again")
+
+
+def _tables(kind: Kind, base: list[str], new: str) -> list[str]:
+    """The tables of the new recipe: those of the base recipe, with ``new`` in place of those that it replaces.
+
+    Tables of which a recipe may have several are not replaced.
+    """
+    replaced = set() if kind.many else set(re.findall(r"^\[+([\w.]+)\]", new, re.MULTILINE))
+    section, _, key = kind.recipe_table.rpartition(".")
+    tables: list[str] = []
+    for table in base:
+        heading = table.partition("]")[0].strip("[")
+        if heading in replaced:
+            tables += [new] if new not in tables else []
+        elif heading == section:  # it may hold the replaced table as a value on one line
+            tables.append(re.sub(rf"^{key} = .*\n?", "", table, flags=re.MULTILINE).strip())
+        elif heading != "requires":
+            tables.append(table)
+    return tables if new in tables else [*tables, new]
 
 
 # --- files ----------------------------------------------------------------------------------------------------------
 
 
-def _rendered(kind: str, values: dict[str, Any]) -> dict[str, str]:
-    """Every file of the plugin, by its path."""
+def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -334,27 +296,29 @@ def _rendered(kind: str, values: dict[str, Any]) -> dict[str, str]:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["quoted"] = lambda text: json.dumps(text, ensure_ascii=False)  # a TOML string, too
+    environment.filters["quoted"] = lambda text: json.dumps(text, ensure_ascii=False)  # a string in TOML, too
+    return environment
+
+
+def _rendered(environment: Environment, values: dict[str, Any]) -> dict[str, str]:
+    """Path and text of every file of the plugin."""
     names: Names = values["names"]
     files: dict[str, str] = {}
-    for part in ("common", kind):
+    for part in ("common", values["kind"]):
         for template in sorted((TEMPLATES / part).rglob(f"*{SUFFIX}")):
             path = template.relative_to(TEMPLATES / part).as_posix().removesuffix(SUFFIX)
             path = path.replace("PACKAGE", names.package).replace("COMPONENT", names.component)
             files[path] = environment.get_template(template.relative_to(TEMPLATES).as_posix()).render(values)
-    files[values["recipe"]] = environment.get_template(f"recipe.toml{SUFFIX}").render(values)
+    new = environment.get_template(f"{values['kind']}/table.toml.part").render(values).strip()
+    tables = _tables(KINDS[values["kind"]], values["base"]["tables"], new)
+    files[values["recipe"]] = environment.get_template(f"recipe.toml{SUFFIX}").render(values, tables=tables)
     if values["license"] != NO_LICENSE:
         files["LICENSE"] = environment.get_template(f"licenses/{values['license']}{SUFFIX}").render(values)
     return files
 
 
-def _refuse_occupied(folder: Path) -> None:
-    if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
-        raise PluginError(f"{folder}: is there already, and is left as it is; choose another folder with --out FOLDER")
-
-
 def _write(folder: Path, files: dict[str, str]) -> None:
-    """Write the files beside their place first, so that a failure leaves nothing of them."""
+    """Write the files into a temporary folder and move it, so that a failure leaves no file."""
     there = folder.is_dir()
     draft = (folder if there else folder.parent) / f".{folder.resolve().name}-{os.getpid()}"
     try:
@@ -375,8 +339,3 @@ def _write(folder: Path, files: dict[str, str]) -> None:
         raise PluginError(
             f"{folder}: cannot be written ({error.strerror or error}); choose another folder with --out FOLDER"
         ) from error
-
-
-def _listed(words: Any) -> str:
-    *first, last = words
-    return f"{', '.join(first)} or {last}"

@@ -1,4 +1,4 @@
-"""``cganzoo plugins NAME``: everything about one component, down to the lines that a recipe needs for it."""
+"""``cganzoo plugins NAME``: everything about one component, including the lines that a recipe needs for it."""
 
 from __future__ import annotations
 
@@ -19,31 +19,38 @@ from cganzoo.console.streams import printable, relative
 from cganzoo.errors import PluginError
 from cganzoo.recipe import bundled
 from cganzoo.registry import KINDS
-from cganzoo.registry.clashes import PROJECT
+from cganzoo.registry.discovery import PROJECT
 from cganzoo.registry.probe import Inventory
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+GENERATORS = {
+    "any": "conditional and unconditional generators",
+    "conditional": "conditional generators",
+    "unconditional": "unconditional generators",
+}
+"""What a loss trains, by the conditioning in its specification."""
+
 SCHEDULE = 'A schedule is written { from = 1.0, to = 0.0, curve = "cosine" }.'
 ANY_SIZE = 64
-"""Image size to propose for data sets whose images are of many sizes."""
+"""Image size in the recipe lines of a data set whose images have several sizes."""
 
 LONGEST = 500
-"""Characters of a text that are shown."""
+"""Characters of a text that are shown; the rest is cut."""
 
 WIDEST_CELL = 30
-"""Characters of an option's name, or default, in a line; a longer one is folded."""
+"""Characters in a line of the name or the default of an option; longer ones take several lines."""
 
-SOME = 6
-"""Recipes that are named."""
+MOST_RECIPES = 6
+"""Names of recipes that are listed; the others are counted."""
 
 
-def only(inventory: Inventory, name: str) -> Inventory:
-    """The part of an inventory that ``name`` means: a component, with or without its distribution, or all of one's.
+def select(inventory: Inventory, name: str) -> Inventory:
+    """The part of an inventory about a component, called ``name`` or ``distribution/name``, or about a distribution.
 
     Raises:
-        PluginError: nothing has this name; the sentence says which names are near, or why the plugin did not load.
+        PluginError: nothing has this name; the message suggests similar names or says why the plugin did not load.
     """
     prefix, _, bare = name.rpartition("/")
     distribution = canonicalize_name(prefix)
@@ -62,17 +69,17 @@ def only(inventory: Inventory, name: str) -> Inventory:
         for key, value in inventory.items()
         if key not in ("components", "clashes", "unloaded")
     }
-    clashes = [one for one in inventory["clashes"] if one["name"] in named and one["what"] in KINDS]
+    clashes = [clash for clash in inventory["clashes"] if clash["name"] in named and clash["what"] in KINDS]
     names = [(entry["kind"], entry["component"]) for entry in inventory["components"]]
     for entry in found:
-        alone = entry["distribution"] == PROJECT or names.count((entry["kind"], entry["component"])) == 1
-        entry["recipe_lines"] = recipe_lines(entry, entry["component" if alone else "full_name"])
+        unique = entry["distribution"] == PROJECT or names.count((entry["kind"], entry["component"])) == 1
+        entry["recipe_lines"] = recipe_lines(entry, entry["component" if unique else "full_name"])
         entry["recipes"] = recipes_with(entry)
     return {**part, "components": found, "clashes": clashes, "unloaded": []}
 
 
 def recipe_lines(entry: dict[str, Any], name: str) -> str:
-    """What a recipe says to use the component, called ``name``: required options hold an example."""
+    """The lines of a recipe that use the component under ``name``; required options have an example value."""
     lines = []
     if entry["distribution"] != PROJECT:
         lines += ["[requires]", f'plugins = ["{entry["distribution"]}"]', ""]
@@ -109,14 +116,14 @@ def _bundled_recipes() -> list[tuple[str, dict[str, Any]]]:
 
 
 def show_page(inventory: Inventory, console: Console) -> None:
-    """Print all that there is about each component of ``inventory``."""
+    """Print everything about each component of ``inventory``."""
     for number, entry in enumerate(inventory["components"]):
         if number:
             console.print()
         console.print(Text(entry["component"], "bold").append(f"  {entry['kind']}", "not bold"))
         console.print(_text(entry["summary"]))
         console.print()
-        console.print(_facts(entry))
+        console.print(_properties(entry))
         console.print()
         if entry["options"]:
             console.print(*_options(entry["options"]), sep="")
@@ -132,43 +139,45 @@ def show_page(inventory: Inventory, console: Console) -> None:
             console.print(f"    {printable(line)}".rstrip(), markup=False, highlight=False, soft_wrap=True)
 
 
-def _facts(entry: dict[str, Any]) -> Table:
+def _properties(entry: dict[str, Any]) -> Table:
     table = _table("dim", "")
     table.add_row("from", _text(f"{entry['distribution']} {entry['version']}, {relative(entry['location'])}"))
-    for label, text in _facts_of_kind(entry):
+    for label, text in _properties_of_kind(entry):
         table.add_row(label, _text(text))
     if entry["paper"]:
         table.add_row("paper", _text(entry["link"] or str(entry["paper"])))
-    several = entry["recipes"]
-    more = f" and {len(several) - SOME} more" if len(several) > SOME else ""
-    table.add_row("recipes", _text(", ".join(several[:SOME]) + more or "none of those that come with the zoo"))
+    recipes = entry["recipes"]
+    more = f" and {len(recipes) - MOST_RECIPES} more" if len(recipes) > MOST_RECIPES else ""
+    table.add_row("recipes", _text(", ".join(recipes[:MOST_RECIPES]) + more or "none of the bundled ones"))
     return table
 
 
-def _facts_of_kind(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _properties_of_kind(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
     kind = entry["kind"]
     if kind == "loss" and entry["trains"]:
-        yield "trains", _by_options({**entry["trains"]}, " generators").replace("any", "conditional and unconditional")
+        yield (
+            "trains",
+            _by_options({options: GENERATORS.get(trains, trains) for options, trains in entry["trains"].items()}),
+        )
     elif kind == "generator" and entry["is"]:
-        yield "is", _by_options(entry["is"], "")
+        yield "is", _by_options(entry["is"])
     elif kind == "metric":
         yield "reference", f"{entry['reference']} split"
     elif kind == "dataset":
-        size = f"{entry['image_size']} px" if entry["image_size"] else "of many sizes"
+        size = f"{entry['image_size']} px" if entry["image_size"] else "several sizes"
         yield "images", f"{size}, {'gray' if entry['channels'] == 1 else 'RGB'}"
         if entry["download"]:
             megabytes = f" ({entry['download']['size'] / 1e6:,.0f} MB)" if entry["download"]["size"] else ""
             yield "download", entry["download"]["url"] + megabytes
 
 
-def _by_options(told: dict[str, str], what: str) -> str:
+def _by_options(values: dict[str, str]) -> str:
     """``conditional generators; unconditional generators with labeling = "dynamic"``."""
-    default = told.pop("")
-    return "; ".join([default + what, *(f"{other}{what} with {choice}" for choice, other in told.items())])
+    return "; ".join(f"{value} with {options}" if options else value for options, value in values.items())
 
 
 def _options(options: list[dict[str, Any]]) -> Iterator[RenderableType]:
-    """Name, default and type of each in a line, and below it what it is for, which may be long."""
+    """One line for each option with name, default and type, and below it the description."""
     rows = [("option", "default", "type")]
     for option in options:
         default = "required" if option["required"] else "" if option["default"] is None else written(option["default"])
@@ -201,7 +210,7 @@ def _table(*styles: str) -> Table:
 
 
 def _text(text: str) -> Text:
-    """Somebody else's text: no markup, no control codes, and not without end."""
+    """Text of a plugin: without markup, control codes escaped, and cut if it is long."""
     return Text(printable(text if len(text) <= LONGEST else text[:LONGEST] + " ..."))
 
 
@@ -216,7 +225,5 @@ def _unknown(inventory: Inventory, name: str) -> str:
         return "; ".join(failures)
     names = {entry[key] for entry in inventory["components"] for key in ("component", "full_name", "distribution")}
     close = difflib.get_close_matches(name.lower(), sorted(names), n=3)
-    hint = (
-        f"did you mean {' or '.join(map(json.dumps, close))}?" if close else "`cganzoo plugins` lists those there are"
-    )
+    hint = f"did you mean {' or '.join(map(json.dumps, close))}?" if close else "`cganzoo plugins` lists all"
     return f'there is no component or distribution "{name}"; {hint}'

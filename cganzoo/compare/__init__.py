@@ -1,1 +1,1 @@
-"""The side-by-side: recipes by seeds, run under identical conditions, with what can be concluded from them."""
+"""Comparing methods: recipes by seeds, trained under identical conditions, and what the scores allow to conclude."""

@@ -1,4 +1,4 @@
-"""What the scores allow to say: pairs, ranks, sentences, warnings. No torch."""
+"""What can be concluded from the scores: pairs, ranks, the summary, the warnings. No torch."""
 
 from __future__ import annotations
 
@@ -8,82 +8,58 @@ from typing import Any
 from cganzoo.console.reporter import number
 
 from . import fairness, statistics
-from .gathering import Comparison
-from .plan import Method
-from .scores import Score
+from .comparison import Comparison
+from .matrix import Method
 
 Row = dict[str, Any]
 
 
 def pairs_and_ranks(comparison: Comparison) -> tuple[list[Row], list[Row]]:
-    """Tests of all pairs and ranks with their uncertainty, score by score; none of mixed protocols."""
+    """Tests of all pairs, and ranks with their uncertainty, for each score; none if methods were scored differently."""
     pairs: list[Row] = []
     ranks: list[Row] = []
     for score in () if comparison.conflicts else comparison.scores:
-        if score.higher_is_better is not None:
-            of_pairs, of_ranks = _uncertainty(comparison, score)
-            pairs += of_pairs
-            ranks += of_ranks
-    return pairs, ranks
-
-
-def _uncertainty(comparison: Comparison, score: Score) -> tuple[list[Row], list[Row]]:
-    values = {name: found for name, found in comparison.last(score.name).items() if found}
-    if len(values) < 2:
-        return [], []
-    ranking = statistics.ranking(values, higher_is_better=bool(score.higher_is_better))
-    pairs = [
-        {
-            "score": score.name,
-            "a": pair.a,
-            "b": pair.b,
-            "difference": pair.difference,
-            "p": pair.p,
-            "p_corrected": pair.p_corrected,
-            "ahead": ranking.ahead.get((pair.a, pair.b)) if ranking else None,
-        }
-        for pair in statistics.pairwise(values)
-    ]
-    ranks = [
-        {"score": score.name, "method": name, "rank": rank, "low": low, "high": high}
-        for name, (rank, low, high) in (ranking.ranks.items() if ranking else ())
-    ]
+        values = {name: found for name, found in comparison.last(score.name).items() if found}
+        if score.higher_is_better is None or len(values) < 2:
+            continue
+        ranking = statistics.ranking(values, higher_is_better=score.higher_is_better)
+        for pair in statistics.pairwise(values):
+            ahead = ranking.ahead.get((pair.a, pair.b)) if ranking else None
+            pairs.append({"score": score.name, **vars(pair), "ahead": ahead})
+        for name, (rank, low, high) in (ranking.ranks if ranking else {}).items():
+            ranks.append({"score": score.name, "method": name, "rank": rank, "low": low, "high": high})
     return pairs, ranks
 
 
 def summary(comparison: Comparison, rows: Sequence[Row], pairs: Sequence[Row]) -> list[str]:
-    """What is to be said of the last checkpoints in a few sentences.
+    """A few sentences about the last checkpoints.
 
     Args:
         comparison: what is shown.
-        rows: of the table of last checkpoints.
-        pairs: as :func:`pairs_and_ranks` gives them.
+        rows: the table of last checkpoints.
+        pairs: see :func:`pairs_and_ranks`.
     """
     score = comparison.rank_by
     if comparison.conflicts:
         return ["The scores were measured in different ways, so nothing is concluded from them."]
     if score is None:
-        return ["No run has a score that methods could be ranked by."]
+        return ["No run has a score that methods can be ranked by."]
     labels = {method.name: method.label for method in comparison.methods}
     cells = {row["method"]: row["cells"][score.name] for row in rows}
     present = {name: cell for name, cell in cells.items() if cell["n"]}
-    if not present:
-        return [f"No run that finished has the score {score.name}."]
-    if len(present) == 1 < len(cells):
-        (only,) = present
-        told = _plus_minus(present[only])
-        return [f"Only {labels[only]} has the score {score.name}, {told}: nothing is compared by it."]
-    alone = [labels[name] for name, cell in present.items() if cell["n"] == 1]
-    # Nothing can be concluded of one seed, unless that is all there is to show.
-    several = {name: cell for name, cell in present.items() if cell["n"] > 1} or present
-    # Equals by name, as the statistics order them.
+    several = {name: cell for name, cell in present.items() if cell["n"] > 1}
+    # Equals by name, as in the statistics. One seed supports no conclusion, so it is never called the best.
     sign = -1 if score.higher_is_better else 1
-    order = sorted(several, key=lambda name: (sign * present[name]["mean"], name))
+    order = sorted(several or present, key=lambda name: (sign * present[name]["mean"], name))
+    if not present:
+        return [f"No finished run has the score {score.name}."]
     best = order[0]
-    if all(cell["n"] < 2 for cell in present.values()):
-        leading = f"Best by {score.name} here" if len(present) > 1 else score.name
-        told = labels[best] if len(present) > 1 else number(present[best]["mean"])
-        return [f"One seed a method: nothing can be concluded. {leading}: {told}."]
+    if len(present) == 1 < len(cells):
+        return [f"Only {labels[best]} has the score {score.name}, {_plus_minus(present[best])}: nothing to compare."]
+    if not several:
+        first = f"Best by {score.name} here: {labels[best]}"
+        only = f"{score.name}: {number(present[best]['mean'])}"
+        return [f"One seed per method: nothing can be concluded. {first if len(present) > 1 else only}."]
     if len(present) == 1:
         return [f"{labels[best]}: {score.name} {_plus_minus(present[best])}."]
     leading = (
@@ -92,83 +68,91 @@ def summary(comparison: Comparison, rows: Sequence[Row], pairs: Sequence[Row]) -
         else f"{labels[best]}: {score.name}"
     )
     sentences = [f"{leading} {_plus_minus(present[best])}."]
-    tied = [labels[name] for name in order[1:] if present[name]["mark"] == "tie"]
-    beaten = [labels[name] for name in order[1:] if present[name]["mark"] == ""]
-    if beaten:
-        sentences.append(f"Told apart from it at the 5 % level, corrected for many comparisons: {', '.join(beaten)}.")
+    worse, tied = ([labels[name] for name in order[1:] if present[name]["mark"] == mark] for mark in ("", "tie"))
+    if worse:
+        sentences.append(f"Significantly worse at the 5 % level, corrected for many comparisons: {', '.join(worse)}.")
     if tied:
-        sentences.append(f"Not told apart from it: {', '.join(tied)}.")
+        sentences.append(f"Not significantly different from it: {', '.join(tied)}.")
     for pair in pairs:
         if pair["score"] == score.name and {pair["a"], pair["b"]} == set(order[:2]) and pair["ahead"] is not None:
             share = pair["ahead"] if pair["a"] == best else 1 - pair["ahead"]
             shown = "more than 99 %" if share > 0.99 else f"{100 * share:.0f} %"
             sentences.append(f"{labels[best]} is ahead of {labels[order[1]]} in {shown} of resamples.")
-    if alone:
-        sentences.append(f"One seed only, so nothing can be concluded of: {', '.join(alone)}.")
+    if alone := [labels[name] for name in present if name not in several]:
+        sentences.append(f"Only one seed, so nothing can be concluded about: {', '.join(alone)}.")
     return sentences
+
+
+def mean_and_spread(cell: Mapping[str, Any]) -> str:
+    """``1.234 ± 0.056``; a dash if there is no value, and no spread for one seed."""
+    return number(cell["mean"]) + ("" if cell["sd"] is None else f" ± {cell['sd']:.2g}")
 
 
 def _plus_minus(cell: Mapping[str, Any]) -> str:
-    spread = "" if cell["sd"] is None else f" ± {cell['sd']:.2g}"
-    return f"{number(cell['mean'])}{spread} ({cell['n']} seed{'s' if cell['n'] > 1 else ''})"
+    return f"{mean_and_spread(cell)} ({cell['n']} seed{'s' if cell['n'] > 1 else ''})"
 
 
 def warnings(comparison: Comparison) -> list[str]:
-    """What a reader must know before any number: mixed protocols, runs that are missing, gaps in the table."""
+    """What to know before reading the numbers: different protocols, missing runs, gaps in the table."""
     found = []
     if comparison.conflicts:
         found.append("MIXED PROTOCOLS: these scores must not be compared with one another.")
-        found += [f"{sentence}." for sentence in comparison.conflicts]
-    left = sum(run.state == "unfinished" for run in comparison.runs)
-    if not comparison.complete and left:
-        found.append(f"Incomplete: {left} of {len(comparison.plan.cells)} runs have not come to their end.")
+        found += [f"{message}." for message in comparison.conflicts.values()]
+    if left := sum(run.state == "unfinished" for run in comparison.runs):
+        found.append(f"Incomplete: {left} of {len(comparison.matrix.cells)} runs have not finished.")
     for method in comparison.methods:
-        runs = comparison.of(method)
-        for state in ("diverged", "failed"):
-            if seeds := [str(run.cell.seed) for run in runs if run.state == state]:
-                told = f"{len(seeds)} of {len(runs)} seeds ({', '.join(seeds)}) {state} and have no part in its scores"
-                found.append(f"{method.label}: {told}.")
-        found += [
-            f"{method.label}, seed {run.cell.seed}: {reason.rstrip('.')}."
-            for run in runs
-            if (reason := comparison.errors.get(run.cell, ""))
-        ]
-        finished = sum(run.state == "finished" for run in runs)
-        for score in comparison.scores:
-            known = len(comparison.last(score.name)[method.name])
-            if score.headline and 0 < known < finished:
-                found.append(f"{method.label}: {score.name} is not defined for {finished - known} of {finished} seeds.")
-    found += _of_code(comparison.methods)
-    found += _of_evaluations(comparison)
-    found += [f"{folder.path}: left out: {folder.reason}" for folder in comparison.unreadable]
-    found += [f"{sentence}." for sentence in fairness.missing_metrics(comparison.methods)]
+        found += _about_runs(comparison, method)
+    found += _different_code(comparison.methods)
+    found += _different_evaluations(comparison)
+    found += [f"Left out: {message}" for message in comparison.skipped]
+    found += [f"{message}." for message in fairness.missing_metrics(comparison.methods)]
     return found
 
 
-def _of_code(methods: Sequence[Method]) -> list[str]:
-    """Where methods were made with different code of one distribution: a sentence for each."""
-    sentences = []
+def _about_runs(comparison: Comparison, method: Method) -> list[str]:
+    """Runs of a method that have no part in its scores, and scores that some of its runs lack."""
+    runs, finished = comparison.of(method), len(comparison.finished(method))
+    found: list[str] = []
+    for state in ("diverged", "failed"):
+        if seeds := [str(run.cell.seed) for run in runs if run.state == state]:
+            count = f"{len(seeds)} of {len(runs)} seeds ({', '.join(seeds)})"
+            found.append(f"{method.label}: {count} {state} and are not included in its scores.")
+    errors = {run: comparison.errors.get(run.cell, "") for run in runs}
+    found += [f"{run.cell}: {error.rstrip('.')}." for run, error in errors.items() if error]
+    for score in comparison.scores:
+        known = len(comparison.last(score.name)[method.name])
+        if score.headline and 0 < known < finished:
+            found.append(f"{method.label}: {score.name} is not defined for {finished - known} of {finished} seeds.")
+    return found
+
+
+def _different_code(methods: Sequence[Method]) -> list[str]:
+    """A warning for each distribution whose code is not the same in all methods."""
+    found = []
     for distribution in dict.fromkeys(name for method in methods for name in method.code):
-        by_hash: dict[str, list[str]] = {}
+        labels: dict[str, list[str]] = {}
         for method in methods:
             if distribution in method.code:
-                by_hash.setdefault(method.code[distribution], []).append(method.label)
-        if len(by_hash) > 1:
-            groups = "; ".join(f"{', '.join(labels)} with {digest}" for digest, labels in by_hash.items())
-            sentences.append(f"Not all were made with the same code of {distribution}: {groups}.")
-    return sentences
+                labels.setdefault(method.code[distribution], []).append(method.label)
+        if len(labels) > 1:
+            groups = "; ".join(f"{', '.join(names)} with {digest}" for digest, names in labels.items())
+            found.append(f"The code of {distribution} is not the same in all methods: {groups}.")
+    return found
 
 
-def _of_evaluations(comparison: Comparison) -> list[str]:
-    """Whether best checkpoints were picked from as many evaluations everywhere: more of them flatter more."""
-    counts: dict[int, list[str]] = {}
+def _different_evaluations(comparison: Comparison) -> list[str]:
+    """The best of many evaluations looks better than the best of few, so their numbers should be equal."""
+    runs: dict[int, list[str]] = {}
     for run in comparison.runs:
         if run.last is not None:
-            counts.setdefault(len(run.scores), []).append(f"{run.cell.method.label} seed {run.cell.seed}")
-    if len(counts) < 2:
+            runs.setdefault(len(run.scores), []).append(f"{run.cell.method.label} seed {run.cell.seed}")
+    if len(runs) < 2:
         return []
-    told = "; ".join(
-        f"{count} of {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
-        for count, names in sorted(counts.items())
+    counts = "; ".join(
+        f"{count} for {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
+        for count, names in sorted(runs.items())
     )
-    return [f"Best checkpoints are chosen from unequal numbers of evaluations, so compare the last ones: {told}."]
+    return [
+        "Best checkpoints are chosen from unequal numbers of evaluations, so compare the last checkpoints instead: "
+        f"{counts}."
+    ]

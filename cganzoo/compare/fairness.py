@@ -1,27 +1,35 @@
-"""Whether methods stand side by side under the same conditions, and in what they differ. No torch."""
+"""Whether methods are compared under the same conditions, and in what they differ. No torch."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .plan import Method, without_seed
+from cganzoo._util.text import shortened
+
+from .matrix import Method, shared_values
+from .read import Run
+
+if TYPE_CHECKING:
+    from .comparison import Comparison
+    from .train import Untrained
 
 EXPECTED = frozenset({"loss", "requires"})
 """Sections in which methods differ because they are different methods."""
 PLACES = ("root", "download")
-"""Options of a data set that say where it lies, not what it is."""
+"""Options of a data set that say where its files are, not what they are."""
+ABSENT = "-"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A key of the recipes that is not the same in all.
+    """A key of the recipes that does not have the same value in all of them.
 
     Attributes:
         key: dotted.
-        values: as TOML would write them, by the method's name; ``"-"`` where it is absent.
+        values: JSON, by the method's name; ``"-"`` if it is absent.
         expected: whether methods differ there because they are different methods.
     """
 
@@ -33,21 +41,18 @@ class Difference:
 def differences(methods: Sequence[Method]) -> list[Difference]:
     """Every key in which the resolved recipes differ, the unexpected ones first."""
     flat = {method.name: dict(_flat(_comparable(method.values))) for method in methods}
-    keys = list(dict.fromkeys(key for values in flat.values() for key in values))
     found = []
-    for key in keys:
-        values = {name: values.get(key, "-") for name, values in flat.items()}
+    for key in dict.fromkeys(key for values in flat.values() for key in values):
+        values = {name: values.get(key, ABSENT) for name, values in flat.items()}
         if len(set(values.values())) > 1:
             found.append(Difference(key, values, key.partition(".")[0] in EXPECTED))
     return sorted(found, key=lambda difference: difference.expected)
 
 
 def _comparable(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe's values but its seed and where its images lie; a list of components by their names."""
-    kept = without_seed(values)
-    data = {key: value for key, value in kept["data"].items() if key not in PLACES}
-    metrics = {metric["name"]: metric for metric in kept.get("metrics", [])}
-    return {**kept, "data": data, "metrics": metrics}
+    """A recipe's values without the seed and the places of files; metrics by their names."""
+    data = {key: value for key, value in values["data"].items() if key not in PLACES}
+    return {**shared_values(values), "data": data, "metrics": {metric["name"]: metric for metric in values["metrics"]}}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -58,82 +63,141 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
             yield f"{prefix}{key}", json.dumps(value)
 
 
-# --- protocols ------------------------------------------------------------------------------------------------------
+# --- conflicts: a message by the label of the method ------------------------------------------------------------------
 
 
-def planned_conflicts(methods: Sequence[Method]) -> list[str]:
-    """Where the recipes ask for other images or another evaluation than the first one: one sentence a method."""
-    return _conflicts([(method.label, _planned(method.values)) for method in methods])
+def planned_conflicts(methods: Sequence[Method]) -> dict[str, str]:
+    """Recipes that ask for other images or another evaluation than the first one."""
+    protocols = []
+    for method in methods:
+        values = _comparable(method.values)
+        protocols.append((method.label, {key: values[key] for key in ("data", "evaluation", "metrics")}))
+    return measured_conflicts(protocols)
 
 
-def measured_conflicts(protocols: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
-    """Where scores were measured in another way than the first ones: one sentence a method.
+def measured_conflicts(protocols: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, str]:
+    """Protocols that differ from the first one.
+
+    Options of a metric are compared with the first method that has it: a metric that one method has and another has not
+    leaves a gap in the table, and no wrong number.
 
     Args:
-        protocols: the label of a method and the protocol of one of its runs, in order.
-    """
-    return _conflicts(
-        [(label, {k: v for k, v in protocol.items() if k != "fingerprint"}) for label, protocol in protocols]
-    )
-
-
-def _planned(values: Mapping[str, Any]) -> dict[str, Any]:
-    kept = _comparable(values)
-    metrics = {name: {k: v for k, v in metric.items() if k != "name"} for name, metric in kept["metrics"].items()}
-    return {"data": kept["data"], "evaluation": kept.get("evaluation", {}), "metrics": metrics}
-
-
-def _conflicts(protocols: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
-    """Each protocol against the first; a metric's options against the first that has the metric.
-
-    A metric that one method has and another has not leaves a gap in the table, and no wrong number.
+        protocols: label of a method, and the protocol of its recipe or of one of its runs.
     """
     first_with: dict[str, tuple[str, dict[str, str]]] = {}
-    sentences: dict[str, str] = {}
+    messages: dict[str, str] = {}
     for label, protocol in protocols:
-        parts = {"": {key: value for key, value in protocol.items() if key != "metrics"}}
+        parts = {
+            "": {key: value for key, value in protocol.items() if key not in ("metrics", "fingerprint", "fingerprints")}
+        }
         parts |= {f"metrics.{name}.": options for name, options in protocol.get("metrics", {}).items()}
-        found, others = [], dict.fromkeys([label])
+        found, others = [], dict[str, None]()
         for prefix, values in parts.items():
             mine = dict(_flat(values, prefix))
             other, theirs = first_with.setdefault(prefix, (label, mine))
             for key in dict.fromkeys([*theirs, *mine]):
                 if mine.get(key) != theirs.get(key):
                     others[other] = None
-                    here, there = (_short(side.get(key, "absent")) for side in (mine, theirs))
-                    found.append(f"{key} is {here}, of {other} {there}")
-        if found:
+                    here, there = (shortened(side.get(key, "absent")) for side in (mine, theirs))
+                    found.append(f"{key} is {here}, and {there} for {other}")
+        if found and label not in messages:
             more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
-            names = " and ".join(name for name in others if name != label) or label
-            sentences.setdefault(
-                label, f"{label} is measured in another way than {names}: {'; '.join(found[:3])}{more}"
-            )
-    return list(sentences.values())
+            names = " and ".join(others)
+            messages[label] = f"{label} is scored differently from {names}: {'; '.join(found[:3])}{more}"
+    return messages
 
 
-def image_conflicts(fingerprints: Sequence[tuple[str, str]]) -> list[str]:
-    """Which methods are trained on other images than the first one: one sentence each.
-
-    Args:
-        fingerprints: the label of a method and the fingerprint of its training images, in order.
-    """
-    return [
-        f"{label} is measured in another way than {fingerprints[0][0]}: their training images are not the same"
-        for label, fingerprint in fingerprints[1:]
-        if fingerprint != fingerprints[0][1]
-    ]
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else text[:37] + "..."
+def image_conflicts(comparison: Comparison, untrained: Mapping[str, Untrained]) -> dict[str, str]:
+    """Methods that are trained on other images than the first one. Recipes only say where images are."""
+    fingerprints = {}
+    for method in comparison.methods:
+        known = [run.manifest.data.fingerprint for run in comparison.of(method) if run.manifest.data.fingerprint]
+        if method.name in untrained:
+            known = [untrained[method.name].images]
+        if known:
+            fingerprints[method.label] = known[0]
+    first = next(iter(fingerprints), "")
+    return {
+        label: f"{label} is trained on other images than {first}"
+        for label, fingerprint in fingerprints.items()
+        if fingerprint != fingerprints[first]
+    }
 
 
 def missing_metrics(methods: Sequence[Method]) -> list[str]:
-    """Metrics that some of the methods are measured by and others are not: one sentence each."""
-    named = {method.label: {metric["name"] for metric in method.values.get("metrics", [])} for method in methods}
-    sentences = []
-    for metric in dict.fromkeys(name for method in methods for name in sorted(named[method.label])):
-        without = [label for label, metrics in named.items() if metric not in metrics]
+    """A message for each metric that only some of the methods have."""
+    messages = []
+    for metric in dict.fromkeys(name for method in methods for name in sorted(method.metrics)):
+        without = [method.label for method in methods if metric not in method.metrics]
         if without:
-            sentences.append(f"{', '.join(without)}: not measured by {metric}, so there is a dash in its place")
-    return sentences
+            messages.append(f"{', '.join(without)}: not measured by {metric}, so the table has a dash there")
+    return messages
+
+
+# --- the section of the report --------------------------------------------------------------------------------------
+
+
+def side_by_side(comparison: Comparison, untrained: Mapping[str, Untrained] | None = None) -> dict[str, Any]:
+    """Differences of the recipes; parameters, images, optimizers and protocol of each method. JSON values.
+
+    Args:
+        comparison: what is shown.
+        untrained: methods that have no run yet, by name.
+    """
+    methods = comparison.methods
+    found = differences(methods)
+    unexpected = [difference.key for difference in found if not difference.expected]
+    result = f"differ in: {', '.join(unexpected)}" if unexpected else "are the same"
+    rows: dict[str, dict[str, str]] = {}
+    for method in methods:
+        for name, value in _properties(method, comparison.of(method), untrained or {}).items():
+            rows.setdefault(name, {})[method.name] = value
+    return {
+        "differences": [vars(difference) for difference in found],
+        "facts": [{"name": name, "values": values} for name, values in rows.items()],
+        "notes": [f"Outside [loss] and [requires], the recipes {result}."] if len(methods) > 1 else [],
+    }
+
+
+def _properties(method: Method, runs: Sequence[Run], untrained: Mapping[str, Untrained]) -> dict[str, str]:
+    manifests = [run.manifest for run in runs]
+    parameters = next((manifest.parameters for manifest in manifests if manifest.parameters), None)
+    if parameters is None and method.name in untrained:
+        parameters = dict(untrained[method.name].parameters)
+    generator = discriminator = ABSENT
+    if parameters and {"generator", "trunk", "objective"} <= set(parameters):
+        generator = f"{parameters['generator']:,}"
+        discriminator = f"{parameters['trunk'] + parameters['objective']:,}"
+    train, optimizer = method.values["train"], method.values["optimizer"]
+    return {
+        "generator parameters": generator,
+        "discriminator parameters": discriminator,
+        "generator steps": f"{train['steps']:,}",
+        "real images seen": f"{train['steps'] * train['batch_size'] * train['discriminator_steps']:,}",
+        "generator's optimizer": _optimizer(optimizer["generator"]),
+        "discriminator's optimizer": _optimizer(optimizer["discriminator"]),
+        "average of weights (EMA)": str(train["ema_decay"]),
+        "protocol": protocol_of(runs) or ABSENT,
+        "device": _joined(manifest.device for manifest in manifests),
+        "torch": _joined(manifest.versions.torch for manifest in manifests),
+    }
+
+
+def protocol_of(runs: Iterable[Run]) -> str | None:
+    """The fingerprint of how runs were scored; several, with commas, only where they were scored differently."""
+    return ", ".join(sorted({run.protocol["fingerprint"] for run in runs if run.protocol.get("fingerprint")})) or None
+
+
+def _joined(values: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(filter(None, values))) or ABSENT
+
+
+def _optimizer(values: Mapping[str, Any]) -> str:
+    rest = [f"{key} {_plain(value)}" for key, value in values.items() if key != "name"]
+    return ", ".join([str(values["name"]), *rest])
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "(" + ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items()) + ")"
+    return str(value)

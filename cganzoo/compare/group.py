@@ -1,4 +1,4 @@
-"""A group file: which recipes stand side by side, with which seeds, and what a paper printed for them. No torch."""
+"""A group file: the recipes to compare, their seeds, and the scores that a paper printed for them. No torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cganzoo._util.toml import tomllib
 from cganzoo.config import Config, parse
 from cganzoo.errors import RecipeError
 from cganzoo.recipe import bundled
-from cganzoo.recipe.read import explain
+from cganzoo.recipe.messages import explain
 
 ONE_LINE = r"^[^\x00-\x1f\x7f]+$"
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -21,45 +21,43 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 class GroupMethod(Config):
     """One recipe of the group."""
 
-    recipe: str = Field(description="Recipe file, seen from the group file, or the name of a bundled one.")
+    recipe: str = Field(description="Recipe file, relative to the group file, or the name of a bundled recipe.")
     name: str | None = Field(
         None, description="Folder of its runs; default: the recipe's name.", pattern=r"^\w[\w.+-]*$"
     )
-    label: str | None = Field(None, description="What tables call it; default: its name.", pattern=ONE_LINE)
-    set: tuple[str, ...] = Field(
-        (), description='Changes of this recipe, as --set takes them: "loss.labeling=dynamic".'
-    )
-    published: dict[str, float] = Field({}, description="Scores that the paper printed, by the name of ours.")
+    label: str | None = Field(None, description="Its name in tables; default: its name.", pattern=ONE_LINE)
+    set: tuple[str, ...] = Field((), description='Changes of this recipe, as for --set: "loss.labeling=dynamic".')
+    published: dict[str, float] = Field({}, description="Scores printed in the paper, by the names of our scores.")
 
 
 class Published(Config):
-    """Where the published values come from, and why they are not ours."""
+    """The source of the published values, and why they differ from ours."""
 
     source: str = Field(description="Paper and table.")
-    difference: str = Field(description="How its protocol differs from the one that is measured here.")
+    difference: str = Field(description="How its protocol differs from the protocol here.")
 
 
 class GroupFile(Config):
     """A group of recipes to compare."""
 
-    title: str = Field(description="What the report is headed with.", pattern=ONE_LINE)
-    note: str = Field("", description="What a reader must know of this comparison.")
+    title: str = Field(description="Title of the report.", pattern=ONE_LINE)
+    note: str = Field("", description="What a reader must know about this comparison.")
     seeds: tuple[Seed, ...] = Field((0, 1, 2), min_length=1, description="Seeds that every recipe is trained with.")
     rank_by: str | None = Field(None, description="Score that methods are ranked by; default: the first one.")
-    set: tuple[str, ...] = Field((), description='Changes of every recipe, as --set takes them: "train.steps=2000".')
-    published: Published | None = Field(None, description="Where published values come from.")
+    set: tuple[str, ...] = Field((), description='Changes of every recipe, as for --set: "train.steps=2000".')
+    published: Published | None = Field(None, description="Source of the published values.")
     methods: tuple[GroupMethod, ...] = Field(description="The recipes, one table each.")
 
     @model_validator(mode="after")
     def _consistent(self) -> GroupFile:
-        if not self.methods:  # as a bound of the field, it would also be told of a method with a mistake
+        if not self.methods:  # a bound of the field would also be reported if one method has a mistake
             raise ValueError("there is no method; write a [[methods]] table for each recipe")
         names = [method.name or Path(method.recipe).stem for method in self.methods]
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f'two methods are called "{name}"; give one of them another "name"')
         if self.published is None and any(method.published for method in self.methods):
-            raise ValueError("methods have published values, so [published] must say where they come from")
+            raise ValueError("methods have published values, so add [published] with their source")
         for change in (*self.set, *(change for method in self.methods for change in method.set)):
             if change.partition("=")[0].strip() == "train.seed":
                 raise ValueError(f'set: "{change}": a comparison has several seeds; write them as seeds = [0, 1, 2]')
@@ -70,41 +68,39 @@ class GroupFile(Config):
 
 @dataclass(frozen=True)
 class Group:
-    """A group file as it was read.
+    """A group file.
 
     Attributes:
-        name: the file's name without its ending.
-        source: what messages call it.
-        folder: where the file lies; its recipes are looked for from there.
+        source: its name in messages.
+        file: recipes are first searched next to it.
         content: the checked values.
     """
 
-    name: str
     source: str
-    folder: Path
+    file: Path
     content: GroupFile
 
     def recipe_of(self, method: GroupMethod) -> str:
-        """What :func:`cganzoo.recipe.read.load_recipe` is to read for a method."""
-        beside = self.folder / method.recipe
-        return str(beside) if beside.is_file() else method.recipe
+        """File or name of a method's recipe, for :func:`cganzoo.recipe.read.load_recipe`."""
+        recipe = self.file.parent / method.recipe
+        return str(recipe) if recipe.is_file() else method.recipe
 
 
-def read(path: str) -> Group | None:
-    """The group in a file, or ``None`` if the file is not one.
+def read_group(path: str) -> Group | None:
+    """The group in a file; ``None`` if the file does not contain a group.
 
     Raises:
-        RecipeError: no such file, or a mistake in a group.
+        RecipeError: there is no such file, or the group has a mistake.
     """
     file = bundled.find(path)
     try:
         values: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return None  # reading it as a recipe says what is wrong
+        return None  # reading it as a recipe reports what is wrong
     if "methods" not in values:
         return None
     try:
         content = parse(GroupFile, values)
     except ValidationError as error:
         raise RecipeError(explain(error, (GroupFile,), values, str(path))) from error
-    return Group(file.stem, str(path), file.parent, content)
+    return Group(str(path), file, content)

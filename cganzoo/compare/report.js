@@ -1,5 +1,5 @@
 "use strict";
-// What moves in the report: sorted columns, selects, charts, light and dark. The data stands in the page as JSON.
+// The interactive parts of the report: sorting, menus, charts, light and dark. The page contains the data as JSON.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const methods = data.methods;
@@ -7,7 +7,7 @@
   const nothing = "–";
   const find = (id) => document.getElementById(id);
 
-  // An element. Texts become text nodes, so nothing in the data is ever read as HTML.
+  // Makes an element. Texts become text nodes, so nothing in the data is ever read as HTML.
   function make(tag, attributes = {}, ...children) {
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) {
@@ -17,24 +17,13 @@
     return element;
   }
 
-  // A method's name with a piece of its line.
-  function named(id) {
-    const method = byId.get(id);
-    const space = "http://www.w3.org/2000/svg";
-    const picture = document.createElementNS(space, "svg");
-    const line = document.createElementNS(space, "line");
-    const of = { x1: 1, y1: 4, x2: 25, y2: 4, stroke: method.colour, "stroke-width": 3, "stroke-dasharray": method.stroke };
-    for (const [name, value] of Object.entries(of)) line.setAttribute(name, value);
-    for (const [name, value] of Object.entries({ class: "key", width: 26, height: 8, "aria-hidden": "true" })) {
-      picture.setAttribute(name, value);
-    }
-    picture.append(line);
-    return [picture, " ", make("span", {}, method.label)];
-  }
+  // A method's name with a piece of its line, as in the first table of the page.
+  const headings = [...find("methods").tBodies[0].rows].map((row) => row.cells[0]);
+  const named = (id) => [...headings[methods.indexOf(byId.get(id))].childNodes].map((node) => node.cloneNode(true));
 
   const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 
-  // Decimals of a column in which the largest value has four digits.
+  // Decimals of a column, so that its largest value has four digits.
   function decimals(values) {
     const largest = values.filter(isNumber).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     return largest > 0 ? Math.min(Math.max(3 - Math.floor(Math.log10(largest)), 0), 6) : 3;
@@ -46,7 +35,7 @@
     return value.toFixed(places).replace("-", "−");
   }
 
-  // A share of resamples: never 0 or 100, which a sample cannot show.
+  // A share of resamples in percent: never 0 or 100, because no sample can prove that.
   function percent(share) {
     const rounded = Math.round(100 * share);
     return rounded < 1 ? "<1" : rounded > 99 ? ">99" : `${rounded}`;
@@ -57,15 +46,19 @@
     return value < 0.001 ? "< 0.001" : value.toFixed(3);
   }
 
-  function box(label, table, kind = "scroll tall") {
-    return make("div", { class: kind, tabindex: 0, role: "region", "aria-label": label }, table);
+  // A table in a box that scrolls.
+  function tableOf(label, attributes, caption, head, rows) {
+    const table = make("table", attributes, caption && make("caption", {}, caption),
+      make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows));
+    if (head.some((heading) => heading.dataset.sort !== undefined)) sortable(table);
+    return make("div", { class: "scroll tall", tabindex: 0, role: "region", "aria-label": label }, table);
   }
 
   // --- sorting -------------------------------------------------------------------------------------------------------
 
   const keyOf = (cell) => (cell === undefined ? "" : (cell.dataset.value ?? cell.textContent.trim()));
 
-  // Numbers by size, texts by the alphabet; a cell without a value comes last both ways.
+  // Numbers by size, texts in alphabetical order; cells without a value come last in both directions.
   function compare(first, second, sign) {
     if (first === "" || second === "") return (first === "") - (second === "");
     const numbers = [Number(first), Number(second)];
@@ -76,10 +69,9 @@
   function sort(table, heading) {
     const headings = [...table.tHead.rows[0].cells];
     const place = headings.indexOf(heading);
-    const before = heading.getAttribute("aria-sort");
     const first = heading.dataset.sort || "ascending";
     const other = first === "ascending" ? "descending" : "ascending";
-    const now = before === first ? other : first;
+    const now = heading.getAttribute("aria-sort") === first ? other : first;
     for (const each of headings) if (each.hasAttribute("aria-sort")) each.setAttribute("aria-sort", "none");
     heading.setAttribute("aria-sort", now);
     const sign = now === "ascending" ? 1 : -1;
@@ -87,7 +79,7 @@
     body.append(...[...body.rows].sort((a, b) => compare(keyOf(a.cells[place]), keyOf(b.cells[place]), sign)));
   }
 
-  // A heading becomes a button; so the keyboard works as well.
+  // Puts buttons into the headings, which also work with the keyboard.
   function sortable(table) {
     for (const heading of table.tHead.rows[0].cells) {
       if (heading.dataset.sort === undefined) continue;
@@ -97,7 +89,6 @@
       heading.setAttribute("aria-sort", "none");
       button.addEventListener("click", () => sort(table, heading));
     }
-    return table;
   }
 
   document.querySelectorAll("table.sortable").forEach(sortable);
@@ -106,10 +97,6 @@
   if (all) all.addEventListener("change", () => document.body.classList.toggle("all-scores", all.checked));
 
   // --- ranks and pairs -----------------------------------------------------------------------------------------------
-
-  function ranksOf(score) {
-    return data.ranks.filter((entry) => entry.score === score && byId.has(entry.method)).sort((a, b) => a.rank - b.rank);
-  }
 
   function rankTable(ranks) {
     const last = Math.max(methods.length, ...ranks.map((entry) => entry.high));
@@ -127,31 +114,29 @@
       return make("tr", {}, make("th", { scope: "row" }, ...named(entry.method)),
         make("td", {}, `${entry.rank}`), make("td", {}, interval), make("td", {}, range));
     });
-    const head = ["method", "rank", "interval", ""].map((text) => make("th", { scope: "col" }, text));
-    return box("ranks", make("table", {}, make("caption", {}, "Ranks"),
-      make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows)));
+    const head = ["method", "rank", "95 % interval", ""].map((text) => make("th", { scope: "col" }, text));
+    return tableOf("ranks", {}, "Ranks", head, rows);
+  }
+
+  // The share of resamples in which method a is ahead of method b.
+  function aheadOf(pairs, a, b) {
+    const pair = pairs.find((each) => (each.a === a && each.b === b) || (each.a === b && each.b === a));
+    if (!pair || !isNumber(pair.ahead)) return null;
+    return pair.a === a ? pair.ahead : 1 - pair.ahead;
   }
 
   function matrix(pairs, order) {
-    const ahead = new Map();
-    for (const pair of pairs) {
-      if (!isNumber(pair.ahead)) continue;
-      ahead.set(JSON.stringify([pair.a, pair.b]), pair.ahead);
-      const back = JSON.stringify([pair.b, pair.a]);
-      if (!ahead.has(back)) ahead.set(back, 1 - pair.ahead);
-    }
-    const body = order.map((row) => make("tr", {}, make("th", { scope: "row" }, ...named(row)), ...order.map((column) => {
-      const value = ahead.get(JSON.stringify([row, column]));
-      if (value === undefined) return make("td", {}, row === column ? "" : nothing);
+    const rows = order.map((row) => make("tr", {}, make("th", { scope: "row" }, ...named(row)), ...order.map((column) => {
+      const value = aheadOf(pairs, row, column);
+      if (value === null) return make("td", {}, row === column ? "" : nothing);
       const cell = make("td", { class: "heat" }, percent(value));
       cell.title = `${byId.get(row).label} is ahead of ${byId.get(column).label} in ${(100 * value).toFixed(1)} % of resamples`;
       cell.style.setProperty("--heat", value);
       return cell;
     })));
-    const head = order.map((id) => make("th", { scope: "col" }, byId.get(id).label));
-    return box("pairs of methods", make("table", { class: order.length > 6 ? "matrix many" : "matrix" },
-      make("caption", {}, "Row is ahead of column in … % of resamples"),
-      make("thead", {}, make("tr", {}, make("th", { scope: "col" }, ""), ...head)), make("tbody", {}, ...body)));
+    const head = ["", ...order.map((id) => byId.get(id).label)].map((text) => make("th", { scope: "col" }, text));
+    const kind = order.length > 6 ? "matrix many" : "matrix";
+    return tableOf("pairs of methods", { class: kind }, "Row is ahead of column in … % of resamples", head, rows);
   }
 
   function pairTable(pairs) {
@@ -166,18 +151,15 @@
       cell(pair.p_corrected, probability(pair.p_corrected))));
     const head = ["a", "b", "a minus b", "a ahead", "p", "p, corrected"].map(
       (text, place) => make("th", { scope: "col", "data-sort": "", class: place === 1 ? "text" : null }, text));
-    const table = sortable(make("table", { class: "pairs" },
-      make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows)));
     const title = pairs.length === 1 ? "The pair" : `All ${pairs.length} pairs`;
-    return make("details", { open: pairs.length <= 30 ? "" : null }, make("summary", {}, title), box("table of pairs", table));
+    return make("details", { open: pairs.length <= 30 ? "" : null }, make("summary", {}, title),
+      tableOf("table of pairs", { class: "pairs" }, null, head, rows));
   }
 
   function showRanks(score) {
-    const ranks = ranksOf(score);
-    const pairs = data.pairs.filter((pair) => pair.score === score && byId.has(pair.a) && byId.has(pair.b));
-    const ranked = ranks.map((entry) => entry.method);
-    const paired = new Set(pairs.flatMap((pair) => [pair.a, pair.b]));
-    const order = [...ranked, ...methods.map((method) => method.id).filter((id) => paired.has(id) && !ranked.includes(id))];
+    const ranks = data.ranks.filter((entry) => entry.score === score).sort((a, b) => a.rank - b.rank);
+    const pairs = data.pairs.filter((pair) => pair.score === score);
+    const order = [...new Set([...ranks.map((entry) => entry.method), ...pairs.flatMap((pair) => [pair.a, pair.b])])];
     find("rank-table").replaceChildren(...(ranks.length ? [rankTable(ranks)] : []));
     find("rank-matrix").replaceChildren(...(pairs.length ? [matrix(pairs, order)] : []));
     find("rank-pairs").replaceChildren(...(pairs.length ? [pairTable(pairs)] : []));
@@ -227,17 +209,16 @@
     const head = [make("th", { scope: "col", "data-sort": "" }, "class"),
       ...shown.map((method) => make("th", { scope: "col", "data-sort": first }, method.label))];
     const arrow = way === true ? " ↑" : way === false ? " ↓" : "";
-    const table = sortable(make("table", { class: shown.length > 6 ? "many" : "" }, make("caption", {}, `${score}${arrow}`),
-      make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows)));
-    find("class-table").replaceChildren(box(`${score} of each class`, table));
+    const kind = { class: shown.length > 6 ? "many" : null };
+    find("class-table").replaceChildren(tableOf(`${score} of each class`, kind, `${score}${arrow}`, head, rows));
   });
 
   // --- curves --------------------------------------------------------------------------------------------------------
 
   const chart = find("chart");
-  const narrow = () => window.innerWidth < 640;
+  const narrow = window.matchMedia("(width < 640px)");
 
-  // A colour of the style sheet as the theme of now has it; plotly knows no var().
+  // A colour of the style sheet in the current theme; plotly cannot read CSS variables.
   function colour(name) {
     const probe = make("span", { style: `color: var(--${name})` });
     document.body.append(probe);
@@ -246,7 +227,7 @@
     return value;
   }
 
-  // The band as closed shapes, one for each stretch without gaps.
+  // The band as closed shapes, one for each stretch of steps without gaps.
   function band(line) {
     const x = [];
     const y = [];
@@ -269,10 +250,10 @@
     return `rgba(${part(1)}, ${part(3)}, ${part(5)}, 0.16)`;
   }
 
-  // plotly reads tags such as <b> in names; these are names as they are.
+  // Plotly would read tags such as <b> in names.
   const plain = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
-  // The methods that the reader has hidden by the legend; they stay so in the next chart.
+  // Methods that the reader has hidden in the legend; they stay hidden in the next chart.
   const hidden = new Set();
 
   function traces(lines) {
@@ -289,62 +270,57 @@
         visible: hidden.has(method.id) ? "legendonly" : true };
       if (bands) result.push({ ...common, ...band(line), uid: `band ${method.id}`, mode: "lines", line: { width: 0, color: method.colour },
         fill: "toself", fillcolor: translucent(method.colour), hoverinfo: "skip", showlegend: false });
-      // A point between gaps draws no line, so it needs a mark. Many points, or many lines, are clearer without.
+      // A point between gaps has no line, so it needs a marker. Many points, or many lines, are clearer without.
       const points = line.mean.filter(isNumber).length;
       const alone = line.mean.some((value, i) => isNumber(value) && !isNumber(line.mean[i - 1]) && !isNumber(line.mean[i + 1]));
       const marked = alone || (points <= 30 && methods.length <= 12);
       result.push({ ...common, x: line.step, y: line.mean, uid: `line ${method.id}`, mode: marked ? "lines+markers" : "lines",
         line: { color: method.colour, dash: method.dash, width: 2 }, marker: { color: method.colour, size: 5 },
-        customdata: line.step.map((_, i) => told(line, i, places)),
+        customdata: line.step.map((_, i) => hoverText(line, i, places)),
         hovertemplate: "%{customdata}" + (methods.length > 12 ? "" : "<extra>%{fullData.name}</extra>") });
     }
     return result;
   }
 
-  function told(line, i, places) {
+  function hoverText(line, i, places) {
     const [mean, low, high] = [line.mean[i], line.low[i], line.high[i]].map((value) => fixed(value, places));
     return `${mean} (${low} to ${high}, n = ${line.n[i] ?? nothing})`;
   }
 
-  function look() {
-    const axis = { gridcolor: colour("line"), linecolor: colour("line"), zerolinecolor: colour("line") };
+  const legendBelow = { orientation: "h", yref: "container", y: 0, yanchor: "bottom", x: 0 };
+
+  function layout(key, title) {
+    const axis = { gridcolor: colour("line"), linecolor: colour("line"), zerolinecolor: colour("line"), automargin: true };
     return {
       modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("quiet"), activecolor: colour("accent") },
       font: { color: colour("ink"), family: getComputedStyle(document.body).fontFamily, size: 13 },
       hoverlabel: { bgcolor: colour("raised"), bordercolor: colour("line"), font: { color: colour("ink"), size: 12 } },
-      axis,
-    };
-  }
-
-  function layout(key, title) {
-    const { axis, ...rest } = look();
-    const count = methods.length;
-    const below = narrow() || count <= 12;
-    return {
-      ...rest,
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       margin: { l: 60, r: 12, t: 36, b: 44 },
       autosize: true,
       // A box of 40 lines would cover the chart.
-      hovermode: count > 12 ? "closest" : "x unified",
-      xaxis: { ...axis, title: { text: "step" }, automargin: true, uirevision: "always" },
-      yaxis: { ...axis, title: { text: plain(title) }, automargin: true, uirevision: key },
-      legend: below ? { orientation: "h", yref: "container", y: 0, yanchor: "bottom", x: 0 } : { font: { size: 11 } },
+      hovermode: methods.length > 12 ? "closest" : "x unified",
+      xaxis: { ...axis, title: { text: "step" }, uirevision: "always" },
+      yaxis: { ...axis, title: { text: plain(title) }, uirevision: key },
+      legend: narrow.matches || methods.length <= 12 ? legendBelow : { font: { size: 11 } },
     };
   }
 
   const options = { displaylogo: false, responsive: true, displayModeBar: "hover", showTips: false,
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], showSendToCloud: false, showEditInChartStudio: false };
 
-  function showCurve(key) {
+  // Draws the chosen curve, in the colours of the current theme.
+  function showCurve() {
+    if (!chart) return;
+    const key = find("curve").value;
     const [kind, name] = JSON.parse(key);
     Plotly.react(chart, traces(data.curves[kind][name]), layout(key, name), options);
   }
 
   if (chart) {
     const select = find("curve");
-    for (const [kind, title] of [["scores", "scores"], ["terms", "terms of the losses"]]) {
+    for (const [kind, title] of [["scores", "scores"], ["terms", "loss terms"]]) {
       const names = Object.keys(data.curves[kind]);
       if (!names.length) continue;
       const choices = names.map((name) => make("option", { value: JSON.stringify([kind, name]) }, name));
@@ -352,15 +328,8 @@
     }
     chart.classList.toggle("crowded", methods.length > 12);
     onSelect("curve", showCurve);
-    find("bands").addEventListener("change", () => showCurve(select.value));
-    // The legend's place depends on the width.
-    let was = narrow();
-    window.addEventListener("resize", () => {
-      if (was !== narrow()) {
-        was = narrow();
-        showCurve(select.value);
-      }
-    });
+    find("bands").addEventListener("change", showCurve);
+    narrow.addEventListener("change", showCurve); // the position of the legend depends on the width
   }
 
   // --- light and dark ------------------------------------------------------------------------------------------------
@@ -368,36 +337,27 @@
   const root = document.documentElement;
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
 
-  function recolour() {
-    if (!chart) return;
-    const { axis, ...rest } = look();
-    const change = { ...rest };
-    for (const [name, value] of Object.entries(axis)) for (const each of ["xaxis", "yaxis"]) change[`${each}.${name}`] = value;
-    Plotly.relayout(chart, change);
-  }
-
   find("theme").addEventListener("click", () => {
     const now = root.dataset.theme || (dark.matches ? "dark" : "light");
     root.dataset.theme = now === "dark" ? "light" : "dark";
-    recolour();
+    showCurve();
   });
-  dark.addEventListener("change", recolour);
+  dark.addEventListener("change", showCurve);
 
-  // --- paper ---------------------------------------------------------------------------------------------------------
+  // --- print ---------------------------------------------------------------------------------------------------------
 
   let kept = null;
   window.addEventListener("beforeprint", () => {
     if (kept) return;
-    // Hundreds of pairs are printed only if the reader has opened them; the matrix says most of it.
+    // Hundreds of pairs are printed only if the reader has opened them; the matrix shows most of it.
     const closed = [...document.querySelectorAll("details:not([open])")].filter((each) => each.querySelectorAll("tr").length <= 100);
     kept = { theme: root.dataset.theme, closed };
     kept.closed.forEach((each) => { each.open = true; });
     root.dataset.theme = "light";
+    showCurve();
     if (chart) {
-      recolour();
-      const legend = { orientation: "h", yref: "container", y: 0, yanchor: "bottom", x: 0 };
       const change = { autosize: false, width: 660, height: methods.length > 12 ? 800 : 420 };
-      for (const [name, value] of Object.entries(legend)) change[`legend.${name}`] = value;
+      for (const [name, value] of Object.entries(legendBelow)) change[`legend.${name}`] = value;
       Plotly.relayout(chart, change);
     }
   });
@@ -407,9 +367,7 @@
     if (kept.theme) root.dataset.theme = kept.theme;
     else delete root.dataset.theme;
     kept = null;
-    if (chart) {
-      showCurve(find("curve").value);
-    }
+    showCurve();
   });
 
   // --- small things --------------------------------------------------------------------------------------------------
@@ -421,7 +379,7 @@
         await navigator.clipboard.writeText(text.textContent);
         button.textContent = "copied";
       } catch {
-        // Some browsers keep the clipboard from files: the text is selected instead.
+        // Some browsers deny files the clipboard: the text is selected instead.
         getSelection().selectAllChildren(text);
         button.textContent = "press Ctrl+C";
       }
@@ -429,7 +387,7 @@
     });
   }
 
-  // The contents mark the section that is being read.
+  // The table of contents marks the section on the screen.
   const links = new Map([...document.querySelectorAll(".toc a")].map((link) => [link.hash.slice(1), link]));
   const watcher = new IntersectionObserver((entries) => {
     for (const entry of entries) {

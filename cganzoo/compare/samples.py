@@ -1,118 +1,94 @@
-"""Samples of every method from the same noise and classes, as pictures inside a page."""
+"""Pictures of the report: samples of every method from the same noise and classes. They become part of the page."""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from PIL import Image
-from torch import Tensor
 
+from cganzoo.console.reporter import Stage
 from cganzoo.errors import CganzooError
-from cganzoo.evaluate.evaluation import Stage
-from cganzoo.images import grids
-from cganzoo.images.sampling import samples
+from cganzoo.images.by_class import COLUMNS, class_grid, draw_by_class
+from cganzoo.images.grids import grid
 from cganzoo.images.trained import TrainedGenerator, from_run
 from cganzoo.runs.folder import RunFolder
 
-from .gathering import Comparison
-from .reading import Run
+from .comparison import Comparison
+from .read import Run
 
-COLUMNS, SHEET_ROWS, MOST_ROWS = 10, 10, 40
-MAX_SORTED = 4_000  # samples of an unconditional generator to sort by the classifier
+SHEET_ROWS, MOST_ROWS = 10, 40
 SEED = 0
 
 
-def draw(comparison: Comparison, device: torch.device, stage: Stage) -> dict[str, Any]:
-    """``"grids"`` and ``"neighbours"`` of the view; ``"undrawn"``: why a method is not among them."""
+def draw_samples(comparison: Comparison, device: torch.device, stage: Stage) -> tuple[dict[str, Any], list[str]]:
+    """The values ``"grids"`` and ``"neighbours"`` of the view, and a warning for each method without samples."""
     seed = _common_seed(comparison)
-    found: dict[str, Any] = {}
+    pictures: dict[str, Any] = {}
     neighbours: dict[str, str] = {}
     classes: list[str] = []
     notes: list[str] = []
-    undrawn: list[str] = []
+    warnings: list[str] = []
     with stage("drawing samples") as progress:
         for done, method in enumerate(comparison.methods):
-            runs = [run for run in comparison.of(method) if run.state == "finished"]
-            run = next((run for run in runs if run.cell.seed == seed), runs[0] if runs else None)
             progress(done, len(comparison.methods))
-            if run is None:
+            runs = sorted(comparison.finished(method), key=lambda run: run.cell.seed != seed)
+            if not runs:
                 continue
+            run = runs[0]
             if run.cell.seed != seed:
                 notes.append(f"{method.label}: seed {run.cell.seed}.")
             try:
                 trained = from_run(run.cell.folder, device)
                 names = list(trained.class_names)
                 if classes and names != classes:
-                    undrawn.append(f"{method.label}: no samples are shown: its classes are others.")
+                    warnings.append(f"{method.label}: no samples are shown: its data set has other classes.")
                     continue
                 classes = names
-                found[method.name] = _pictures(trained, run.cell.folder, device)
+                pictures[method.name] = _pictures(trained, run.cell.folder, device)
                 if picture := _neighbours(run):
                     neighbours[method.name] = picture
-            except Exception as error:  # of a plugin, a damaged picture: the numbers are worth writing without
-                known = isinstance(error, CganzooError)
-                reason = str(error) if known else f"{type(error).__name__}: {error}"
-                undrawn.append(f"{method.label}: no samples are shown: {reason}.")
+            except Exception as error:  # a plugin's error or a damaged picture: the numbers are still worth a report
+                reason = str(error) if isinstance(error, CganzooError) else f"{type(error).__name__}: {error}"
+                warnings.append(f"{method.label}: no samples are shown: {reason}.")
         progress(len(comparison.methods), len(comparison.methods))
-    notes.insert(0, _how(seed, len(classes)))
-    grids_of = {"note": " ".join(notes), "classes": classes[:MOST_ROWS], "methods": found}
-    return {"grids": grids_of, "neighbours": neighbours, "undrawn": undrawn}
+    notes.insert(0, _note(seed, len(classes)))
+    grids_of = {"note": " ".join(notes), "classes": classes[:MOST_ROWS], "methods": pictures}
+    return {"grids": grids_of, "neighbours": neighbours}, warnings
 
 
-def _how(seed: int | None, classes: int) -> str:
-    some = f" Of {classes} classes, the first {MOST_ROWS}." if classes > MOST_ROWS else ""
+def _note(seed: int | None, classes: int) -> str:
+    some = f" The first {MOST_ROWS} of {classes} classes are shown." if classes > MOST_ROWS else ""
     return (
-        f"Last checkpoint of seed {seed}. The same classes for every method, and the same noise (seed {SEED}) for all "
-        "whose noise has the same size. Samples of a generator that takes no class are sorted by the classifier of "
-        f"its run.{some}"
+        f"Last checkpoint of seed {seed}. All methods get the same classes, and the same noise (seed {SEED}) if their "
+        "noise has the same size. The samples of an unconditional generator are sorted by the classifier of its "
+        f"run.{some}"
     )
 
 
 def _common_seed(comparison: Comparison) -> int | None:
     """The first seed that all methods finished, or else the first that one did."""
-    seeds = [
-        [run.cell.seed for run in comparison.of(method) if run.state == "finished"] for method in comparison.methods
-    ]
-    some = [found for found in seeds if found]
-    every = [seed for found in some for seed in found]
-    shared = [seed for seed in every if all(seed in found for found in some)]
-    return next(iter([*shared, *every]), None)
+    seeds = [[run.cell.seed for run in comparison.finished(method)] for method in comparison.methods]
+    every = [seed for found in seeds for seed in found]
+    return min(every, key=lambda seed: any(found and seed not in found for found in seeds), default=None)
 
 
 def _pictures(trained: TrainedGenerator, folder: RunFolder, device: torch.device) -> dict[str, Any]:
-    names = trained.class_names[:MOST_ROWS]
-    rows = _rows(trained, folder, device, len(names))
-    if rows is None:  # nothing to sort by
+    names, classifier = trained.class_names[:MOST_ROWS], None
+    if not trained.conditional and folder.extractor_file.is_file():
+        from cganzoo.evaluate.classifier import load  # timm takes seconds to import
+
+        classifier = load(folder.extractor_file, device)
+    turn = [label for label in range(len(names)) for _ in range(COLUMNS)]
+    found = draw_by_class(trained.generator, len(trained.class_names), turn, classifier, seed=SEED)
+    if found is None:  # no classifier to sort by
         images = trained.sample(COLUMNS * SHEET_ROWS, seed=SEED)
-        return {"sheet": _uri(grids.grid(images, COLUMNS)), "rows": [None] * len(names)}
-    first = rows[: COLUMNS * SHEET_ROWS]
-    return {
-        "sheet": _uri(grids.grid(first, COLUMNS, names[:SHEET_ROWS])),
-        "rows": [_uri(grids.grid(row, COLUMNS)) for row in torch.split(rows, COLUMNS)],
-    }
-
-
-@torch.inference_mode()
-def _rows(trained: TrainedGenerator, folder: RunFolder, device: torch.device, count: int) -> Tensor | None:
-    """Images (count * COLUMNS, C, H, W), class after class."""
-    total = len(trained.class_names)
-    wanted = list(range(count))
-    if trained.conditional:
-        turn: Sequence[int] = [label for label in wanted for _ in range(COLUMNS)]
-        return trained.sample(len(turn), classes=turn, seed=SEED)
-    if not folder.extractor_file.is_file():
-        return None
-    from cganzoo.evaluate import classifier  # timm takes seconds to import
-
-    judge = classifier.load(folder.extractor_file, device)
-    drawn = samples(trained.generator, min(10 * COLUMNS * total, MAX_SORTED), 250, total, seed=SEED)
-    parts = [(images.cpu(), judge(images)[1].argmax(1).cpu()) for images, _ in drawn]
-    images, labels = torch.cat([part for part, _ in parts]), torch.cat([part for _, part in parts])
-    return grids.rows_by_class(images, labels, wanted, COLUMNS)
+        return {"sheet": _uri(grid(images, COLUMNS)), "rows": [None] * len(names)}
+    first = dict(list(found.items())[:SHEET_ROWS])
+    rows = [_uri(grid(images, COLUMNS)) if len(images) else None for images in found.values()]
+    return {"sheet": _uri(class_grid(first, names)), "rows": rows}
 
 
 def _neighbours(run: Run) -> str | None:

@@ -1,4 +1,4 @@
-"""What can be concluded from few seeds: intervals, tests corrected for their number, ranks with their uncertainty."""
+"""Statistics for few seeds: intervals, tests corrected for multiple comparisons, ranks with their uncertainty."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Summary:
-    """Values of one score over the seeds of a method.
+    """One score of a method over its seeds.
 
     Attributes:
-        count: of values.
-        mean: of the values.
-        sd: standard deviation with ``count - 1`` degrees of freedom; ``None`` of one value.
-        interval: 95 % interval of the mean by Student's t.
-        bootstrap: 95 % percentile bootstrap interval of the mean.
+        count: number of values.
+        mean: mean of the values.
+        sd: standard deviation with ``count - 1`` degrees of freedom; ``None`` for one value.
+        interval: 95 % confidence interval of the mean, by Student's t; ``None`` for one value.
+        bootstrap: 95 % percentile bootstrap interval of the mean; ``None`` for one value.
     """
 
     count: int
@@ -35,17 +35,17 @@ class Summary:
 def summary(values: Sequence[float], *, resamples: int = 9_999, seed: int = 0) -> Summary:
     """Mean and spread.
 
-    With 3 seeds of a normal score the bootstrap interval holds the true mean in 75 % of the cases, not 95 %. It knows
-    no value beyond the three: a resample is the lowest value thrice in 1 of 27 cases, which is more than 2.5 %, so the
-    interval is from the lowest value to the highest, and all three lie on one side of the mean in 2 of 8 cases. With
-    2 seeds it is 50 %. Student's interval is the one to trust, where values are roughly normal.
+    With 3 seeds of a normal score, the bootstrap interval contains the true mean in 75 % of the cases, not in 95 %. In
+    1 of 27 cases a resample is the lowest value three times; this is more than 2.5 %, so the interval goes from the
+    lowest value to the highest, and in 2 of 8 cases all three are on one side of the mean. With 2 seeds it is 50 %.
+    Use Student's interval if values are roughly normal.
 
     The percentile interval is that of Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
 
     Args:
-        values: one a seed, finite.
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
+        values: one for each seed, finite.
+        resamples: number of resamples of the bootstrap.
+        seed: seed of the bootstrap.
 
     Raises:
         ValueError: there is no value, or one is not finite.
@@ -67,14 +67,14 @@ def summary(values: Sequence[float], *, resamples: int = 9_999, seed: int = 0) -
 
 @dataclass(frozen=True)
 class Pair:
-    """Two methods by one score.
+    """Two methods, compared by one score.
 
     Attributes:
         a: a method.
-        b: another.
-        difference: mean of ``a`` less mean of ``b``.
-        p: of the two-sided test; ``None`` where one of them has fewer than two seeds.
-        p_corrected: by Holm's method, over all pairs.
+        b: another method.
+        difference: mean of ``a`` minus mean of ``b``.
+        p: p value of the two-sided test; ``None`` if one of them has fewer than two seeds.
+        p_corrected: corrected by Holm's method, over all pairs.
     """
 
     a: str
@@ -85,14 +85,14 @@ class Pair:
 
 
 def pairwise(samples: Mapping[str, Sequence[float]]) -> list[Pair]:
-    """Every pair of methods: Welch's t test, corrected for their number.
+    """Welch's t test for every pair of methods, corrected for the number of pairs.
 
-    The test is of Welch, Biometrika 34 (1947), 28-35: variances may differ. Where neither has any spread, t is not
-    defined; the exact permutation test of the difference in means takes its place. With 3 seeds each that p is 0.1 or
-    1, so no such pair is ever told apart at 0.05.
+    The test is that of Welch, Biometrika 34 (1947), 28-35; the variances may differ. If neither method has any spread,
+    t is not defined, and the exact permutation test of the difference in means is used instead. With 3 seeds each, its
+    p is 0.1 or 1, so such a pair is never significantly different at 0.05.
 
     Args:
-        samples: values by method, one a seed, finite.
+        samples: values by method, one for each seed, finite.
 
     Raises:
         ValueError: a method has no value, or one is not finite.
@@ -109,31 +109,31 @@ def _test(a: np.ndarray, b: np.ndarray) -> float | None:
     if min(len(a), len(b)) < 2:
         return None
     if not (np.ptp(a) or np.ptp(b)):
-        # What scipy.stats.permutation_test gives, which would hold all ways to part the values in memory: of 15 seeds
-        # each, 155 million. Only the parting at hand is as far apart on its side; scipy doubles the smaller side.
+        # The same as scipy.stats.permutation_test, which would keep every division of the values in memory: 155 million
+        # for 15 seeds each. On its side, only the actual division is as far apart; scipy doubles the smaller side.
         return 1.0 if a[0] == b[0] else 2 / comb(len(a) + len(b), len(a))
-    # Of the moments, since ttest_ind warns of lost precision wherever one of the two has no spread.
+    # From the moments, because ttest_ind warns of lost precision if one of the two has no spread.
     found = stats.ttest_ind_from_stats(_mean(a), _sd(a), len(a), _mean(b), _sd(b), len(b), equal_var=False)
     return float(found.pvalue)
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """p values corrected so that the chance of any false difference stays below the level.
+    """Correct p values so that the probability of any false difference stays below the level.
 
-    By Holm, Scandinavian Journal of Statistics 6 (1979), 65-70. It asks nothing of how the tests depend on each other;
-    pairs of the same methods do.
+    Holm, Scandinavian Journal of Statistics 6 (1979), 65-70. The tests may depend on each other, as pairs of the same
+    methods do.
 
     Args:
-        p: one a test, in any order.
+        p: one for each test, in any order.
 
     Returns:
-        The corrected ones, in the same order.
+        The corrected p values, in the same order.
 
     Raises:
         ValueError: one is not between 0 and 1.
     """
-    if not all(0 <= value <= 1 for value in p):  # nor is NaN
-        raise ValueError(f"these are no p values: {list(p)}")
+    if not all(0 <= value <= 1 for value in p):  # false for NaN, too
+        raise ValueError(f"p values must be between 0 and 1: {list(p)}")
     order = np.argsort(p, kind="stable")
     corrected = [0.0] * len(p)
     most = 0.0
@@ -146,18 +146,17 @@ def holm(p: Sequence[float]) -> list[float]:
 def ties(
     samples: Mapping[str, Sequence[float]], *, higher_is_better: bool, level: float = LEVEL
 ) -> tuple[str, set[str]]:
-    """The best method by its mean, and those that cannot be told apart from it.
+    """The method with the best mean, and the methods that are not significantly different from it.
 
-    The correction is over all pairs, as in :func:`pairwise`: which method is best was not known beforehand, so all of
-    them were looked at.
+    The correction is over all pairs, as in :func:`pairwise`: the best method was not known before, so all pairs count.
 
     Args:
-        samples: values by method, one a seed, finite.
+        samples: values by method, one for each seed, finite.
         higher_is_better: whether the best is the highest.
-        level: of the corrected p from which on two are tied.
+        level: two methods are tied if their corrected p is not below this level.
 
     Returns:
-        The best, and those whose corrected p against it is not below the level or not known.
+        The best method, and those whose corrected p against it is not below the level or not known.
 
     Raises:
         ValueError: there is no method, a method has no value, or one is not finite.
@@ -172,12 +171,13 @@ def ties(
 
 @dataclass(frozen=True)
 class Ranking:
-    """Order of the methods, and how sure it is.
+    """Order of the methods, and its uncertainty.
 
     Attributes:
-        ranks: by method its rank by mean, 1 the best, and the 95 % interval of its rank; the best method comes first.
-            Equal means share the better rank. The interval is that of the resamples and may leave out the rank by
-            mean: one of little spread, a shade ahead of 6 of much spread, is first in 1 of 64 resamples.
+        ranks: for each method, its rank by mean (1 is the best) and the 95 % interval of its rank, the best first.
+            Equal means share the better rank. The interval is that of the resamples and may not contain the rank by
+            mean: a method of small spread whose mean is slightly better than those of 6 methods of large spread is
+            first in 1 of 64 resamples.
         ahead: for each ordered pair, the share of resamples in which the first is better; equals count half.
     """
 
@@ -188,21 +188,21 @@ class Ranking:
 def ranking(
     samples: Mapping[str, Sequence[float]], *, higher_is_better: bool, resamples: int = 10_000, seed: int = 0
 ) -> Ranking | None:
-    """Ranks of the methods' means under resampling; ``None`` where no method has two seeds.
+    """Ranks of the methods' means under resampling; ``None`` if no method has two seeds.
 
-    A resampled mean is ``mean + sd / sqrt(n) * t`` with t of Student's distribution of n - 1 degrees of freedom: a
-    parametric bootstrap. Drawing 3 values of 3 with replacement has 10 outcomes, none beyond the three, and would call
-    an order sure that is not. Ranks of resamples are those of Goldstein and Spiegelhalter, Journal of the Royal
-    Statistical Society A 159 (1996), 385-443.
+    A resampled mean is ``mean + sd / sqrt(n) * t``, where t has Student's distribution with n - 1 degrees of freedom: a
+    parametric bootstrap. Drawing 3 of 3 values with replacement has only 10 outcomes, none outside their range, and
+    would make an uncertain order look certain. For ranks of resamples see Goldstein and Spiegelhalter, Journal of the
+    Royal Statistical Society A 159 (1996), 385-443.
 
-    A method with one seed has a rank, an interval of all ranks, and no share: its spread is not known. It may be ahead
-    of any other or behind, so each other one's interval ends as many ranks later as there are such methods.
+    The spread of a method with one seed is not known, so it has a rank, an interval of all ranks, and no shares. It may
+    be ahead of any other method, so the intervals of the others end one rank later for each such method.
 
     Args:
-        samples: values by method, one a seed, finite.
+        samples: values by method, one for each seed, finite.
         higher_is_better: whether rank 1 is the highest.
-        resamples: of each method's mean.
-        seed: of the resamples, not negative.
+        resamples: number of resamples of each method's mean.
+        seed: seed of the resamples, not negative.
 
     Raises:
         ValueError: a method has no value, or one is not finite.
@@ -214,9 +214,9 @@ def ranking(
     order = _order(means, higher_is_better)
     known = [name for name in order if len(checked[name]) > 1]
     drawn = {}
-    for name in sorted(known):  # so that the order of methods changes nothing
+    for name in sorted(known):  # the result must not depend on the order of methods
         values = checked[name]
-        # Each method has its own stream; its name, not its place, decides which.
+        # Each method has its own random stream, chosen by its name and not by its place.
         random = np.random.default_rng([seed, *name.encode()])
         drawn[name] = means[name] + _sd(values) / np.sqrt(len(values)) * random.standard_t(len(values) - 1, resamples)
     sign = 1 if higher_is_better else -1
@@ -242,7 +242,7 @@ def ranking(
 
 
 def _order(means: Mapping[str, float], higher_is_better: bool) -> list[str]:
-    """Names, the best first; equals by name, so that the order of methods changes nothing."""
+    """Names, the best first; equals by name, so that the result does not depend on the order of methods."""
     if not means:
         raise ValueError("there is no method to rank")
     return sorted(means, key=lambda name: (-means[name] if higher_is_better else means[name], name))
@@ -251,15 +251,15 @@ def _order(means: Mapping[str, float], higher_is_better: bool) -> list[str]:
 def _checked(values: Sequence[float]) -> np.ndarray:
     found = np.asarray(values, dtype=np.float64)
     if not found.size or not np.isfinite(found).all():
-        raise ValueError(f"these are no finite values: {list(values)}")
+        raise ValueError(f"values must be finite, and at least one: {list(values)}")
     return found
 
 
 def _mean(values: np.ndarray) -> float:
-    """Of equal values exactly that value, which summing and dividing may miss by its last bit."""
+    """The mean; of equal values exactly that value, which a sum divided by the count may miss by the last bit."""
     return float(values.mean() if np.ptp(values) else values[0])
 
 
 def _sd(values: np.ndarray) -> float:
-    """Of equal values exactly 0, which the rounding of their mean may miss."""
+    """The standard deviation; of equal values exactly 0, which the rounding of their mean may miss."""
     return float(values.std(ddof=1)) if np.ptp(values) else 0.0

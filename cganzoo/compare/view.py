@@ -1,62 +1,79 @@
-"""The comparison as plain values: what the page, the tables and the terminal show. No torch."""
+"""A comparison as JSON values: what the page, the tables and the terminal show. No torch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
+from statistics import fmean, median
 from typing import Any
 
 from cganzoo._version import __version__
+from cganzoo.console.reporter import amount, number
 
 from . import conclusions, statistics
-from .cost import cost
-from .curves import curves, per_class
-from .facts import protocol_of, side_by_side
-from .gathering import Comparison
-from .plan import Method
-from .reproduce import reproduce
-from .scores import Score
+from .comparison import Comparison, ScoreColumn
+from .fairness import protocol_of, side_by_side
+from .matrix import Method
+from .read import Run
 
 View = dict[str, Any]
+BEST_NOTE = (
+    "Scores at the step of each run that is best by {}, of the steps that were evaluated. The step is chosen by the "
+    "same samples that are scored, so these scores are too good, most of all for methods whose scores vary much."
+)
 
 
-def build(comparison: Comparison, command: str) -> View:
-    """Everything but the pictures, as JSON values.
+def build_view(comparison: Comparison, command: str) -> View:
+    """Everything but the pictures.
 
     Args:
         comparison: what is shown.
-        command: that shows it.
+        command: the command line that shows it.
     """
-    methods = comparison.methods
-    ranked = comparison.rank_by
+    matrix, methods, ranked = comparison.matrix, comparison.methods, comparison.rank_by
     pairs, ranks = conclusions.pairs_and_ranks(comparison)
-    last, best = _table(comparison, "last"), _table(comparison, "best")
-    published = comparison.plan.group.content.published if comparison.plan.group else None
+    last = {"id": "last", "title": "Last checkpoint", "note": "Scores at the last step of each run."}
+    best = {"id": "best", "title": "Best checkpoint", "note": BEST_NOTE.format(ranked.name if ranked else "")}
+    tables: list[View] = [{**last, "rows": _rows(comparison, comparison.last), "real": _real(comparison)}]
+    if any(len(run.scores) > 1 for method in methods for run in comparison.finished(method)):
+        tables.append({**best, "rows": _rows(comparison, comparison.best), "real": []})
+    published = matrix.group.content.published if matrix.group else None
     return {
-        "title": comparison.plan.title,
-        "note": comparison.plan.group.content.note.strip() if comparison.plan.group else "",
+        "title": matrix.title,
+        "note": matrix.group.content.note.strip() if matrix.group else "",
         "version": f"cganzoo {__version__}",
         "created": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-        "summary": conclusions.summary(comparison, last["rows"], pairs),
+        "summary": conclusions.summary(comparison, tables[0]["rows"], pairs),
         "warnings": conclusions.warnings(comparison),
-        "methods": [_method(comparison, method) for method in methods],
+        "methods": [_method(method, comparison.of(method)) for method in methods],
         "scores": [vars(score) for score in comparison.scores],
         "rank_by": ranked.name if ranked else None,
-        "tables": [last, best] if _evaluated_on_the_way(comparison) else [last],
-        "published": None
-        if published is None
-        else {
+        "tables": tables,
+        "published": published
+        and {
             "source": published.source,
             "difference": published.difference.strip(),
             "values": {method.name: dict(method.published) for method in methods if method.published},
         },
         "pairs": pairs,
         "ranks": ranks,
-        "curves": curves(comparison),
-        "per_class": per_class(comparison),
+        "curves": {
+            "scores": _curves(comparison, lambda run: run.scores, [score.name for score in comparison.scores]),
+            "terms": _curves(
+                comparison,
+                lambda run: run.terms,
+                [name for run in comparison.runs for row in run.terms.values() for name in row],
+            ),
+        },
+        "per_class": _per_class(comparison),
         "fairness": side_by_side(comparison),
-        "speed": cost(comparison),
-        "reproduce": reproduce(comparison, command),
+        "speed": _cost(comparison),
+        "reproduce": {
+            "commands": _commands(comparison, command),
+            "versions": _versions(comparison),
+            "runs": [_run(comparison, run) for run in comparison.runs],
+        },
         "mixed": bool(comparison.conflicts),
         "grids": {"note": "", "classes": [], "methods": {}},
         "neighbours": {},
@@ -64,48 +81,33 @@ def build(comparison: Comparison, command: str) -> View:
 
 
 def published_scores(view: View) -> list[str]:
-    """The scores of which a value was published for a method that is shown, in the order of the tables."""
+    """The scores that have a published value of a method that is shown, in the order of the tables."""
     values = view["published"]["values"].values() if view["published"] else ()
     return [score["name"] for score in view["scores"] if any(score["name"] in row for row in values)]
 
 
-def _method(comparison: Comparison, method: Method) -> View:
-    runs = comparison.of(method)
-    counts = {
-        state: sum(run.state == state for run in runs) for state in ("finished", "diverged", "failed", "unfinished")
-    }
+def _method(method: Method, runs: Sequence[Run]) -> View:
+    states = ("finished", "diverged", "failed", "unfinished")
     return {
         "id": method.name,
         "label": method.label,
         "seeds": [run.cell.seed for run in runs],
-        **counts,
+        **{state: sum(run.state == state for run in runs) for state in states},
         "protocol": protocol_of(runs),
     }
 
 
-# --- tables ---------------------------------------------------------------------------------------------------------
+# --- tables of scores -----------------------------------------------------------------------------------------------
 
 
-def _evaluated_on_the_way(comparison: Comparison) -> bool:
-    return any(len(run.scores) > 1 for run in comparison.runs if run.state == "finished")
-
-
-def _table(comparison: Comparison, which: str) -> View:
+def _rows(comparison: Comparison, values_of: Callable[[str], Mapping[str, Sequence[float]]]) -> list[View]:
     rows: list[View] = [{"method": method.name, "cells": {}} for method in comparison.methods]
     for score in comparison.scores:
-        values = getattr(comparison, which)(score.name)
+        values = values_of(score.name)
         marks = {} if comparison.conflicts else _marks(values, score)
         for row in rows:
             row["cells"][score.name] = _cell(values[row["method"]], marks.get(row["method"], ""))
-    ranked = comparison.rank_by.name if comparison.rank_by else ""
-    notes = {
-        "last": "Scores of each run's last step.",
-        "best": f"Scores at the step of each run that is best by {ranked}, of those that were evaluated. It is chosen "
-        "by the very samples that are scored, so it flatters; noisy methods most.",
-    }
-    titles = {"last": "Last checkpoint", "best": "Best checkpoint"}
-    real = _real(comparison) if which == "last" else []
-    return {"id": which, "title": titles[which], "note": notes[which], "rows": rows, "real": real}
+    return rows
 
 
 def _cell(values: Sequence[float], mark: str) -> View:
@@ -113,13 +115,13 @@ def _cell(values: Sequence[float], mark: str) -> View:
         return {"mean": None, "sd": None, "low": None, "high": None, "bootstrap": None, "n": 0, "mark": ""}
     found = statistics.summary(values)
     low, high = found.interval or (None, None)
-    bootstrap = None if found.bootstrap is None else list(found.bootstrap)
+    bootstrap = found.bootstrap and list(found.bootstrap)
     return {"mean": found.mean, "sd": found.sd, "low": low, "high": high, "bootstrap": bootstrap, "n": found.count,
             "mark": mark}  # fmt: skip
 
 
-def _marks(values: Mapping[str, Sequence[float]], score: Score) -> dict[str, str]:
-    # Of one seed nothing can be concluded, so it is not set in bold.
+def _marks(values: Mapping[str, Sequence[float]], score: ScoreColumn) -> dict[str, str]:
+    # One seed supports no conclusion, so it is not marked as the best.
     present = {name: found for name, found in values.items() if len(found) > 1}
     if score.higher_is_better is None or len(present) < 2:
         return {}
@@ -128,15 +130,172 @@ def _marks(values: Mapping[str, Sequence[float]], score: Score) -> dict[str, str
 
 
 def _real(comparison: Comparison) -> list[View]:
-    """What the real images score in the place of samples; the same for all methods of one protocol."""
-    finished = [run for run in comparison.runs if run.state == "finished"]
-    if not finished or comparison.conflicts:
-        return []
+    """Scores of real images; the same for all methods that are scored in the same way."""
+    runs = [run.manifest.evaluation for run in comparison.runs if run.state == "finished" and run.manifest.evaluation]
     rows = []
-    for key, label in (("real_test", "real test images"), ("real_halves", "half of the training images")):
+    for label, found in (
+        ("real test images", [evaluation.real_test for evaluation in runs]),
+        ("half of the training images", [evaluation.real_halves for evaluation in runs]),
+    ):
         cells: dict[str, float | None] = {}
-        for run in finished:
-            cells = {**(run.manifest.get(key) or {}), **cells}
-        if any(value is not None for value in cells.values()):
+        for scores in found:
+            cells = {**scores, **cells}
+        if any(value is not None for value in cells.values()) and not comparison.conflicts:
             rows.append({"label": label, "cells": {score.name: cells.get(score.name) for score in comparison.scores}})
     return rows
+
+
+# --- curves and classes ---------------------------------------------------------------------------------------------
+
+
+def _curves(
+    comparison: Comparison, records_of: Callable[[Run], Mapping[int, Mapping[str, float | None]]], names: Iterable[str]
+) -> View:
+    """A curve for each name and method: the mean over all its runs, for as long as each of them lasted."""
+    found: View = {}
+    for name in dict.fromkeys(names):
+        curves = {
+            method.name: _curve([_column(records_of(run), name) for run in comparison.of(method)])
+            for method in comparison.methods
+        }
+        found[name] = {method: curve for method, curve in curves.items() if curve["step"]}
+    return found
+
+
+def _column(records: Mapping[int, Mapping[str, float | None]], name: str) -> dict[int, float]:
+    return {step: value for step, record in records.items() if (value := record.get(name)) is not None}
+
+
+def _curve(runs: Sequence[Mapping[int, float]]) -> View:
+    """Mean, lowest and highest value over the seeds, at each step."""
+    steps = sorted({step for run in runs for step in run})
+    at = [[run[step] for run in runs if step in run] for step in steps]
+    return {
+        "step": steps,
+        "mean": [fmean(values) for values in at],
+        "low": [min(values) for values in at],
+        "high": [max(values) for values in at],
+        "n": [len(values) for values in at],
+    }
+
+
+def _per_class(comparison: Comparison) -> View:
+    """Means over the finished seeds, at the last step, of the scores that have a value for each class."""
+    classes: list[str] = []
+    scores: View = {}
+    for method in comparison.methods if not comparison.conflicts else ():
+        found: dict[str, list[list[float | None]]] = {}
+        for run in comparison.of(method):
+            if run.last is not None and run.manifest.evaluation:
+                classes = classes or run.manifest.classes
+                for name, values in run.manifest.evaluation.per_class.items():
+                    found.setdefault(name, []).append(values)
+        for name, seeds in found.items():
+            columns = [[value for value in column if value is not None] for column in zip(*seeds, strict=False)]
+            scores.setdefault(name, {})[method.name] = [fmean(c) if c else None for c in columns]
+    return {"classes": classes, "scores": scores}
+
+
+# --- cost -----------------------------------------------------------------------------------------------------------
+
+
+def _cost(comparison: Comparison) -> list[View]:
+    """A row for each measure: by method a text, and the number to sort by; the median over the finished seeds."""
+    rows: dict[str, tuple[dict[str, str], dict[str, float | None]]] = {}
+    target = _target(comparison)
+    for method in comparison.methods:
+        runs = comparison.finished(method)
+        memory = [run.manifest.peak_memory for run in runs]
+        measures = {
+            "images per second": _median([run.images_per_second for run in runs], "{:,}".format),
+            "training time of a run": _median([run.manifest.seconds for run in runs], _duration),
+            "peak memory of the process": _median([peak.get("process") for peak in memory], amount),
+            "peak memory of the device": _median([peak.get("device") for peak in memory], amount),
+        }
+        if target is not None and comparison.rank_by is not None:
+            name = f"time to reach {comparison.rank_by.name} {number(target)}"
+            measures[name] = _time_to_reach(runs, comparison.rank_by, target)
+        for name, (text, size) in measures.items():
+            texts, sizes = rows.setdefault(name, ({}, {}))
+            texts[method.name], sizes[method.name] = text, size
+    return [
+        {"name": name, "values": texts, "sort": sizes}
+        for name, (texts, sizes) in rows.items()
+        if set(texts.values()) != {"-"}
+    ]
+
+
+def _median(values: Iterable[float | None], shown: Callable[[int], str]) -> tuple[str, float | None]:
+    known = [value for value in values if value is not None]
+    return (shown(round(median(known))), median(known)) if known else ("-", None)
+
+
+def _target(comparison: Comparison) -> float | None:
+    """The score that every method reaches in the end: the mean of the worst method."""
+    score = comparison.rank_by
+    if score is None or comparison.conflicts:
+        return None
+    means = [fmean(values) for values in comparison.last(score.name).values() if values]
+    return (min(means) if score.higher_is_better else max(means)) if len(means) > 1 else None
+
+
+def _time_to_reach(runs: Sequence[Run], score: ScoreColumn, target: float) -> tuple[str, float | None]:
+    """Training time until the first evaluation that is as good as ``target``; the median over the runs."""
+    sign = 1 if score.higher_is_better else -1
+    times = []
+    for run in runs:
+        good = [step for step, value in _column(run.scores, score.name).items() if sign * value >= sign * target]
+        seconds = run.seconds_at(min(good)) if good else None
+        times.append(math.inf if seconds is None else seconds)
+    if not times:
+        return "-", None
+    middle, reached = median(times), sum(time < math.inf for time in times)
+    text = _duration(round(middle)) if middle < math.inf else "not reached"
+    of_seeds = "" if reached == len(times) else f" ({reached} of {len(times)} seeds)"
+    return text + of_seeds, middle if middle < math.inf else None
+
+
+def _duration(seconds: int) -> str:
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+# --- how to reproduce it --------------------------------------------------------------------------------------------
+
+
+def _run(comparison: Comparison, run: Run) -> View:
+    manifest = run.manifest
+    return {
+        "method": run.cell.method.name,
+        "seed": run.cell.seed,
+        "state": run.state,
+        "recipe": manifest.recipe_digest or None,
+        "code": manifest.code,
+        "commit": manifest.versions.commit,
+        "device": manifest.device or None,
+        "folder": str(run.cell.folder.path),
+        "protocol": protocol_of([run]),
+        "last_step": run.last_step,
+        "error": comparison.errors.get(run.cell) or (manifest.error if run.state == "diverged" else ""),
+        "best_step": comparison.best_step(run),
+        "scores": {str(step): dict(scores) for step, scores in sorted(run.scores.items())},
+    }
+
+
+def _commands(comparison: Comparison, command: str) -> list[str]:
+    """The commands that trained the runs, each once, and the one that shows them."""
+    calls = [run.manifest.calls[0].command for run in comparison.runs if run.manifest.calls]
+    return list(dict.fromkeys([*filter(None, calls), command]))
+
+
+def _versions(comparison: Comparison) -> dict[str, str]:
+    """Versions of the first run. The table of runs shows by their hashes which runs had other code."""
+    versions = next((run.manifest.versions for run in comparison.runs if run.manifest.versions.cganzoo), None)
+    if versions is None:
+        return {}
+    kept = {key: getattr(versions, key) for key in ("cganzoo", "commit", "torch", "python", "platform")}
+    plugins = {name: plugin.version for name, plugin in versions.distributions.items() if name != "cganzoo"}
+    return {key: value for key, value in kept.items() if value} | plugins

@@ -1,1 +1,1 @@
-"""What a terminal shows: the output streams, and the reporter of progress and tables."""
+"""Output in a terminal: the standard streams, and the reporter of progress and scores."""

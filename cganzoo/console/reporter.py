@@ -1,11 +1,11 @@
-"""What a run shows: a live display in a terminal, plain lines elsewhere, and the same lines in a log file."""
+"""Progress and results of a run: a live display in a terminal, plain lines elsewhere, and the lines in a log file."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,32 +18,38 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     MofNCompleteColumn,
-    Progress,
     ProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.progress import Progress as ProgressBar
 from rich.table import Column, Table
 from rich.text import Text
 
-LINE_EVERY = 10.0  # seconds between two progress lines where there is no live display
-SHOW_EVERY = 0.2  # seconds between two movements of the bar
+Progress = Callable[[int, int], None]
+"""``progress(done, total)``: how much of the work is done."""
+
+Stage = Callable[[str], AbstractContextManager[Progress]]
+"""``with stage("packing images") as progress``: shows a named piece of work; :meth:`Reporter.stage` is one."""
+
+LINE_EVERY = 10.0  # seconds between two progress lines without a live display
+SHOW_EVERY = 0.2  # seconds between two updates of the bar
 
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """One number of an evaluation.
+    """One row of the table of scores.
 
     Attributes:
-        name: of the metric's output.
-        value: of the samples.
-        test: of the test images in their place.
-        halves: of one half of the training images against the other.
-        higher_is_better: ``None`` where neither is.
-        headline: whether it is a metric's main output, or a part of it.
-        error: standard error of the value, where it is known.
+        name: name of the metric's output.
+        value: score of the samples.
+        test: score of the test images.
+        halves: score of one half of the training images against the other half.
+        higher_is_better: ``None`` if neither direction is better.
+        headline: whether this is the metric's main output; other outputs are shown indented below it.
+        error: standard error of the value, if it is known.
     """
 
     name: str
@@ -56,28 +62,27 @@ class ScoreRow:
 
 
 class Reporter:
-    """Tells a person, or a log, how a run goes.
+    """Shows the progress and the results of a run.
 
     Args:
-        console: where to show it; live only if it is a terminal.
-        log_file: also gets every line, dated, without control codes. ``None``: no log.
+        console: where to show them; the display is live only in a terminal.
+        log_file: also receives every line, with its date and without control codes. ``None``: no log.
     """
 
     def __init__(self, console: Console, log_file: Path | None = None) -> None:
         self.console, self.log_file = console, log_file
-        self._last_line = float("-inf")
 
     def say(self, text: str, style: str = "") -> None:
-        """One line."""
+        """Show a line and log it."""
         self._print(Text(text, style=style))
         self.log(text)
 
     def _print(self, text: Text) -> None:
-        # Wrapped between words for a reader; whole for a file or a pipe, where lines are searched.
+        # Long lines are wrapped in a terminal only: in a file or a pipe, programs search them.
         self.console.print(text, soft_wrap=not self.console.is_terminal)
 
     def log(self, text: str) -> None:
-        """One line, in the log file only."""
+        """Write a line to the log file only."""
         if self.log_file is None:
             return
         stamp = datetime.now().isoformat(sep=" ", timespec="seconds")
@@ -85,15 +90,15 @@ class Reporter:
             with self.log_file.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.writelines(f"{stamp}  {line}\n" for line in text.splitlines())
         except OSError:
-            self.log_file = None  # a full disk must not end a run here: saving a checkpoint reports it
+            self.log_file = None  # a full disk must not stop the run here; saving a checkpoint will report it
 
     @contextmanager
-    def stage(self, what: str, *, in_bytes: bool = False) -> Iterator[Callable[[int, int], None]]:
-        """A piece of work; yields ``progress(done, total)``. Silent if it never calls it.
+    def stage(self, what: str, *, in_bytes: bool = False) -> Iterator[Progress]:
+        """Show a piece of work; yields ``progress(done, total)``. Shows nothing until that is called.
 
         Args:
-            what: it is called.
-            in_bytes: whether that is what ``progress`` counts; a total of 0 is then one that is not known.
+            what: name of the work.
+            in_bytes: ``progress`` counts bytes, and a total of 0 means that the total is unknown.
         """
         if not self.console.is_terminal:
             yield self._lines(what, in_bytes)
@@ -106,19 +111,19 @@ class Reporter:
 
             yield progress
 
-    def _lines(self, what: str, in_bytes: bool) -> Callable[[int, int], None]:
-        told, last = amount if in_bytes else str, time.monotonic()
+    def _lines(self, what: str, in_bytes: bool) -> Progress:
+        written, last = amount if in_bytes else str, time.monotonic()
 
         def progress(done: int, total: int) -> None:
             nonlocal last
             if (total and done >= total) or time.monotonic() - last > LINE_EVERY:
-                self.say(f"{what}: {told(done)}" + (f" of {told(total)}" if total else ""))
+                self.say(f"{what}: {written(done)}" + (f" of {written(total)}" if total else ""))
                 last = time.monotonic()
 
         return progress
 
     def agrees(self, question: str) -> bool:
-        """Ask a question of yes or no; where nobody sits at a terminal to answer it, the answer is no."""
+        """Ask a yes-or-no question. Without a terminal to ask in, the answer is no."""
         if not (self.console.is_terminal and sys.stdin is not None and sys.stdin.isatty()):
             return False
         try:
@@ -129,7 +134,7 @@ class Reporter:
 
     @contextmanager
     def training(self, start: int, steps: int) -> Iterator[TrainingDisplay]:
-        """The display of the training loop."""
+        """Show the training loop; yields the display to update."""
         display = TrainingDisplay(self, steps)
         if not self.console.is_terminal:
             yield display
@@ -147,7 +152,7 @@ class Reporter:
             yield display
 
     def scores(self, rows: list[ScoreRow], caption: str) -> None:
-        """The table of scores."""
+        """Show the table of scores and log them."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("score")
         table.add_column("samples", justify="right")
@@ -166,17 +171,15 @@ class Reporter:
         self.log_scores(rows, caption)
 
     def log_scores(self, rows: list[ScoreRow], caption: str) -> None:
-        """The scores, in the log file only."""
+        """Write the scores to the log file only."""
         for row in rows:
-            self.log(
-                f"score {row.name}: {number(row.value)} (real test {number(row.test)}, "
-                f"real halves {number(row.halves)})"
-            )
+            real = f"real test {number(row.test)}, real halves {number(row.halves)}"
+            self.log(f"score {row.name}: {number(row.value)} ({real})")
         self.log(caption)
 
 
 class TrainingDisplay:
-    """Holds the latest figures of a training run and shows them."""
+    """Keeps the latest numbers of a training run and shows them."""
 
     def __init__(self, reporter: Reporter, steps: int) -> None:
         self._reporter, self._steps = reporter, steps
@@ -185,43 +188,41 @@ class TrainingDisplay:
         self._scores: Mapping[str, float | None] = {}
         self._scored_at = 0
         self._began = time.monotonic()
-        self._shown = float("-inf")
+        self._last_line = self._shown = float("-inf")
         self.show: Callable[[int], None] | None = None
 
     def step(self, step: int) -> None:
-        """Show how far it is, a few times a second, or by a line every few seconds where there is no bar."""
+        """Show the current step: move the bar, or without a bar print a line if none was printed for long."""
         now = time.monotonic()
         if self.show:
             if now - self._shown >= SHOW_EVERY:
                 self._shown = now
                 self.show(step)
-        elif now - max(self._began, self._reporter._last_line) >= 3 * LINE_EVERY:  # else the terms will come
-            self._reporter._last_line = now
+        elif now - max(self._began, self._last_line) >= 3 * LINE_EVERY:  # usually a line of terms() comes first
+            self._last_line = now
             self._reporter.say(f"step {step}/{self._steps}")
 
     def terms(self, step: int, terms: Mapping[str, float], images_per_second: float) -> None:
-        """New means of the loss terms."""
+        """Show new means of the loss terms."""
         self._terms, self._speed = terms, images_per_second
+        now = time.monotonic()
+        if now - self._last_line >= LINE_EVERY or step == self._steps:
+            self._last_line = now
+            self._line(step, f"{images_per_second:.0f} images/s  {_figures(terms)}")
         if self.show:
             self.show(step)
-        now = time.monotonic()
-        if now - self._reporter._last_line >= LINE_EVERY or step == self._steps:
-            self._reporter._last_line = now
-            line = f"step {step}/{self._steps}  {images_per_second:.0f} images/s  " + "  ".join(
-                f"{name} {number(value)}" for name, value in terms.items()
-            )
-            if self.show:
-                self._reporter.log(line)
-            else:
-                self._reporter.say(line)
 
     def scores(self, step: int, scores: Mapping[str, float | None]) -> None:
-        """New scores."""
+        """Show new scores."""
         self._scores, self._scored_at = scores, step
-        line = f"step {step}/{self._steps}  " + "  ".join(f"{name} {number(value)}" for name, value in scores.items())
+        self._line(step, _figures(scores))
         if self.show:
-            self._reporter.log(line)
             self.show(step)
+
+    def _line(self, step: int, text: str) -> None:
+        line = f"step {step}/{self._steps}  {text}"
+        if self.show:  # the live display shows the same numbers
+            self._reporter.log(line)
         else:
             self._reporter.say(line)
 
@@ -232,29 +233,31 @@ class TrainingDisplay:
             lines.append(Text(f"  {self._speed:.0f} images/s", style="cyan"))
             for player in ("discriminator", "generator"):
                 named = {k.removeprefix(f"{player}/"): v for k, v in self._terms.items() if k.startswith(player)}
-                figures = "  ".join(f"{name} {number(value)}" for name, value in named.items())
-                lines.append(Text.assemble((f"  {player:<14}", "dim"), figures))
+                lines.append(Text.assemble((f"  {player:<14}", "dim"), _figures(named)))
         if self._scores:
-            figures = "  ".join(f"{name} {number(value)}" for name, value in self._scores.items())
-            lines.append(Text.assemble((f"  scores @{self._scored_at:<6}", "dim"), figures))
+            lines.append(Text.assemble((f"  scores @{self._scored_at:<6}", "dim"), _figures(self._scores)))
         return lines
 
 
 def number(value: float | None) -> str:
-    """Four significant digits; a dash for a score that is not defined."""
+    """A number with four significant digits; a dash for ``None``."""
     return "-" if value is None else f"{value:.4g}"
 
 
 def amount(count: int) -> str:
-    """A number of bytes as people write it: "248.1 MB"."""
+    """A number of bytes for people: "248.1 MB"."""
     return decimal(count)
 
 
-def _bar(console: Console, *, transient: bool = False, in_bytes: bool = False) -> Progress:
+def _figures(values: Mapping[str, float | None]) -> str:
+    return "  ".join(f"{name} {number(value)}" for name, value in values.items())
+
+
+def _bar(console: Console, *, transient: bool = False, in_bytes: bool = False) -> ProgressBar:
     counts: tuple[ProgressColumn, ...] = (MofNCompleteColumn(), TimeElapsedColumn())
-    if in_bytes:  # in a narrow terminal the bar gives way, not these
+    if in_bytes:  # in a narrow terminal, the bar is shortened before these columns
         counts = tuple(kind(table_column=Column(no_wrap=True)) for kind in (DownloadColumn, TransferSpeedColumn))
-    return Progress(
+    return ProgressBar(
         TextColumn("{task.description}"),
         BarColumn(),
         *counts,

@@ -1,4 +1,4 @@
-"""Standard output and standard error as rich consoles; rich is imported when one is made."""
+"""Consoles for standard output and standard error, and text that is safe to print; rich is imported when needed."""
 
 from __future__ import annotations
 
@@ -10,26 +10,36 @@ if TYPE_CHECKING:
 
 
 def stdout_console(**options: Any) -> Console:
-    """Where results go."""
+    """A console on standard output, for results."""
     from rich.console import Console
 
     return Console(**options)
 
 
 def stderr_console() -> Console:
-    """Where everything else goes."""
+    """A console on standard error, for everything else."""
     return stdout_console(stderr=True)
 
 
+def print_line(text: str) -> None:
+    """Print one line to standard output, whole and as it is."""
+    stdout_console().print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_labelled(label: str, text: str) -> None:
+    """Print one line to standard error: a label with rich markup, then the text as it is."""
+    stderr_console().print(f"{label} {escaped(text)}", highlight=False, soft_wrap=True)
+
+
 def escaped(text: str) -> str:
-    """Text in which rich sees no markup, and a terminal no control code."""
+    """The text without rich markup and without control codes."""
     from rich.markup import escape
 
     return escape(printable(text))
 
 
 def printable(text: str) -> str:
-    """Text whose control codes are spelt out, so that somebody else's text cannot move the cursor or hide a line."""
+    """The text with control codes written as escapes, so that a plugin's text cannot move the cursor or hide a line."""
     if text.isprintable():
         return text
     return "".join(
@@ -39,7 +49,7 @@ def printable(text: str) -> str:
 
 
 def relative(location: str) -> str:
-    """A folder as seen from here, where that is shorter."""
+    """The path relative to the current folder, if it lies inside."""
     try:
         return str(Path(location).relative_to(Path.cwd()))
     except (ValueError, OSError):

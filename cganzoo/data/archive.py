@@ -1,8 +1,8 @@
-"""Tar archives, unpacked once into the cache, after a look at what they would write.
+"""Tar archives, checked and then unpacked once into the cache.
 
-An archive may come from anywhere, so only plain files and folders below the archive's own folder are ever made.
-Members are written by hand (a name and bytes; no link, mode, owner or date), which leaves nothing to do for tarfile's
-extraction filters, and not every Python 3.10 has those.
+An archive may come from anywhere, so only plain files and folders inside the archive's own folder are written: a name
+and bytes, without links, modes, owners or times. tarfile's extraction filters are not used: not every Python 3.10 has
+them.
 """
 
 from __future__ import annotations
@@ -13,17 +13,15 @@ import os
 import shutil
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from cganzoo._util.once import make_folder_once
+from cganzoo.console.reporter import Progress
 from cganzoo.errors import DataError
 
 from .cache import cache_folder
-
-Progress = Callable[[int, int], None]
-"""Called with (bytes unpacked, bytes in all)."""
 
 ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 
@@ -31,18 +29,18 @@ BLOCK = 1 << 20
 
 
 def is_tar(path: Path) -> bool:
-    """Whether a file's name is that of a tar archive."""
+    """Whether a file's name ends as a tar archive's does."""
     return path.name.lower().endswith(ENDINGS)
 
 
 def unpacked(archive: Path, progress: Progress | None = None) -> Path:
-    """The folder with an archive's contents, unpacked now if the cache does not hold it; a folder is its own.
+    """The folder with an archive's contents, unpacked now if the cache does not have it; a folder is returned as it is.
 
-    An archive that has changed since is unpacked anew. Nothing is left behind by a process that is killed here.
+    An archive that has changed is unpacked again.
 
     Raises:
-        DataError: there is no such file, it is not a whole tar archive, a member is not a plain file or folder below
-            the archive's own, or there is no room.
+        DataError: there is no such file, it is not a complete tar archive, a member is not a plain file or folder
+            inside the archive's own folder, or there is not enough disk space.
     """
     if archive.is_dir():
         return archive
@@ -69,7 +67,7 @@ def _stem(archive: Path) -> str:
 
 
 def _unpack(archive: Path, folder: Path, progress: Progress | None) -> None:
-    members = _checked(archive)
+    members = _safe_members(archive)
     total, done = sum(member.size for member in members), 0
     _check_room(archive, folder.parent, total)
     with tarfile.open(archive) as tar:
@@ -90,7 +88,7 @@ def _unpack(archive: Path, folder: Path, progress: Progress | None) -> None:
 
 @contextmanager
 def _reading(archive: Path) -> Iterator[None]:
-    """Whatever goes wrong in the archive's bytes meanwhile is told as such."""
+    """Report every error of reading the archive as damage of it."""
     try:
         yield
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError) as error:
@@ -104,8 +102,8 @@ def _damaged(archive: Path) -> DataError:
     )
 
 
-def _checked(archive: Path) -> list[tarfile.TarInfo]:
-    """All members, each known to be harmless; the whole archive is read for this, and nothing written."""
+def _safe_members(archive: Path) -> list[tarfile.TarInfo]:
+    """All members, each checked to be harmless. Reads the whole archive and writes nothing."""
     members: list[tarfile.TarInfo] = []
     files: set[PurePosixPath] = set()
     folders = {PurePosixPath()}
@@ -113,7 +111,7 @@ def _checked(archive: Path) -> list[tarfile.TarInfo]:
         for member in tar:
             if member.size < 0:
                 raise _damaged(archive)
-            # As Windows reads it, which takes either slash and knows drives: what is harmless there is so everywhere.
+            # Windows accepts both slashes and knows drives: a name that is safe there is safe everywhere.
             name = PureWindowsPath(member.name)
             if name.anchor or ".." in name.parts:
                 raise _refused(archive, member, "its name leads out of the archive's folder")
@@ -126,7 +124,7 @@ def _checked(archive: Path) -> list[tarfile.TarInfo]:
             (files if member.isreg() else folders).add(path)
             folders.update(path.parents)
             members.append(member)
-        # tarfile takes a header that it cannot read for the archive's end, which is all zeros.
+        # tarfile treats a header that it cannot read as the archive's end; the true end is all zeros.
         assert tar.fileobj is not None
         tar.fileobj.seek(tar.offset)
         while rest := tar.fileobj.read(BLOCK):

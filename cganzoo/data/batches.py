@@ -1,4 +1,4 @@
-"""The order in which training reads its images: seeded, endless, and known by its position alone."""
+"""Training batches: an endless, seeded order of images, which the position alone determines."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from torch import Tensor
 from .cache import ImageSet
 
 RESIDENT_BYTES = 4 << 30
-"""Sets up to this size are copied to the device; larger ones are read from the mapped file as training goes."""
+"""Sets up to this size are copied to the device; larger ones are read from the mapped file during training."""
 
 AHEAD = 3
-"""Batches of such a larger set that are read ahead."""
+"""Number of batches of a larger set that are read ahead."""
 
 COPY_BYTES = 64 << 20  # copied to the device at a time
 
 
 class Batches:
-    """Real batches on the device: epoch after epoch, each in an order of its own, with no remainder dropped.
+    """Real batches on the device. Each epoch has its own order; batches continue across epochs, so no image is dropped.
 
-    On the CPU, batches are read from the mapped file, of which the system keeps in memory what it has room for; any
-    other device holds the whole set up to :data:`RESIDENT_BYTES`. Of a larger set, a thread reads the next
-    :data:`AHEAD` batches while the device works. This takes ``AHEAD + 1`` batches of uint8 pixels (50 MB for 256
-    images of 128 x 128), whatever the size of the set.
+    On the CPU, batches are read from the mapped file, which the system caches in free memory. Any other device holds
+    the whole set up to :data:`RESIDENT_BYTES`; of a larger set, a thread reads the next :data:`AHEAD` batches while
+    the device works. This takes ``AHEAD + 1`` batches of uint8 pixels (50 MB for 256 images of 128 x 128), however
+    large the set is.
 
     Args:
         data: the packed set.
         batch_size: N.
-        seed: of the order; ``(seed, position)`` alone decide a batch.
-        device: where batches are wanted.
+        seed: seed of the order; ``(seed, position)`` alone determine a batch.
+        device: where batches are returned.
 
     Attributes:
-        position: batches drawn so far; part of a checkpoint. Set it to go on from there.
+        position: number of batches drawn so far; part of a checkpoint. Set it to resume from there.
     """
 
     def __init__(self, data: ImageSet, batch_size: int, seed: int, device: torch.device) -> None:
@@ -63,7 +63,7 @@ class Batches:
         return to_unit(images), self._labels.index_select(0, chosen)
 
     def _read(self) -> tuple[np.ndarray, Tensor]:
-        """Indices and uint8 pixels of the batch at the position, read from the file now or ahead of time."""
+        """Indices and uint8 pixels of the batch at the position, read from the file now or earlier."""
         if self._reader is None:
             indices, pixels = self._indices(self.position), self._buffer()
             _gather(self._mapped, indices, pixels)
@@ -82,13 +82,13 @@ class Batches:
         return reading.indices, reading.pixels
 
     def _buffer(self) -> Tensor:
-        # Copies from pinned memory overlap with the step that is still running.
+        # Copies from pinned memory overlap with the step that is running.
         shape = (self.batch_size, *self._mapped.shape[1:])
         return torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
 
     def _to_device(self, tensor: Tensor) -> Tensor:
         if self.device.type == "cuda":
-            return tensor.pin_memory().to(self.device, non_blocking=True)  # what is pinned already stays as it is
+            return tensor.pin_memory().to(self.device, non_blocking=True)  # pinned memory is not copied
         return tensor.to(self.device)
 
     def _indices(self, position: int) -> np.ndarray:
@@ -106,7 +106,7 @@ class Batches:
 
 
 class _Reading(NamedTuple):
-    """A batch that a thread reads: ``pixels`` hold it when ``done``."""
+    """A batch that a thread reads; ``pixels`` are valid when ``done``."""
 
     position: int
     indices: np.ndarray
@@ -119,7 +119,7 @@ def _gather(images: np.ndarray, indices: np.ndarray, pixels: Tensor) -> None:
 
 
 def _copied(images: np.ndarray, device: torch.device) -> Tensor:
-    """The whole set on the device, without another copy of it in the host's memory."""
+    """The whole set on the device, without a second copy in the host's memory."""
     copy = torch.empty(images.shape, dtype=torch.uint8, device=device)
     length = max(1, COPY_BYTES // max(1, images[:1].nbytes))
     for start in range(0, len(images), length):

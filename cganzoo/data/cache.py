@@ -1,4 +1,4 @@
-"""Packing: decode a data set once into a memory-mapped uint8 array that every run reads from.
+"""Packing: a data set is decoded once into a memory-mapped uint8 array, which every run reads.
 
 A packed set is a folder whose name is a hash of its source's fingerprint and the settings, so a stale one is never
 read. It is complete or does not exist, and of several processes that want it one packs it: see
@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,19 +20,17 @@ import numpy as np
 import platformdirs
 
 from cganzoo._util.once import make_folder_once
+from cganzoo.console.reporter import Progress
 from cganzoo.errors import DataError
 
 from .pixels import RESIZE
 from .source import ImageSource
 
-Progress = Callable[[int, int], None]
-"""Called with (done, total)."""
-
-CHUNK = 128  # images that a thread decodes at a time while packing
-CHUNK_BYTES = 4 << 20  # or fewer, of large ones
+CHUNK = 128  # images that a thread decodes at a time
+CHUNK_BYTES = 4 << 20  # upper limit of a chunk's decoded pixels
 
 FORMAT = 2
-"""Of a packed set's files; a part of its name."""
+"""Version of a packed set's files; part of its name. Increase it when packing changes pixels or files."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +43,8 @@ class ImageSet:
         class_names: the K classes.
         split: ``"train"`` or ``"test"``.
         fingerprint: hash of the pixels and labels.
-        skipped: a sentence for each image of the whole set that could not be read and was skipped.
-        left_out: images of this split that the set's options leave out.
+        skipped: a message for each image of the whole set that could not be read.
+        left_out: number of this split's images that the set's options leave out.
     """
 
     images: np.ndarray
@@ -64,7 +62,7 @@ class ImageSet:
 
 
 def cache_folder() -> Path:
-    """Where packed sets and trained extractors are kept: ``CGANZOO_CACHE``, or the user's cache folder."""
+    """The folder of packed sets and trained extractors: ``CGANZOO_CACHE``, or the user's cache folder."""
     chosen = os.environ.get("CGANZOO_CACHE")
     return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("cganzoo"))
 
@@ -78,11 +76,11 @@ def packed(
     folder: Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, ImageSet]:
-    """The splits of ``source`` at one size, packed now if they are not in the cache yet.
+    """The splits of ``source`` at one size, packed now if they are not in the cache.
 
     Raises:
-        DataError: an image cannot be read and is not to be skipped, a split or a class has none that can, or the
-            cache is damaged or cannot be written.
+        DataError: an image cannot be read and is not skipped, a split or a class has no readable image, or the cache
+            is damaged or cannot be written.
     """
     content = (source.fingerprint(), source.skip_unreadable(), image_size, channels, RESIZE, FORMAT)
     key = hashlib.sha256(repr(content).encode()).hexdigest()[:16]
@@ -110,7 +108,7 @@ def _read(place: Path) -> dict[str, ImageSet]:
         shape = (len(labels), *meta["shape"])
         file = place / f"{split}.images"
         if len(labels) != entry["count"] or file.stat().st_size != int(np.prod(shape)):
-            raise ValueError(f"{split} holds less or more than it should")
+            raise ValueError(f"{split} has the wrong number of bytes")
         images = np.memmap(file, np.uint8, "r", shape=shape)
         names, skipped = tuple(meta["class_names"]), tuple(meta["skipped"])
         sets[split] = ImageSet(images, labels, names, split, entry["fingerprint"], skipped, entry["left_out"])
@@ -119,29 +117,39 @@ def _read(place: Path) -> dict[str, ImageSet]:
 
 def _pack(source: ImageSource, folder: Path, image_size: int, channels: int, progress: Progress | None) -> None:
     """Write the packed splits into ``folder``."""
-    labels = source.labels()
+    labels, shape = source.labels(), (channels, image_size, image_size)
     total, done = sum(len(part) for part in labels.values()), 0
     splits: dict[str, dict[str, object]] = {}
     skipped: list[str] = []
     for split, split_labels in labels.items():
-        digest, kept, left_out = hashlib.sha256(), [], 0
+        digest, kept, left_out, read = hashlib.sha256(), list[int](), 0, 0
         with (folder / f"{split}.images").open("wb") as file:
             for chunk in _chunks(source, split, len(split_labels), image_size, channels):
-                file.write(chunk.pixels.data)
-                digest.update(chunk.pixels.data)
-                kept += chunk.kept
-                skipped += chunk.skipped
-                left_out += chunk.left_out
-                done += len(chunk.kept) + len(chunk.skipped) + chunk.left_out
+                images: dict[int, np.ndarray] = {}
+                for index, image in enumerate(chunk, read):
+                    if image is None:
+                        left_out += 1
+                    elif isinstance(image, np.ndarray):
+                        images[index] = image
+                    elif source.skip_unreadable():
+                        skipped.append(str(image))
+                    else:
+                        raise image
+                pixels = np.array(list(images.values()), np.uint8).reshape(len(images), *shape).data
+                file.write(pixels)
+                digest.update(pixels)
+                kept += images
+                read += len(chunk)
                 if progress:
-                    progress(done, total)
+                    progress(done + read, total)
+        done += read
         packed_labels = split_labels[kept].astype(np.int64)
         _check_classes(split, packed_labels, source.class_names, skipped)
         packed_labels.tofile(folder / f"{split}.labels")
         digest.update(packed_labels.tobytes())
         splits[split] = {"count": len(kept), "left_out": left_out, "fingerprint": digest.hexdigest()[:16]}
     meta = {
-        "shape": [channels, image_size, image_size],
+        "shape": shape,
         "class_names": source.class_names,
         "splits": splits,
         "skipped": skipped,
@@ -149,42 +157,18 @@ def _pack(source: ImageSource, folder: Path, image_size: int, channels: int, pro
     (folder / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
 
 
-@dataclass
-class _Chunk:
-    """Some images of a split that follow each other: (N, C, H, W) uint8, and what became of the others."""
-
-    pixels: np.ndarray
-    kept: list[int]
-    skipped: list[str]
-    left_out: int
-
-
-def _chunks(source: ImageSource, split: str, count: int, size: int, channels: int) -> Iterator[_Chunk]:
-    """All images of a split in order, decoded by a thread for each core; few chunks are in memory at a time."""
+def _chunks(
+    source: ImageSource, split: str, count: int, size: int, channels: int
+) -> Iterator[list[np.ndarray | DataError | None]]:
+    """All images of a split in order, decoded by one thread for each core; few chunks are in memory at a time."""
     length = max(1, min(CHUNK, CHUNK_BYTES // (channels * size * size)))
-
-    def decode(start: int) -> _Chunk:
-        indices = range(start, min(start + length, count))
-        chunk = _Chunk(np.empty((len(indices), channels, size, size), np.uint8), [], [], 0)
-        for index, pixels in zip(indices, source.pixels_of(split, indices, size, channels), strict=True):
-            if isinstance(pixels, DataError):
-                if not source.skip_unreadable():
-                    raise pixels
-                chunk.skipped.append(str(pixels))
-            elif pixels is None:
-                chunk.left_out += 1
-            else:
-                chunk.pixels[len(chunk.kept)] = pixels
-                chunk.kept.append(index)
-        chunk.pixels = chunk.pixels[: len(chunk.kept)]
-        return chunk
-
     workers = os.cpu_count() or 1
-    waiting: deque[Future[_Chunk]] = deque()
+    waiting: deque[Future[list[np.ndarray | DataError | None]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
             for start in range(0, count, length):
-                waiting.append(pool.submit(decode, start))
+                indices = range(start, min(start + length, count))
+                waiting.append(pool.submit(source.pixels_of, split, indices, size, channels))
                 if len(waiting) > 2 * workers:
                     yield waiting.popleft().result()
             while waiting:
@@ -195,10 +179,10 @@ def _chunks(source: ImageSource, split: str, count: int, size: int, channels: in
 
 
 def _check_classes(split: str, labels: np.ndarray, class_names: tuple[str, ...], skipped: list[str]) -> None:
-    """Every class needs an image to train on, and the test split one of any class."""
-    seen = set(labels.tolist())
-    missing = [name for label, name in enumerate(class_names) if label not in seen]
-    if not seen or (split == "train" and missing):
-        what = f'class "{missing[0]}" has no readable image' if seen else "there is no readable image"
-        first = f"; the first that is not: {skipped[0]}" if skipped else ""
+    """Every class needs a training image; the test split needs an image of any class."""
+    present = set(labels.tolist())
+    missing = [name for label, name in enumerate(class_names) if label not in present]
+    if not present or (split == "train" and missing):
+        what = f'class "{missing[0]}" has no readable image' if present else "there is no readable image"
+        first = f"; the first unreadable one: {skipped[0]}" if skipped else ""
         raise DataError(f"{split} split: {what}{first}")

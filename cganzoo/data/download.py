@@ -1,7 +1,6 @@
-"""Downloads: a file fetched once, whole, and known to be the right one.
+"""Downloads: a file is fetched once, resumed if it was interrupted, and verified by its checksum.
 
-What has arrived lies in ``<name>.part`` beside its place until its checksum is known to be right, so a download that
-broke off, by a dropped connection or a kill, goes on where it stopped, and no half of a file is ever taken for it.
+Bytes are written to ``<name>.part``, which is renamed when the checksum is right: an incomplete file is never used.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,16 +19,14 @@ from urllib.parse import urlsplit
 from cganzoo._util.files import write_whole
 from cganzoo._util.once import lock
 from cganzoo._version import __version__
+from cganzoo.console.reporter import Progress
 from cganzoo.errors import DataError
 from cganzoo.specs import Archive
 
-Progress = Callable[[int, int], None]
-"""Called with (bytes so far, bytes in all); 0 in all where the server does not tell."""
-
 PART = ".part"
 TIMEOUT = 30.0  # seconds without a byte
-PATIENCE = 5  # dropped connections in a row that brought nothing new
-PAUSE = 1.0  # seconds before the first new attempt; twice that before each further one
+PATIENCE = 5  # connections in a row that brought no new bytes
+PAUSE = 1.0  # seconds before the second attempt; doubled before each further one
 BLOCK = 1 << 18  # bytes
 
 CHECKSUM = re.compile(r"(md5):([0-9a-f]{32})|(sha256):([0-9a-f]{8,64})", re.IGNORECASE)
@@ -39,10 +35,10 @@ BY_OTHER_MEANS = "get the file by other means and set data.root to it"
 
 
 class _BrokenError(Exception):
-    """A transfer that ended early; the text says how.
+    """A transfer ended early, for the reason in the message.
 
     Attributes:
-        answered: whether the server had agreed to send the file, so that another try is likely to help.
+        answered: whether the server had agreed to send the file, so that another attempt is likely to help.
     """
 
     def __init__(self, reason: object, *, answered: bool) -> None:
@@ -58,49 +54,48 @@ def fetch(
     mirror: str | None = None,
     advice: str = BY_OTHER_MEANS,
 ) -> Path:
-    """``folder / archive.filename``, downloaded now if it is not there yet.
+    """``folder / archive.filename``, downloaded now if it does not exist.
 
-    A broken download goes on where it stopped, in this call or the next. Two processes that want the same file
-    download it once. A file that was verified is not read again until its size or date changes.
+    An interrupted download is resumed, in this call or the next. Of several processes one downloads. A verified file
+    is not read again until its size or time changes.
 
     Args:
-        archive: what to fetch.
-        folder: where to keep it; made if need be.
-        progress: called with bytes as they arrive.
-        mirror: where to get the same file from instead of ``archive.url``.
-        advice: what else a user can do, for messages.
+        archive: the file's address, checksum and size.
+        folder: keeps the file; created if necessary.
+        progress: called with bytes, so far and in total; the total is 0 if the server does not say it.
+        mirror: address to download the same file from instead of ``archive.url``.
+        advice: what else the user can do, for messages.
 
     Raises:
-        DataError: it cannot be downloaded or written, or what came (or lies there already) is another file.
+        DataError: the file cannot be downloaded or written, or it is (or already was) another file.
     """
     url, place = mirror or archive.url, folder / archive.filename
     algorithm, digits = parse_checksum(archive.checksum)
     if _is_stamped(place, archive.checksum):
         return place
+
+    def check(file: Path, named: object, then: str) -> None:
+        found = _digest(file, algorithm)[: len(digits)]
+        if found != digits:
+            raise DataError(f"{named}: is not the expected file: its {algorithm} is {found}, not {digits}; {then}")
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with lock(place):
             if _is_stamped(place, archive.checksum):  # another process was first
                 return place
             if place.exists():
-                found = _digest(place, algorithm)
-                if not found.startswith(digits):
-                    raise DataError(
-                        f"{place}: is not the expected file: its {algorithm} is {_short(found, digits)}, not {digits}; "
-                        "remove it to have it downloaded, or set data.root to it to use it as it is"
-                    )
+                check(place, place, "remove it to have it downloaded, or set data.root to it to use it as it is")
             else:
                 part = place.with_name(place.name + PART)
                 _Transfer(url, part, archive.size, progress, advice).run()
-                found = _digest(part, algorithm)
-                if not found.startswith(digits):
+                try:
+                    check(part, url, f"it was removed; try again, or {advice}")
+                except DataError:
                     part.unlink()
-                    raise DataError(
-                        f"{url}: is not the expected file: its {algorithm} is {_short(found, digits)}, not {digits}; "
-                        f"what came was removed; try again, or {advice}"
-                    )
+                    raise
                 part.replace(place)
-            _stamp(place, archive.checksum)
+            write_whole(_stamp_file(place), json.dumps(_stamp_for(place, archive.checksum)))
     except OSError as error:
         raise DataError(
             f"{url}: cannot be kept in {folder}: {error.strerror or error}; make room, set CGANZOO_CACHE to another "
@@ -113,7 +108,7 @@ def parse_checksum(text: str) -> tuple[str, str]:
     """Algorithm and lower-case hexadecimal digits of ``"md5:<digits>"`` or ``"sha256:<digits>"``.
 
     Raises:
-        DataError: it is neither.
+        DataError: the text is neither.
     """
     match = CHECKSUM.fullmatch(text)
     if match is None:
@@ -127,7 +122,7 @@ def parse_checksum(text: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class _Transfer:
-    """One download to ``part``, over as many connections as it takes."""
+    """One download to ``part``, over one or more connections."""
 
     url: str
     part: Path
@@ -136,9 +131,9 @@ class _Transfer:
     advice: str
 
     def run(self) -> None:
-        """Fill ``part`` up, taking up dropped connections for as long as they bring something new."""
+        """Complete ``part``; connect again after an interruption, as long as each attempt brings new bytes."""
         if urlsplit(self.url).scheme not in ("http", "https"):
-            raise self._error("it is no http or https address")
+            raise self._error("it is not an http or https address")
         best, drops, answered = self._length(), 0, False
         while True:
             try:
@@ -147,16 +142,16 @@ class _Transfer:
                 answered = answered or broken.answered
                 length = self._length()
                 best, drops = (length, 1) if length > best else (best, drops + 1)
-                # A server that cannot be reached at all is told at once; one that was reached gets its chances.
+                # A server that was never reached is reported at once; one that was reached is tried several times.
                 if not answered or drops >= PATIENCE:
                     raise self._error(str(broken)) from broken
                 time.sleep(PAUSE * 2 ** (drops - 1))
 
     def _continue(self) -> None:
-        """One connection: append to ``part``, or fill it anew where the server does not go on from there."""
+        """One connection: append to ``part``, or start over if the server does not support it."""
         start = self._length()
         if start and start == self.size:
-            return  # whole, but not verified yet
+            return  # complete, but not verified yet
         try:
             answer = self._open(start)
         except urllib.error.HTTPError as error:
@@ -164,12 +159,12 @@ class _Transfer:
                 self._refused(error, start)
             return
         with answer:
-            if start and not _goes_on_from(start, answer):
+            if start and not _resumes_at(start, answer):
                 start = self._start_over()
                 if answer.status == http.client.PARTIAL_CONTENT:
-                    raise _BrokenError("the server sent another part than was asked for", answered=True)
-            told = answer.headers.get("Content-Length")
-            total = start + int(told) if told and told.isdecimal() else None
+                    raise _BrokenError("the server did not send the requested part", answered=True)
+            length = answer.headers.get("Content-Length")
+            total = start + int(length) if length and length.isdecimal() else None
             if None not in (total, self.size) and total != self.size:
                 raise DataError(
                     f"{self.url}: is not the expected file: it has {total:,} bytes, not {self.size:,}; {self.advice}"
@@ -190,12 +185,12 @@ class _Transfer:
         return answer
 
     def _refused(self, error: urllib.error.HTTPError, start: int) -> None:
-        """Deal with an error status; returns if ``part`` is whole after all."""
+        """Raise the error of a status; return if it means that ``part`` is complete."""
         if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and start:
             if error.headers.get("Content-Range") == f"bytes */{start}":
                 return
-            self._start_over()  # longer than the file: a part of another one
-            raise _BrokenError("what had come so far does not belong to this file", answered=True) from error
+            self._start_over()  # longer than the file, so it is part of another one
+            raise _BrokenError("the part that existed does not belong to this file", answered=True) from error
         status = f"HTTP {error.code} {error.reason}"
         if error.code >= http.client.INTERNAL_SERVER_ERROR:
             raise _BrokenError(status, answered=False) from error
@@ -228,23 +223,23 @@ class _Transfer:
         return DataError(f"{self.url}: cannot be downloaded: {reason}; try again later, or {self.advice}")
 
 
-def _goes_on_from(start: int, answer: http.client.HTTPResponse) -> bool:
-    told = answer.headers.get("Content-Range", "")
-    return answer.status == http.client.PARTIAL_CONTENT and told.startswith(f"bytes {start}-")
+def _resumes_at(start: int, answer: http.client.HTTPResponse) -> bool:
+    part = answer.headers.get("Content-Range", "")
+    return answer.status == http.client.PARTIAL_CONTENT and part.startswith(f"bytes {start}-")
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, without Python's wrapping."""
+    """The cause, without Python's class names and wrapping."""
     inner = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(inner, TimeoutError):
-        return f"nothing came for {TIMEOUT:g} seconds"
+        return f"no data arrived for {TIMEOUT:g} seconds"
     if isinstance(inner, http.client.IncompleteRead):
         return "the connection ended early"
     return (inner.strerror if isinstance(inner, OSError) else None) or str(inner) or type(inner).__name__
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    """urllib's, without the handlers that read local files or speak FTP, which a redirect could lead to."""
+    """urllib's opener without the handlers for local files and FTP, to which a redirect could lead."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler,
@@ -259,7 +254,7 @@ def _opener() -> urllib.request.OpenerDirector:
     return opener
 
 
-# --- what is already there ------------------------------------------------------------------------------------------
+# --- verified files -------------------------------------------------------------------------------------------------
 
 
 def _digest(path: Path, algorithm: str) -> str:
@@ -270,22 +265,14 @@ def _digest(path: Path, algorithm: str) -> str:
     return digest.hexdigest()
 
 
-def _short(found: str, digits: str) -> str:
-    return found[: len(digits)]
-
-
 def _stamp_file(place: Path) -> Path:
+    """Records that the file was verified, so that it is not read again at each start."""
     return place.with_name(f".{place.name}.verified")
 
 
 def _stamp_for(place: Path, checksum: str) -> dict[str, object]:
     status = place.stat()
     return {"checksum": checksum, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
-
-
-def _stamp(place: Path, checksum: str) -> None:
-    """Note that the file is the right one, so that it need not be read again to know."""
-    write_whole(_stamp_file(place), json.dumps(_stamp_for(place, checksum)))
 
 
 def _is_stamped(place: Path, checksum: str) -> bool:

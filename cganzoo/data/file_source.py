@@ -1,11 +1,11 @@
-"""Sets whose images are encoded files: JPEG, PNG and whatever else Pillow reads."""
+"""Data sets of image files: JPEG, PNG and the other formats that Pillow reads."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 from threading import Lock
 from typing import Literal
@@ -15,40 +15,37 @@ from PIL import Image, UnidentifiedImageError
 
 from cganzoo.errors import DataError
 
-from .jpeg import decode_jpeg
+from .jpeg import decode_jpegs
 from .pixels import square_of_pixels
 from .source import ImageSource
 from .tree import Tree
 
 Splits = Mapping[str, Mapping[str, Sequence[str]]]
-"""Split to class to the names of its files. A class's place among those of ``"train"`` is its label."""
+"""Split to class to the names of its files. A class's position in ``"train"`` is its label."""
 
-SMALL = 1 << 16
-"""Bytes of an image that is small enough to be scaled with others."""
-
-READ_BYTES = 1 << 23
-"""Bytes of encoded images that a thread reads before it decodes them."""
+READ_BYTES = 1 << 20
+"""Bytes of encoded images that a thread reads and decodes at a time: hundreds of small ones, a few photographs."""
 
 NOT_IMAGES = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "PALM", "PDF", "WMF"})
-"""Formats that Pillow lists but cannot decode, or that are programs: PostScript is run by an interpreter."""
+"""Formats that Pillow lists but cannot decode, or whose files are programs, such as PostScript."""
 
 ADVICE: dict[str | None, str] = {
-    "stop": '; mend or remove it, or set data.unreadable = "skip" to leave such files out',
+    "stop": '; repair or remove it, or set data.unreadable = "skip" to leave such files out',
     "skip": "",
     None: "; get the set again",
 }
 
 
 class FileSource(ImageSource):
-    """Images that are files of a :class:`~cganzoo.data.tree.Tree`; a subclass says which (:meth:`find`).
+    """Images that are files of a :class:`~cganzoo.data.tree.Tree`; :meth:`find` of a subclass chooses them.
 
-    Nothing is listed before it is needed: of a set that is packed already, only the fingerprint is asked.
+    Files are listed when first needed. A set that is packed already needs only its fingerprint.
 
     Args:
-        tree: where the files are.
-        settings: whatever else decides which files are used and how they are labelled; part of the fingerprint.
-        unreadable: ``"stop"`` or ``"skip"``: what an image that cannot be read does; ``None`` for a set without
-            the option, where it stops.
+        tree: contains the files.
+        settings: what else decides which files are used and how they are labelled; part of the fingerprint.
+        unreadable: ``"stop"`` or ``"skip"`` when an image cannot be read; ``None``, for a set without this option,
+            stops.
         drop_gray: leave out images that are stored without colour.
     """
 
@@ -68,10 +65,10 @@ class FileSource(ImageSource):
 
     @abstractmethod
     def find(self) -> Splits:
-        """Which files are the images. Called once, when the set is packed.
+        """The files that are the set's images. Called once, when the set is packed.
 
         Raises:
-            DataError: the tree does not hold such a set; the sentence says what is missing where.
+            DataError: the tree does not contain such a set; the message says what is missing where.
         """
 
     @cached_property
@@ -106,12 +103,12 @@ class FileSource(ImageSource):
             image.load()
         except UnidentifiedImageError as error:
             raise self.unreadable(split, index, "is not an image") from error
-        except Exception as error:  # decoders raise whatever they meet in a damaged file, from EOFError to zlib.error
+        except Exception as error:  # decoders raise many kinds for a damaged file, from EOFError to zlib.error
             raise self.unreadable(split, index, f"cannot be decoded ({error})") from error
         return None if self._drop_gray and image.mode in ("1", "L", "LA", "I;16", "I") else image
 
     def pixels(self, split: str, index: int, size: int, channels: int) -> np.ndarray | None:
-        """See :class:`ImageSource`. The same pixels as through :meth:`read`; JPEG by a decoder that threads share."""
+        """See :class:`ImageSource`. The same pixels as from :meth:`read`, decoded by :mod:`cganzoo.data.jpeg`."""
         (found,) = self.pixels_of(split, [index], size, channels)
         if isinstance(found, DataError):
             raise found
@@ -120,32 +117,36 @@ class FileSource(ImageSource):
     def pixels_of(
         self, split: str, indices: Sequence[int], size: int, channels: int
     ) -> list[np.ndarray | DataError | None]:
-        """See :class:`ImageSource`. Read one after the other, then decoded, then scaled with others of their size.
+        """See :class:`ImageSource`. Reads some images, decodes them, then scales those of one shape together.
 
-        So threads hand Python's lock to each other a few times a chunk, not a few times an image, which would take
-        longer than the work between.
+        Each step is done for many images at once, so that threads seldom wait for each other.
         """
         found: list[np.ndarray | DataError | None] = [None] * len(indices)
-        alike: dict[tuple[int, ...], dict[int, np.ndarray]] = {}
-        for place, data in self._read_ahead(split, indices):
-            pixels = data if isinstance(data, DataError) else decode_jpeg(data)
-            if isinstance(pixels, DataError):
-                found[place] = pixels
-            elif pixels is None:
-                try:
-                    found[place] = super().pixels(split, indices[place], size, channels)
-                except DataError as error:
-                    found[place] = error
-            elif self._drop_gray and len(pixels) == 1:
-                continue
-            elif pixels.nbytes > SMALL:  # photographs are not to lie in memory by the hundred
-                found[place] = square_of_pixels(pixels, size, channels)
-            else:
-                alike.setdefault(pixels.shape, {})[place] = pixels
-        for images in alike.values():
-            scaled = square_of_pixels(np.stack(list(images.values())), size, channels)
-            for place, made in zip(images, scaled, strict=True):
-                found[place] = made
+        place = 0
+        while place < len(indices):
+            files: dict[int, bytes] = {}
+            read = 0
+            with self._reading:
+                while place < len(indices) and read < READ_BYTES:
+                    try:
+                        files[place] = self._data(split, indices[place])
+                        read += len(files[place])
+                    except DataError as error:
+                        found[place] = error
+                    place += 1
+            shapes: dict[tuple[int, ...], dict[int, np.ndarray]] = {}
+            for at, pixels in zip(files, decode_jpegs(list(files.values())), strict=True):
+                if pixels is not None and not (self._drop_gray and len(pixels) == 1):
+                    shapes.setdefault(pixels.shape, {})[at] = pixels
+                elif pixels is None:
+                    try:
+                        found[at] = super().pixels(split, indices[at], size, channels)
+                    except DataError as error:
+                        found[at] = error
+            for images in shapes.values():
+                squares = square_of_pixels(np.stack(list(images.values())), size, channels)
+                for at, pixels in zip(images, squares, strict=True):
+                    found[at] = pixels
         return found
 
     def unreadable(self, split: str, index: int, reason: str) -> DataError:
@@ -153,31 +154,13 @@ class FileSource(ImageSource):
         return DataError(f"{self.tree.where(self._files[split][index])}: {reason}{ADVICE[self._unreadable]}")
 
     def fingerprint(self) -> str:
-        """Hash of the tree's (see :meth:`Tree.fingerprint`) and the settings."""
+        """Hash of the tree's fingerprint and of the settings."""
         content = (type(self).__name__, self.tree.fingerprint(), self._settings, self._drop_gray)
         return hashlib.sha256(repr(content).encode()).hexdigest()
 
     def skip_unreadable(self) -> bool:
         """See :class:`ImageSource`."""
         return self._unreadable == "skip"
-
-    def _read_ahead(self, split: str, indices: Sequence[int]) -> Iterator[tuple[int, bytes | DataError]]:
-        """Each image's place in ``indices`` and its bytes, up to :data:`READ_BYTES` of them at a time."""
-        read: list[tuple[int, bytes | DataError]] = []
-        place = 0
-        while place < len(indices):
-            with self._reading:
-                total = 0
-                while place < len(indices) and total < READ_BYTES:
-                    try:
-                        data = self._data(split, indices[place])
-                        total += len(data)
-                        read.append((place, data))
-                    except DataError as error:
-                        read.append((place, error))
-                    place += 1
-            yield from read
-            read.clear()
 
     def _data(self, split: str, index: int) -> bytes:
         try:
@@ -190,18 +173,18 @@ class FileSource(ImageSource):
 
 @cache
 def image_formats() -> list[str]:
-    """The formats, as Pillow names them, that a data set's files may have."""
+    """Pillow's names of the formats that a data set's files may have."""
     Image.init()
     return [name for name in Image.OPEN if name not in NOT_IMAGES]
 
 
 @cache
 def image_endings() -> frozenset[str]:
-    """The endings, in lower case, of the names of such files."""
+    """The endings of such files' names, in lower case."""
     Image.init()
     return frozenset(end for end, name in Image.registered_extensions().items() if name not in NOT_IMAGES)
 
 
 def is_image(name: str) -> bool:
-    """Whether a file is one by its name's ending."""
+    """Whether a file's name ends as an image's does."""
     return name[name.rfind(".") :].lower() in image_endings()

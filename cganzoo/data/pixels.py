@@ -1,4 +1,4 @@
-"""One image of any size and mode to a square of uint8 pixels."""
+"""Turns one image of any size and mode into a square of uint8 pixels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 RESIZE = "centre square to size (exact area mean for whole factors, else bicubic with antialiasing)"
-"""Part of the protocol fingerprint: change it whenever :func:`square` gives other pixels."""
+"""Part of the protocol fingerprint: change it whenever :func:`square` returns other pixels."""
 
 _UPRIGHT: dict[object, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -17,16 +17,16 @@ _UPRIGHT: dict[object, Image.Transpose] = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What shows an image as the Exif orientation tag means it."""
+"""Exif orientation to the operation that turns the image upright."""
 
 
 def square(image: Image.Image, size: int, channels: int) -> np.ndarray:
     """The largest centred square, scaled to ``size``: (channels, size, size) uint8.
 
-    The camera's orientation tag is obeyed, transparency is laid over white, 16-bit gray keeps its upper byte.
+    The orientation tag is applied, transparent pixels become white, 16-bit gray keeps its upper byte.
 
     Raises:
-        ValueError: the image's mode has no meaning as pixels: floats, or a colour space that Pillow cannot convert.
+        ValueError: the mode cannot be converted to pixels: floats, or a colour space that Pillow cannot convert.
     """
     turn = orientation(image)
     image = _plain(image if turn is None else image.transpose(turn), "L" if channels == 1 else "RGB")
@@ -39,7 +39,7 @@ def square(image: Image.Image, size: int, channels: int) -> np.ndarray:
 
 
 def square_of_pixels(pixels: np.ndarray, size: int, channels: int) -> np.ndarray:
-    """The same of decoded pixels, (1, H, W) gray or (3, H, W) RGB, uint8, or of N such images alike (N, ., H, W)."""
+    """:func:`square` of decoded pixels, (1, H, W) gray or (3, H, W) RGB, uint8, or of N such images (N, 1|3, H, W)."""
     *count, planes, height, width = pixels.shape
     side = min(height, width)
     if planes > channels or side % size:
@@ -52,7 +52,7 @@ def square_of_pixels(pixels: np.ndarray, size: int, channels: int) -> np.ndarray
 
 
 def _area_mean(pixels: np.ndarray, factor: int) -> np.ndarray:
-    """Mean of each block of ``factor`` x ``factor``, rounded once, halves up: for 2, ``(a + b + c + d + 2) >> 2``."""
+    """Mean of each ``factor`` x ``factor`` block, rounded half up: ``(a + b + c + d + 2) >> 2`` for factor 2."""
     if factor == 1:
         return pixels
     wide = np.uint16 if factor <= 16 else np.uint32  # holds factor^2 * 255.5
@@ -68,7 +68,7 @@ def _area_mean(pixels: np.ndarray, factor: int) -> np.ndarray:
 
 
 def to_image(pixels: np.ndarray) -> Image.Image:
-    """Pixels (1, H, W) or (3, H, W) uint8 as Pillow has them."""
+    """A Pillow image of pixels (1, H, W) or (3, H, W) uint8."""
     return Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
 
 
@@ -78,11 +78,11 @@ def _planes(image: Image.Image) -> np.ndarray:
 
 
 def orientation(image: Image.Image) -> Image.Transpose | None:
-    """What turns the image upright, by its tags; None if it is."""
-    # Pillow's exif_transpose also writes the tags anew, which fails on many a camera's.
+    """The operation that turns the image upright according to its tags; ``None`` if it is upright."""
+    # Pillow's exif_transpose also rewrites the tags, which fails for many cameras' tags.
     try:
         return _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation))
-    except Exception:  # damaged tags, on which the parser raises whatever it meets; the pixels are good
+    except Exception:  # the parser raises many kinds for damaged tags; the pixels are good
         return None
 
 

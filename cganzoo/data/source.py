@@ -1,4 +1,4 @@
-"""What a data set plugin returns: labelled images by split, read one at a time and packed once into the cache."""
+"""What a data set plugin returns: labelled images by split, which are packed once into the cache."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .pixels import square
 
 
 class ImageSource(ABC):
-    """Labelled images by split (``"train"``, and ``"test"`` where there is one), before resizing.
+    """Labelled images by split (``"train"`` and, if it exists, ``"test"``), before resizing.
 
     Attributes:
         class_names: the K classes; a label is an index into them.
@@ -29,18 +29,18 @@ class ImageSource(ABC):
 
     @abstractmethod
     def read(self, split: str, index: int) -> Image.Image | None:
-        """One image, of any size and mode; None for one that the set's options leave out.
+        """One image, of any size and mode, or ``None`` if the set's options leave it out.
 
         Raises:
-            DataError: the file cannot be read; the sentence names it.
+            DataError: the file cannot be read; the message names it.
         """
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """Changes when any image or label does; cheap to compute (a folder looks at sizes and dates, not pixels)."""
+        """Changes when any image or label changes; cheap to compute, for example from files' sizes and times."""
 
     def pixels(self, split: str, index: int, size: int, channels: int) -> np.ndarray | None:
-        """The same image as it is packed: (channels, size, size) uint8. Called from several threads at once.
+        """The image as it is packed: (channels, size, size) uint8. May be called from several threads at once.
 
         Raises:
             DataError: the file cannot be read, or its content is not a picture.
@@ -50,13 +50,15 @@ class ImageSource(ABC):
             return None
         try:
             return square(image, size, channels)
-        except Exception as error:  # Pillow, on a mode that it cannot convert or an image that was not decoded yet
+        except (
+            Exception
+        ) as error:  # Pillow raises many kinds: for a mode that it cannot convert, or when it decodes now
             raise self.unreadable(split, index, f"cannot be made into pixels ({error})") from error
 
     def pixels_of(
         self, split: str, indices: Sequence[int], size: int, channels: int
     ) -> list[np.ndarray | DataError | None]:
-        """:meth:`pixels` of several images, or the error of one. Override it where that is faster in one go."""
+        """:meth:`pixels` of several images, each or its error. Override it if reading many at once is faster."""
         found: list[np.ndarray | DataError | None] = []
         for index in indices:
             try:
@@ -66,11 +68,11 @@ class ImageSource(ABC):
         return found
 
     def unreadable(self, split: str, index: int, reason: str) -> DataError:
-        """The error for an image that cannot be used; override it to name the file and what to do about it."""
+        """The error for an image that cannot be used; override it to name the file and what the user can do."""
         return DataError(f"image {index} of the {split} split: {reason}")
 
     def skip_unreadable(self) -> bool:
-        """Whether an image that cannot be read is left out (and counted) instead of ending the run."""
+        """Whether an image that cannot be read is left out and counted; if not, it ends the run."""
         return False
 
 
@@ -78,7 +80,7 @@ class ArraySource(ImageSource):
     """Images in memory.
 
     Args:
-        splits: name of split to images (N, H, W) or (N, H, W, 3) uint8, and labels (N,).
+        splits: each split's images, (N, H, W) or (N, H, W, 3) uint8, and labels (N,).
         class_names: the K classes.
     """
 
@@ -95,7 +97,7 @@ class ArraySource(ImageSource):
         return Image.fromarray(self._splits[split][0][index])
 
     def fingerprint(self) -> str:
-        """Hash of every pixel, label and class name: they are in memory anyway."""
+        """Hash of every pixel, label and class name."""
         digest = hashlib.sha256(repr(self.class_names).encode())
         for name, (images, labels) in sorted(self._splits.items()):
             for part in (name.encode(), str(images.shape).encode(), images.tobytes(), labels.tobytes()):

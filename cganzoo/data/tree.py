@@ -6,9 +6,7 @@ import errno
 import hashlib
 import os
 import stat
-import struct
 import zipfile
-import zlib
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from functools import cached_property
@@ -17,21 +15,20 @@ from typing import IO, NoReturn
 
 from cganzoo.errors import DataError
 
-LARGEST_MEMBER = 1 << 30  # bytes; an archive can state any size, and no image of a set has this one
+LARGEST_MEMBER = 1 << 30  # bytes; an archive can state any size, and no image is larger
 
-ENCRYPTED, UTF_8 = 1 | 1 << 5 | 1 << 6, 1 << 11  # flags of a zip member: its content (or patched), its name's encoding
-LOCAL_HEADER = struct.Struct("<4s5H3L2H")
+UTF_8 = 1 << 11  # flag of a zip member: its name is UTF-8
 
-TAIL = 1 << 16  # bytes
+TAIL = 1 << 16  # bytes at an archive's end that its fingerprint covers
 
 
 class Tree(ABC):
     """Files by name: relative to the top, with forward slashes.
 
-    Hidden files and folders (of a name that begins with a dot) are left out.
+    Hidden files and folders, whose names begin with a dot, are left out.
 
     Attributes:
-        path: the folder or the archive, as a person names it.
+        path: the folder or the archive, as messages name it.
     """
 
     path: Path
@@ -39,35 +36,49 @@ class Tree(ABC):
     @property
     @abstractmethod
     def names(self) -> list[str]:
-        """Every file and, with a slash at the end, every folder that is known; in no particular order.
+        """Every file and, with a slash at the end, folders (an archive need not list them); in any order.
 
         Raises:
-            DataError: a folder cannot be listed, or an archive's directory is damaged or points out of it.
+            DataError: a folder cannot be listed, or an archive's directory is damaged or has unsafe names.
         """
 
     @abstractmethod
     def read(self, name: str) -> bytes:
-        """A file's bytes; from any thread.
+        """A file's bytes; may be called from any thread.
 
         Raises:
             OSError: it cannot be read.
-            ValueError: it is damaged; the text is the end of a sentence that begins with the file's name.
+            ValueError: it is damaged; the message continues one that begins with the file's name.
         """
+
+    def lines(self, name: str) -> list[str]:
+        """A text file's lines, without empty ones.
+
+        Raises:
+            DataError: the file is missing or cannot be read.
+        """
+        try:
+            text = self.read(name).decode("utf-8", "replace")
+        except FileNotFoundError:
+            raise DataError(f"{self.where(name)}: is missing; get the set again") from None
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.where(name)}: cannot be read ({error}); get the set again") from error
+        return [line for line in text.splitlines() if line.strip()]
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """Changes when any file does; cheaper than reading them."""
+        """Changes when any file changes; cheaper than reading the files."""
 
     def where(self, name: str) -> str:
-        """The file as a person names it."""
+        """The file as messages name it."""
         return str(self.path / name)
 
 
 def open_tree(path: str | Path) -> Tree:
-    """The files below a folder or in a zip archive. Quick: nothing is listed before it is needed.
+    """The files below a folder or in a zip archive. Fast: files are listed when first needed.
 
     Raises:
-        DataError: there is no such folder or archive, or the archive is cut short.
+        DataError: there is no such folder or archive, or the archive is incomplete.
     """
     path = Path(path).expanduser()
     if path.is_dir():
@@ -81,12 +92,12 @@ class FolderTree(Tree):
     """The files below a folder, links followed.
 
     Args:
-        folder: where they are.
-        path: what to call it in messages, if not that: the archive that the folder was unpacked from.
+        folder: contains them.
+        path: its name in messages, if another: the archive that the folder was unpacked from.
     """
 
     def __init__(self, folder: Path, path: Path | None = None) -> None:
-        self._folder = folder
+        self.folder = folder
         self.path = path or folder
 
     @property
@@ -96,18 +107,18 @@ class FolderTree(Tree):
 
     def read(self, name: str) -> bytes:
         """See :class:`Tree`."""
-        with open(f"{self._folder}/{name}", "rb") as file:
+        with open(f"{self.folder}/{name}", "rb") as file:
             return file.read()
 
     def fingerprint(self) -> str:
-        """Hash of the place and of every name with its size and times: reading every file would be slow."""
+        """Hash of the folder's path and of every file's name, size and times: reading the files would be slow."""
         return self._walked[1]
 
     @cached_property
     def _walked(self) -> tuple[list[str], str]:
         names: list[str] = []
-        # Folders of one layout may well hold files of equal names, sizes and dates.
-        digest = hashlib.sha256(str(self._folder.resolve()).encode("utf-8", "surrogateescape"))
+        # Two folders may contain files of the same names, sizes and times.
+        digest = hashlib.sha256(str(self.folder.resolve()).encode("utf-8", "surrogateescape"))
 
         def visit(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> None:
             try:
@@ -117,7 +128,7 @@ class FolderTree(Tree):
             except OSError as error:
                 _refuse(error)
             identity = (status.st_dev, status.st_ino)
-            if identity in above:  # a link to a folder that holds it
+            if identity in above:  # a link to one of its own parents
                 return
             for entry in entries:
                 if entry.name.startswith("."):
@@ -130,7 +141,7 @@ class FolderTree(Tree):
                     names.append(name)
                     digest.update(repr((name, *_size_and_times(entry))).encode())
 
-        visit(str(self._folder), "", ())
+        visit(str(self.folder), "", ())
         return names, digest.hexdigest()
 
 
@@ -146,7 +157,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _size_and_times(entry: os.DirEntry[str]) -> tuple[int, int, int]:
     try:
         status = entry.stat()
-    except OSError:  # a link to nowhere: reading it will tell
+    except OSError:  # a broken link; reading it raises the error
         return 0, 0, 0
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
@@ -156,10 +167,10 @@ def _refuse(error: OSError) -> NoReturn:
 
 
 class ZipTree(Tree):
-    """The files inside a zip archive, which is never unpacked.
+    """The files in a zip archive, read without unpacking it.
 
     Raises:
-        DataError: the file cannot be read, or is not a whole zip archive.
+        DataError: the file cannot be read, or is not a complete zip archive.
     """
 
     def __init__(self, path: Path) -> None:
@@ -181,7 +192,7 @@ class ZipTree(Tree):
     def _archive(self) -> zipfile.ZipFile:
         try:
             return zipfile.ZipFile(self.path)
-        except Exception as error:  # zipfile raises whatever it meets in a damaged file, from struct.error to OSError
+        except Exception as error:  # zipfile raises many kinds for a damaged file, from struct.error to OSError
             raise DataError(
                 f"{self.path}: is damaged: its directory cannot be read ({error}); copy or download it again"
             ) from error
@@ -206,9 +217,8 @@ class ZipTree(Tree):
     @cached_property
     def names(self) -> list[str]:
         """See :class:`Tree`."""
-        return [
-            name for name in self._members if not name.startswith((".", "__MACOSX/")) and "/." not in name
-        ]  # macOS adds a folder of its own
+        # macOS adds a folder __MACOSX.
+        return [name for name in self._members if not name.startswith((".", "__MACOSX/")) and "/." not in name]
 
     def read(self, name: str) -> bytes:
         """See :class:`Tree`."""
@@ -220,42 +230,18 @@ class ZipTree(Tree):
                 f"is stated to have {member.file_size:,} bytes, which no image has; do not trust this file"
             )
         try:
-            if _is_plain(member):
-                return self._plain_member(member)
             with self._archive.open(member) as file:
-                return file.read(max(1, member.file_size))  # no more than stated, however much a crafted one would give
-        except RuntimeError as error:  # its subclass NotImplementedError stands for the method
+                return file.read(max(1, member.file_size))  # a crafted member may unpack to more than it states
+        except RuntimeError as error:  # or its subclass NotImplementedError: an unknown method of compression
             raise ValueError(
                 "is encrypted, or compressed by a method not read here; pack the archive anew with deflate and "
                 "without a password"
             ) from error
-        except Exception as error:  # as above
+        except Exception as error:  # see _archive
             raise ValueError("is damaged in the archive; copy or download that again") from error
 
-    def _plain_member(self, member: zipfile.ZipInfo) -> bytes:
-        """As zipfile reads it, but without its lock, for which the threads would queue at every step.
-
-        Source: PKWARE, APPNOTE.TXT 6.3.10, 4.3.7 (local file header).
-        """
-        # The header repeats the name, and its extra field may have another length than the directory's.
-        block = self._bytes(LOCAL_HEADER.size + len(member.filename.encode()) + 64 + member.compress_size, member)
-        signature, *_, name_length, extra_length = LOCAL_HEADER.unpack_from(block)
-        start = LOCAL_HEADER.size + name_length + extra_length
-        if len(block) < start + member.compress_size:
-            block = self._bytes(start + member.compress_size, member)
-        data = block[start : start + member.compress_size]
-        if member.compress_type == zipfile.ZIP_DEFLATED:
-            data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, max(1, member.file_size))
-        if signature != b"PK\3\4" or len(data) != member.file_size or zlib.crc32(data) != member.CRC:
-            raise zipfile.BadZipFile("not what the directory says")
-        return data
-
-    def _bytes(self, length: int, member: zipfile.ZipInfo) -> bytes:
-        assert self._archive.fp is not None  # it is never closed
-        return os.pread(self._archive.fp.fileno(), length, member.header_offset)
-
     def fingerprint(self) -> str:
-        """Hash of the archive's size, times and end: listing 100,000 members at each start would take a second."""
+        """Hash of the archive's size, times and last bytes: listing 100,000 members would take a second."""
         try:
             with self.path.open("rb") as file:
                 status = os.fstat(file.fileno())
@@ -268,22 +254,16 @@ class ZipTree(Tree):
 
 
 def _has_end(file: IO[bytes]) -> bool:
-    """Whether a file ends as a zip archive does; reads no more than that."""
+    """Whether a file ends as a zip archive does; reads only its end."""
     try:
         return zipfile.is_zipfile(file)
-    except Exception:  # an end that is damaged
+    except Exception:  # the end is damaged
         return False
-
-
-def _is_plain(member: zipfile.ZipInfo) -> bool:
-    """Whether the bytes can be had by one look at the file: not encrypted, and stored or deflated; not on Windows."""
-    plain = member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) and not member.flag_bits & ENCRYPTED
-    return plain and hasattr(os, "pread")
 
 
 def _name(member: zipfile.ZipInfo) -> str:
     name = member.filename
-    if not member.flag_bits & UTF_8:  # zipfile has taken it for code page 437; some archivers do not say UTF-8
+    if not member.flag_bits & UTF_8:  # zipfile then assumes code page 437, but some archivers write UTF-8
         with suppress(UnicodeError):
             name = name.encode("cp437").decode()
-    return name.replace("\\", "/")  # some write the separators of their system
+    return name.replace("\\", "/")  # some archivers write their system's separators

@@ -1,9 +1,10 @@
-"""The ``classifier`` extractor: an image classifier of the set's own classes, its accuracy, and its file."""
+"""The ``classifier`` extractor: an image classifier of the set's own classes, its file, and its training."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -12,25 +13,32 @@ from typing import Any
 import safetensors
 import safetensors.torch
 import torch
+from filelock import FileLock
 from torch import Tensor
 
 from cganzoo._util.files import write_whole
-from cganzoo.classification import ImageClassifier
+from cganzoo.classification import ImageClassifier, accuracy, fit
 from cganzoo.classification.networks import Shape
 from cganzoo.config import ClassifierConfig
+from cganzoo.console.reporter import Progress
+from cganzoo.data.cache import ImageSet
 from cganzoo.errors import RecipeError, RunError
 from cganzoo.extractor import Extractor, weights_hash
 
+from .protocol import cache_key
+
 METADATA_KEY = "cganzoo_classifier"
+TABLE = "evaluation.extractor"
+"""The recipe's table of the options."""
 
 
 class Classifier(Extractor):
-    """A trained classifier; features are what its last linear layer sees.
+    """A trained classifier; the features are the input of its last linear layer.
 
     Args:
         trained: the classifier.
         accuracy: share of ``accuracy_count`` held-out images that it classifies correctly.
-        accuracy_count: how many it was measured on.
+        accuracy_count: number of held-out images.
     """
 
     own_classes = True
@@ -44,7 +52,7 @@ class Classifier(Extractor):
 
     @property
     def config(self) -> ClassifierConfig:
-        """The options that it was trained with."""
+        """The options of its training."""
         return self.trained.config
 
     @cached_property
@@ -72,7 +80,7 @@ class Classifier(Extractor):
 
 
 def save(classifier: Classifier, path: Path) -> None:
-    """Write the weights, how they were made and how good they are to one safetensors file, whole or not at all."""
+    """Write weights, options and accuracy to one safetensors file, completely or not at all."""
     entry = {
         "config": classifier.config.model_dump(),
         "shape": asdict(classifier.trained.shape),
@@ -88,7 +96,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Classifier:
     """Read what :func:`save` wrote.
 
     Raises:
-        RunError: there is no such file, or it is not one of these, or it is damaged.
+        RunError: there is no such file, it is another kind of file, or it is damaged.
     """
     try:
         with safetensors.safe_open(path, "pt") as opened:
@@ -103,3 +111,63 @@ def load(path: Path, device: torch.device | str = "cpu") -> Classifier:
         raise RunError(f"{path}: no such file") from error
     except (OSError, safetensors.SafetensorError, RecipeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise RunError(f"{path}: is no classifier that cganzoo wrote, or is damaged; delete it ({error})") from error
+
+
+def load_or_train(
+    train_set: ImageSet,
+    held_out: ImageSet,
+    config: ClassifierConfig,
+    folder: Path,
+    device: torch.device,
+    progress: Progress | None = None,
+) -> Classifier:
+    """Load the classifier with these data and options from ``folder``; if there is no intact one, train it.
+
+    If several processes want the same one, one of them trains it. A training that was stopped continues from its last
+    state, which is at most a few minutes older.
+
+    Args:
+        train_set: images that it learns.
+        held_out: other images, to measure its accuracy.
+        config: the options.
+        folder: where classifiers are kept.
+        device: where to train; the classifier is returned there.
+        progress: called after each training step.
+
+    Raises:
+        RecipeError: the options fit no network for these images.
+        DivergenceError: the training did not stay finite.
+        RunError: the cache cannot be written.
+    """
+    parts = [config.model_dump(), train_set.num_classes, train_set.fingerprint, held_out.fingerprint]
+    path = folder / f"{config.model}-{cache_key(parts)}.safetensors"
+    with suppress(RunError):  # missing or damaged
+        return load(path, device)  # without the lock, which needs a cache that can be written
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            with suppress(RunError):
+                return load(path, device)  # another process trained it meanwhile
+            state = path.with_suffix(".partial")
+            classifier = train(train_set, held_out, config, device, progress, state)
+            save(classifier, path)
+            state.unlink(missing_ok=True)
+            return classifier
+    except OSError as error:
+        raise RunError(
+            f"{folder}: the cache cannot be written ({error.strerror or error}); set CGANZOO_CACHE"
+        ) from error
+
+
+def train(
+    train_set: ImageSet,
+    held_out: ImageSet,
+    config: ClassifierConfig,
+    device: torch.device,
+    progress: Progress | None = None,
+    state: Path | None = None,
+) -> Classifier:
+    """Train a classifier from scratch or from ``state``; see :func:`cganzoo.classification.fit`."""
+    images, labels, num_classes = train_set.images, train_set.labels, train_set.num_classes
+    trained = fit(images, labels, num_classes, config, device, progress, state=state, where=TABLE)
+    return Classifier(trained, accuracy(trained, held_out.images, held_out.labels), len(held_out.labels))

@@ -1,13 +1,11 @@
-"""The one pass over samples that feeds every metric, and the rows of real images to read the scores by."""
+"""The one pass over samples that feeds every metric, and the same scores of real images to compare with."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import torch
 from torch import Tensor
 
 from cganzoo.config import Config
+from cganzoo.console.reporter import Progress, Stage
 from cganzoo.data.batches import to_pixels, to_unit
 from cganzoo.data.cache import ImageSet
 from cganzoo.data.pixels import RESIZE
@@ -26,17 +25,16 @@ from cganzoo.metric import Evaluated, Metric
 from cganzoo.networks import Generator
 from cganzoo.specs import BuildContext, MetricSpec
 
-from .reference import Progress, Seen, full_precision, see
-from .rows import RowStore
+from .protocol import with_fingerprints
+from .reference import ImageFeatures, ScoreCache, compute_features, full_precision
 
 Scores = dict[str, float | None]
-"""Metric outputs by name; ``None`` where one is not defined or not finite. Valid JSON."""
+"""Metric outputs by name; ``None`` for one that is not defined or not finite. JSON values."""
 
-Stage = Callable[[str], AbstractContextManager[Progress]]
-"""Announces a piece of work by name, and gives what to tell its progress to."""
-
-Choice = tuple[MetricSpec[Any], Config]
+MetricOptions = tuple[MetricSpec[Any], Config]
 """A metric with its options."""
+
+Built = Sequence[tuple[MetricSpec[Any], Metric]]
 
 
 @dataclass(frozen=True)
@@ -45,13 +43,14 @@ class Evaluation:
 
     Attributes:
         scores: of the samples, against the training images.
-        real_test: the same metrics with the test images in the place of samples. ``None`` where there are too few
-            images for a metric, and for one that is itself measured against the test images.
-        real_halves: likewise with a random half of the training images, against the other half: the floor of a
-            distance, the ceiling of an accuracy.
-        protocol: all that decides what a score means; ``protocol["fingerprint"]`` is a hash of the rest. JSON values.
+        real_test: the same metrics with the test images instead of samples. ``None`` if there are too few images for a
+            metric, and for a metric that itself measures against the test images.
+        real_halves: likewise with a random half of the training images, against the other half: the lowest distance
+            or the highest accuracy to expect.
+        protocol: everything that decides what a score means, as JSON values, with
+            :func:`fingerprints <cganzoo.evaluate.protocol.with_fingerprints>` of each metric and of all of it.
         pictures: (C, H, W) in [-1, 1], by name.
-        per_class: of the samples, for the outputs that have one number a class, in the order of the classes.
+        per_class: of the samples, for the outputs that have one number for each class, in the order of the classes.
     """
 
     scores: Scores
@@ -64,27 +63,27 @@ class Evaluation:
 
 @contextmanager
 def silent(what: str) -> Iterator[Progress]:
-    """A :data:`Stage` that shows nothing."""
+    """A :data:`~cganzoo.console.reporter.Stage` that shows nothing."""
     yield lambda done, total: None
 
 
 class Evaluator:
-    """Scores samples against one set of real images; made once a run, used as often as the run evaluates.
+    """Scores samples against one set of real images. Made once for a run, used for each of its evaluations.
 
-    What the extractor sees in the real images, and the rows of real scores, are computed at the first evaluation and
-    kept in ``cache`` for every later run. Samples are rounded to 8 bits first, as the real images are and as sample
-    files would be. Torch's global generators are left alone (a metric must do so too).
+    The features and the scores of the real images are computed at the first evaluation and kept in ``cache`` for later
+    runs. Samples are first rounded to 8 bits, like the real images and like image files. Torch's global random
+    generators are not changed (metrics must not change them either).
 
     Args:
-        splits: the real images; ``"train"`` is the reference, ``"test"`` may be missing.
-        extractor: what all metrics look through; it is moved to ``device``.
-        metrics: specs and their options.
+        splits: the real images; ``"train"`` is the reference, ``"test"`` is optional.
+        extractor: computes the features for all metrics; it is moved to ``device``.
+        metrics: specs with their options.
         context: of the run's data; the extractor's feature size is filled in here.
         device: where the extractor and the metrics work.
         batch_size: real images at a time.
         seed: of the two halves.
-        cache: folder for features and rows of real scores; ``None``: they are kept in memory.
-        versions: of the metrics, by name: a new version's row of real scores is computed anew.
+        cache: folder for features and scores of real images; ``None``: they are kept in memory.
+        versions: of the metrics, by name. A new version computes its scores of real images again.
         stage: shows progress.
     """
 
@@ -93,7 +92,7 @@ class Evaluator:
         *,
         splits: Mapping[str, ImageSet],
         extractor: Extractor,
-        metrics: Sequence[Choice],
+        metrics: Sequence[MetricOptions],
         context: BuildContext,
         device: torch.device,
         batch_size: int,
@@ -111,15 +110,15 @@ class Evaluator:
         # Metrics work in float64, which Apple's GPUs do not have.
         self.metric_device = torch.device("cpu") if device.type == "mps" else device
         self.versions, self.stage = versions or {}, stage
-        self._features = None if cache is None else cache / "features"
-        self._rows = RowStore(None if cache is None else cache / "real-scores")
-        self._seen: dict[str, Seen] = {}
+        self._feature_folder = None if cache is None else cache / "features"
+        self._real_scores = ScoreCache(None if cache is None else cache / "real-scores")
+        self._features: dict[str, ImageFeatures] = {}
 
     def check(self) -> None:
-        """Build every metric: mistakes in its options are to be found before hours of training, not after.
+        """Build every metric, so that a mistake in its options is found before hours of training, not after.
 
         Raises:
-            CganzooError: a metric cannot be built, or what it is measured against is missing.
+            CganzooError: a metric cannot be built, or the data set has no images of the split it measures against.
         """
         for spec, config in self.metrics:
             spec.build(config, self.context)
@@ -142,10 +141,10 @@ class Evaluator:
         """Score samples.
 
         Args:
-            samples: batches of images (N, C, H, W) in [-1, 1] with the classes (N,) they were asked for, or ``None``.
-            count: how many samples the batches hold together.
-            sampling: how they were made, for the protocol: which weights, batch statistics, seed. JSON values.
-            generator: what made them, for metrics that look at the generator itself.
+            samples: batches of images (N, C, H, W) in [-1, 1] with their requested classes (N,), or ``None``.
+            count: number of samples in all batches.
+            sampling: how they were made, for the protocol: weights, batch statistics, seed. JSON values.
+            generator: made the samples; for metrics that measure the generator itself.
             noise: a batch of noise (N, L) and labels (N,) for those.
 
         Raises:
@@ -153,57 +152,55 @@ class Evaluator:
             CganzooError: a metric cannot score these samples.
             ValueError: the batches do not hold ``count`` samples.
         """
-        built = self._built(self.metrics)
+        built = self._build(self.metrics)
         self._feed_reference(built)
         if generator is not None and noise is not None:
             with torch.inference_mode(False), torch.enable_grad():
-                z, labels = (part.clone() for part in noise)  # what inference mode made takes no gradient
+                z, labels = (part.clone() for part in noise)  # tensors of inference mode have no gradient
                 for _, metric in built:
                     metric.update_generator(generator, z, labels)
         with self.stage("scoring") as progress:
-            _feed(built, self._sampled(samples), count, progress)
+            _feed(built, self._sample_batches(samples), count, progress)
         scores: Scores = {}
         pictures: dict[str, Tensor] = {}
         per_class: dict[str, list[float | None]] = {}
         for spec, metric in built:
             scores.update(_outputs(spec, metric))
             per_class.update(_per_class(spec, metric, self.context.num_classes))
-            pictures.update(metric.pictures(self._see(spec.reference).recall))
+            pictures.update(metric.pictures(self._features_of(spec.reference).recall))
         test, halves = self._real("test"), self._real("halves")
         return Evaluation(scores, test, halves, self._protocol(count, sampling), pictures, per_class)
 
-    # --- what is fed ------------------------------------------------------------------------------------------------
+    # --- batches ----------------------------------------------------------------------------------------------------
 
-    def _see(self, split: str) -> Seen:
-        if split not in self._seen:
-            with self.stage(f"looking at the {split} images") as progress:
-                self._seen[split] = see(
+    def _features_of(self, split: str) -> ImageFeatures:
+        if split not in self._features:
+            with self.stage(f"computing features of the {split} images") as progress:
+                self._features[split] = compute_features(
                     self.extractor,
                     self.splits[split],
                     device=self.device,
                     batch_size=self.batch_size,
-                    folder=self._features,
+                    folder=self._feature_folder,
                     progress=progress,
                 )
-        return self._seen[split]
+        return self._features[split]
 
-    def _built(self, choices: Iterable[Choice]) -> list[tuple[MetricSpec[Any], Metric]]:
-        return [(spec, spec.build(config, self.context)) for spec, config in choices]
+    def _build(self, metrics: Iterable[MetricOptions]) -> Built:
+        return [(spec, spec.build(config, self.context)) for spec, config in metrics]
 
-    def _feed_reference(
-        self, built: Sequence[tuple[MetricSpec[Any], Metric]], training: np.ndarray | None = None
-    ) -> None:
-        """Give each metric its reference: all images of its split, or of the training images those at ``training``."""
+    def _feed_reference(self, built: Built, training: np.ndarray | None = None) -> None:
+        """Feed each metric all images of its split; of the training images only those at ``training``, if given."""
         for split in {spec.reference for spec, _ in built}:
             metrics = [metric for spec, metric in built if spec.reference == split]
-            for batch in self._images(split, training if split == "train" else None):
+            for batch in self._real_batches(split, training if split == "train" else None):
                 for metric in metrics:
                     metric.update_reference(batch)
 
-    def _images(self, split: str, indices: np.ndarray | None = None) -> Iterator[Evaluated]:
-        return self._see(split).batches(self.batch_size, self.metric_device, indices)
+    def _real_batches(self, split: str, indices: np.ndarray | None = None) -> Iterator[Evaluated]:
+        return self._features_of(split).batches(self.batch_size, self.metric_device, indices)
 
-    def _sampled(self, batches: Iterable[tuple[Tensor, Tensor | None]]) -> Iterator[Evaluated]:
+    def _sample_batches(self, batches: Iterable[tuple[Tensor, Tensor | None]]) -> Iterator[Evaluated]:
         for images, labels in batches:
             if not images.isfinite().all():
                 raise DivergenceError("the generator makes images that are not finite, so they cannot be scored")
@@ -217,30 +214,29 @@ class Evaluator:
                 logits.float().to(self.metric_device),
             )
 
-    # --- real images in the place of samples ------------------------------------------------------------------------
+    # --- real images instead of samples -----------------------------------------------------------------------------
 
     def _real(self, row: str) -> Scores:
-        """The row ``"test"`` or ``"halves"``, from the cache as far as it is there."""
+        """Scores of the row ``"test"`` or ``"halves"``; those that are not in the cache are computed."""
         keys = {spec.name: self._row_key(row, spec, config) for spec, config in self.metrics}
-        wanted = [choice for choice in self.metrics if self._rows.get(keys[choice[0].name]) is None]
-        # Test images measured against themselves would say nothing.
-        defined = [c for c in wanted if row == "halves" or ("test" in self.splits and c[0].reference == "train")]
-        for spec, config in wanted:
-            if (spec, config) not in defined:
-                self._rows.put(keys[spec.name], dict.fromkeys(output.name for output in spec.outputs))
-        if defined:
-            built = self._built(defined)
+        missing = []
+        for spec, config in self.metrics:
+            if self._real_scores.get(keys[spec.name]) is not None:
+                continue
+            if row == "test" and ("test" not in self.splits or spec.reference == "test"):  # nothing to compare
+                self._real_scores.put(keys[spec.name], _undefined(spec))
+            else:
+                missing.append((spec, config))
+        if missing:
+            built = self._build(missing)
             split, (samples, reference) = ("train", self._halves()) if row == "halves" else ("test", (None, None))
             self._feed_reference(built, reference)
             count = len(self.splits[split].labels) if samples is None else len(samples)
             with self.stage(f"scoring real images ({row})") as progress:
-                _feed(built, self._images(split, samples), count, progress)
+                _feed(built, self._real_batches(split, samples), count, progress)
             for spec, metric in built:
-                self._rows.put(keys[spec.name], _outputs(spec, metric, lenient=True))
-        scores: Scores = {}
-        for key in keys.values():
-            scores.update(self._rows.get(key) or {})
-        return scores
+                self._real_scores.put(keys[spec.name], _outputs(spec, metric, allow_undefined=True))
+        return {name: value for key in keys.values() for name, value in (self._real_scores.get(key) or {}).items()}
 
     def _row_key(self, row: str, spec: MetricSpec[Any], config: Config) -> dict[str, Any]:
         return {
@@ -256,43 +252,36 @@ class Evaluator:
         }
 
     def _halves(self) -> tuple[np.ndarray, np.ndarray]:
-        """Indices of two random halves of equal size, sorted; of an odd number of images one is left out."""
+        """Sorted indices of two random halves of equal size; of an odd number of images one is left out."""
         order = np.random.default_rng(self.seed).permutation(len(self.splits["train"].labels))
         half = len(order) // 2
         return np.sort(order[:half]), np.sort(order[half : 2 * half])
 
     def _protocol(self, count: int, sampling: Mapping[str, Any]) -> dict[str, Any]:
-        samples, reference = self._halves()
-        protocol: dict[str, Any] = {
-            "extractor": dict(self.extractor.protocol()),
-            "reference": _identity(self.splits["train"]),
-            "real_test": _identity(self.splits["test"]) if "test" in self.splits else None,
-            "real_halves": {"samples": len(samples), "reference": len(reference), "seed": self.seed},
-            "samples": {"count": count, **sampling},
-            "images": {
-                "size": self.context.image_size,
-                "channels": self.context.image_channels,
-                "bits": 8,
-                "resize": RESIZE,
-            },
-            "metrics": {spec.name: config.model_dump(mode="json") for spec, config in self.metrics},
-        }
-        return {"fingerprint": fingerprint(protocol), **protocol}
-
-
-def fingerprint(protocol: Mapping[str, Any]) -> str:
-    """16 hexadecimal digits of the SHA-256 of a protocol's canonical JSON."""
-    canonical = json.dumps(protocol, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+        half = len(self.splits["train"].labels) // 2
+        return with_fingerprints(
+            {
+                "extractor": dict(self.extractor.protocol()),
+                "reference": _identity(self.splits["train"]),
+                "real_test": _identity(self.splits["test"]) if "test" in self.splits else None,
+                "real_halves": {"samples": half, "reference": half, "seed": self.seed},
+                "samples": {"count": count, **sampling},
+                "images": {
+                    "size": self.context.image_size,
+                    "channels": self.context.image_channels,
+                    "bits": 8,
+                    "resize": RESIZE,
+                },
+                "metrics": {spec.name: config.model_dump(mode="json") for spec, config in self.metrics},
+            }
+        )
 
 
 def _identity(data: ImageSet) -> dict[str, Any]:
     return {"split": data.split, "count": len(data.labels), "fingerprint": data.fingerprint}
 
 
-def _feed(
-    built: Sequence[tuple[MetricSpec[Any], Metric]], batches: Iterable[Evaluated], count: int, progress: Progress
-) -> None:
+def _feed(built: Built, batches: Iterable[Evaluated], count: int, progress: Progress) -> None:
     done = 0
     for batch in batches:
         for _, metric in built:
@@ -303,15 +292,19 @@ def _feed(
         raise ValueError(f"{count} samples were announced, {done} came")
 
 
-def _outputs(spec: MetricSpec[Any], metric: Metric, *, lenient: bool = False) -> Scores:
-    """What a metric reports; if ``lenient``, nothing but ``None`` where it refuses these images."""
-    declared = [output.name for output in spec.outputs]
+def _undefined(spec: MetricSpec[Any]) -> Scores:
+    return dict.fromkeys(output.name for output in spec.outputs)
+
+
+def _outputs(spec: MetricSpec[Any], metric: Metric, *, allow_undefined: bool = False) -> Scores:
+    """The scores of a metric; if ``allow_undefined``, ``None`` if these images do not allow them (too few, say)."""
     try:
         result = metric.compute()
     except CganzooError:
-        if not lenient:
-            raise
-        return dict.fromkeys(declared)
+        if allow_undefined:
+            return _undefined(spec)
+        raise
+    declared = [output.name for output in spec.outputs]
     if set(result) != set(declared):
         raise PluginError(
             f'metric "{spec.name}" reports {sorted(result)}, but its spec declares {sorted(declared)}; '
@@ -321,7 +314,6 @@ def _outputs(spec: MetricSpec[Any], metric: Metric, *, lenient: bool = False) ->
 
 
 def _per_class(spec: MetricSpec[Any], metric: Metric, num_classes: int) -> dict[str, list[float | None]]:
-    """What a metric reports of each class."""
     declared = {output.name for output in spec.outputs}
     found = {name: [_finite(value) for value in values] for name, values in metric.per_class().items()}
     for name, values in found.items():

@@ -74,8 +74,7 @@ def classifier(config: ClassifierConfig, context: ExtractorContext) -> Extractor
 
     ``context.run_file`` is read if it has these options, and written otherwise.
     """
-    from .classifier import load, save
-    from .classifier_training import load_or_train
+    from .classifier import load, load_or_train, save
 
     splits, run_file = context.splits, context.run_file
     if run_file is not None and run_file.is_file():

@@ -1,4 +1,4 @@
-"""The ``inception`` extractor: the network that FID and Inception Score of the literature are made with."""
+"""The ``inception`` extractor: the network of the FID and the Inception Score in the literature."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import torch_fidelity
 from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 
+from cganzoo.console.reporter import Progress
 from cganzoo.data.batches import to_pixels
-from cganzoo.data.download import Progress, fetch
+from cganzoo.data.download import fetch
 from cganzoo.errors import RunError
 from cganzoo.extractor import Extractor, weights_hash
 from cganzoo.specs import Archive
@@ -23,21 +24,21 @@ from .builtin import InceptionConfig
 ARCHIVE = Archive(url=URL_INCEPTION_V3, checksum="sha256:6726825d", size=95628359)
 """The weights of the TensorFlow graph ``inception-2015-12-05``, as torch-fidelity publishes them."""
 
-PART = 50  # images at a time: of 299 x 299 pixels, each takes 20 MB in the first layers
+PART = 50  # images in a batch: one of 299 x 299 pixels needs 20 MB in the first layers
 
 
 class Inception(Extractor):
-    """Inception v3 of 2015 as torch-fidelity ported it, its own resizing to 299 pixels included.
+    """Inception v3 of 2015 in the port of torch-fidelity, with its own resizing to 299 pixels.
 
-    Features are the 2048 of the last pooling layer, as FID and KID take them; logits are those of 1008 classes without
-    the bias, as the Inception Score takes them (``"2048"`` and ``"logits_unbiased"`` in torch-fidelity's terms). Images
-    are rounded to 8 bits first, as their PNG files would be; gray ones are repeated to three channels.
+    Features are the 2048 of the last pooling layer, as for FID and KID; logits are those of 1008 classes without the
+    bias, as for the Inception Score (``"2048"`` and ``"logits_unbiased"`` in torch-fidelity). Images are rounded to 8
+    bits first, like PNG files; gray images are repeated to three channels.
 
     Args:
-        weights: the state of the network, as torch-fidelity names its parts.
+        weights: the state of the network, with the names of torch-fidelity.
 
     Raises:
-        RuntimeError: the weights are another network's.
+        RuntimeError: the weights are of another network.
     """
 
     feature_dim = 2048
@@ -45,7 +46,7 @@ class Inception(Extractor):
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         super().__init__()
-        # torch-fidelity reads its file without restriction, so it is given one that was just written from tensors.
+        # torch-fidelity can execute code in its file, so it gets a file that was just written from tensors.
         file = io.BytesIO()
         torch.save(dict(weights), file)
         file.seek(0)
@@ -77,7 +78,7 @@ class Inception(Extractor):
 
 
 def load(config: InceptionConfig, folder: Path, progress: Progress | None = None) -> Inception:
-    """The network with the weights of ``config.weights``, or of ``folder``, where they are downloaded to once.
+    """The network with the weights of ``config.weights``, or of ``folder``, to which they are downloaded once.
 
     Raises:
         RunError: the file is missing, damaged, or holds something else.
@@ -92,7 +93,7 @@ def load(config: InceptionConfig, folder: Path, progress: Progress | None = None
         return Inception(torch.load(path, map_location="cpu", weights_only=True))
     except FileNotFoundError as error:
         raise RunError(f'evaluation.extractor.weights = "{config.weights}": no such file') from error
-    except Exception as error:  # a file of something else makes torch.load raise whatever it comes upon
+    except Exception as error:  # torch.load raises different errors for other files
         raise RunError(
             f"{path}: does not hold the weights of torch-fidelity's Inception network, or is damaged; write another "
             "file at evaluation.extractor.weights, or leave it out to have them downloaded"

@@ -21,24 +21,24 @@ from cganzoo.extractor import Extractor, weights_hash
 
 from .builtin import TimmConfig
 
-PART = 50  # images at a time: they are looked at in a size larger than their own
+PART = 50  # images in a batch: they are enlarged
 NAME, WEIGHTS = "evaluation.extractor.name", "evaluation.extractor.weights"
 
 
 class Pretrained(Extractor):
-    """A timm network with the weights it was published with.
+    """A timm network with its published weights.
 
-    Features are what its classifier sees; logits are the classifier's, of the classes that it was trained with, not the
-    set's. A network without a classifier (self-supervised ones, say) has logits (N, 0). The whole image is resized to
-    the network's input with the interpolation that the network was trained with, antialiased, and then normalised
-    with the mean and standard deviation it was trained with; gray images are repeated to its channels.
+    Features are the input of its classifier; logits are the classifier's output, for the classes of its training, not
+    of the data set. A network without a classifier (a self-supervised one, for example) has logits (N, 0). The whole
+    image is resized to the network's input with the interpolation of its training, antialiased, and then normalised
+    with the mean and standard deviation of its training; gray images are repeated to its channels.
 
     Args:
         network: the timm network, with its ``pretrained_cfg``.
         config: the options.
 
     Raises:
-        ValueError: the network gives no features (N, D) for such images.
+        ValueError: the network does not return features (N, D) for such images.
     """
 
     mean: Tensor
@@ -55,7 +55,7 @@ class Pretrained(Extractor):
         self.register_buffer("std", torch.tensor(trained["std"]), persistent=False)
         self.num_classes = network.num_classes
         self.eval().requires_grad_(False)
-        features, logits = self._look(torch.zeros(2, self.channels, self.input_size, self.input_size))
+        features, logits = self._compute(torch.zeros(2, self.channels, self.input_size, self.input_size))
         if features.ndim != 2 or logits.shape != (2, self.num_classes):
             raise ValueError(f"it gives features {tuple(features.shape)} and logits {tuple(logits.shape)}")
         self.feature_dim = features.shape[1]
@@ -63,19 +63,19 @@ class Pretrained(Extractor):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """See :class:`Extractor`."""
-        features, logits = zip(*(self._look(self.prepare(part)) for part in torch.split(images, PART)), strict=True)
+        features, logits = zip(*(self._compute(self.prepare(part)) for part in torch.split(images, PART)), strict=True)
         return torch.cat(features), torch.cat(logits)
 
     def prepare(self, images: Tensor) -> Tensor:
-        """Images (N, C, H, W) in [-1, 1] as the network takes them: resized and normalised."""
+        """Images (N, C, H, W) in [-1, 1], resized and normalised for the network."""
         images = (images.expand(-1, self.channels, -1, -1) + 1) / 2
         if images.shape[-2:] != (self.input_size, self.input_size):
             size = (self.input_size, self.input_size)
             images = F.interpolate(images, size, mode=self.interpolation, align_corners=False, antialias=True)
-            images = images.clamp(0, 1)  # bicubic curves overshoot, which no image file can
+            images = images.clamp(0, 1)  # bicubic interpolation gives values that no image file has
         return (images - self.mean[:, None, None]) / self.std[:, None, None]
 
-    def _look(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def _compute(self, images: Tensor) -> tuple[Tensor, Tensor]:
         maps = self.network.forward_features(images)
         features = self.network.forward_head(maps, pre_logits=True)
         if self.num_classes == 0:
@@ -107,7 +107,7 @@ def load(config: TimmConfig, *, image_channels: int) -> Pretrained:
 
     Args:
         config: the options.
-        image_channels: of the images that it will look at.
+        image_channels: of the images.
 
     Raises:
         RecipeError: there is no such model, or it does not take such images.
@@ -117,9 +117,9 @@ def load(config: TimmConfig, *, image_channels: int) -> Pretrained:
     network = _from_hub(config) if config.weights is None else _from_file(config, Path(config.weights).expanduser())
     try:
         extractor = Pretrained(network, config)
-    except Exception as error:  # whatever a timm model says of a size that it does not take
+    except Exception as error:  # timm models raise different errors for sizes that they do not take
         raise RecipeError(
-            f'{NAME} = "timm/{config.model}": cannot look at images of {config.input_size or "its own"} px ({error}); '
+            f'{NAME} = "timm/{config.model}": does not take images of {config.input_size or "its own"} px ({error}); '
             "write another evaluation.extractor.input_size, or another model"
         ) from error
     if image_channels not in (1, extractor.channels):
@@ -131,7 +131,7 @@ def load(config: TimmConfig, *, image_channels: int) -> Pretrained:
 
 
 def _check_name(config: TimmConfig) -> None:
-    tagged = "." in config.model  # as in resnet50.a1_in1k: which of several weights
+    tagged = "." in config.model  # as in resnet50.a1_in1k, which names one of several weights
     known = timm.list_pretrained() if tagged else timm.list_models()
     if not (config.model in known if tagged else timm.is_model(config.model)):
         close = difflib.get_close_matches(config.model, known, n=1)
@@ -142,10 +142,10 @@ def _check_name(config: TimmConfig) -> None:
 def _from_hub(config: TimmConfig) -> Any:
     client = logging.getLogger("huggingface_hub")
     level = client.level
-    client.setLevel(logging.ERROR)  # it warns of each attempt
+    client.setLevel(logging.ERROR)  # it logs a warning at each attempt
     try:
         return timm.create_model(config.model, pretrained=True, **_size(config))
-    except Exception as error:  # of timm, the hub's client, or the connection: many kinds
+    except Exception as error:  # timm, the hub's client and the connection raise different errors
         raise RunError(
             f'{NAME} = "timm/{config.model}": its weights could not be downloaded from the Hugging Face hub '
             f'({_reason(error)}); get them by other means and write {WEIGHTS} = "FILE"'
@@ -167,20 +167,20 @@ def _from_file(config: TimmConfig, path: Path) -> Any:
         )
     except FileNotFoundError as error:
         raise RunError(f'{WEIGHTS} = "{config.weights}": no such file') from error
-    except Exception as error:  # of a file that holds something else, or of timm on another network's weights
+    except Exception as error:  # different errors for other files and other networks' weights
         raise RunError(
             f'{WEIGHTS} = "{config.weights}": does not hold the weights of timm\'s "{config.model}" ({_reason(error)})'
         ) from error
 
 
 def _reason(error: Exception) -> str:
-    """The first line of what a library says; not the advice to load a file that may run code."""
+    """The first line of a library's message, without advice to load a file that may execute code."""
     if isinstance(error, pickle.UnpicklingError):
         return "it is damaged, or holds more than weights"
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")
 
 
 def _size(config: TimmConfig) -> dict[str, Any]:
-    """What a network must be told when it is built for images of another size than it was trained with."""
+    """Arguments to build a network for images of another size than in its training."""
     fixed = timm.get_pretrained_cfg_value(config.model, "fixed_input_size")
     return {"img_size": config.input_size} if fixed and config.input_size else {}

@@ -1,13 +1,10 @@
-"""Real images with what an extractor saw in them: computed once, kept in the cache, read from there."""
+"""Real images: their features and their scores, both computed once and kept in the cache."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +12,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cganzoo._util.files import alone, move_folder
+from cganzoo._util.files import write_whole
+from cganzoo._util.once import make_folder_once
+from cganzoo.console.reporter import Progress
 from cganzoo.data.batches import to_unit
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import RunError
 from cganzoo.extractor import Extractor
 from cganzoo.metric import Evaluated
 
-Progress = Callable[[int, int], None]
-"""Called with (done, total)."""
+from .protocol import cache_key
 
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Convolutions and products in float32 on a GPU, too, not in TF32: a score must not depend on the device."""
+    """Compute convolutions and products in float32 instead of TF32, so that a score does not depend on the GPU."""
     switches: tuple[Any, Any] = (torch.backends.cudnn, torch.backends.cuda.matmul)
     before = [switch.allow_tf32 for switch in switches]
     try:
@@ -40,11 +38,11 @@ def full_precision() -> Iterator[None]:
             switch.allow_tf32 = value
 
 
-class Seen:
-    """An image set, its features and its logits.
+class ImageFeatures:
+    """An image set with the features and logits that an extractor computed.
 
     Args:
-        data: the images.
+        data: N images.
         features: (N, D) float32, in memory or memory-mapped.
         logits: (N, K) float32, likewise.
     """
@@ -71,99 +69,110 @@ class Seen:
         return self.images(positions.cpu().numpy())
 
 
-def see(
+def compute_features(
     extractor: Extractor,
     data: ImageSet,
     *,
     device: torch.device,
     batch_size: int,
-    folder: Path | None = None,
-    progress: Progress | None = None,
-) -> Seen:
-    """Look at a whole set through an extractor, or read from ``folder`` what an earlier look gave.
-
-    Memory is one batch: features and logits go to a memory-mapped file as they come. Without a folder they are kept in
-    memory.
+    folder: Path | None,
+    progress: Progress,
+) -> ImageFeatures:
+    """The features of a whole set, computed now or by an earlier call. Needs the memory of one batch.
 
     Args:
         extractor: on ``device``.
         data: the images.
         device: where the extractor works.
         batch_size: images at a time.
-        folder: where features are kept, one folder for each extractor and set.
-        progress: told how many images have been looked at, if any have to be.
+        folder: has a folder of memory-mapped files for each extractor and set; ``None``: arrays in memory.
+        progress: called with the number of images, if features are computed.
 
     Raises:
-        RunError: the folder cannot be written.
+        RunError: the folder cannot be written, or holds damaged files.
     """
+    names = {"features": extractor.feature_dim, "logits": extractor.num_classes}
+    shapes = {name: (len(data.labels), width) for name, width in names.items()}
     if folder is None:
-        seen = _arrays(extractor, data, None)
-        _look(extractor, data, seen, device, batch_size, progress)
-        return Seen(data, *seen)
-    identity = {"extractor": dict(extractor.protocol()), "images": data.fingerprint, "device": device.type}
-    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    place = folder / key
+        arrays = {name: np.empty(shape, np.float32) for name, shape in shapes.items()}
+        _compute(extractor, data, arrays, device, batch_size, progress)
+        return ImageFeatures(data, **arrays)
+
+    def fill(temporary: Path) -> None:
+        mapped = {}
+        for name, shape in shapes.items():
+            if 0 in shape:  # cannot be mapped
+                mapped[name] = np.empty(shape, np.float32)
+                np.save(temporary / f"{name}.npy", mapped[name])
+            else:
+                mapped[name] = np.lib.format.open_memmap(temporary / f"{name}.npy", "w+", np.float32, shape)
+        _compute(extractor, data, mapped, device, batch_size, progress)
+
+    key = {"extractor": dict(extractor.protocol()), "images": data.fingerprint, "device": device.type}
+    place = folder / cache_key(key)
     try:
-        if not place.is_dir():
-            folder.mkdir(parents=True, exist_ok=True)
-            with alone(place) as locked:
-                if not place.is_dir():  # another process may have looked meanwhile
-                    if locked:  # then whatever is left here was left by a process that was killed
-                        for leftover in folder.glob(f".{key}-*"):
-                            shutil.rmtree(leftover, ignore_errors=True)
-                    beside = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=folder))
-                    try:
-                        seen = _arrays(extractor, data, beside)
-                        _look(extractor, data, seen, device, batch_size, progress)
-                        del seen
-                        move_folder(beside, place)
-                    finally:
-                        shutil.rmtree(beside, ignore_errors=True)
+        make_folder_once(place, fill)
     except OSError as error:
         raise RunError(
             f"{folder}: features cannot be kept here: {error.strerror or error}; make room, or set CGANZOO_CACHE to "
             "another folder"
         ) from error
     try:
-        features, logits = (np.load(place / f"{name}.npy", mmap_mode="r") for name in ("features", "logits"))
-        if not len(features) == len(logits) == len(data.labels):
+        arrays = {name: np.load(place / f"{name}.npy", mmap_mode="r") for name in names}
+        if any(len(array) != len(data.labels) for array in arrays.values()):
             raise ValueError("another number of images")
     except (OSError, ValueError) as error:
         raise RunError(f"{place}: is damaged ({error}); remove this folder to have it made again") from error
-    return Seen(data, features, logits)
+    return ImageFeatures(data, **arrays)
 
 
-def _arrays(extractor: Extractor, data: ImageSet, place: Path | None) -> tuple[np.ndarray, np.ndarray]:
-    made = []
-    for name, width in (("features", extractor.feature_dim), ("logits", extractor.num_classes)):
-        shape = (len(data.labels), width)
-        if place is None or 0 in shape:  # nothing to map
-            array = np.empty(shape, np.float32)
-            if place is not None:
-                np.save(place / f"{name}.npy", array)
-        else:
-            array = np.lib.format.open_memmap(place / f"{name}.npy", "w+", np.float32, shape)
-        made.append(array)
-    return made[0], made[1]
-
-
-def _look(
+def _compute(
     extractor: Extractor,
     data: ImageSet,
-    into: tuple[np.ndarray, np.ndarray],
+    out: Mapping[str, np.ndarray],
     device: torch.device,
     batch_size: int,
-    progress: Progress | None,
+    progress: Progress,
 ) -> None:
-    features, logits = into
     total = len(data.labels)
     with torch.inference_mode():
         for start in range(0, total, batch_size):
             part = slice(start, min(start + batch_size, total))
             images = to_unit(torch.from_numpy(np.array(data.images[part])).to(device))
             with full_precision():
-                seen = extractor(images)
-            features[part] = seen[0].float().cpu().numpy()
-            logits[part] = seen[1].float().cpu().numpy()
-            if progress:
-                progress(part.stop, total)
+                features, logits = extractor(images)
+            out["features"][part] = features.float().cpu().numpy()
+            out["logits"][part] = logits.float().cpu().numpy()
+            progress(part.stop, total)
+
+
+class ScoreCache:
+    """Scores of real images by what they depend on: in memory, and in a folder if there is one.
+
+    Args:
+        folder: has a small JSON file for each entry. An entry that cannot be read or written is computed again.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._known: dict[str, dict[str, float | None]] = {}
+
+    def get(self, key: Mapping[str, Any]) -> dict[str, float | None] | None:
+        """The scores under ``key``, or ``None``."""
+        name = cache_key(key)
+        if name not in self._known and self._folder is not None:
+            with suppress(OSError, ValueError, KeyError):
+                kept = json.loads((self._folder / f"{name}.json").read_text(encoding="utf-8"))
+                if kept["of"] == key:
+                    self._known[name] = kept["scores"]
+        return self._known.get(name)
+
+    def put(self, key: Mapping[str, Any], scores: dict[str, float | None]) -> None:
+        """Keep ``scores`` under ``key``; both are JSON values."""
+        name = cache_key(key)
+        self._known[name] = scores
+        if self._folder is not None:
+            with suppress(OSError):
+                self._folder.mkdir(parents=True, exist_ok=True)
+                text = json.dumps({"of": key, "scores": scores}, indent=1, allow_nan=False)
+                write_whole(self._folder / f"{name}.json", text)

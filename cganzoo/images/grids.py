@@ -1,4 +1,4 @@
-"""Pictures of samples: one grid, a row a class, each row named."""
+"""Images as a grid with named rows, and saving a picture."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch import Tensor
 from cganzoo.data.batches import to_pixels
 from cganzoo.errors import RunError
 
-MIN_CELL = 48  # pixels on screen; smaller images are enlarged by a whole factor, without smoothing
+MIN_CELL = 48  # pixels; smaller images are enlarged by a whole factor, without smoothing
 GAP = 2
 
 
 def grid(images: Tensor, columns: int, row_names: Sequence[str] | None = None) -> Image.Image:
-    """Images (N, C, H, W) in [-1, 1], row by row, ``columns`` a row, with a name before each row if given."""
+    """A grid of images (N, C, H, W) in [-1, 1], row by row, with a name before each row if given."""
     pixels = to_pixels(images).cpu()
     if pixels.shape[1] == 1:
         pixels = pixels.expand(-1, 3, -1, -1)
@@ -38,23 +38,23 @@ def grid(images: Tensor, columns: int, row_names: Sequence[str] | None = None) -
 
 
 def picture(image: Tensor) -> Image.Image:
-    """One picture (C, H, W) in [-1, 1]."""
+    """One image (C, H, W) in [-1, 1]."""
     pixels = to_pixels(image[None]).cpu()[0]
     return Image.fromarray(pixels.expand(3, -1, -1).permute(1, 2, 0).contiguous().numpy())
 
 
 def save(sheet: Image.Image, path: Path) -> Path:
-    """Write a picture, the folder made if need be.
+    """Write a picture. The folder is created if necessary.
 
     Raises:
-        RunError: it cannot be written there.
+        RunError: it cannot be written, or no picture format has this ending.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         sheet.save(path)
     except OSError as error:
         raise RunError(f"{path}: saving failed: {error.strerror or error}") from error
-    except ValueError as error:  # Pillow knows no format of this ending
+    except ValueError as error:  # Pillow knows no format with this ending
         raise RunError(f"{path}: is no name of a picture; end it in .png") from error
     return path
 

@@ -1,4 +1,4 @@
-"""Drawing images from a trained generator, the same ones for the same seed."""
+"""Drawing images from a trained generator: the same seed gives the same images."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from cganzoo.networks import Generator
 
 STANDING_BATCHES, STANDING_BATCH_SIZE = 20, 100
 BATCH_STATISTICS = f"standing ({STANDING_BATCHES} x {STANDING_BATCH_SIZE})"
-"""How batch normalisation is evaluated; part of the protocol fingerprint."""
+"""How batch normalisation is evaluated; part of the fingerprint of a score."""
 
 
 def ready_to_sample(generator: Generator, num_classes: int) -> Generator:
-    """A copy in evaluation mode whose batch normalisation holds standing statistics.
+    """A copy in evaluation mode whose batch normalisation has standing statistics.
 
-    An average of weights has never seen data, so its running statistics belong to other weights. They are measured
-    here on fresh noise ("standing statistics" of arXiv:1809.11096, appendix), with a fixed seed.
+    The running statistics of averaged weights belong to other weights. So they are measured again on new noise with a
+    fixed seed ("standing statistics" of arXiv:1809.11096, appendix).
     """
     ready = copy.deepcopy(generator).eval()
     norms = [module for module in ready.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
@@ -52,13 +52,13 @@ def noise(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of noise (N, L) and labels (N,) on the generator's device.
 
-    Labels go through ``classes`` (default: all) in turn, so that each is asked for equally often. The noise comes from
-    a generator on the CPU, so that every device draws the same images.
+    The labels are ``classes`` (default: all) in turn, so that each is equally frequent. The noise comes from a random
+    generator on the CPU, so that every device draws the same images.
     """
     device = next(generator.parameters()).device
     random = torch.Generator().manual_seed(seed)
     turn = torch.tensor(range(num_classes) if classes is None else classes)
-    # Drawn in one piece, so that the images do not depend on the batch size either.
+    # Drawn at once, so that the images do not depend on the batch size.
     z = generator.sample_latent(count, torch.device("cpu"), random)
     labels = turn[torch.arange(count) % len(turn)]
     for start in range(0, count, batch_size):
@@ -76,9 +76,9 @@ def samples(
     seed: int,
     classes: Sequence[int] | None = None,
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """Batches of images (N, C, H, W) in [-1, 1] and the labels they were asked for.
+    """Batches of images (N, C, H, W) in [-1, 1] and their requested classes (N,).
 
-    ``generator`` comes from :func:`ready_to_sample`. Labels are ``None`` where the generator takes none.
+    ``generator`` comes from :func:`ready_to_sample`. The classes are ``None`` if the generator is unconditional.
     """
     for z, labels in noise(generator, count, batch_size, num_classes, seed=seed, classes=classes):
         yield generator(z, labels).float(), labels if generator.conditional else None

@@ -1,10 +1,10 @@
-"""The recipes that come with the zoo: package data of an installed wheel, ``recipes/`` of a checkout."""
+"""The bundled recipes: in the installed package, or in ``recipes/`` of a checkout."""
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
+from cganzoo._util.text import did_you_mean
 from cganzoo.errors import RecipeError
 
 
@@ -21,12 +21,12 @@ def names() -> list[str]:
 
 
 def find(recipe: str | Path) -> Path:
-    """The file that ``recipe`` means: a path, or else a bundled one's name (with or without ``.toml``).
+    """The file of a recipe: a path, or the name of a bundled recipe or group, with or without ``.toml``.
 
-    Recipes lie in the bundled folder itself, groups of recipes in folders below: ``paper/<name>``.
+    Recipes are in the bundled folder itself, groups of recipes in its subfolders: ``paper/<name>``.
 
     Raises:
-        RecipeError: neither exists; the sentence names the nearest bundled recipe.
+        RecipeError: neither exists; the message names the most similar bundled recipe.
     """
     path = Path(recipe).expanduser()
     if path.is_file():
@@ -52,7 +52,7 @@ def find_bundled(name: str) -> Path:
     """The file of a bundled recipe, named with or without ``.toml``.
 
     Raises:
-        RecipeError: there is none of this name.
+        RecipeError: no bundled recipe has this name.
     """
     path = folder() / f"{name.removesuffix('.toml')}.toml"
     if not path.is_file():
@@ -61,13 +61,13 @@ def find_bundled(name: str) -> Path:
 
 
 def _no_such(recipe: str, name: str) -> str:
-    close = difflib.get_close_matches(name.removesuffix(".toml"), [*names(), *groups()], n=1)
-    hint = f'did you mean "{close[0]}"?' if close else "`cganzoo recipes` lists those that come with the zoo"
+    known = [*names(), *groups()]
+    hint = did_you_mean(name.removesuffix(".toml"), known, "`cganzoo recipes` lists those that come with the zoo")
     return f"{recipe}: no such recipe; {hint}"
 
 
 def summary(path: Path) -> str:
-    """A recipe's first comment line, which says what it is."""
+    """A recipe's first comment line, which describes it."""
     with path.open(encoding="utf-8") as lines:
         first = next(lines, "").strip()
     return first.lstrip("# ").rstrip(".") if first.startswith("#") else ""

@@ -1,17 +1,20 @@
-"""Optimizers of torch by name, with their arguments typed so that a recipe is checked before torch is imported."""
+"""The optimizers of a recipe: their arguments, checked without torch, and how to build them.
+
+To add an optimizer, add one class. :data:`OptimizerConfig` contains every class without subclasses.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Union
 
 from pydantic import Field, model_validator
 
 from cganzoo.config import Config, Scalar, at_least
 
 if TYPE_CHECKING:
+    from torch import optim
     from torch.nn import Parameter
-    from torch.optim import Optimizer
 
 Rate = Annotated[Scalar, at_least(0.0)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
@@ -19,12 +22,24 @@ NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 
 
-class _Optimizer(Config):
+class Optimizer(Config):
+    """Arguments of the class of the same name in ``torch.optim``. ``name`` is what recipes write."""
+
+    fused: ClassVar[bool] = False  # whether torch has one kernel for all parameters on every device
+
     lr: Rate = Field(description="Learning rate; a number or a schedule.")
     weight_decay: NonNegative = Field(0.0, description="Weight decay, as torch's optimizer of this name applies it.")
 
+    def build(self, parameters: Iterable[Parameter]) -> optim.Optimizer:
+        """The optimizer, at rate 0: the engine sets ``lr`` before training, and a schedule before each step."""
+        import torch
 
-class _Moments(_Optimizer):
+        arguments = self.model_dump(exclude={"name", "lr"}) | ({"fused": True} if self.fused else {})
+        optimizer: optim.Optimizer = getattr(torch.optim, type(self).__name__)(parameters, lr=0.0, **arguments)
+        return optimizer
+
+
+class _Moments(Optimizer):
     betas: tuple[Decay, Decay] = Field((0.9, 0.999), description="Decays of the first and second moment.")
     eps: Positive = Field(1e-8, description="Added to the denominator.")
 
@@ -32,6 +47,7 @@ class _Moments(_Optimizer):
 class Adam(_Moments):
     """torch.optim.Adam."""
 
+    fused = True
     name: Literal["adam"] = "adam"
     amsgrad: bool = Field(False, description="Keep the maximum of the second moment.")
 
@@ -39,6 +55,7 @@ class Adam(_Moments):
 class AdamW(_Moments):
     """torch.optim.AdamW (decoupled weight decay)."""
 
+    fused = True
     name: Literal["adamw"] = "adamw"
     weight_decay: NonNegative = Field(1e-2, description="Decoupled weight decay.")
     amsgrad: bool = Field(False, description="Keep the maximum of the second moment.")
@@ -63,7 +80,7 @@ class Adamax(_Moments):
     name: Literal["adamax"] = "adamax"
 
 
-class RMSprop(_Optimizer):
+class RMSprop(Optimizer):
     """torch.optim.RMSprop."""
 
     name: Literal["rmsprop"] = "rmsprop"
@@ -73,9 +90,10 @@ class RMSprop(_Optimizer):
     centered: bool = Field(False, description="Normalise by the variance instead of the mean square.")
 
 
-class SGD(_Optimizer):
+class SGD(Optimizer):
     """torch.optim.SGD."""
 
+    fused = True
     name: Literal["sgd"] = "sgd"
     momentum: Decay = Field(0.0, description="Momentum.")
     dampening: NonNegative = Field(0.0, description="Dampening of the momentum.")
@@ -88,32 +106,12 @@ class SGD(_Optimizer):
         return self
 
 
-OptimizerConfig = Annotated[Adam | AdamW | NAdam | RAdam | Adamax | RMSprop | SGD, Field(discriminator="name")]
-"""What ``[optimizer.generator]`` and ``[optimizer.discriminator]`` hold."""
-
-_TORCH_NAMES = {
-    "adam": "Adam",
-    "adamw": "AdamW",
-    "nadam": "NAdam",
-    "radam": "RAdam",
-    "adamax": "Adamax",
-    "rmsprop": "RMSprop",
-    "sgd": "SGD",
-}
+def _leaves(model: type[Optimizer]) -> list[type[Optimizer]]:
+    return [leaf for child in model.__subclasses__() for leaf in _leaves(child)] or [model]
 
 
-def build_optimizer(config: OptimizerConfig, parameters: Iterable[Parameter]) -> Optimizer:
-    """The torch optimizer that ``config`` describes.
-
-    The rate starts at 0: the engine sets it before each step, as it may follow a schedule.
-    """
-    import torch
-
-    parameters = list(parameters)
-    arguments = config.model_dump(exclude={"name", "lr"})
-    kind = getattr(torch.optim, _TORCH_NAMES[config.name])
-    # One kernel for all parameters, where torch has it; elsewhere its own default.
-    if config.name in ("adam", "adamw", "sgd"):
-        arguments["fused"] = True
-    optimizer: Optimizer = kind(parameters, lr=0.0, **arguments)
-    return optimizer
+if TYPE_CHECKING:
+    OptimizerConfig = Optimizer
+else:
+    OptimizerConfig = Annotated[Union[tuple(_leaves(Optimizer))], Field(discriminator="name")]  # noqa: UP007
+"""The table of ``[optimizer.generator]`` and ``[optimizer.discriminator]``."""

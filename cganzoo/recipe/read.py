@@ -6,10 +6,7 @@
 
 from __future__ import annotations
 
-import difflib
-import json
-import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -25,6 +22,7 @@ from cganzoo.registry.kinds import KINDS, Kind
 from cganzoo.specs import ComponentTable, DataTable
 
 from . import bundled
+from .messages import explain, place
 from .optimizers import OptimizerConfig
 
 Count = Annotated[int, Field(ge=1)]
@@ -32,7 +30,7 @@ Interval = Annotated[int, Field(ge=0)]
 
 
 class Requires(Config):
-    """The distributions that a run imports; no other plugin is imported."""
+    """The distributions that a run may import; no other plugin is imported."""
 
     cganzoo: str = Field("", description='Versions of the host, such as ">=0.1,<0.2".')
     plugins: tuple[str, ...] = Field((), description='Distributions, such as "cganzoo-mine" or "cganzoo-mine>=0.1".')
@@ -46,14 +44,16 @@ class Optimizers(Config):
 
 
 class Train(Config):
-    """The loop."""
+    """The training loop."""
 
     steps: Count = Field(description="Generator steps.")
     batch_size: Count = Field(description="Images in a batch.")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="Seed of weights, noise and data order.")
     discriminator_steps: Count = Field(1, description="Discriminator steps before each generator step.")
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = Field(0.999, description="Decay of the generator's average.")
-    ema_start: Interval = Field(0, description="Step at which averaging begins; before it the average is a copy.")
+    ema_start: Interval = Field(
+        0, description="Step at which averaging begins; before it, the average is a copy of the generator."
+    )
     precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: autocast of the networks.")
     compile: bool = Field(False, description="Compile both step modules with torch.compile.")
     channels_last: bool = Field(False, description="Keep images and convolutions in channels-last memory layout.")
@@ -77,9 +77,9 @@ class Evaluation(Config):
 
 
 class Sections(Config):
-    """A recipe's sections, as TOML writes them."""
+    """The sections of a recipe."""
 
-    if TYPE_CHECKING:  # the host's own; ALL_SECTIONS has them and a table for each kind of component
+    if TYPE_CHECKING:  # the host's sections; ALL_SECTIONS adds a table for each kind of component
         requires: Requires
         data: DataTable
         optimizer: Optimizers
@@ -87,7 +87,7 @@ class Sections(Config):
         evaluation: Evaluation
 
     def tables(self, kind: Kind) -> tuple[ComponentTable, ...]:
-        """The tables that name components of this kind, in their order."""
+        """The tables of components of this kind, in the recipe's order."""
         found: Any = self
         for key in kind.recipe_table.split("."):
             found = getattr(found, key)
@@ -104,7 +104,7 @@ class Sections(Config):
 
 
 def _fields(*, many: bool) -> dict[str, Any]:
-    """A field for each kind of component whose table is a section, with one or with many components."""
+    """A field for each kind whose table is a section: kinds of one component, or of several."""
     fields: dict[str, Any] = {}
     for kind in KINDS.values():
         if kind.many == many and "." not in kind.recipe_table:
@@ -125,16 +125,16 @@ ALL_SECTIONS: type[Sections] = create_model(
     evaluation=(Evaluation, Field(Evaluation(), description="How samples are scored.")),
     **_fields(many=True),
 )
-"""The sections of a whole recipe, in the order in which they are written."""
+"""All sections of a recipe, in the order in which they are written."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe as it was read: where from, and its sections.
+    """A recipe that was read.
 
     Attributes:
-        name: the file's name without its ending; runs are kept under it.
-        source: what messages call it.
+        name: the file's name without its ending; the folder of its runs is named after it.
+        source: its name in messages.
         sections: the checked values.
         overrides: dotted keys that ``--set`` changed, for messages.
     """
@@ -145,7 +145,7 @@ class Recipe:
     overrides: frozenset[str] = field(default_factory=frozenset)
 
     def place(self, *keys: str | int) -> str:
-        """How a message names a key: the file, or ``--set`` where that gave the value."""
+        """How a message names a key: the file and the key, or ``--set`` if the command line gave the value."""
         return place(self.source, keys, self.overrides)
 
 
@@ -153,22 +153,22 @@ def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     """Read a recipe file, or a bundled recipe by name, and apply ``key.path=value`` overrides.
 
     Raises:
-        RecipeError: no such file, not TOML, an unknown key, a wrong type or a value out of range.
+        RecipeError: no such file, invalid TOML, an unknown key, a wrong type or a value out of range.
     """
     file = bundled.find(path)
     try:
-        text = file.read_text(encoding="utf-8-sig")  # Windows editors may begin a file with a byte-order mark
+        text = file.read_text(encoding="utf-8-sig")  # editors on Windows may write a byte-order mark
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: cannot be read as a recipe: {error}") from error
     return parse_recipe(text, name=file.stem, source=str(path), overrides=overrides)
 
 
 def parse_recipe(text: str, *, name: str, source: str, overrides: Iterable[str] = ()) -> Recipe:
-    """As :func:`load_recipe`, from a recipe's text."""
+    """Like :func:`load_recipe`, for a recipe's text."""
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{source}: is not TOML: {error}") from error
+        raise RecipeError(f"{source}: is not valid TOML: {error}") from error
     if "methods" in values:
         raise RecipeError(f"{source}: is a group of recipes; run it with `cganzoo compare {source}`")
     changed = frozenset(set_value(values, override) for override in overrides)
@@ -181,12 +181,12 @@ def parse_recipe(text: str, *, name: str, source: str, overrides: Iterable[str] 
 
 
 def dataset_recipe(name: str, overrides: Iterable[str] = (), image_size: int | None = None) -> Recipe:
-    """A recipe of a data set and nothing else: enough to look at it.
+    """A recipe that has only the section ``data``: enough to pack and show a data set.
 
     Args:
-        name: of the set.
+        name: name of the data set.
         overrides: ``data.key=value``.
-        image_size: unless an override gives it.
+        image_size: used if no override gives it.
 
     Raises:
         RecipeError: an unknown key, a wrong type or a value out of range.
@@ -196,7 +196,7 @@ def dataset_recipe(name: str, overrides: Iterable[str] = (), image_size: int | N
     changed = frozenset(set_value(values, override) for override in overrides)
     others = sorted(set(values) - {"data"})
     if others:
-        raise RecipeError(f"--set {others[0]}: is no option of a data set; those are keys of data, like data.root")
+        raise RecipeError(f"--set {others[0]}: is not an option of a data set; write a key of data, like data.root")
     try:
         sections: dict[str, Any] = {"data": parse(DataTable, values["data"])}
     except ValidationError as error:
@@ -208,16 +208,18 @@ def _check_host(requires: Requires, where: str) -> None:
     try:
         wanted = SpecifierSet(requires.cganzoo)
     except InvalidSpecifier as error:
-        raise RecipeError(f'{where}: "{requires.cganzoo}" is no version range; write one like ">=0.1,<0.2"') from error
+        raise RecipeError(
+            f'{where}: "{requires.cganzoo}" is not a version range; write one like ">=0.1,<0.2"'
+        ) from error
     if not wanted.contains(__version__, prereleases=True):
         raise RecipeError(
-            f"{where}: wants cganzoo {requires.cganzoo}, but {__version__} is installed; "
+            f"{where}: needs cganzoo {requires.cganzoo}, but {__version__} is installed; "
             f'install that version: pip install "cganzoo{requires.cganzoo}"'
         )
 
 
 def set_value(values: dict[str, Any], override: str) -> str:
-    """Set one ``key.path=value`` in ``values``. Returns the path down to what is new, for messages."""
+    """Set one ``key.path=value`` in ``values``. Returns the path to the part that is new, for messages."""
     path, equals, text = override.partition("=")
     keys = [key.strip() for key in path.split(".")]
     if not equals or not all(keys) or not text.strip():
@@ -244,14 +246,14 @@ def set_value(values: dict[str, Any], override: str) -> str:
 
 
 def _value(text: str, override: str) -> Any:
-    """TOML, or a bare string: ``data.root=/a/b`` needs no quotes."""
+    """A value in TOML, or a text without quotes: ``data.root=/a/b``."""
     try:
         value = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError as error:
         if text[0] in "\"'[{":
-            raise RecipeError(f"--set {override}: the value is not TOML: {error}") from error
+            raise RecipeError(f"--set {override}: the value is not valid TOML: {error}") from error
         return text
-    return value["value"] if len(value) == 1 else text  # a second line would be a second key
+    return value["value"] if len(value) == 1 else text  # the text has a second line with a second key
 
 
 def _index(node: list[Any], key: str, override: str) -> int:
@@ -259,109 +261,3 @@ def _index(node: list[Any], key: str, override: str) -> int:
         positions = f"one of the positions 0 to {len(node) - 1}" if node else "a position: the list is empty"
         raise RecipeError(f"--set {override}: {key} is not {positions}")
     return int(key)
-
-
-# --- messages -------------------------------------------------------------------------------------------------------
-
-
-def place(source: str, keys: Iterable[str | int], overrides: frozenset[str] = frozenset()) -> str:
-    """``file: section.key``, or ``--set section.key`` where the command line gave the value."""
-    dotted = ".".join(str(key) for key in keys)
-    from_command_line = any(dotted == key or dotted.startswith(f"{key}.") for key in overrides)
-    return f"--set {dotted}" if from_command_line else f"{source}: {dotted}"
-
-
-def explain(
-    error: ValidationError,
-    models: tuple[type[Config], ...],
-    values: Any,
-    source: str,
-    overrides: frozenset[str] = frozenset(),
-    prefix: tuple[str | int, ...] = (),
-) -> str:
-    """One sentence for each mistake: the file, the key, the value, and what to write instead.
-
-    Args:
-        error: what checking ``values`` raised.
-        models: the checked model, and others whose keys stand in the same table.
-        values: as TOML gave them.
-        source: what to call the file.
-        overrides: keys that ``--set`` changed.
-        prefix: where ``values`` sits in the recipe.
-    """
-    sentences: dict[str, None] = {}
-    for item in error.errors():
-        keys = prefix + _keys(item, values)
-        where = place(source, keys, overrides) if keys else source
-        # A value that fits no type of a union is reported once for each: the first will do.
-        if not any(sentence.startswith(f"{where}: ") for sentence in sentences):
-            sentences[f"{where}: {_sentence(item, models)}"] = None
-    return "\n".join(sentences)
-
-
-def _keys(item: Mapping[str, Any], values: Any) -> tuple[str | int, ...]:
-    """The recipe's keys to a mistake: pydantic's path also has steps that name a branch of a union."""
-    keys: list[str | int] = []
-    node = values
-    for depth, step in enumerate(item["loc"], start=1):
-        if item["type"] == "missing" and depth == len(item["loc"]):
-            keys.append(step)
-        elif (isinstance(node, dict) and step in node) or (isinstance(node, list) and isinstance(step, int)):
-            keys.append(step)
-            node = node[step]
-    if item["type"].startswith("union_tag"):
-        keys.append(item["ctx"]["discriminator"].strip("'"))
-    return tuple(keys)
-
-
-def _sentence(item: Mapping[str, Any], models: Iterable[type[Config]]) -> str:
-    kind, value, context = item["type"], item.get("input"), item.get("ctx", {})
-    if kind == "extra_forbidden":
-        return _unknown_key(str(item["loc"][-1]), _known_keys(models, item["loc"]))
-    if kind in ("missing", "union_tag_not_found"):
-        return "is missing"
-    if kind == "union_tag_invalid":
-        expected = str(context.get("expected_tags", "")).replace("'", '"')
-        return f'"{context.get("tag")}" is not known; choose one of {expected}'
-    if kind == "value_error":
-        return str(context.get("error", item["msg"]))
-    message = str(item["msg"])
-    for theirs, ours in (("an object", "a table"), ("Tuple", "the array"), (" after validation", "")):
-        message = message.replace(theirs, ours)
-    return f"{_toml(value)} does not fit: {message[0].lower()}{message[1:]}"
-
-
-def _unknown_key(key: str, known: Iterable[str]) -> str:
-    known = sorted(known)
-    close = difflib.get_close_matches(key, known, n=1)
-    if close:
-        return f'unknown key; did you mean "{close[0]}"?'
-    return f"unknown key; known here: {', '.join(known)}" if known else "unknown key; none is known here"
-
-
-def _known_keys(models: Iterable[type[Config]], location: tuple[Any, ...]) -> set[str]:
-    """Keys that may stand beside the last step of ``location``."""
-
-    def within(annotation: Any) -> list[type[Config]]:
-        if isinstance(annotation, type) and issubclass(annotation, Config):
-            return [annotation]
-        return [found for part in typing.get_args(annotation) for found in within(part)]
-
-    here = list(models)
-    for step in location[:-1]:
-        below = [
-            found
-            for model in here
-            for name, info in model.model_fields.items()
-            if step in (name, info.alias)
-            for found in within(info.annotation)
-        ]
-        branch = [
-            model for model in here if "name" in model.model_fields and model.model_fields["name"].default == step
-        ]
-        here = below or branch or here
-    return {info.alias or name for model in here for name, info in model.model_fields.items()}
-
-
-def _toml(value: Any) -> str:
-    return "a table" if isinstance(value, dict) else json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""From a recipe's names to installed components: options checked, incompatible choices refused. No torch."""
+"""Resolving a recipe: finds the named components among the installed plugins and checks their options. No torch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from cganzoo.specs import (
     Spec,
 )
 
-from .read import Recipe, explain
+from .messages import explain
+from .read import Recipe
 
 S = TypeVar("S", bound=Spec)
 
@@ -36,10 +37,10 @@ class Chosen(Generic[S]):
     """A component that a recipe names, with its checked options and the distribution it comes from.
 
     Attributes:
-        table: what the recipe writes of it.
+        table: its table in the recipe.
         spec: its specification.
-        config: its options, of the specification's own class.
-        provider: where it comes from.
+        config: its options, of the class that the specification names.
+        provider: the distribution that provides it.
     """
 
     table: ComponentTable = field(compare=False)
@@ -48,26 +49,26 @@ class Chosen(Generic[S]):
     provider: Provider
 
     def create(self, *context: Any) -> Any:
-        """The component itself."""
+        """Build the component."""
         return self.spec.build(self.config, *context)
 
     def values(self) -> dict[str, Any]:
-        """Its table of the resolved recipe, defaults included."""
+        """Its table in the resolved recipe, with all defaults."""
         host = {key: getattr(self.table, key) for key in type(self.table).model_fields}
         values = {**host, **_plain(self.config)}
         argument = getattr(self.spec, "argument", None)
         if argument and self.table.name.endswith(f"/{values[argument]}"):
-            del values[argument]  # the name has it
+            del values[argument]  # it is part of the name
         return values
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """A recipe whose every name and option is known to be good.
+    """A recipe in which every name and option has been checked.
 
     Attributes:
-        recipe: as it was read.
-        components: those that it names, by kind and in its order.
+        recipe: the recipe as it was read.
+        components: the components that it names, by kind, in the recipe's order.
     """
 
     recipe: Recipe
@@ -110,12 +111,12 @@ class Resolved:
 
     @property
     def providers(self) -> list[Provider]:
-        """The distributions that the run uses, each once."""
+        """The distributions that the run uses, without repetition."""
         chosen = [one for found in self.components.values() for one in found]
         return list({one.provider.distribution: one.provider for one in chosen}.values())
 
     def values(self) -> dict[str, Any]:
-        """Every value of the run, defaults included, as a recipe writes it."""
+        """Every value of the run, with all defaults, in the form of a recipe."""
         values = _plain(self.recipe.sections)
         for kind in KINDS.values():
             tables = [chosen.values() for chosen in self.components[kind.name]]
@@ -134,42 +135,42 @@ class Resolved:
         return tomli_w.dumps(self.values())
 
     def recipe_digest(self) -> str:
-        """Identifies the run's recipe: equal exactly when every resolved value is that weights or scores depend on."""
+        """Identifies the recipe: equal if and only if all values are equal that weights or scores depend on."""
         return digest({name: section for name, section in self.values().items() if name not in OBSERVERS})
 
     def training_digest(self) -> str:
-        """Identifies what decides the weights: equal for recipes that differ only in scoring and bookkeeping."""
+        """Identifies the training: equal for recipes that differ only in scoring, logging and checkpoints."""
         return digest(training_values(self.values()))
 
 
 BOOKKEEPING = frozenset({"log_every", "checkpoint_every", "keep_checkpoints", "sample_every", "evaluate_every"})
-"""Keys of ``[train]`` that do not change a weight."""
+"""Keys of ``[train]`` that do not change the weights."""
 
 OBSERVERS = frozenset(kind.recipe_table for kind in KINDS.values() if kind.decides == "nothing")
 """Tables that change neither weights nor scores."""
 
 WRITTEN_WHEN_EMPTY = frozenset({"metrics"})
-"""Empty lists that a resolved recipe has: it did before other kinds came, and its digest must not change."""
+"""Lists that a resolved recipe holds even if they are empty, because that is part of existing digests."""
 
 
 def training_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe's values without those that a resumed run may change: scoring, bookkeeping, version bounds."""
+    """The values that a resumed run must not change: without scoring, logging, checkpoints and version bounds."""
     left_out = {"requires", "evaluation"} | {kind.recipe_table for kind in KINDS.values() if kind.decides != "weights"}
     kept = {name: section for name, section in values.items() if name not in left_out}
     return {**kept, "train": {name: value for name, value in kept["train"].items() if name not in BOOKKEEPING}}
 
 
 def digest(values: Any) -> str:
-    """Short hash of plain values, independent of the order of keys."""
+    """Short hash of values that JSON can hold; the order of keys does not matter."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def resolve(recipe: Recipe, registry: Registry | None = None) -> Resolved:
-    """Look up the recipe's names, importing only what ``[requires]`` lists, and check every option.
+    """Look up the recipe's names, importing only the distributions in ``[requires]``, and check every option.
 
     Raises:
-        RecipeError: an unknown option, or choices that do not go together.
-        PluginError: a component or a distribution that is missing, broken or ambiguous.
+        RecipeError: an unknown option, or components that cannot be combined.
+        PluginError: a component or a distribution is missing, broken or ambiguous.
     """
     sections = recipe.sections
     if registry is None:
@@ -185,16 +186,16 @@ def resolve(recipe: Recipe, registry: Registry | None = None) -> Resolved:
 
 
 def resolve_generator(recipe: Recipe, distribution: str) -> Chosen[GeneratorSpec[Any]]:
-    """The generator alone, importing only the distribution it comes from: enough to sample."""
+    """Only the generator, importing only its distribution: enough to sample."""
     return _all_chosen(recipe, load_plugins([distribution]), KINDS["generator"])[0]
 
 
 def resolve_dataset(recipe: Recipe, registry: Registry | None = None) -> Chosen[DatasetSpec[Any]]:
-    """The data set alone: enough to pack it and to look at it.
+    """Only the data set: enough to pack and show it.
 
     Raises:
         RecipeError: an unknown option of the set.
-        PluginError: there is no such set, or its name is ambiguous; or a distribution that is required does not load.
+        PluginError: the set is missing or its name ambiguous, or a required distribution cannot be loaded.
     """
     return _all_chosen(recipe, registry or load_plugins(recipe.sections.requires.plugins), KINDS["dataset"])[0]
 
@@ -214,7 +215,7 @@ def _chosen(recipe: Recipe, registry: Registry, kind: Kind, table: ComponentTabl
     except PluginError as error:
         raise PluginError(f"{recipe.place(*keys, 'name')}: {error}") from error
     for option in argument.keys() & table.options.keys():
-        raise RecipeError(f"{recipe.place(*keys, option)}: is already in the name; leave it out")
+        raise RecipeError(f"{recipe.place(*keys, option)}: is already part of the name; remove it")
     values = {**table.options, **argument}
     config = _options(component.spec.config, type(table), values, recipe, keys)
     return Chosen(table, component.spec, config, component.provider)
@@ -244,7 +245,7 @@ def _check_conditioning(recipe: Recipe, generator: Chosen[Any], loss: Chosen[Any
 
 
 def _asked(chosen: Chosen[Any], question: str) -> Any:
-    """What a specification says of the options; a plugin whose function fails is told like one that does not load."""
+    """Call a function of the specification with the options; its failure is reported as a fault of the plugin."""
     try:
         return getattr(chosen.spec, question)(chosen.config)
     except Exception as error:
@@ -259,12 +260,12 @@ def _check_outputs(recipe: Recipe, metrics: tuple[Chosen[MetricSpec[Any]], ...])
             if output.name in owner:
                 raise RecipeError(
                     f'{recipe.place("metrics")}: "{owner[output.name]}" and "{metric.spec.name}" both report '
-                    f'"{output.name}"; leave one of them out'
+                    f'"{output.name}"; remove one of them'
                 )
             owner[output.name] = metric.spec.name
 
 
 def _plain(config: Config) -> dict[str, Any]:
-    """A config as TOML can write it: no nulls, the recipe's own spelling of keys."""
+    """A config as values for TOML: without nulls, with the keys as the recipe spells them."""
     plain: dict[str, Any] = config.model_dump(mode="json", by_alias=True, exclude_none=True)
     return plain

@@ -1,4 +1,4 @@
-"""JSON Schema of recipes, with the options of the installed components, so that editors complete and check them."""
+"""JSON Schema of recipes with the options of the installed components, for completion and checks in editors."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ NOTHING_FITS: dict[str, Any] = {"not": {}}  # "oneOf" may not be empty
 
 
 def recipe_schema(registry: Registry) -> dict[str, Any]:
-    """The schema of a whole recipe. A component is one of those installed, with its own options."""
+    """The schema of a recipe, in which each component is an installed one with its own options."""
     models: dict[type[Config], None] = {ALL_SECTIONS: None}
     models |= dict.fromkeys(kind.spec.table for kind in KINDS.values())
     models |= dict.fromkeys(component.spec.config for component in registry.components())
-    # All at once, so that equal class names of two plugins become two definitions.
+    # All in one call, so that classes of the same name from two plugins get two definitions.
     references, document = models_json_schema([(model, "validation") for model in models], by_alias=True)
     definitions = document["$defs"]
 
@@ -30,7 +30,7 @@ def recipe_schema(registry: Registry) -> dict[str, Any]:
         return found
 
     def table(component: Component) -> dict[str, Any]:
-        """One component's table: the host's keys and the component's options."""
+        """The table of one component: the host's keys and the component's options."""
         host, own = definition(component.spec.table), definition(component.spec.config)
         properties, required = dict(own.get("properties", {})), own.get("required", [])
         name: dict[str, Any] = {"enum": [component.name, component.full_name]}

@@ -1,4 +1,4 @@
-"""The plugins that are installed: found, loaded, listed, and survived. No torch here."""
+"""The installed plugins: finding them, loading them, and looking their components up. Imports no torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A component as plain data, for ``cganzoo plugins``: its options in words, and what its kind has beside them."""
+"""A component as plain data, for ``cganzoo plugins``: its options in words, and the properties of its kind."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EXAMPLES = {"number": 1.0, "integer": 1, "boolean": True, "string": "...", "arra
 
 
 def describe(component: Component) -> dict[str, Any]:
-    """Everything there is to tell of a component; plain, so that another process can print it."""
+    """Everything about a component, as plain data that another process can print."""
     spec, provider = component.spec, component.provider
     schema = component.json_schema
     described: dict[str, Any] = {
@@ -70,7 +70,7 @@ def describe(component: Component) -> dict[str, Any]:
 
 
 def link(paper: object) -> str | None:
-    """Where a paper is, by its arXiv id or DOI."""
+    """URL of a paper, by its arXiv id or DOI; ``None`` if it has neither."""
     if not isinstance(paper, str):
         return None
     if found := re.fullmatch(r"(?i)arxiv:\s*(\S+)", paper):
@@ -81,7 +81,7 @@ def link(paper: object) -> str | None:
 
 
 def in_words(node: Node, definitions: Mapping[str, Node]) -> str:
-    """The type that a node of a JSON Schema stands for: ``whole number, at least 1``."""
+    """The type of a node of a JSON Schema in words: ``whole number, at least 1``."""
     if "$ref" in node:
         target = _target(node, definitions)
         return "schedule" if target.get("title") == Schedule.__name__ else in_words(target, definitions)
@@ -90,7 +90,7 @@ def in_words(node: Node, definitions: Mapping[str, Node]) -> str:
         words = list(dict.fromkeys(in_words(part, definitions) for part in parts if part.get("type") != "null"))
         if "number" in words and "whole number" in words:
             words.remove("whole number")
-        # The bounds of a number hold for the schedule's values, too, so they are told behind both.
+        # The bounds of the number are also those of the schedule, so they follow both.
         if len(words) == 2 and words[0].startswith("number") and words[1] == "schedule":
             words = [NUMBER_OR_SCHEDULE + words[0].removeprefix("number")]
         text = " or ".join(words)
@@ -122,7 +122,7 @@ def _target(node: Node, definitions: Mapping[str, Node]) -> Node:
 
 
 def _options(table: Node, definitions: Mapping[str, Node], prefix: str = "") -> Iterator[dict[str, Any]]:
-    """Each option; those of a table below it, with dotted names, as TOML can write them."""
+    """Each option; options of a nested table follow it, with dotted names as in TOML."""
     for name, node in table.get("properties", {}).items():
         target = _target(node, definitions)
         required = name in table.get("required", ())
@@ -134,12 +134,12 @@ def _options(table: Node, definitions: Mapping[str, Node], prefix: str = "") -> 
             "description": node.get("description", ""),
             **({"example": _example(node, definitions)} if required else {}),
         }
-        if "properties" in target and prefix.count(".") < 3:  # a table may hold its own kind
+        if "properties" in target and prefix.count(".") < 3:  # tables may be recursive
             yield from _options(target, definitions, f"{prefix}{name}.")
 
 
 def _example(node: Node, definitions: Mapping[str, Node]) -> Any:
-    """A value to stand in a recipe until the user writes a better one."""
+    """An example value for a required option, which the user replaces."""
     node = _target(node, definitions)
     if parts := node.get("anyOf") or node.get("oneOf"):
         return _example(parts[0], definitions)
@@ -148,22 +148,25 @@ def _example(node: Node, definitions: Mapping[str, Node]) -> Any:
     return node.get("minimum", EXAMPLES.get(node.get("type", "")))
 
 
-def _by_options(config: type[Config], schema: Node, told: Callable[[Any], str]) -> dict[str, str] | None:
-    """What ``told`` says of the default options (key ``""``), and of each choice that changes it; or nothing."""
+def _by_options(config: type[Config], schema: Node, property_of: Callable[[Any], str]) -> dict[str, str] | None:
+    """A property with the default options (key ``""``) and with each choice that changes it.
+
+    ``None`` if an option has no default.
+    """
     try:
-        by_default = told(parse(config, {}))
-    except ValidationError:  # some option has no default
+        by_default = property_of(parse(config, {}))
+    except ValidationError:
         return None
     found = {"": by_default}
     for name, node in schema.get("properties", {}).items():
         choices = [True, False] if node.get("type") == "boolean" else node.get("enum", ())
         for choice in choices:
             try:
-                said = told(parse(config, {name: choice}))
-            except ValidationError:  # does not go alone
+                value = property_of(parse(config, {name: choice}))
+            except ValidationError:  # not valid without another option
                 continue
-            if said != by_default:
-                found[f"{name} = {written(choice)}"] = said
+            if value != by_default:
+                found[f"{name} = {written(choice)}"] = value
     return found
 
 

@@ -1,4 +1,4 @@
-"""Which plugins are installed, and which of them a recipe asks for: read from metadata alone, nothing is imported."""
+"""Which plugins are installed, and which of them a recipe requires: read from metadata, without importing them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from cganzoo.errors import PluginError
-from cganzoo.hookspecs import PROJECT
 
-from . import entry_points
+PROJECT = "cganzoo"  # as in cganzoo.hookspecs, which imports pydantic
+
+_read_entry_points = vars(metadata.Distribution)["entry_points"].fget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,14 +28,14 @@ class Provider:
     """Where components come from: one entry point of one installed distribution.
 
     Attributes:
-        distribution: name of the distribution, normalised (PEP 503).
-        version: its version.
-        entry_point: the entry point's name in the group ``cganzoo``.
-        module: what the entry point names: a module, or ``module:object``.
-        location: folder the code comes from; of an editable install, the source.
-        wants_host: versions of the host that its metadata asks for, such as ``<0.2,>=0.1``; empty for any.
-        problem: why its metadata keeps it from being imported; empty where nothing does.
-        notes: what else is wrong with its metadata.
+        distribution: normalised name of the distribution (PEP 503).
+        version: version of the distribution.
+        entry_point: name of the entry point in the group ``cganzoo``.
+        module: value of the entry point: a module, or ``module:object``.
+        location: folder of the code; for an editable install, the source folder.
+        wants_host: versions of the host that its metadata requires, such as ``<0.2,>=0.1``; empty for any.
+        problem: an error in its metadata, because of which it is not imported; empty if there is none.
+        notes: smaller errors in its metadata.
     """
 
     distribution: str
@@ -51,30 +52,46 @@ class Provider:
 
 
 def installed() -> list[Provider]:
-    """Every installed plugin, by distribution and entry point. Of two copies of a distribution, import's choice.
+    """Every installed plugin, by distribution and entry point. Of two copies of a distribution, the first counts.
 
-    Raises nothing for broken metadata: what is wrong with it is told by :attr:`Provider.problem`.
+    Broken metadata raises nothing: :attr:`Provider.problem` describes it.
     """
-    seen = {name: found for found in metadata.distributions() if (name := _plugin_name(found))}
-    return [provider for name in sorted(seen) for provider in _providers(name, _first(name, seen[name]))]
+    named = {name: found for found in metadata.distributions() if (name := _plugin_name(found))}
+    return [provider for name in sorted(named) for provider in _providers(name, _first_copy(name, named[name]))]
 
 
-def _first(name: str, seen: metadata.Distribution) -> metadata.Distribution:
-    """The first copy of a distribution on sys.path, which may not be the one that was seen."""
+def ignore_unreadable_entry_points() -> None:
+    """From now on, a broken ``entry_points.txt`` counts as empty for every library in this process.
+
+    pydantic and torch read the entry points of all distributions, so that one broken file would end every command with
+    their traceback. Call it before pydantic is imported. :func:`installed` still reports the file.
+    """
+
+    def entry_points(distribution: metadata.Distribution) -> metadata.EntryPoints:
+        with suppress(Exception):
+            found: metadata.EntryPoints = _read_entry_points(distribution)
+            return found
+        return metadata.EntryPoints(())
+
+    metadata.Distribution.entry_points = property(entry_points)  # type: ignore[assignment, method-assign]
+
+
+def _first_copy(name: str, some_copy: metadata.Distribution) -> metadata.Distribution:
+    """The first copy of a distribution on sys.path, which Python imports."""
     try:
         return metadata.distribution(name)
-    except metadata.PackageNotFoundError:  # the name that its metadata gives is not that of their folder
-        return seen
+    except metadata.PackageNotFoundError:  # its metadata is in a folder of another name
+        return some_copy
 
 
 def _providers(name: str, distribution: metadata.Distribution) -> Iterator[Provider]:
-    """One for each entry point; one without any where metadata cannot be read."""
+    """One for each entry point; one without a name if the entry points cannot be read."""
     version, problem = _version(distribution)
     found: list[metadata.EntryPoint] = []
     try:
-        found += entry_points.read(distribution).select(group=PROJECT)
-    except Exception as error:  # as many kinds as there are ways to break a file
-        problem = problem or f"its entry_points.txt cannot be read ({_line(error)}); install it anew"
+        found += _read_entry_points(distribution).select(group=PROJECT)
+    except Exception as error:  # each way to break the file raises another type
+        problem = problem or f"its entry_points.txt cannot be read ({_line(error)}); reinstall it"
     wants_host, notes = ("", ()) if problem else _wants_host(distribution)
     if problem and not found:
         found = [metadata.EntryPoint("", "", PROJECT)]
@@ -94,11 +111,11 @@ def _providers(name: str, distribution: metadata.Distribution) -> Iterator[Provi
 
 
 def folder(module: str) -> str:
-    """The folder that importing ``module`` would take code from, or nothing; imports nothing."""
+    """The folder of the code of ``module``, or an empty string; imports nothing."""
     top_level = module.partition(":")[0].partition(".")[0].strip()
     try:
         spec = importlib.util.find_spec(top_level)
-    except (ImportError, ValueError, AttributeError):  # the last: something odd in sys.modules
+    except (ImportError, ValueError, AttributeError):  # AttributeError: something odd in sys.modules
         return ""
     if spec is None:
         return ""
@@ -108,7 +125,7 @@ def folder(module: str) -> str:
 
 
 def zoo() -> set[str]:
-    """Distributions of the host's own ``zoo`` extra: the only ones that a message tells the user to install."""
+    """Distributions of the host's ``zoo`` extra: the only ones that a message tells the user to install."""
     with suppress(metadata.PackageNotFoundError):
         return {
             canonicalize_name(requirement.name)
@@ -122,15 +139,15 @@ def zoo() -> set[str]:
 
 
 def select(requirements: Iterable[str], providers: Iterable[Provider], source: str) -> set[str]:
-    """Normalised names of the distributions that ``requirements`` ask for, each found installed in a fitting version.
+    """Normalised names of the distributions that ``requirements`` name; each is installed in a version that fits.
 
     Args:
-        requirements: names, or names with versions, such as ``"cganzoo-x>=0.1"``.
+        requirements: names, with or without versions, such as ``"cganzoo-x>=0.1"``.
         providers: the installed plugins.
-        source: what a message calls the place where the requirements are written.
+        source: where the requirements are written, for messages.
 
     Raises:
-        PluginError: a requirement cannot be read or is not met.
+        PluginError: a requirement is invalid or not met.
     """
     found = {provider.distribution: provider for provider in providers}
     versions = {name: provider.version for name, provider in found.items()}
@@ -162,20 +179,20 @@ def _requirement(text: str, source: str) -> Requirement:
 
 
 def _missing(requirement: Requirement, name: str, versions: Iterable[str]) -> str:
-    """What is wrong with a requirement that no installed plugin answers to, and what to do."""
+    """Why no installed plugin meets a requirement, and what to do."""
     with suppress(metadata.PackageNotFoundError, KeyError, UnicodeDecodeError):
-        return f"is installed ({metadata.version(name)}) but is no plugin of {PROJECT}; take it out"
+        return f"is installed ({metadata.version(name)}) but is not a plugin of {PROJECT}; remove it"
     first_party = zoo()
     if name in first_party:
         return f'is not installed: pip install "{requirement}"'
     near = difflib.get_close_matches(name, {*versions, *first_party}, n=1)
     if near:
         return f'is not installed; did you mean "{near[0]}"?'
-    return "is not installed; install it or take it out"
+    return "is not installed; install it or remove it"
 
 
 def _plugin_name(distribution: metadata.Distribution) -> str | None:
-    """Normalised name of a distribution that has plugins, read without parsing the metadata of all the others."""
+    """Normalised name of a distribution that has plugins, or ``None``. Parses no metadata of other distributions."""
     if f"[{PROJECT}]" not in _text_of_entry_points(distribution):
         return None
     with suppress(Exception):
@@ -189,32 +206,32 @@ def _text_of_entry_points(distribution: metadata.Distribution) -> str:
         return distribution.read_text("entry_points.txt") or ""
     except UnicodeDecodeError as error:
         return error.object.decode(errors="replace")
-    except Exception:  # no file that anybody can read says that it is a plugin of ours
+    except Exception:  # an unreadable file does not make it a plugin
         return ""
 
 
 def _version(distribution: metadata.Distribution) -> tuple[str, str]:
-    """Its version, and what is wrong with the metadata that should give it."""
+    """Its version, and the error in its metadata or an empty string."""
     assumed = _info_folder(distribution)[1]
     try:
         found = distribution.metadata
         name, version = (found[key] if key in found else None for key in ("Name", "Version"))  # noqa: SIM401
     except Exception as error:
-        return assumed, f"its METADATA cannot be read ({_line(error)}); install it anew"
+        return assumed, f"its METADATA cannot be read ({_line(error)}); reinstall it"
     if name is None:
-        return assumed, "its METADATA is missing, as after an interrupted install or uninstall; install it anew"
+        return assumed, "its METADATA is missing, as after an interrupted install or uninstall; reinstall it"
     if version is None:
-        return assumed, "its METADATA names no version; install it anew"
+        return assumed, "its METADATA has no version; reinstall it"
     try:
         Version(version)
     except InvalidVersion:
-        return version, f'its version "{version}" is none that Python packages can have, such as "1.0"'
+        return version, f'its version "{version}" is not a valid version of a Python package, such as "1.0"'
     return version, ""
 
 
 def _info_folder(distribution: metadata.Distribution) -> tuple[str, str]:
-    """Name and version by the name of the folder that holds the metadata, ``name-version.dist-info``."""
-    # Private, but there is no other way to name a distribution whose metadata does not.
+    """Name and version, taken from the name of the metadata folder, ``name-version.dist-info``."""
+    # Private, but the only source of a name if the metadata has none.
     stem = Path(str(getattr(distribution, "_path", "unknown"))).stem
     name, _, version = stem.partition("-")
     return name, version or "(no version)"
@@ -225,11 +242,11 @@ def _line(error: Exception) -> str:
 
 
 def _wants_host(distribution: metadata.Distribution) -> tuple[str, tuple[str, ...]]:
-    """The plugin's own ``Requires-Dist: cganzoo``, which pip does not enforce later; and what cannot be read of it."""
+    """The versions of its ``Requires-Dist: cganzoo``, which pip checks only at install; and notes on invalid lines."""
     specifiers, notes = [], []
     for requirement in _parsed(distribution.requires or ()):
         if isinstance(requirement, str):
-            notes.append(f'its METADATA requires "{requirement}", which cannot be read and is ignored')
+            notes.append(f'its METADATA requires "{requirement}", which is invalid and ignored')
         elif canonicalize_name(requirement.name) == PROJECT and requirement.specifier and _holds(requirement):
             specifiers.append(str(requirement.specifier))
     return ",".join(specifiers), tuple(notes)
@@ -240,11 +257,11 @@ def _holds(requirement: Requirement) -> bool:
 
 
 def _parsed(requirements: Iterable[str]) -> Iterator[Requirement | str]:
-    """Each requirement, or its text where it cannot be read: another tool's business, and no reason to fail."""
+    """Each requirement, or its text if it is invalid, which is no reason to fail."""
     for text in requirements:
         try:
             requirement = Requirement(text)
-            _holds(requirement)  # a marker may be well written and still have no value
+            _holds(requirement)  # a marker of valid syntax may still have no value
         except (InvalidRequirement, UndefinedComparison):
             yield text
         else:

@@ -1,4 +1,4 @@
-"""The table of kinds: one entry for each kind of component, and what the host does with every kind walks it."""
+"""The table of kinds: one entry for each kind of component. Code that handles every kind loops over it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Kind:
     """A kind of component.
 
     Attributes:
-        name: what messages, ``--kind`` and the folder of templates use.
-        title: what prose calls it.
+        name: its name in messages, in ``--kind`` and as a folder of templates.
+        title: its name in text.
         spec: the specification that a plugin yields.
         hook: the hook that yields it.
-        recipe_table: where a recipe names one, dotted: ``"loss"``, ``"evaluation.extractor"``.
+        recipe_table: the table of a recipe that names one, dotted: ``"loss"``, ``"evaluation.extractor"``.
         many: whether a recipe may name several, as ``[[metrics]]``.
-        default: the component that is used where the recipe has no such table.
+        default: the component that is used if the recipe has no such table.
         decides: what changes when another component of the kind is chosen; ``"weights"`` decide scores, too.
         conformance: the conformance class, as ``"module:Class"``.
     """

@@ -1,8 +1,8 @@
-"""The installed plugins, loaded: whatever one of them does wrong is recorded against it and stops nothing else.
+"""Loading plugins: a failure of one is recorded and does not affect the others.
 
-:func:`load_plugins` imports them and collects their specifications into a :class:`~cganzoo.registry.Registry`, where a
-recipe's names are looked up. pluggy's own entry-point loader is not used: it drops a second plugin of the same
-entry-point name without a word, and one bad import ends the program.
+:func:`load_plugins` imports them and collects their specifications in a :class:`~cganzoo.registry.Registry`, which
+looks up the names of a recipe. The entry-point loader of pluggy is not used: it silently drops a second plugin of the
+same entry-point name, and one failing import ends the program.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import re
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout, suppress
 from importlib.metadata import EntryPoint
 from types import MappingProxyType
 
@@ -30,24 +30,23 @@ from cganzoo.hookspecs import PROJECT
 from cganzoo.specs import Spec
 
 from .discovery import Provider, folder, installed, select
-from .guard import guarded, off_standard_output
 from .kinds import KIND_OF_HOOK, KINDS
 from .registry import Component, LoadFailure, Plugin, Registry
 
 ALLOW_LIST = "CGANZOO_LOAD_PLUGINS"
-"""Environment variable: distributions to load where no recipe says so, separated by commas; empty for none."""
+"""Environment variable: distributions that commands without a recipe load, separated by commas; empty for none."""
 
 BUILTIN = ("cganzoo.data.sets.builtin", "cganzoo.evaluate.builtin", "cganzoo.runs.builtin")
-"""Modules of the host that implement hooks themselves."""
+"""Modules of the host that implement hooks."""
 
 MOST_COMPONENTS = 100
-"""Of one hook of one plugin."""
+"""The most components that one hook of one plugin may yield."""
 
 HEAVY = frozenset({"PIL", "numpy", "scipy", "sklearn", "timm", "torch", "torchvision"})
-"""Modules that a plugin imports when a component is built, not before: they would make every command slow to start."""
+"""Modules that a plugin may import only when it builds a component, because they are slow to import."""
 
 BARE_KEY = "[A-Za-z0-9_-]+"
-"""What the name of an option is made of: a recipe can write it as it is."""
+"""Names of options: keys that TOML accepts without quotes."""
 
 
 def load_plugins(
@@ -56,18 +55,18 @@ def load_plugins(
     builtin: Iterable[str] = BUILTIN,
     fatal: Mapping[tuple[str, str], str] = MappingProxyType({}),
 ) -> Registry:
-    """Import plugins and collect what they provide, beside what the host itself does.
+    """Import plugins and collect their components and those of the host.
 
     Args:
-        required: the only distributions to import, as a recipe's ``[requires] plugins`` writes them: ``"cganzoo-x"``
-            or ``"cganzoo-x>=0.1"``. ``None``: those in the environment variable ``CGANZOO_LOAD_PLUGINS``, or else
-            all that are installed.
+        required: the only distributions to import, written as in ``[requires] plugins`` of a recipe: ``"cganzoo-x"``
+            or ``"cganzoo-x>=0.1"``. ``None`` for those in the environment variable ``CGANZOO_LOAD_PLUGINS`` or, if it
+            is not set, all that are installed.
         builtin: modules of the host that implement hooks.
-        fatal: distribution and entry point of what would end the process, with what it does: a failure, unimported.
+        fatal: distribution and entry point of plugins that are not imported but recorded as failed, with the reason.
 
     Raises:
-        PluginError: a distribution that is asked for is missing or of another version, or one of ``required`` fails
-            in any way. Without ``required`` a failure is recorded in the registry instead.
+        PluginError: a listed distribution is missing or of another version, or one of ``required`` fails. Without
+            ``required``, the registry records failures instead.
     """
     wanted, unloaded = choose(required)
     hosted = built_in(builtin)
@@ -82,7 +81,7 @@ def load_plugins(
 
 
 def choose(required: Iterable[str] | None) -> tuple[tuple[Provider, ...], tuple[Provider, ...]]:
-    """Of the installed plugins, those to load and the others; arguments and errors as of :func:`load_plugins`."""
+    """The installed plugins to load, and the others; arguments and errors as in :func:`load_plugins`."""
     providers = installed()
     allowed = os.environ.get(ALLOW_LIST)
     if required is not None:
@@ -96,7 +95,7 @@ def choose(required: Iterable[str] | None) -> tuple[tuple[Provider, ...], tuple[
 
 
 def built_in(modules: Iterable[str] = BUILTIN) -> tuple[Provider, ...]:
-    """The host as the provider of what its own modules implement."""
+    """The host as a provider of components, once for each of its modules that implement hooks."""
     return tuple(
         Provider(distribution=PROJECT, version=__version__, entry_point=module, module=module, location=folder(module))
         for module in modules
@@ -104,55 +103,46 @@ def built_in(modules: Iterable[str] = BUILTIN) -> tuple[Provider, ...]:
 
 
 class _RuleError(Exception):
-    """A plugin breaks a rule of the host's; the text is the reason."""
+    """A plugin breaks a rule of the host; the text is the reason."""
 
 
 class Loader:
     """Imports plugins one by one and calls their hooks.
 
     Args:
-        tell: is called with what is about to be done, such as ``"importing cganzoo_x"``.
-        interruptible: whether a KeyboardInterrupt is the user's, and ends the loading.
-        fatal: distribution and entry point of what must not be imported, with the reason.
+        fatal: distribution and entry point of each plugin that must not be imported, with the reason.
     """
 
-    def __init__(
-        self,
-        tell: Callable[[str], None] = lambda doing: None,
-        *,
-        interruptible: bool = True,
-        fatal: Mapping[tuple[str, str], str] = MappingProxyType({}),
-    ) -> None:
-        self._tell, self._interruptible, self._fatal = tell, interruptible, fatal
-        self._taken: set[tuple[str, str]] = set()  # kind and full name of what is already provided
+    def __init__(self, fatal: Mapping[tuple[str, str], str] = MappingProxyType({})) -> None:
+        self._fatal = fatal
+        self._taken: set[tuple[str, str]] = set()  # kind and full name of the components so far
         self._skipped: dict[str, Provider] = {}  # by module
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
 
     def skip(self, provider: Provider) -> None:
-        """Do not load this one, which another process did; another plugin of the same module is still the second."""
+        """Record a plugin that another process loaded: another plugin of the same module is refused."""
         self._skipped.setdefault(provider.module, provider)
 
     def load(self, provider: Provider) -> Plugin:
-        """Import one plugin and call its hooks; what it does wrong is in the result."""
+        """Import one plugin and call its hooks; its failures are part of the result."""
         components: list[Component] = []
         failures: list[LoadFailure] = []
 
         @contextmanager
         def recorded(doing: str) -> Iterator[None]:
-            self._tell(doing)
             try:
                 yield
+            except KeyboardInterrupt:
+                raise
             except BaseException as error:
-                if self._interruptible and isinstance(error, KeyboardInterrupt):
-                    raise
-                failures.append(LoadFailure(provider=provider, reason=_reason(error, doing), error=error))
+                failures.append(LoadFailure(provider=provider, reason=failure_reason(error, doing), error=error))
 
         had = HEAVY & sys.modules.keys()
         start = time.perf_counter()
         hooks: list[tuple[str, pluggy.HookImpl]] = []
         # Standard output belongs to the command: with --json it must stay JSON.
-        with off_standard_output(), guarded() as notes:
+        with _off_standard_output():
             with recorded(f"importing {provider.module}"):
                 hooks = self._register(provider)
             for hook, implementation in hooks:
@@ -166,8 +156,7 @@ class Loader:
                         components.remove(component)
                         raise
         heavy = sorted((HEAVY & sys.modules.keys()) - had)
-        if heavy:  # these change a good deal themselves, which would only distract
-            notes = [f"imports {', '.join(heavy)} when it is loaded; import inside build"]
+        notes = [f"imports {', '.join(heavy)} when it is loaded; import inside build"] if heavy else []
         return Plugin(
             provider=provider,
             components=tuple(components),
@@ -178,7 +167,7 @@ class Loader:
         )
 
     def _register(self, provider: Provider) -> list[tuple[str, pluggy.HookImpl]]:
-        """Import the plugin and have pluggy check it; its implementations with the names of their hooks."""
+        """Import a plugin and let pluggy check it; returns its implementations with the names of their hooks."""
         if reason := provider.problem or self._fatal.get((provider.distribution, provider.entry_point)):
             raise _RuleError(reason)
         if not SpecifierSet(provider.wants_host).contains(__version__, prereleases=True):
@@ -186,7 +175,7 @@ class Loader:
         if owner := self._skipped.get(provider.module):
             raise _RuleError(f"{provider.module} is already loaded as {owner.distribution}/{owner.entry_point}")
         plugin = EntryPoint(provider.entry_point, provider.module, PROJECT).load()
-        # Named by the distribution too, so that an entry-point name that two of them use stands for two plugins.
+        # The distribution is part of the name, because two of them may use the same entry-point name.
         name = f"{provider.distribution}/{provider.entry_point}"
         if (first := self._manager.get_name(plugin)) is not None:
             raise _RuleError(f"{provider.module} is already loaded as {first}")
@@ -194,14 +183,14 @@ class Loader:
             self._manager.register(plugin, name)
             return _implementations(plugin, self._manager)
         except BaseException:
-            if self._manager.has_plugin(name):  # pluggy may leave a plugin that it refused half registered
+            if self._manager.has_plugin(name):  # pluggy may leave a refused plugin half registered
                 self._manager.unregister(name=name)
             raise
 
     def _collect(
         self, provider: Provider, hook: str, implementation: pluggy.HookImpl, components: list[Component]
     ) -> None:
-        """Add what one implementation yields to ``components``; what comes before an error counts."""
+        """Add what one implementation yields to ``components``; those before an error remain."""
         before = len(components)
         for spec in _specs(hook, implementation):
             component = Component(kind=KIND_OF_HOOK[hook], spec=spec, provider=provider)
@@ -210,9 +199,28 @@ class Loader:
                 raise _RuleError(f'{hook} yields the {component.kind} "{component.name}" twice')
             if len(components) - before == MOST_COMPONENTS:
                 del components[before:]
-                raise _RuleError(f"{hook} does not come to an end: it yields more than {MOST_COMPONENTS} components")
+                raise _RuleError(f"{hook} does not end: it yields more than {MOST_COMPONENTS} components")
             self._taken.add(key)
             components.append(component)
+
+
+@contextmanager
+def _off_standard_output() -> Iterator[None]:
+    """Redirect what the block prints to standard error: the output of Python and of compiled code."""
+    with redirect_stdout(sys.stderr):
+        try:
+            output = os.dup(1)
+            os.dup2(2, 1)
+        except OSError:  # closed, so that nothing can be printed
+            yield
+            return
+        try:
+            yield
+        finally:
+            with suppress(Exception):
+                sys.__stdout__.flush()  # type: ignore[union-attr]
+            os.dup2(output, 1)
+            os.close(output)
 
 
 def _implementations(plugin: object, manager: pluggy.PluginManager) -> list[tuple[str, pluggy.HookImpl]]:
@@ -225,7 +233,7 @@ def _implementations(plugin: object, manager: pluggy.PluginManager) -> list[tupl
     if not found:
         raise _RuleError("implements no hook; mark its functions with @cganzoo.hookimpl")
     for hook, implementation in found:
-        # As pluggy's check_pending, with the near miss named.
+        # As check_pending of pluggy, but with a suggestion.
         if hook not in KIND_OF_HOOK and not implementation.optionalhook:
             near = difflib.get_close_matches(hook, KIND_OF_HOOK, n=1)
             meant = f"did you mean {near[0]}?" if near else f"the hooks are {', '.join(KIND_OF_HOOK)}"
@@ -234,7 +242,7 @@ def _implementations(plugin: object, manager: pluggy.PluginManager) -> list[tupl
 
 
 def _specs(hook: str, implementation: pluggy.HookImpl) -> Iterator[Spec]:
-    """Call one implementation: directly, not through pluggy, so that each specification is attributed."""
+    """Call one implementation. Not through pluggy, which would not say who yielded which specification."""
     kind = KINDS[KIND_OF_HOOK[hook]].spec
     if implementation.wrapper or implementation.hookwrapper:
         raise _RuleError(f"{hook} is a hook wrapper; only the plain @hookimpl is allowed")
@@ -248,25 +256,26 @@ def _specs(hook: str, implementation: pluggy.HookImpl) -> Iterator[Spec]:
 
 
 def check_options(component: Component) -> None:
-    """Build what pydantic defers; raise unless the options have a schema and defaults that a recipe could write."""
+    """Raise unless the options of a component have a schema, and names and defaults that a recipe could write."""
     schema = component.json_schema
     for table in (schema, *schema.get("$defs", {}).values()):
         for name in table.get("properties", {}):
             if not re.fullmatch(BARE_KEY, name):
-                raise _RuleError(f"{component}: the option {name!a} is no key that TOML takes without quotes")
+                raise _RuleError(f"{component}: the option {name!a} is not a key that TOML accepts without quotes")
     config = component.spec.config
     defaults = config.model_construct().model_dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
     try:
         parse(config, defaults)
     except ValidationError as error:
         for wrong in error.errors(include_url=False):
-            # What has no default must be given, and what no single option is to blame for may need some to be given.
+            # Options without a default are valid, and a check across options may need these.
             if wrong["loc"] and wrong["type"] != "missing":
                 reason = f'{component}: the default of "{wrong["loc"][0]}" does not fit: {wrong["msg"]}'
                 raise _RuleError(reason) from error
 
 
-def _reason(error: BaseException, doing: str) -> str:
+def failure_reason(error: BaseException, doing: str) -> str:
+    """One line that says what failed, such as ``"importing cganzoo_x raised ValueError: ..."``."""
     if isinstance(error, _RuleError):
         return str(error)
     if isinstance(error, ModuleNotFoundError) and error.name:
@@ -275,6 +284,6 @@ def _reason(error: BaseException, doing: str) -> str:
         return "; ".join(str(error).splitlines())
     try:
         text = textwrap.shorten(str(error), 300)
-    except Exception:  # the plugin's own exception, whose text fails as well
+    except Exception:  # str() of the plugin's exception may raise, too
         text = ""
     return f"{doing} raised {type(error).__name__}" + (f": {text}" if text else "")

@@ -1,93 +1,90 @@
-"""Every installed plugin, loaded in another process: one that hangs or crashes is told like any other.
+"""All installed plugins, loaded in a child process: a plugin that hangs or crashes it is one more recorded failure.
 
-The child (:mod:`cganzoo.registry.probe_child`) loads plugin after plugin and says over a pipe, in lines of JSON, what
-it is about to do and what came of it. If it dies, or does not move for :data:`PATIENCE`, the plugin at hand is loaded
-once more, alone: if that ends the child again, it is to blame; if not, one before it is. A new child goes on behind it.
-Standard library only, so that the child is started at once.
+The child (:mod:`cganzoo.registry.probe_child`) loads one plugin after another and writes one line of JSON for each. If
+it ends early, or if a line takes longer than :data:`TIME_LIMIT`, the plugin that it was loading has failed, and a new
+child continues with the next one. This module imports little, so that the child starts at once.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import secrets
-import selectors
+import queue
 import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Generator, Mapping
-from typing import IO, TYPE_CHECKING, Any
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from cganzoo._version import API_VERSION, __version__
 from cganzoo.errors import PluginError
 
-from .clashes import PROJECT, clashes
-from .guard import THREAD
-from .kinds import KINDS
+from .discovery import PROJECT
 
 if TYPE_CHECKING:
     from .registry import Registry
 
-PATIENCE = 10.0
-"""Seconds that one step of a plugin may take: its import, one of its hooks."""
+TIME_LIMIT = 10.0
+"""Seconds that loading one plugin may take."""
 
 START = """
 import sys
 sys.path[:] = sys.argv[2:]
-from cganzoo.registry import entry_points
-entry_points.confine()
-from cganzoo.registry.probe_child import child
-child(sys.argv[1])
+from cganzoo.registry.discovery import ignore_unreadable_entry_points
+ignore_unreadable_entry_points()
+from cganzoo.registry.probe_child import load_all
+load_all(skip=int(sys.argv[1]))
 """
 
 Inventory = dict[str, Any]
 
 
-def inspect(waiting: Callable[[str], None] = lambda what: None) -> Inventory:
-    """What is installed and what is wrong with it, as ``cganzoo plugins --json`` prints it.
+def inspect(waiting: Callable[[str], None] = lambda message: None) -> Inventory:
+    """The installed components and plugins, and what is wrong with them, as ``cganzoo plugins --json`` prints it.
 
     Args:
-        waiting: is called with a plugin's name and version, and what it does, when that takes longer than a second.
+        waiting: called with a message if a plugin takes longer than a second to load.
 
     Raises:
-        PluginError: the allow-list names what is not installed, or no plugin can be loaded for a reason of the host's.
+        PluginError: ``CGANZOO_LOAD_PLUGINS`` names a plugin that is not installed, or the child process does not start.
     """
-    if os.name == "nt":  # no pipes to select from, no groups of processes
+    if os.name == "nt":  # which has no process groups
         raise PluginError("this command needs Linux or macOS, or on Windows its Linux subsystem (WSL)")
-    inventory: Inventory = {"host": __version__, "api": API_VERSION, **_empty()}
-    finished: list[int] = []
-    before = -1
-    while _one_child(finished, inventory, waiting):
-        if len(finished) == before:
-            raise PluginError("no plugin can be loaded: their process ends between two of them")
-        before = len(finished)
-    order = list(KINDS)
-    inventory["components"].sort(key=lambda found: (order.index(found["kind"]), found["component"], found["full_name"]))
-    inventory["clashes"] = list(clashes(inventory))
+    inventory: Inventory = {"host": __version__, "api": API_VERSION}
+    inventory |= {key: [] for key in ("components", "plugins", "unloaded", "notes", "failures")}
+    while not _load(inventory, waiting):
+        pass
+
+    from .kinds import KINDS
+
+    kinds = list(KINDS)
+    inventory["components"].sort(key=lambda found: (kinds.index(found["kind"]), found["component"], found["full_name"]))
+    inventory["clashes"] = list(_clashes(inventory))
     return inventory
 
 
 def load_survivors() -> Registry:
-    """All plugins, loaded in this process, but for those of which another one got nothing: they are failures here, too.
+    """Load every plugin in this process, except those that crashed, hung or yielded no component in the child process.
 
-    For commands that take whatever is installed; one that ends, crashes or hangs its process ends no command then.
+    These are recorded as failures. For commands that use whatever is installed.
 
     Raises:
-        PluginError: as of :func:`inspect`.
+        PluginError: as :func:`inspect`.
     """
     from .loading import load_plugins
 
     inventory = inspect()
-    died = {_key(plugin) for plugin in inventory["plugins"] if plugin["seconds"] is None}
+    crashed = {_key(plugin) for plugin in inventory["plugins"] if plugin["seconds"] is None}
     useful = {component["distribution"] for component in inventory["components"]}
     return load_plugins(
         fatal={
             _key(failure): failure["reason"]
             for failure in inventory["failures"]
-            if _key(failure) in died or failure["distribution"] not in useful
+            if _key(failure) in crashed or failure["distribution"] not in useful
         }
     )
 
@@ -96,144 +93,118 @@ def _key(provider: Mapping[str, Any]) -> tuple[str, str]:
     return provider["distribution"], provider["entry_point"]
 
 
-def _empty() -> Inventory:
-    return {"components": [], "plugins": [], "unloaded": [], "notes": [], "failures": []}
+def _load(inventory: Inventory, waiting: Callable[[str], None]) -> bool:
+    """Start a child that loads the plugins that are not in the inventory yet, and add them; whether all are there."""
+    plugins = inventory["plugins"]
+    with _Child(skip=len(plugins)) as child:
+        try:
+            start = child.receive()
+        except _ChildError as error:
+            last_line = child.output().rpartition("\n")[2]
+            raise PluginError(f"no plugin can be loaded: the start {error}: {last_line}") from None
+        if "error" in start:
+            raise PluginError(start["error"])
+        providers, inventory["unloaded"] = start["providers"], start["unloaded"]
+        for provider in providers[len(plugins) :]:
+            try:
+                loaded = child.receive(partial(waiting, f"{provider['distribution']} {provider['version']} is loading"))
+            except _ChildError as error:
+                plugins.append({**provider, "seconds": None, "imported_torch": False})
+                reason = f"loading {provider['module']} {error}"
+                inventory["failures"].append({**provider, "reason": reason, "traceback": child.output()})
+                break
+            for key in ("plugins", "components", "notes", "failures"):
+                inventory[key] += loaded[key]
+            if plugins[-1]["imported_torch"]:  # in this child, the next plugin that imports torch would seem fast
+                break
+    return len(plugins) == len(providers)
 
 
-def _one_child(
-    finished: list[int], inventory: Inventory, waiting: Callable[[str], None], only: int | None = None
-) -> bool:
-    """Load what is not in ``finished``, or ``only`` one, until the child ends; whether another one has to go on."""
-    providers: list[dict[str, Any]] = []
-    current, doing, died = None, "", ""
-    loaded: list[int] = []
-    with tempfile.TemporaryFile() as output, contextlib.closing(_lines(finished, only, output)) as lines:
-        for line in lines:
-            if "error" in line:
-                raise PluginError(line["error"])
-            if "providers" in line:
-                providers, inventory["unloaded"] = line["providers"], line["unloaded"]
-            elif "begin" in line:
-                current, doing = line["begin"], "loading"
-            elif "waiting" in line and current is not None:
-                waiting("{distribution} {version}: {doing}".format(**providers[current], doing=doing))
-            elif "doing" in line:
-                doing = line["doing"]
-            elif "plugin" in line:
-                _add(inventory, {**line, "plugins": [line["plugin"]]})
-                finished.append(line["finished"])
-                loaded.append(line["finished"])
-                current = None
-            elif "died" in line and not providers:
-                output.seek(0)
-                last = output.read().decode(errors="replace").strip().rpartition("\n")[2]
-                raise PluginError("no plugin can be loaded: " + line["died"].format(doing="the start") + f": {last}")
-            elif "died" in line:
-                died = line["died"].format(doing=doing)
-    if died and current is not None:
-        before = [providers[number] for number in loaded if providers[number]["distribution"] != PROJECT]
-        alone = _empty()
-        if before:
-            _one_child(finished, alone, waiting, only=current)
-        if current not in finished:
-            alone["plugins"].append({**providers[current], "seconds": None, "imported_torch": False})
-            alone["failures"].append({**providers[current], "reason": died, "traceback": ""})
-            finished.append(current)
-        _add(inventory, alone)
-        if alone["plugins"][0]["seconds"] is not None:
-            _blame(before, providers[current], died, inventory)
-    return len(finished) < len(providers)
+class _ChildError(Exception):
+    """The child ended or was too slow; the text says which."""
 
 
-def _add(inventory: Inventory, found: Mapping[str, Any]) -> None:
-    for key in ("plugins", "components", "notes", "failures"):
-        inventory[key] += found[key]
+class _Child:
+    """The child process: loads all plugins except the first ``skip``. Leaving the context kills it.
 
+    Its first message lists the plugins or is an error, and each further one describes one plugin.
+    """
 
-def _blame(before: list[dict[str, Any]], victim: dict[str, Any], died: str, inventory: Inventory) -> None:
-    """Tell why a process died while a plugin was loaded that is sound by itself, behind those ``before`` it."""
-    threaded = {_key(note) for note in inventory["notes"] if note["note"] == THREAD}
-    suspects = [provider for provider in before if _key(provider) in threaded]
-    if not suspects:
-        note = f"{died}, but not when it is loaded alone: it was something that another plugin left"
-        inventory["notes"].append({**victim, "note": note})
-        return
-    reason = f"leaves a thread that is likely to blame: beside it, {died}, which goes well alone"
-    inventory["failures"].append({**suspects[-1], "reason": reason, "traceback": ""})
-    for plugin in inventory["plugins"]:
-        if _key(plugin) == _key(suspects[-1]):
-            plugin["seconds"] = None  # as of one that died itself: commands that take every plugin leave it out
-
-
-# --- the child, seen from here --------------------------------------------------------------------------------------
-
-
-def _lines(finished: list[int], only: int | None, output: IO[bytes]) -> Generator[dict[str, Any], None, None]:
-    """What the child says, and, if it does not come to its end, what became of it as ``{"died": ...}``."""
-    reading, writing = os.pipe()
-    token = secrets.token_hex(8)  # tells the child's own lines from what a plugin writes to every file that is open
-    job = {"finished": finished, "only": only, "pipe": writing, "token": token}
-    try:
-        child = subprocess.Popen(
-            [sys.executable, "-c", START, json.dumps(job), *map(str, sys.path)],
+    def __init__(self, skip: int) -> None:
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", START, str(skip), *map(str, sys.path)],
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            pass_fds=[writing],
-            start_new_session=True,  # an interrupt is for the parent, which then ends the child and all of its own
+            stdout=subprocess.PIPE,
+            stderr=self._output,
+            start_new_session=True,  # so that the processes that a plugin started are killed, too
         )
-    finally:
-        os.close(writing)
-    try:
-        if died := (yield from _messages(reading, child, token.encode())):
-            yield {"died": died}
-    finally:
-        os.close(reading)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+        self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def __enter__(self) -> _Child:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._output.close()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                self._lines.put(line)
+        self._lines.put(b"")
+
+    def receive(self, waiting: Callable[[], None] = lambda: None) -> dict[str, Any]:
+        """The next message; ``waiting`` is called if it takes longer than a second."""
+        try:
+            try:
+                line = self._lines.get(timeout=1)
+            except queue.Empty:
+                waiting()
+                line = self._lines.get(timeout=TIME_LIMIT - 1)
+            if line.endswith(b"\n"):
+                message: dict[str, Any] = json.loads(line)
+                return message
+            code = self._process.wait(TIME_LIMIT)
+        except (queue.Empty, subprocess.TimeoutExpired):
+            raise _ChildError(f"took longer than {TIME_LIMIT:g} s and was stopped") from None
+        if code < 0:
+            raise _ChildError(f"crashed the process ({signal.Signals(-code).name})")
+        raise _ChildError(f"ended the process with exit code {code}")
+
+    def output(self) -> str:
+        """The end of what the child and its plugins printed."""
+        self._output.seek(max(0, self._output.seek(0, os.SEEK_END) - 2000))
+        return self._output.read().decode(errors="replace").strip()
 
 
-def _messages(pipe: int, child: subprocess.Popen[bytes], token: bytes) -> Generator[dict[str, Any], None, str]:
-    """The child's lines as they come; returns what ended them, or nothing if it was the end of its work."""
-    rest = b""
-    moved, told = time.monotonic(), False
-    with selectors.DefaultSelector() as selector:
-        selector.register(pipe, selectors.EVENT_READ)
-        while True:
-            if selector.select(timeout=0.1):
-                read = os.read(pipe, 1 << 16)
-                if not read:
-                    return _how_it_ended(child)
-                *lines, rest = (rest + read).split(b"\n")
-                for line in lines:
-                    if not line.startswith(token):
-                        return "{doing} wrote into the pipe of the host"
-                    message = json.loads(line.removeprefix(token))
-                    if "end" in message:
-                        return ""
-                    yield message
-                moved, told = time.monotonic(), False
-            elif child.poll() is not None:  # though something it left behind still holds the pipe
-                return _how_it_ended(child)
-            elif time.monotonic() > moved + PATIENCE:
-                return f"{{doing}} took longer than {PATIENCE:g} s and was stopped"
-            elif time.monotonic() > moved + 1 and not told:
-                yield {"waiting": (told := True)}
+def _clashes(inventory: Inventory) -> Iterator[dict[str, Any]]:
+    """Names of components, entry points and modules that several distributions use, each with advice for the user."""
 
+    def shared(entries: Iterable[dict[str, Any]], *keys: str) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
+        groups: dict[tuple[str, ...], dict[str, dict[str, Any]]] = {}
+        for entry in entries:
+            groups.setdefault(tuple(entry[key] for key in keys), {})[entry["distribution"]] = entry
+        for names, group in groups.items():
+            if len(group) > 1:
+                yield names, sorted(group.values(), key=lambda entry: entry["distribution"])
 
-def _how_it_ended(child: subprocess.Popen[bytes]) -> str:
-    try:
-        code = child.wait(timeout=1)
-    except subprocess.TimeoutExpired:
-        return "{doing} closed the files of the process"
-    if code < 0:
-        return f"{{doing}} crashed the process ({_signal(-code)})"
-    return f"{{doing}} ended the process with exit code {code}"
+    def clash(what: str, name: str, group: list[dict[str, Any]], advice: str) -> dict[str, Any]:
+        providers = [f"{entry['distribution']} {entry['version']}" for entry in group]
+        return {"what": what, "name": name, "providers": providers, "advice": advice}
 
-
-def _signal(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+    for (kind, name), group in shared(inventory["components"], "kind", "component"):
+        choices = " or ".join(f'"{entry["full_name"]}"' for entry in group if entry["distribution"] != PROJECT)
+        if any(entry["distribution"] == PROJECT for entry in group):
+            yield clash(kind, name, group, f'"{name}" means the one of {PROJECT}; for the other write {choices}')
+        else:
+            yield clash(kind, name, group, f"write {choices}")
+    loaded = [entry for entry in inventory["plugins"] if entry["entry_point"]]
+    for (name,), group in shared(loaded, "entry_point"):
+        yield clash("entry point", name, group, "both are loaded")
+    for (name,), group in shared(loaded, "module"):
+        yield clash("module", name, group, "the distribution that was installed last provides the code; uninstall one")

@@ -1,4 +1,4 @@
-"""What was loaded: components, the plugins that they come from, what went wrong, and the look-up of names."""
+"""Loaded components and plugins, their failures, and the look-up of names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .kinds import KINDS
 
 @dataclass(frozen=True, kw_only=True)
 class Component:
-    """A specification, its kind (a key of :data:`cganzoo.registry.kinds.KINDS`) and where it comes from."""
+    """A specification, its kind (a key of :data:`cganzoo.registry.kinds.KINDS`) and its provider."""
 
     kind: str
     spec: Spec
@@ -31,24 +31,24 @@ class Component:
 
     @property
     def name(self) -> str:
-        """What a recipe writes."""
+        """The name that a recipe writes."""
         return self.spec.name
 
     @property
     def full_name(self) -> str:
-        """What a recipe writes where two distributions share the name: ``distribution/name``."""
+        """The name that a recipe writes if two distributions use the same one: ``distribution/name``."""
         return f"{self.provider.distribution}/{self.spec.name}"
 
     @functools.cached_property
     def json_schema(self) -> dict[str, Any]:
-        """JSON Schema of its options, made once: it takes a while."""
+        """JSON Schema of its options; cached, because it is slow."""
         schema: dict[str, Any] = self.spec.config.model_json_schema()
         return schema
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadFailure:
-    """Something a plugin did wrong; ``str()`` is a line that names the plugin, its version and the reason."""
+    """A failure of a plugin; ``str()`` is one line with the plugin, its version and the reason."""
 
     provider: Provider
     reason: str
@@ -59,22 +59,22 @@ class LoadFailure:
 
     @property
     def traceback(self) -> str:
-        """The traceback of the plugin's exception, for ``--debug``."""
+        """Traceback of the exception, for ``--debug``."""
         return "".join(traceback.format_exception(self.error))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plugin:
-    """One entry point after loading.
+    """A loaded entry point.
 
     Attributes:
         provider: where it comes from.
-        components: what it provides.
-        failures: what went wrong; a plugin may have both components and failures.
-        seconds: how long it took to import and to call.
-        imported_torch: whether loading it imported torch, which makes every command slow to start. Only the first
-            such plugin of a process can be told.
-        notes: what else is wrong with it, though it loads.
+        components: its components.
+        failures: its failures; a plugin may have both components and failures.
+        seconds: time to import it and to call its hooks.
+        imported_torch: whether loading it imported torch, which makes every command slow to start. Known only for the
+            first such plugin in a process.
+        notes: smaller problems, with which it loads.
     """
 
     provider: Provider
@@ -87,11 +87,11 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Registry:
-    """The components at hand.
+    """The loaded components.
 
     Attributes:
-        plugins: every plugin that was loaded, or failed to.
-        unloaded: plugins that are installed but were not asked for; nothing of theirs was imported.
+        plugins: every plugin that was loaded or that failed.
+        unloaded: installed plugins that were not imported, because they were not selected.
     """
 
     plugins: tuple[Plugin, ...]
@@ -99,7 +99,7 @@ class Registry:
 
     @property
     def failures(self) -> tuple[LoadFailure, ...]:
-        """What went wrong, in all plugins."""
+        """The failures of all plugins."""
         return tuple(failure for plugin in self.plugins for failure in plugin.failures)
 
     def components(self, kind: str | None = None) -> tuple[Component, ...]:
@@ -115,10 +115,10 @@ class Registry:
     def get(self, kind: str, name: str) -> Component:
         """The component that a recipe calls ``name``, or ``distribution/name``.
 
-        A bare name that the host provides means the host's: no plugin can take it away.
+        A name without distribution means the component of the host, if the host has one.
 
         Raises:
-            PluginError: there is none, or more than one; the sentence says what to write or to install instead.
+            PluginError: there is none, or more than one; the message says what to write or to install instead.
         """
         prefix, _, bare = name.rpartition("/")
         distribution = canonicalize_name(prefix)
@@ -137,7 +137,7 @@ class Registry:
         return found[0]
 
     def named(self, kind: str, name: str) -> tuple[Component, dict[str, str]]:
-        """As :meth:`get`, with the option that the name carries: of ``"timm/resnet18"``, ``{"model": "resnet18"}``."""
+        """As :meth:`get`, and the option in the name: ``{"model": "resnet18"}`` for ``"timm/resnet18"``."""
         for component in self.components(kind):
             argument: str | None = getattr(component.spec, "argument", None)
             for written in (component.name, component.full_name):
@@ -150,7 +150,7 @@ class Registry:
         return self.get(kind, name), {}
 
     def _unknown(self, kind: str, distribution: str, name: str) -> str:
-        """Why there is no such component, as far as metadata and failures can tell, and what to do."""
+        """The message for an unknown name: what may explain it, by metadata and failures, and what to do."""
         likely = distribution or canonicalize_name(f"{PROJECT}-{name}")
 
         def may_provide(provider: Provider) -> bool:
@@ -173,6 +173,6 @@ class Registry:
             near = difflib.get_close_matches(full_name.lower(), candidates, n=1)
             advice += [f'did you mean "{choice}"?' for choice in near]
             if failed := sorted({failure.provider.distribution for failure in self.failures}):
-                advice.append(f'it may belong to what did not load (see "{PROJECT} plugins"): {", ".join(failed)}')
+                advice.append(f'it may belong to a plugin that failed (see "{PROJECT} plugins"): {", ".join(failed)}')
         available = f"(available: {', '.join(sorted(known))})" if known else f"(no {kind} is available)"
         return "; ".join([f'there is no {kind} "{full_name}"', *advice]) + f" {available}"

@@ -1,8 +1,7 @@
-"""From the choice of a data set to its packed images: finding it, fetching it, packing it."""
+"""Selects a data set, downloads and unpacks it if necessary, and packs its images."""
 
 from __future__ import annotations
 
-import difflib
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from cganzoo._util.text import did_you_mean
 from cganzoo.config import ArchiveConfig
 from cganzoo.console.reporter import Reporter, amount
 from cganzoo.data.archive import is_tar, unpacked
@@ -27,7 +27,7 @@ from cganzoo.registry.probe import load_survivors
 from cganzoo.specs import Archive, DatasetSpec
 
 Check = Callable[[tuple[str, ...]], None]
-"""Called with the names of the classes; raises if a run on them would come to nothing."""
+"""Called with the classes' names; raises if a run on them cannot succeed."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Selection:
     """A data set with its options, at one size.
 
     Attributes:
-        spec: of the set.
+        spec: the set's.
         config: its options.
-        image_size: side of the packed images, in pixels.
+        image_size: height and width of the packed images, in pixels.
         channels: 1 or 3.
     """
 
@@ -48,22 +48,22 @@ class Selection:
 
     @classmethod
     def of(cls, recipe: Recipe, dataset: Chosen[DatasetSpec[Any]]) -> Selection:
-        """What a recipe selects."""
+        """The selection of a recipe."""
         data = recipe.sections.data
         return cls(dataset.spec, dataset.config, data.image_size, data.channels or dataset.spec.channels)
 
 
 def select(what: str, overrides: Sequence[str] = ()) -> Selection:
-    """What a user means by a recipe, or by the name of a data set, which is then taken at its own size.
+    """The data set of a recipe, or the data set of this name at its own image size.
 
     Args:
         what: recipe file, name of a bundled recipe, or name of an installed data set.
         overrides: ``data.key=value``.
 
     Raises:
-        DataError: it is both, or neither, or a set whose images are of many sizes and none is given.
+        DataError: ``what`` is both, or neither, or a set without an image size of its own and none is given.
         RecipeError: an unknown key, a wrong type or a value out of range.
-        PluginError: more than one distribution provides a set of this name; or the recipe's plugins do not load.
+        PluginError: more than one distribution provides a set of this name, or the recipe's plugins do not load.
     """
     registry = _registry(what)
     names = _names(registry)
@@ -78,16 +78,16 @@ def select(what: str, overrides: Sequence[str] = ()) -> Selection:
             f'"{what}" is a folder; name the set and, with --root, the folder, like '
             f"`cganzoo data info folder --root {shlex.quote(what)}`"
         )
-    if what not in names and (near := difflib.get_close_matches(what, names | set(bundled.names()), n=1)):
-        raise DataError(f'"{what}" is neither a data set nor a recipe; did you mean "{near[0]}"?')
+    if what not in names and (hint := did_you_mean(what, names | set(bundled.names()))):
+        raise DataError(f'"{what}" is neither a data set nor a recipe; {hint}')
     spec = registry.get("dataset", what).spec
     assert isinstance(spec, DatasetSpec)
     given = {override.partition("=")[0].strip() for override in overrides}
     if spec.image_size is None and "data.image_size" not in given:
-        raise DataError(f'data set "{what}": its images are of many sizes; say which to give them, like --size 64')
+        raise DataError(f'data set "{what}": its images have many sizes; choose one for all, for example --size 64')
     root = spec.config.model_fields.get("root")
     if root is not None and root.is_required() and "data.root" not in given:
-        raise DataError(f'data set "{what}": say where it is with --root: {root.description}')
+        raise DataError(f'data set "{what}": name its place with --root: {root.description}')
     recipe = dataset_recipe(what, overrides, spec.image_size)
     return Selection.of(recipe, resolve_dataset(recipe, registry))
 
@@ -104,7 +104,7 @@ def find_dataset(name: str) -> DatasetSpec[Any]:
 
 
 def _registry(what: str) -> Registry:
-    """Where to look ``what`` up: a set of the host's, or a recipe that comes with it, needs no plugin."""
+    """The registry that knows ``what``: the host's own sets and bundled recipes need no plugin."""
     host = load_plugins([])
     return host if what in _names(host) or what in bundled.names() else load_survivors()
 
@@ -114,10 +114,10 @@ def _names(registry: Registry) -> set[str]:
 
 
 def archive_of(spec: DatasetSpec[Any]) -> Archive | None:
-    """What there is to download of a set; ``None`` if it is there without.
+    """The archive to download of a set; ``None`` if the set needs none.
 
     Raises:
-        DataError: it cannot be downloaded, and the user must have it.
+        DataError: the set cannot be downloaded: the user needs an own copy.
     """
     root = spec.config.model_fields.get("root")
     if spec.archive is None and root is not None:
@@ -129,7 +129,7 @@ def archive_of(spec: DatasetSpec[Any]) -> Archive | None:
 
 
 def load_data(resolved: Resolved, reporter: Reporter, check: Check | None = None) -> dict[str, ImageSet]:
-    """The recipe's packed splits, ``"train"`` and, where the set has one, ``"test"``.
+    """The recipe's packed splits, ``"train"`` and, if the set has one, ``"test"``.
 
     Args:
         resolved: the recipe.
@@ -149,10 +149,10 @@ def load(
     """The packed splits of ``source``, packed now if they are not in the cache.
 
     Args:
-        selection: what is wanted of it.
+        selection: the size and channels to pack at.
         source: the set.
         reporter: shows progress.
-        check: called when packing begins; what it raises ends that, and nothing of it is kept.
+        check: called when packing begins; if it raises, packing stops and nothing is kept.
 
     Raises:
         DataError: an image cannot be read, or there are fewer than two training images.
@@ -177,26 +177,26 @@ def load(
     left_out = {split: images.left_out for split, images in splits.items() if images.left_out}
     if left_out:
         counts = ", ".join(f"{count:,} {split}" for split, count in left_out.items())
-        reporter.say(f"{counts} images are left out, as the options of {name} say")
+        reporter.say(f"{counts} images are left out because of the options of {name}")
     skipped = splits["train"].skipped
     if skipped:
         reporter.say(f"{len(skipped):,} unreadable images were left out; the first: {skipped[0]}", style="yellow")
     if len(splits["train"].labels) < 2:
-        raise DataError(f'data set "{name}": has {len(splits["train"].labels)} training images; two are needed')
+        raise DataError(f'data set "{name}": has {len(splits["train"].labels)} training images; it needs two or more')
     return splits
 
 
 def open_source(selection: Selection, reporter: Reporter) -> ImageSource:
-    """The set where it lies, downloaded and unpacked if need be and allowed.
+    """The set, downloaded (if the user agrees) and unpacked if necessary.
 
     Raises:
-        DataError: it is not there, or cannot be had, or is damaged.
+        DataError: it does not exist, cannot be downloaded, or is damaged.
     """
     config = selection.config
     if selection.spec.archive is not None:
         place = _find(selection.spec, selection.spec.archive, config, reporter)
         if is_tar(place) and is_tar(Path(selection.spec.archive.filename)):
-            unpack(place, reporter)  # the set finds it unpacked, and names in messages what the user knows
+            unpack(place, reporter)  # shows the progress; the set's messages name the archive, not its unpacked copy
         config = config.model_copy(update={"root": str(place)})
     source: ImageSource = selection.spec.build(config)
     return source
@@ -210,15 +210,15 @@ def place_of(splits: Mapping[str, ImageSet]) -> Path:
 
 
 def downloads() -> Path:
-    """Where archives are kept, and looked for where a recipe names no place."""
+    """The folder of downloaded archives, used if a recipe names no other place."""
     return cache_folder() / "downloads"
 
 
 def download(archive: Archive, reporter: Reporter, folder: Path | None = None, mirror: str | None = None) -> Path:
-    """An archive, downloaded with its progress shown if it is not there.
+    """The path of an archive, downloaded now if it does not exist.
 
     Raises:
-        DataError: it cannot be had, or ``folder`` is none.
+        DataError: it cannot be downloaded, or ``folder`` is a file.
     """
     if folder is not None and folder.exists() and not folder.is_dir():
         raise DataError(f"--to {folder}: is a file; name the folder to keep {archive.filename} in")
@@ -227,22 +227,22 @@ def download(archive: Archive, reporter: Reporter, folder: Path | None = None, m
 
 
 def unpack(archive: Path, reporter: Reporter) -> Path:
-    """The folder that a tar archive is unpacked to, now if it was not before.
+    """The folder with a tar archive's contents, unpacked now if necessary.
 
     Raises:
-        DataError: it is damaged, or would write elsewhere, or there is no room.
+        DataError: as :func:`cganzoo.data.archive.unpacked`.
     """
     with reporter.stage(f"unpacking {archive.name}", in_bytes=True) as progress:
         return unpacked(archive, progress)
 
 
 def size_of(archive: Archive) -> str:
-    """How large a download is, for people."""
+    """A download's size, for messages."""
     return "of unknown size" if archive.size is None else amount(archive.size)
 
 
 def _find(spec: DatasetSpec[Any], archive: Archive, config: ArchiveConfig, reporter: Reporter) -> Path:
-    """The archive or folder that the options name, or else the download, made now if the user agrees."""
+    """The archive or folder that the options name, or the downloaded archive."""
     if config.root is not None:
         place = Path(config.root).expanduser()
         if not place.exists():
@@ -254,10 +254,10 @@ def _find(spec: DatasetSpec[Any], archive: Archive, config: ArchiveConfig, repor
     place = downloads() / archive.filename
     if place.exists():
         return place
-    question = f"{spec.name} is not here. Download {size_of(archive)} from {archive.url} to {downloads()}?"
+    question = f"{spec.name} is not on this machine. Download {size_of(archive)} from {archive.url} to {downloads()}?"
     if config.download or reporter.agrees(question):
         return download(archive, reporter)
     raise DataError(
-        f'data set "{spec.name}" is not here; run `cganzoo data get {spec.name}` ({size_of(archive)}), or set '
-        f"data.download = true, or data.root to {archive.filename} or the folder that it was unpacked to"
+        f'data set "{spec.name}" is not on this machine; run `cganzoo data get {spec.name}` ({size_of(archive)}), or '
+        f"set data.download = true, or data.root to {archive.filename} or the folder that it was unpacked to"
     )

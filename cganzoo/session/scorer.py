@@ -1,4 +1,4 @@
-"""Scoring and picturing a run's generator as its recipe asks: the bridge from a run to the evaluation."""
+"""Scores and pictures of a run's generator, as its recipe says."""
 
 from __future__ import annotations
 
@@ -10,42 +10,41 @@ from typing import TYPE_CHECKING
 import torch
 
 from cganzoo._version import __version__
-from cganzoo.console.reporter import Reporter, ScoreRow
+from cganzoo.console.reporter import Reporter, ScoreRow, Stage
 from cganzoo.data.cache import ImageSet, cache_folder
 from cganzoo.errors import RunError
-from cganzoo.evaluate.evaluation import Evaluation, Evaluator, Stage
-from cganzoo.images import by_class, grids
-from cganzoo.images.by_class import BATCH_SIZE, COLUMNS
+from cganzoo.evaluate.evaluation import Evaluation, Evaluator
+from cganzoo.evaluate.protocol import common_fingerprint
+from cganzoo.images import grids
+from cganzoo.images.by_class import BATCH_SIZE, COLUMNS, class_grid, draw_by_class
 from cganzoo.images.sampling import BATCH_STATISTICS, noise, samples
 from cganzoo.images.trained import from_run
 from cganzoo.networks import Generator
 from cganzoo.recipe.resolve import Resolved, resolve
 from cganzoo.runs.folder import RunFolder
-from cganzoo.specs import BuildContext
+from cganzoo.specs import STANDARD_ERROR, BuildContext
 
 from .dataset import load_data
 
 if TYPE_CHECKING:
     from cganzoo.extractor import Extractor
 
-STANDARD_ERROR = "_se"
-"""Ending of an output that is another one's standard error; it is shown beside that one."""
 GRID_ROWS = 20
 
 
 class Scorer:
     """Evaluates and draws the generators of one run.
 
-    The extractor is trained or loaded, and the real images are looked at, when they are first needed.
+    The extractor is trained or loaded when it is first needed, and so are the features of the real images.
 
     Args:
         resolved: the recipe.
-        folder: the run's; takes the extractor's weights and the grids.
+        folder: of the run; the extractor's weights and the grids are written there.
         reporter: shows progress.
-        splits: the packed set; ``"test"`` measures a trained extractor and gives a row of real scores.
+        splits: the packed set; ``"test"`` measures a trained extractor and gives a row of scores of real images.
         device: where to work.
-        stage: announces each piece of work; default: the reporter's.
-        keep_extractor: whether a trained extractor is the run's, and is to be kept in its folder.
+        stage: shows each piece of work; default: the reporter's.
+        keep_extractor: whether to keep a trained extractor in the run folder.
     """
 
     def __init__(
@@ -64,21 +63,21 @@ class Scorer:
         self._extractor_file = folder.extractor_file if keep_extractor else None
         self.splits, self.device = splits, device
         self.data = splits["train"]
-        self.plan = resolved.recipe.sections.evaluation
+        self.settings = resolved.recipe.sections.evaluation
 
     @cached_property
     def extractor(self) -> Extractor:
-        """The recipe's feature extractor; a trained one is kept in the run folder, too."""
-        # Here, because timm takes seconds to import and only scores need it.
+        """The recipe's feature extractor."""
+        # timm takes seconds to import, and only scores need it.
         from cganzoo.evaluate.extractors import obtain
 
         return obtain(self.resolved.extractor, self.splits, self.reporter, self.device, self._extractor_file)
 
     def check(self) -> None:
-        """Find mistakes in the scoring options before hours of training, not after: build what scores will need.
+        """Build the extractor and the metrics, so that a mistake is found before hours of training, not after.
 
         Raises:
-            CganzooError: the extractor or a metric cannot be built, or there is nothing to measure it on.
+            CganzooError: the extractor or a metric cannot be built, or there are no images to measure it on.
         """
         self._evaluator.check()
 
@@ -96,22 +95,23 @@ class Scorer:
                 class_names=self.data.class_names,
             ),
             device=self.device,
-            batch_size=self.plan.batch_size,
-            seed=self.plan.seed,
+            batch_size=self.settings.batch_size,
+            seed=self.settings.seed,
             cache=cache_folder(),
             versions={metric.spec.name: f"{metric.provider}, cganzoo {__version__}" for metric in metrics},
             stage=self.stage,
         )
 
     def score(self, ready: Generator, step: int) -> Evaluation:
-        """Score a generator that :func:`~cganzoo.images.sampling.ready_to_sample` gave; pictures go to the grids."""
-        plan, classes = self.plan, self.data.num_classes
+        """Score a generator (see :func:`~cganzoo.images.sampling.ready_to_sample`) and save the metrics' pictures."""
+        count, batch_size, seed = self.settings.samples, self.settings.batch_size, self.settings.seed
+        num_classes = self.data.num_classes
         evaluation = self._evaluator.evaluate(
-            samples(ready, plan.samples, plan.batch_size, classes, seed=plan.seed),
-            plan.samples,
-            sampling={"weights": plan.weights, "batch_statistics": BATCH_STATISTICS, "seed": plan.seed},
+            samples(ready, count, batch_size, num_classes, seed=seed),
+            count,
+            sampling={"weights": self.settings.weights, "batch_statistics": BATCH_STATISTICS, "seed": seed},
             generator=ready,
-            noise=next(noise(ready, plan.batch_size, plan.batch_size, classes, seed=plan.seed)),
+            noise=next(noise(ready, batch_size, batch_size, num_classes, seed=seed)),
         )
         for name, picture in evaluation.pictures.items():
             grids.save(grids.picture(picture), self.folder.picture_file(name, step))
@@ -122,24 +122,24 @@ class Scorer:
 
         Samples of an unconditional generator are sorted by the extractor if it knows the classes, else not at all.
         """
-        num_classes, seed = self.data.num_classes, self.plan.seed
+        num_classes, seed = self.data.num_classes, self.settings.seed
         classes = range(min(num_classes, GRID_ROWS))
         classifier = None
         if not ready.conditional and self.resolved.metrics and self.extractor.own_classes:
             classifier = self.extractor  # it may be trained here, so outside inference mode
         # Of many classes, an unconditional generator may not make the first ones.
         many = num_classes > GRID_ROWS
-        found = by_class.draw_by_class(ready, num_classes, classes, classifier, seed=seed, most_frequent=many)
+        found = draw_by_class(ready, num_classes, classes, classifier, seed=seed, most_frequent=many)
         if found is None:
             drawn = samples(ready, COLUMNS * len(classes), BATCH_SIZE, num_classes, seed=seed)
             sheet = grids.grid(torch.cat([images for images, _ in drawn]), COLUMNS)
         else:
-            sheet = by_class.class_grid(found, self.data.class_names)
+            sheet = class_grid(found, self.data.class_names)
         return grids.save(sheet, self.folder.grid_file(step))
 
 
 def show(evaluation: Evaluation, resolved: Resolved, reporter: Reporter) -> None:
-    """Print the table of scores, real images beside samples."""
+    """Print the table of the scores of samples and of real images."""
     declared = {output.name for metric in resolved.metrics for output in metric.spec.outputs}
     rows = [
         ScoreRow(
@@ -157,28 +157,28 @@ def show(evaluation: Evaluation, resolved: Resolved, reporter: Reporter) -> None
     ]
     protocol = evaluation.protocol
     made, test, halves = protocol["samples"], protocol["real_test"], protocol["real_halves"]
-    tested = f"real test: {test['count']:,} test images in their place; " if test else ""
+    tested = f"real test: {test['count']:,} test images instead of samples; " if test else ""
     reporter.scores(
         rows,
         f"{made['count']:,} {made['weights']} samples against {protocol['reference']['count']:,} training images; "
         f"{tested}real halves: {halves['samples']:,} training images against the other {halves['reference']:,}; "
-        f"protocol {protocol['fingerprint']}",
+        f"protocol {common_fingerprint(protocol)}; fingerprint of each score: cganzoo evaluate --json",
     )
 
 
 def evaluate_run(
     folder: RunFolder, reporter: Reporter, device: torch.device, overrides: Sequence[str] = ()
 ) -> tuple[int, Resolved, Evaluation]:
-    """Score a run's newest checkpoint: its step, its recipe, the scores.
+    """Score a run's newest checkpoint. Returns its step, the recipe, and the scores.
 
     Args:
-        folder: the run's.
+        folder: of the run.
         reporter: shows progress.
         device: where to work.
         overrides: changes of the recipe for this evaluation, such as another place of the same images.
 
     Raises:
-        CganzooError: the run has no checkpoint or no metrics, or its data set or plugins are gone.
+        CganzooError: the run has no checkpoint or no metrics, or its data set or plugins are missing.
     """
     resolved = resolve(folder.recipe(overrides))
     if not resolved.metrics:

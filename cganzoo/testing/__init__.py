@@ -1,4 +1,4 @@
-"""The conformance kit: what the zoo asks of every component of a kind, for a plugin's own tests.
+"""The conformance kit: checks of every kind of component, for a plugin's own tests.
 
 ::
 
@@ -8,8 +8,8 @@
     class TestMyLoss(LossConformance):
         name = "my_loss"
 
-Each check is a plain test method without fixtures; ``cganzoo plugin check`` runs the same ones without pytest. Nothing
-in the zoo's engine imports this package, and it imports nothing before it is asked.
+Each check is a plain test method without fixtures; ``cganzoo plugin check`` runs the same ones without pytest. The
+training imports nothing from this package, and it imports its modules when a name is first used.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from cganzoo._util.lazy import lazily
 
 if TYPE_CHECKING:
     from .conformance import Conformance, Outcome, run
-    from .dataset import DatasetConformance
-    from .discriminator import DiscriminatorConformance
-    from .evaluated import KnownScores, evaluated_batch
+    from .datasets import DatasetConformance
     from .extractor import ExtractorConformance, extractor_context
-    from .formula import CASES, TOLERANCE, assert_same, random_batch
-    from .generator import GeneratorConformance
     from .logger import LoggerConformance
-    from .loss import LossConformance
-    from .metric import MetricConformance
+    from .losses import LossConformance
+    from .losses.base import TOLERANCE
+    from .losses.reference import CASES, assert_same, random_batch
+    from .metrics import MetricConformance
+    from .metrics.synthetic import KnownScores, evaluated_batch
+    from .networks.discriminator import DiscriminatorConformance
+    from .networks.generator import GeneratorConformance
 
 __all__ = [
     "CASES",
@@ -54,14 +55,15 @@ __getattr__ = lazily(
     __name__,
     {
         "conformance": ("Conformance", "Outcome", "run"),
-        "dataset": ("DatasetConformance",),
-        "discriminator": ("DiscriminatorConformance",),
-        "evaluated": ("KnownScores", "evaluated_batch"),
+        "datasets": ("DatasetConformance",),
         "extractor": ("ExtractorConformance", "extractor_context"),
-        "formula": ("CASES", "TOLERANCE", "assert_same", "random_batch"),
-        "generator": ("GeneratorConformance",),
         "logger": ("LoggerConformance",),
-        "loss": ("LossConformance",),
-        "metric": ("MetricConformance",),
+        "losses": ("LossConformance",),
+        "losses.base": ("TOLERANCE",),
+        "losses.reference": ("CASES", "assert_same", "random_batch"),
+        "metrics": ("MetricConformance",),
+        "metrics.synthetic": ("KnownScores", "evaluated_batch"),
+        "networks.discriminator": ("DiscriminatorConformance",),
+        "networks.generator": ("GeneratorConformance",),
     },
 )

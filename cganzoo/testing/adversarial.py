@@ -1,8 +1,8 @@
-"""The adversarial rules written naively, one score at a time, for references of losses that offer them."""
+"""The adversarial rules written naively, one score at a time, for the references of losses that use them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -11,31 +11,27 @@ from cganzoo.config import AdversarialRule
 
 
 def naive_real(rule: AdversarialRule, scores: Sequence[Tensor]) -> Tensor:
-    """What the discriminator minimises on real samples, from one scalar score for each."""
-    if rule == "hinge":
-        losses = [torch.clamp(1 - s, min=0) for s in scores]
-    elif rule == "logistic":
-        losses = [-torch.log(1 / (1 + torch.exp(-s))) for s in scores]
-    elif rule == "least_squares":
-        losses = [(s - 1) ** 2 / 2 for s in scores]
-    else:
-        losses = [-s for s in scores]
-    return torch.stack(losses).mean()
+    """The discriminator's loss on real samples: scores, a scalar each, to a scalar."""
+    formulas: dict[str, Callable[[Tensor], Tensor]] = {
+        "hinge": lambda s: torch.clamp(1 - s, min=0),
+        "logistic": lambda s: -torch.log(1 / (1 + torch.exp(-s))),
+        "least_squares": lambda s: (s - 1) ** 2 / 2,
+        "wasserstein": lambda s: -s,
+    }
+    return torch.stack([formulas[rule](score) for score in scores]).mean()
 
 
 def naive_fake(rule: AdversarialRule, scores: Sequence[Tensor]) -> Tensor:
-    """What the discriminator minimises on fakes, from one scalar score for each."""
-    if rule == "hinge":
-        losses = [torch.clamp(1 + s, min=0) for s in scores]
-    elif rule == "logistic":
-        losses = [-torch.log(1 - 1 / (1 + torch.exp(-s))) for s in scores]
-    elif rule == "least_squares":
-        losses = [s**2 / 2 for s in scores]
-    else:
-        losses = list(scores)
-    return torch.stack(losses).mean()
+    """The discriminator's loss on fakes: scores, a scalar each, to a scalar."""
+    formulas: dict[str, Callable[[Tensor], Tensor]] = {
+        "hinge": lambda s: torch.clamp(1 + s, min=0),
+        "logistic": lambda s: -torch.log(1 - 1 / (1 + torch.exp(-s))),
+        "least_squares": lambda s: s**2 / 2,
+        "wasserstein": lambda s: s,
+    }
+    return torch.stack([formulas[rule](score) for score in scores]).mean()
 
 
 def naive_generator(rule: AdversarialRule, scores: Sequence[Tensor]) -> Tensor:
-    """What the generator minimises, from one scalar score for each of its samples."""
+    """The generator's loss: scores of its samples, a scalar each, to a scalar."""
     return naive_real(rule, scores) if rule in ("logistic", "least_squares") else -torch.stack(list(scores)).mean()

@@ -1,4 +1,4 @@
-"""What every conformance class shares: finding the component, running its checks, and the checks of any kind."""
+"""Base of the conformance classes: finding the component, running the checks, and the checks of all kinds."""
 
 from __future__ import annotations
 
@@ -9,20 +9,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from unittest import SkipTest
 
 import tomli_w
 
 from cganzoo._util.toml import tomllib
-from cganzoo.config import parse
+from cganzoo.config import Config, parse
 from cganzoo.errors import PluginError
+from cganzoo.hookspecs import PROJECT
 from cganzoo.registry import ALLOW_LIST, Component, Registry, load_plugins
+from cganzoo.specs import BuildContext
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CHECK = "test_"
-"""How the name of a check's method begins, so that pytest finds it; the rest is the check's name."""
+"""How the method of a check begins, so that pytest finds it; the rest is the name of the check."""
 
 
 class Conformance:
@@ -32,9 +38,9 @@ class Conformance:
 
     Class attributes:
         kind: of the component, a key of :data:`cganzoo.registry.kinds.KINDS`.
-        number_of_checks: how many checks the kind has: a green run with fewer is not a whole one.
+        number_of_checks: how many checks the kind has; a class with fewer fails.
         name: what a recipe writes: ``"my_loss"``, or ``"cganzoo-mine/my_loss"``. The plugin must be installed.
-        options: the component's options in the checks, as a recipe's table; say, to make a network small.
+        options: the component's options in the checks, as a recipe's table; for example, to make a network small.
         expected_failures: checks known to fail, each with the reason. Strict: one that passes is a failure.
     """
 
@@ -65,7 +71,7 @@ class Conformance:
         try:
             return registry.get(self.kind, self.name)
         except PluginError as error:
-            raise PluginError(f"{error}; if it is the one at hand, install it first: pip install -e .") from None
+            raise PluginError(f"{error}; to check the plugin in this folder, install it: pip install -e .") from None
 
     @cached_property
     def spec(self) -> Any:
@@ -79,51 +85,47 @@ class Conformance:
     # --- checks of every kind ---------------------------------------------------------------------------------------
 
     def test_no_check_is_missing(self) -> None:
-        """Every check of the kit is there: none was overwritten or taken out."""
+        """The class has all checks of the kit: none was overwritten or removed."""
         found = [check for check in checks(type(self)) if getattr(type(self), CHECK + check) is not None]
         assert len(found) >= self.number_of_checks, (
-            f"{len(found)} of the {self.number_of_checks} checks of a {self.kind} are left; a check that is known to "
-            "fail belongs in expected_failures, with its reason"
+            f"the class has {len(found)} of the {self.number_of_checks} checks of a {self.kind}; list a check that is "
+            "known to fail in expected_failures, with its reason"
         )
 
     def test_registering_imports_no_torch(self) -> None:
         """Registering the component imports no torch and prints nothing."""
-        code = (
-            "import sys\n"
-            f"sys.path[:] = {sys.path!r}\n"
-            "from cganzoo.registry import load_plugins\n"
-            f"registry = load_plugins([{self.component.provider.distribution!r}])\n"
-            "from cganzoo.registry.loading import HEAVY\n"
-            "heavy = sorted(HEAVY & set(sys.modules))\n"
-            "sys.stderr.write('HEAVY ' + ' '.join(heavy) + '\\n')\n"
-        )
-        if self.component.provider.distribution == "cganzoo":
-            code = code.replace("['cganzoo']", "[]")  # the host's own components come with any registry
-        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-        assert ended.returncode == 0, f"loading the plugin alone fails:\n{ended.stderr}"
+        ended = _load_alone(self.component.provider.distribution, tuple(sys.path))
+        assert ended.returncode == 0, f"loading the plugin without other plugins fails:\n{ended.stderr}"
         lines = [line for line in ended.stderr.splitlines() if line.startswith("HEAVY")]
         heavy = lines[-1].removeprefix("HEAVY").split()
         assert not heavy, f"loading the plugin imports {', '.join(heavy)}; import it inside build"
-        said = (ended.stdout + ended.stderr).replace(lines[-1], "").strip()
-        assert not said, f"loading the plugin prints: {said[:200]}"
+        printed = (ended.stdout + ended.stderr).replace(lines[-1], "").strip()
+        assert not printed, f"loading the plugin prints: {printed[:200]}; remove that output"
 
     def test_options_are_described(self) -> None:
-        """Every option has a description and, where it is no choice that must be made, a default."""
+        """Every option has a description."""
         for name, field in self.spec.config.model_fields.items():
             assert field.description, f"option {name} has no description: write Field(..., description=...)"
 
     def test_schema_is_valid(self) -> None:
         """The options have a JSON Schema, for editors and for ``cganzoo plugins NAME``."""
         schema = self.spec.config.model_json_schema()
-        assert json.loads(json.dumps(schema, allow_nan=False)) == schema, "the schema is not plain JSON"
-        assert schema.get("additionalProperties") is False, "the options must refuse unknown keys, as Config does"
+        assert json.loads(json.dumps(schema, allow_nan=False)) == schema, (
+            "the options' JSON Schema changes when it is written as JSON; use only plain values in Field(...)"
+        )
+        assert schema.get("additionalProperties") is False, (
+            "the options accept unknown keys; do not change extra='forbid' of cganzoo.Config"
+        )
 
     def test_options_survive_a_recipe(self) -> None:
-        """The options come back the same from the TOML that a run folder keeps."""
+        """The options are the same after they were written as TOML, as in a run folder, and read again."""
         config = self.config()
         written = tomli_w.dumps(config.model_dump(mode="json", by_alias=True, exclude_none=True))
         again = parse(self.spec.config, tomllib.loads(written))
-        assert again == config, f"written as TOML and read again, the options differ: {config!r} became {again!r}"
+        assert again == config, (
+            f"written as TOML and read again, the options {config!r} become {again!r}; check the validators of the "
+            "config class"
+        )
 
     def test_unknown_option_is_refused(self) -> None:
         """A misspelt option is an error."""
@@ -131,18 +133,21 @@ class Conformance:
             self.config(no_such_option_of_anyone=1)
         except ValueError:
             return
-        raise AssertionError("an option that does not exist is accepted; leave extra='forbid' of Config as it is")
+        raise AssertionError("an unknown option is accepted; do not change extra='forbid' of cganzoo.Config")
+
+
+# --- running the checks ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one check ended.
+    """The result of one check.
 
     Attributes:
         check: its name.
-        what: what it asks, one line.
-        status: ``"passed"``, ``"failed"``, ``"expected"`` (a failure that was announced) or ``"skipped"``.
-        message: why, where it did not pass.
+        what: what it checks, one line.
+        status: ``"passed"``, ``"failed"``, ``"expected"`` (in ``expected_failures``) or ``"skipped"``.
+        message: the reason, if it did not pass.
         seconds: how long it took.
     """
 
@@ -154,7 +159,7 @@ class Outcome:
 
 
 def checks(conformance: type[Conformance]) -> list[str]:
-    """Names of a class's checks, in the order they are written, the common ones first."""
+    """Names of a class's checks, in the order of definition, those of base classes first."""
     found: dict[str, None] = {}
     for owner in reversed(conformance.__mro__):
         found.update(dict.fromkeys(name.removeprefix(CHECK) for name in vars(owner) if name.startswith(CHECK)))
@@ -168,7 +173,7 @@ def run(conformance: type[Conformance]) -> Iterator[Outcome]:
         PluginError: there is no such component.
     """
     if not __debug__:
-        raise RuntimeError("the checks are assertions, and python -O takes assertions out; run them without -O")
+        raise RuntimeError("the checks are assertions, which python -O removes; run them without -O")
     conformance().component  # noqa: B018 - a component that does not exist is one error, not one for each check
     for check in checks(conformance):
         method = getattr(conformance(), CHECK + check)
@@ -181,23 +186,18 @@ def run(conformance: type[Conformance]) -> Iterator[Outcome]:
         except SkipTest as skip:
             status, message = "skipped", str(skip)
         except (Exception, SystemExit) as error:
-            status, message = "failed", _told(error)
+            own = isinstance(error, AssertionError) and str(error)
+            status, message = "failed", str(error) if own else f"raised {type(error).__name__}: {error}"
         if reason is not None and status == "failed":
             status, message = "expected", reason
         elif reason is not None and status == "passed":
-            status, message = "failed", f"passes, though expected to fail ({reason}); take it out of expected_failures"
+            status, message = "failed", f"passes, but is in expected_failures ({reason}); remove it from there"
         what = (method.__doc__ or check).strip().splitlines()[0]
         yield Outcome(check, what, status, message, time.perf_counter() - start)
 
 
-def _told(error: BaseException) -> str:
-    if isinstance(error, AssertionError) and str(error):
-        return str(error)
-    return f"raised {type(error).__name__}: {error}"
-
-
 def _expect_failure(cls: type[Conformance], method: str, reason: str) -> None:
-    """Mark a copy of an inherited check, so that the other classes' stays as it is."""
+    """Mark a copy of an inherited check for pytest, so that other classes keep the unmarked one."""
     if "pytest" not in sys.modules:  # run() reads expected_failures itself
         return
     import pytest
@@ -213,5 +213,81 @@ def _expect_failure(cls: type[Conformance], method: str, reason: str) -> None:
 
 @functools.lru_cache(maxsize=4)
 def _installed(path: tuple[str, ...], allowed: str | None) -> Registry:
-    """The registry, once for each state of what it is found by."""
+    """The registry, cached by what decides which plugins are found."""
     return load_plugins()
+
+
+@functools.lru_cache(maxsize=4)
+def _load_alone(distribution: str, path: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    """Load one distribution in a new process, which prints the heavy modules that this imports."""
+    code = (
+        "import sys\n"
+        f"sys.path[:] = {path!r}\n"
+        "from cganzoo.registry import load_plugins\n"
+        f"load_plugins({only(distribution)!r})\n"
+        "from cganzoo.registry.loading import HEAVY\n"
+        "sys.stderr.write('HEAVY ' + ' '.join(sorted(HEAVY & set(sys.modules))) + '\\n')\n"
+    )
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def only(distribution: str) -> list[str]:
+    """The argument with which :func:`load_plugins` loads one distribution; the host's components are always loaded."""
+    return [] if distribution == PROJECT else [distribution]
+
+
+# --- helpers of the checks ------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def explained(problem: str, advice: str = "") -> Iterator[None]:
+    """Replace an error in the block by a failure of the check: ``problem raises Error: text; advice``."""
+    try:
+        yield
+    except SkipTest:
+        raise
+    except Exception as error:
+        message = f"{problem} raises {type(error).__name__}: {first_lines(error)}"
+        raise AssertionError(f"{message}; {advice}" if advice else message) from error
+
+
+def first_lines(error: BaseException, count: int = 3) -> str:
+    """The beginning of an error's text: those of torch may have hundreds of lines."""
+    return " ".join(line.strip() for line in str(error).strip().splitlines()[:count] if line.strip())
+
+
+def check_equal(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], problem: str) -> None:
+    """All tensors are equal, bit for bit; a message is the name of the first that is not, and ``problem``."""
+    for name, tensor in expected.items():
+        assert tensor.equal(found[name]), f"{name} {problem}"
+
+
+def build_context(classes: int, image_size: int, channels: int = 3, **others: Any) -> BuildContext:
+    """The context in which a component is built, with names for the classes."""
+    names = tuple(f"class {label}" for label in range(classes))
+    return BuildContext(
+        num_classes=classes, image_size=image_size, image_channels=channels, class_names=names, **others
+    )
+
+
+# --- the options of a component -------------------------------------------------------------------------------------
+
+
+def choices(model: type[Config]) -> list[dict[str, Any]]:
+    """The defaults, ``{}``, and each other value of each option that has named values or is true or false."""
+    found: list[dict[str, Any]] = [{}]
+    schema = model.model_json_schema()
+    for name, option in schema.get("properties", {}).items():
+        branches = [option, *option.get("anyOf", [])]
+        branches = [schema["$defs"][part["$ref"].rpartition("/")[2]] if "$ref" in part else part for part in branches]
+        named: list[Any] = next((branch["enum"] for branch in branches if "enum" in branch), [])
+        if any(branch.get("type") == "boolean" for branch in branches):
+            named = [False, True]
+        found += [{name: value} for value in named if value != option.get("default")]
+    return found
+
+
+def schedulable(model: type[Config]) -> list[str]:
+    """The options that accept a number or a schedule."""
+    options = model.model_json_schema().get("properties", {})
+    return [name for name, option in options.items() if "'#/$defs/Schedule'" in repr(option)]

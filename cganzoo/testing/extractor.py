@@ -21,9 +21,8 @@ from cganzoo.errors import DataError, RunError
 from cganzoo.extractor import Extractor
 from cganzoo.specs import ExtractorContext
 
-from .conformance import Conformance
+from .conformance import Conformance, choices
 from .randomness import seeded, untouched
-from .variants import variants
 
 COUNT = 12  # images of a batch
 TOLERANCE = 1e-3  # of features, relative to the largest: kernels differ with the size of a batch
@@ -179,7 +178,7 @@ class ExtractorConformance(Conformance):
     def test_protocol_identifies_the_features(self) -> None:
         """Options that change the features change the protocol: scores of the two must not be compared."""
         images, (features, _) = self.images(), self.outputs(self.images())
-        for options in variants(self.spec.config)[1:]:
+        for options in choices(self.spec.config)[1:]:
             other = self.build(**options)
             found, _ = self.outputs(images, other)
             if found.shape != features.shape or not torch.equal(found, features):

@@ -1,4 +1,4 @@
-"""pytest's part of the kit: after the tests it says which components were checked, and with how many checks."""
+"""A pytest plugin: after the tests, it lists the checked components and how many checks passed or failed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ COUNTED = ("passed", "failed", "xfailed", "skipped")
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:
-    """Remember which test belongs to which conformance class, in what pytest reports of it."""
+    """Store the kind and name of the component in each test of a conformance class."""
     for item in items:
         kind, name = (getattr(getattr(item, "cls", None), key, None) for key in ("kind", "name"))
         if isinstance(kind, str) and isinstance(name, str) and hasattr(item.cls, "number_of_checks"):
@@ -17,7 +17,7 @@ def pytest_collection_modifyitems(items: list[Any]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """A line for each component."""
+    """Print one line for each component."""
     counts: dict[str, Counter[str]] = {}
     for outcome in COUNTED:
         for report in terminalreporter.stats.get(outcome, []):
@@ -28,5 +28,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         return
     terminalreporter.section("cganzoo conformance")
     for component, count in counts.items():
-        told = ", ".join(f"{count[outcome]} {outcome}" for outcome in COUNTED if count[outcome])
-        terminalreporter.write_line(f"{component}: {sum(count.values())} checks: {told}")
+        numbers = ", ".join(f"{count[outcome]} {outcome}" for outcome in COUNTED if count[outcome])
+        terminalreporter.write_line(f"{component}: {sum(count.values())} checks: {numbers}")

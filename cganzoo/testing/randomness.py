@@ -1,4 +1,4 @@
-"""The random number generators that a whole process shares: torch's, numpy's and Python's own."""
+"""The global random number generators: torch's, numpy's and Python's."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import torch
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """The shared generators start from ``seed`` meanwhile; after it they are where they were before."""
+    """Seed the global generators inside the block, and restore their states after it."""
     before = _states()
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)  # torch.manual_seed also seeds the GPUs, which is slow
     np.random.seed(seed)
     random.seed(seed)
     try:
@@ -28,27 +28,26 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def untouched(what: str) -> Iterator[None]:
-    """Make sure that none of the shared generators is moved meanwhile.
+    """Check that the block does not change the state of a global generator.
 
     Args:
-        what: runs meanwhile, for the message: ``"generator_loss"``.
+        what: name of the block, for the message: ``"generator_loss"``.
 
     Raises:
-        AssertionError: one was; the message names it.
+        AssertionError: it does; the message names the generator.
     """
     before = _states()
     yield
     after = _states()
-    same = {
-        "torch": torch.equal(before["torch"], after["torch"]),
-        "numpy": all(np.array_equal(one, other) for one, other in zip(before["numpy"], after["numpy"], strict=True)),
-        "python": before["python"] == after["python"],
+    unchanged = {
+        "torch's": torch.equal(before["torch"], after["torch"]),
+        "numpy's": all(map(np.array_equal, before["numpy"], after["numpy"])),
+        "Python's (module random)": before["python"] == after["python"],
     }
-    drawn_from = {"torch": "torch's", "numpy": "numpy's", "python": "Python's (module random)"}
-    for name, unmoved in same.items():
-        assert unmoved, (
-            f"{what} moves {drawn_from[name]} global random number generator, so it changes what all others draw; "
-            "draw nothing, or from a generator of your own"
+    for owner, same in unchanged.items():
+        assert same, (
+            f"{what} uses {owner} global random number generator, so it changes the numbers that all others draw; "
+            "draw no random numbers, or use a generator of your own"
         )
 
 

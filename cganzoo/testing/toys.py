@@ -1,18 +1,24 @@
-"""The smallest networks that a component can be tried with: smooth, deterministic, every weight in use."""
+"""The smallest networks that a component can be tried with, and a generator, a trunk and a loss in training."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from cganzoo.networks import Discriminator, Generator
+from cganzoo.objective import Objective
+from cganzoo.train.steps import DiscriminatorStep, GeneratorStep, update
 
 LATENT_DIM = 6
 FEATURE_DIM = 5
 
 
 class ToyGenerator(Generator):
-    """Noise and class to image through two linear layers; with ``conditional=False`` the class is left alone."""
+    """Noise and class to image through two linear layers; with ``conditional=False`` the class is not used.
+
+    Smooth and deterministic; every weight is used.
+    """
 
     latent_dim = LATENT_DIM
 
@@ -32,7 +38,7 @@ class ToyGenerator(Generator):
 
 
 class ToyTrunk(Discriminator):
-    """Image to features through two linear layers; no batch statistics."""
+    """Image to features through two linear layers; smooth, deterministic, without batch statistics."""
 
     feature_dim = FEATURE_DIM
 
@@ -44,3 +50,42 @@ class ToyTrunk(Discriminator):
     def forward(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) to features (N, FEATURE_DIM)."""
         return torch.tanh(self.features(torch.tanh(self.hidden(images.flatten(1)))))
+
+
+class GAN:
+    """A generator, a trunk and a loss with their two training steps.
+
+    The methods take what the engine draws for a step: real images (N, C, H, W), their labels (N,), noise (M, L) and
+    the labels of the fakes (M,).
+    """
+
+    def __init__(
+        self, generator: Generator, trunk: Discriminator, objective: Objective, *, autocast: bool = False
+    ) -> None:
+        self.generator, self.trunk, self.objective = generator, trunk, objective
+        self.discriminator_step: nn.Module = DiscriminatorStep(generator, trunk, objective, autocast=autocast)
+        self.generator_step: nn.Module = GeneratorStep(generator, trunk, objective, autocast=autocast)
+        discriminator = [*trunk.parameters(), *objective.parameters()]
+        self.discriminator_parameters = [parameter for parameter in discriminator if parameter.requires_grad]
+        self.generator_parameters = list(generator.parameters())
+
+    def discriminator_loss(self, *inputs: Tensor) -> Tensor:
+        """The discriminator's loss, a scalar."""
+        loss: Tensor = self.discriminator_step(*inputs)[0]
+        return loss
+
+    def generator_loss(self, *inputs: Tensor) -> Tensor:
+        """The generator's loss, a scalar. The caller freezes :attr:`discriminator_parameters`."""
+        loss: Tensor = self.generator_step(*self._of_generator_step(*inputs))[0]
+        return loss
+
+    def update(self, player: str, optimizer: Optimizer, *inputs: Tensor) -> None:
+        """One update of one player, as in training."""
+        if player == "discriminator":
+            update(self.discriminator_step, optimizer, *inputs)
+        else:
+            inputs = self._of_generator_step(*inputs)
+            update(self.generator_step, optimizer, *inputs, freeze=self.discriminator_parameters)
+
+    def _of_generator_step(self, images: Tensor, labels: Tensor, z: Tensor, fake_labels: Tensor) -> tuple[Tensor, ...]:
+        return z, fake_labels, *((images, labels) if self.objective.uses_real_in_generator_loss else ())

@@ -15,12 +15,11 @@ from cganzoo.data.cache import ImageSet
 from cganzoo.errors import DivergenceError, RunError
 from cganzoo.images.sampling import ready_to_sample
 from cganzoo.networks import Generator
-from cganzoo.recipe.optimizers import build_optimizer
 from cganzoo.recipe.resolve import Resolved
 from cganzoo.specs import BuildContext
 
 from .ema import Average
-from .steps import DiscriminatorStep, GeneratorStep, frozen
+from .steps import DiscriminatorStep, GeneratorStep, update
 
 
 class Engine:
@@ -57,8 +56,8 @@ class Engine:
 
         self.average = Average(self.generator, settings.ema_decay, settings.ema_start)
         self._discriminator_parameters = [*self.trunk.parameters(), *self.objective.parameters()]
-        self.generator_optimizer = build_optimizer(sections.optimizer.generator, self.generator.parameters())
-        self.discriminator_optimizer = build_optimizer(sections.optimizer.discriminator, self._discriminator_parameters)
+        self.generator_optimizer = sections.optimizer.generator.build(self.generator.parameters())
+        self.discriminator_optimizer = sections.optimizer.discriminator.build(self._discriminator_parameters)
         self._rates = [
             (self.generator_optimizer, sections.optimizer.generator.lr),
             (self.discriminator_optimizer, sections.optimizer.discriminator.lr),
@@ -97,22 +96,16 @@ class Engine:
         for _ in range(settings.discriminator_steps):
             images, labels = self._real()
             z, fake_labels = self._noise(labels)
-            self.discriminator_optimizer.zero_grad(set_to_none=True)
-            loss, terms = self._discriminator_step(images, labels, z, fake_labels)
-            loss.backward()
-            self.discriminator_optimizer.step()
-            self._keep("discriminator", terms)
+            batch = images, labels, z, fake_labels
+            self._keep("discriminator", update(self._discriminator_step, self.discriminator_optimizer, *batch))
 
         real: tuple[Tensor, Tensor] | tuple[()] = ()
         if objective.uses_real_in_generator_loss or objective.fake_labels == "paired":
             real = self._real()
         z, fake_labels = self._noise(real[1] if real else None)
-        self.generator_optimizer.zero_grad(set_to_none=True)
-        with frozen(self._discriminator_parameters):
-            loss, terms = self._generator_step(z, fake_labels, *(real if objective.uses_real_in_generator_loss else ()))
-            loss.backward()
-        self.generator_optimizer.step()
-        self._keep("generator", terms)
+        inputs = z, fake_labels, *(real if objective.uses_real_in_generator_loss else ())
+        freeze = self._discriminator_parameters
+        self._keep("generator", update(self._generator_step, self.generator_optimizer, *inputs, freeze=freeze))
         self.step += 1
         self.average.update(self.step)
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from cganzoo.networks import Discriminator, Generator
 from cganzoo.objective import Batch, Objective, Terms
@@ -30,6 +31,29 @@ def frozen(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
     finally:
         for parameter in parameters:
             parameter.requires_grad_(True)
+
+
+def update(
+    step: nn.Module, optimizer: Optimizer, *inputs: Tensor, freeze: Iterable[nn.Parameter] = ()
+) -> dict[str, Tensor]:
+    """One update of one player: loss, gradients, optimizer step. Never waits for the device.
+
+    Args:
+        step: a :class:`DiscriminatorStep` or :class:`GeneratorStep`, wrapped or not.
+        optimizer: of that player.
+        inputs: arguments of ``step``.
+        freeze: the other player's parameters, which get no gradient. Needed for the generator's step only.
+
+    Returns:
+        The loss terms by name, without gradient.
+    """
+    optimizer.zero_grad(set_to_none=True)
+    with frozen(freeze):
+        loss, terms = step(*inputs)
+        loss.backward()
+    optimizer.step()
+    result: dict[str, Tensor] = terms
+    return result
 
 
 class _Step(nn.Module):

@@ -143,7 +143,7 @@ def dropout(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("dropout")
 @pytest.mark.parametrize("schedule", ["one_cycle", "step"])
 @pytest.mark.parametrize("size", [8, 16])
-def test_a_stopped_training_goes_on_to_the_same_weights(
+def test_a_stopped_training_resumes_to_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, schedule: str, size: int
 ) -> None:
     images, labels = noise(size)

@@ -59,7 +59,7 @@ def test_maps_halve_between_blocks_only() -> None:
     assert torch.equal(classifier.network.classifier(features), logits)
 
 
-def test_nothing_stands_between_the_stem_and_the_first_block() -> None:
+def test_nothing_is_between_the_stem_and_the_first_block() -> None:
     classifier = ImageClassifier(DENSENET, Shape(3, 32, 10)).eval()
     seen: list[torch.Tensor] = []
     features = classifier.network.features

@@ -200,7 +200,7 @@ def test_a_recipe_s_own_size_and_options(command: Command, tiny_file: Path) -> N
     shown = command("info", tiny_file, "--set", "data.test_fraction=0.5", "-o", "grid.png")
     assert shown.code == 0, shown.err
     assert "digits: 10 classes, packed at 8 x 8 px, gray" in shown.out
-    assert "images       come with the software" in shown.out
+    assert "images       part of the software" in shown.out
     assert re.search(r"^ all +898 +899 *$", shown.out, re.MULTILINE)
     assert shown.out.endswith("samples: grid.png\n")
 
@@ -212,9 +212,9 @@ def test_a_recipe_s_own_size_and_options(command: Command, tiny_file: Path) -> N
         (["get", "folder"], 'data set "folder": cannot be downloaded'),
         (["get", "cifar"], 'there is no dataset "cifar"; did you mean "cifar10"?'),
         (["get", "cifar10", "--url", "http://127.0.0.1:1/x", "--checksum", "md5:1"], '"md5:1" is no checksum'),
-        (["get", "cifar10", "--url", "here.tgz"], "here.tgz: cannot be downloaded: it is no http or https address"),
-        (["pack", "cifar10"], 'data set "cifar10" is not here; run `cganzoo data get cifar10`'),
-        (["info", "digits", "--out", "grid.txt"], "--out grid.txt: is no name of a picture; end it in .png"),
+        (["get", "cifar10", "--url", "here.tgz"], "here.tgz: cannot be downloaded: it is not an http or https address"),
+        (["pack", "cifar10"], 'data set "cifar10" is not on this machine; run `cganzoo data get cifar10`'),
+        (["info", "digits", "--out", "grid.txt"], "--out grid.txt: is not the name of a picture; end it in .png"),
         (["info", "digits", "--size", "1"], "--set data.image_size: 1 does not fit"),
     ],
 )

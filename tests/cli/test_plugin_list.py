@@ -1,4 +1,4 @@
-"""`cganzoo plugins NAME`: what it tells of a component, and recipe lines that are a recipe's."""
+"""`cganzoo plugins NAME`: the page of a component, and the lines for a recipe."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.console import Console
 from cganzoo import BuildContext, Config, LossSpec, Scalar, at_least
 from cganzoo._util.toml import tomllib, written
 from cganzoo.cli.plugin_list import show_plugins
+from cganzoo.console.streams import printable
 from cganzoo.errors import PluginError
 from cganzoo.recipe import bundled
 from cganzoo.recipe.read import parse_recipe
@@ -54,7 +55,7 @@ ALL = names()
 
 def test_a_loss(page: Any) -> None:
     text = page("amgan")
-    assert text.startswith("amgan  loss\nEach sample climbs the logit of one real class among K + 1\n")
+    assert text.startswith("amgan  loss\nK + 1 classes in the discriminator; each sample is pushed to one real class\n")
     assert "cganzoo-amgan 0.1.0," in text
     assert 'conditional generators; unconditional generators with labeling = "dynamic"' in " ".join(text.split())
     assert "paper    https://arxiv.org/abs/1703.02000" in text
@@ -79,7 +80,7 @@ def test_schedules_and_bounds(page: Any) -> None:
 def test_a_metric_and_its_table_of_options(page: Any) -> None:
     text = page("cas")
     assert "reference  test split" in text
-    assert "cas       higher  Share of test images told right" in text
+    assert "cas       higher  Share of test images classified right" in text
     assert "classifier.learning_rate  0.1          number, above 0" in text
     assert "[[metrics]]" in text
     assert "fid      lower   Squared" in page("fid")
@@ -95,7 +96,7 @@ def test_a_data_set_of_the_host(page: Any) -> None:
     assert "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz (170 MB)" in page("cifar10")
 
 
-def test_a_name_of_two_kinds_and_a_distribution_show_all(page: Any) -> None:
+def test_a_name_of_two_kinds_and_the_name_of_a_distribution(page: Any) -> None:
     text = page("dcgan")
     assert text.count("In a recipe:") == 2
     assert "dcgan  generator\n" in text
@@ -129,22 +130,22 @@ def test_as_json(page: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "sentence"),
+    ("name", "message"),
     [
         ("ecgn", 'there is no component or distribution "ecgn"; did you mean "ecgan"'),
         ("cganzoo-dcgn", 'did you mean "cganzoo-dcgan"'),
         ("cganzoo-amgan/ecgan", 'there is no component or distribution "cganzoo-amgan/ecgan"; did you mean '),
-        ("zzzzzz", 'there is no component or distribution "zzzzzz"; `cganzoo plugins` lists those there are'),
+        ("zzzzzz", 'there is no component or distribution "zzzzzz"; `cganzoo plugins` lists all'),
     ],
 )
-def test_an_unknown_name(page: Any, name: str, sentence: str) -> None:
+def test_an_unknown_name(page: Any, name: str, message: str) -> None:
     with pytest.raises(PluginError) as caught:
         page(name)
-    assert str(caught.value).startswith(sentence) or sentence in str(caught.value)
+    assert str(caught.value).startswith(message) or message in str(caught.value)
 
 
 @pytest.mark.parametrize(("kind", "name"), ALL)
-def test_the_recipe_lines_are_a_recipe_s(page: Any, kind: str, name: str) -> None:
+def test_the_recipe_lines_are_valid_in_a_recipe(page: Any, kind: str, name: str) -> None:
     (entry,) = [one for one in page(name, as_json=True)["components"] if one["kind"] == kind]
     lines = tomllib.loads(entry["recipe_lines"])
     recipe = tomllib.loads((bundled.folder() / "gan_digits.toml").read_text())
@@ -164,7 +165,7 @@ def toml(values: dict[str, Any]) -> str:
     return tomli_w.dumps(values)
 
 
-def test_every_bundled_recipe_is_named_by_what_it_uses(page: Any) -> None:
+def test_the_page_of_a_loss_lists_its_bundled_recipes(page: Any) -> None:
     for recipe in bundled.names():
         values = tomllib.loads((bundled.folder() / f"{recipe}.toml").read_text())
         if recipe.endswith("_digits"):
@@ -191,7 +192,7 @@ def test_a_pipe_gets_whole_lines(
     assert host.startswith("cganzoo 0.1.0, plugin API ")
 
 
-def test_nothing_that_a_plugin_says_reaches_the_terminal_as_a_control_code(
+def test_no_control_code_of_a_plugin_reaches_the_terminal(
     inventory: Inventory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evil = "\x9b2J\x1b[31m\u202e\U000e0001"
@@ -210,7 +211,7 @@ def test_nothing_that_a_plugin_says_reaches_the_terminal_as_a_control_code(
 @pytest.mark.parametrize(
     "value", ['\x00\x1b\x7f\x9b\u202e\U000e0001é"\\\n', ["\x9b", 1, True], {"a": "\x7f", "b": 0.5}]
 )
-def test_a_value_written_as_toml_is_read_as_it_was(value: Any) -> None:
+def test_a_value_survives_toml(value: Any) -> None:
     text = written(value)
     assert text.isprintable()
     assert tomllib.loads(f"value = {text}") == {"value": value}
@@ -237,7 +238,7 @@ def build(config: Config, context: BuildContext) -> Any:
     raise NotImplementedError
 
 
-def test_types_are_told_in_words() -> None:
+def test_types_in_words() -> None:
     provider = Provider(distribution="x", version="1", entry_point="x", module="x", location="")
     spec: LossSpec[Options] = LossSpec(name="x", summary="X", config=Options, build=build)
     described = describe(Component(kind="loss", spec=spec, provider=provider))
@@ -267,5 +268,10 @@ def test_types_are_told_in_words() -> None:
         (None, None),
     ],
 )
-def test_where_a_paper_is(paper: str | None, where: str | None) -> None:
+def test_the_link_of_a_paper(paper: str | None, where: str | None) -> None:
     assert link(paper) == where
+
+
+def test_control_codes_are_escaped() -> None:
+    assert printable("Fréchet …\nline") == "Fréchet …\nline"
+    assert printable("\x1b[2J\r\u202e\udcff") == "\\x1b[2J\\r\\u202e\\udcff"

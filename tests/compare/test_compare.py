@@ -1,4 +1,4 @@
-"""``cganzoo compare``: the matrix, what is reused and refused, what is written, and what a user is told."""
+"""``cganzoo compare``: the matrix, what is trained, reused and refused, the files, and the messages."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ import pytest
 from comparing import Command, cells, compare, scores_of
 from PIL import Image
 
-from cganzoo.compare import fairness, running, samples
-from cganzoo.compare import plan as plans
+from cganzoo.compare import fairness, samples, train
+from cganzoo.compare.matrix import build_matrix
 from cganzoo.runs.folder import REPORT_FILES
 from cganzoo.session.run import Session
 
@@ -39,8 +39,8 @@ def test_recipes_by_seeds_are_trained_scored_and_written(command: Command, recip
     assert {row["step"] for row in rows} == {"3", "6"}
     assert {row["checkpoint"] for row in rows} <= {"last", "best", "last+best", "earlier"}
     manifest = json.loads((out / "first" / "seed-1" / "manifest.json").read_text())
-    told = next(r for r in rows if (r["method"], r["seed"], r["step"], r["score"]) == ("first", "1", "6", "fid"))
-    assert float(told["value"]) == manifest["evaluation"]["scores"]["fid"]
+    row = next(r for r in rows if (r["method"], r["seed"], r["step"], r["score"]) == ("first", "1", "6", "fid"))
+    assert float(row["value"]) == manifest["evaluation"]["scores"]["fid"]
     last = {row["method"]: row["cells"]["fid"] for row in cells(out)[0]["rows"]}
     manifests = [json.loads((out / "first" / f"seed-{s}" / "manifest.json").read_text()) for s in (0, 1)]
     both = [manifest["evaluation"]["scores"]["fid"] for manifest in manifests]
@@ -69,27 +69,29 @@ def test_recipes_by_seeds_are_trained_scored_and_written(command: Command, recip
     assert all((run / name).is_file() for name in REPORT_FILES)
 
 
-def test_what_differs_is_told_before_anything_runs(command: Command, recipes: dict[str, Path], tmp_path: Path):
+def test_differences_are_shown_before_anything_runs(command: Command, recipes: dict[str, Path], tmp_path: Path):
     wider = recipes["second"].read_text().replace("width = 4", "width = 8")
     recipes["second"].write_text(wider)
     ended = compare(command, tmp_path / "out", *recipes.values(), "--seeds", "0", "--for", "0s")
     assert "generator.width" in ended.out
     assert "discriminator.width" in ended.out
-    assert "Beside [loss] and [requires], the recipes differ in:" in ended.out
+    assert "Outside [loss] and [requires], the recipes differ in:" in ended.out
     assert "generator parameters" in ended.out
     assert "real images seen" in ended.out
-    assert "Incomplete: 2 of 2 runs have not come to their end." in ended.out
+    assert "Incomplete: 2 of 2 runs have not finished." in ended.out
 
 
-def test_one_seed_concludes_nothing(command: Command, recipes: dict[str, Path], tmp_path: Path):
+def test_one_seed_allows_no_conclusion(command: Command, recipes: dict[str, Path], tmp_path: Path):
     ended = compare(command, tmp_path / "out", *recipes.values(), "--seeds", "0")
-    assert "One seed a method: nothing can be concluded." in ended.out
+    assert "One seed per method: nothing can be concluded." in ended.out
     for file in ("table.md", "table.tex"):
         assert "nothing can be concluded" in (tmp_path / "out" / file).read_text()
     assert "**" not in (tmp_path / "out" / "table.md").read_text()
 
 
-def test_a_run_that_diverges_or_fails_ends_no_other(command: Command, recipes: dict[str, Path], tmp_path: Path):
+def test_a_run_that_diverges_or_fails_does_not_stop_the_others(
+    command: Command, recipes: dict[str, Path], tmp_path: Path
+):
     broken = recipes["second"].read_text().replace("lr = 4e-4", "lr = 1e30")
     recipes["second"].write_text(broken)
     out = tmp_path / "out"
@@ -100,12 +102,12 @@ def test_a_run_that_diverges_or_fails_ends_no_other(command: Command, recipes: d
     states = {(run["method"], run["seed"]): run["state"] for run in scores_of(out)["reproduce"]["runs"]}
     assert states[("first", 0)] == "finished"
     assert states[("first", 1)] == "failed"
-    assert "first: 1 of 2 seeds (1) failed and have no part in its scores." in " ".join(ended.out.split())
+    assert "first: 1 of 2 seeds (1) failed and are not included in its scores." in " ".join(ended.out.split())
     assert "cannot be written" in next(
         run["error"] for run in scores_of(out)["reproduce"]["runs"] if run["state"] == "failed"
     )
     assert states[("second", 0)] == states[("second", 1)] == "diverged"
-    assert "second: 2 of 2 seeds (0, 1) diverged and have no part in its scores." in " ".join(ended.out.split())
+    assert "second: 2 of 2 seeds (0, 1) diverged and are not included in its scores." in " ".join(ended.out.split())
 
 
 # --- mistakes -------------------------------------------------------------------------------------------------------
@@ -116,7 +118,7 @@ def test_another_protocol_is_refused_or_marked_everywhere(command: Command, reci
     out = tmp_path / "out"
     ended = compare(command, out, *recipes.values(), "--seeds", "0")
     assert ended.code == 2
-    assert "second is measured in another way than first: evaluation.samples is 30, of first 40" in ended.err
+    assert "second is scored differently from first: evaluation.samples is 30, and 40 for first" in ended.err
     assert "--allow-mixed" in ended.err
     assert not out.exists()
     ended = compare(command, out, *recipes.values(), "--seeds", "0", "--allow-mixed")
@@ -137,7 +139,7 @@ def test_a_missing_metric_leaves_a_dash(command: Command, recipes: dict[str, Pat
     out = tmp_path / "out"
     ended = compare(command, out, *recipes.values(), "--seeds", "0")
     assert ended.code in (0, None), ended.err
-    assert "second: not measured by class_accuracy, so there is a dash in its place" in " ".join(ended.out.split())
+    assert "second: not measured by class_accuracy, so the table has a dash there" in " ".join(ended.out.split())
     row = next(row for row in cells(out)[0]["rows"] if row["method"] == "second")
     assert row["cells"]["class_accuracy"]["mean"] is None
 
@@ -154,28 +156,28 @@ def test_methods_are_ranked_by_a_score_that_all_have(command: Command, recipes: 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["nothere"], "no such recipe"),
         (["amgan_digits", "--seeds", "a"], '--seeds a: write seeds as whole numbers with commas, like "0,1,2"'),
         (["amgan_digits", "--seeds", "1,1"], "a seed is listed more than once"),
         (["amgan_digits", "amgan_digits"], "is named twice"),
-        (["amgan_digits", "--for", "soon"], "is no time"),
+        (["amgan_digits", "--for", "soon"], "is not a time"),
         (
             ["amgan_digits", "--set", "train.seed=7"],
             "--set train.seed=7: a comparison has several seeds; write them as",
         ),
-        ([""], "an argument is empty; name a recipe, a group of them, or a folder of runs"),
+        ([""], "an argument is empty; name a recipe, a group of recipes, or a folder of runs"),
     ],
 )
-def test_a_mistake_is_one_sentence(command: Command, arguments: list[str], told: str, tmp_path: Path):
+def test_a_mistake_is_one_message(command: Command, arguments: list[str], message: str, tmp_path: Path):
     ended = compare(command, tmp_path / "out", *arguments)
     assert ended.code == 2
-    assert told in ended.err
+    assert message in ended.err
     assert not (tmp_path / "out").exists()
 
 
-def test_where_it_goes_must_be_a_folder(command: Command, tmp_path: Path):
+def test_out_must_be_a_folder(command: Command, tmp_path: Path):
     (tmp_path / "file").write_text("mine")
     ended = compare(command, tmp_path / "file", "amgan_digits")
     assert ended.code == 2
@@ -185,11 +187,11 @@ def test_where_it_goes_must_be_a_folder(command: Command, tmp_path: Path):
 def test_a_folder_without_runs_does_not_hide_a_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "amgan_digits").mkdir()
-    (method,) = plans.make(["amgan_digits"], seeds=None, overrides=[], out=tmp_path / "out").methods
+    (method,) = build_matrix(["amgan_digits"], seeds=None, overrides=[], out=tmp_path / "out").methods
     assert method.resolved is not None
 
 
-def test_a_group_is_no_recipe(command: Command):
+def test_a_group_is_not_a_recipe(command: Command):
     ended = command("run", "paper/digits")
     assert ended.code == 2
     assert "is a group of recipes; run it with `cganzoo compare paper/digits`" in ended.err
@@ -198,14 +200,14 @@ def test_a_group_is_no_recipe(command: Command):
 def test_an_exception_of_a_plugin_is_a_failed_run(
     command: Command, recipes: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    train = running.Session.run
+    train_run = train.Session.run
 
     def run(session: Session, *arguments: Any, **options: Any) -> bool:
         if session.resolved.recipe.name == "first":
             raise ValueError("a plugin's own words")
-        return train(session, *arguments, **options)
+        return train_run(session, *arguments, **options)
 
-    monkeypatch.setattr(running.Session, "run", run)
+    monkeypatch.setattr(train.Session, "run", run)
     out = tmp_path / "out"
     ended = compare(command, out, *recipes.values(), "--seeds", "0")
     assert ended.code == 2
@@ -216,7 +218,7 @@ def test_an_exception_of_a_plugin_is_a_failed_run(
     assert "Traceback" in (out / "first" / "seed-0" / "log.txt").read_text()
 
 
-def test_what_cannot_be_drawn_costs_no_number(
+def test_scores_are_written_if_samples_cannot_be_drawn(
     command: Command, recipes: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     def fail(*_: Any) -> Any:
@@ -239,7 +241,7 @@ def test_other_images_are_refused_before_training(command: Command, recipes: dic
         file.write_text(file.read_text().replace('name = "digits"', f'name = "folder"\nroot = "{tmp_path / name}"'))
     ended = compare(command, tmp_path / "out", *recipes.values(), "--seeds", "0")
     assert ended.code == 2
-    assert "second is measured in another way than first: their training images are not the same" in ended.err
+    assert "second is trained on other images than first" in ended.err
     assert not (tmp_path / "out").exists()
 
 
@@ -248,16 +250,16 @@ def test_a_metric_is_compared_with_the_first_method_that_has_it():
         return {"samples": 10, "metrics": metrics}
 
     protocols = [("a", protocol(fid={})), ("b", protocol(prdc={"k": 5})), ("c", protocol(prdc={"k": 3}, fid={}))]
-    assert fairness.measured_conflicts(protocols) == [
-        "c is measured in another way than b: metrics.prdc.k is 3, of b 5"
-    ]
-    assert fairness.measured_conflicts(protocols[:2]) == []
+    assert fairness.measured_conflicts(protocols) == {
+        "c": "c is scored differently from b: metrics.prdc.k is 3, and 5 for b"
+    }
+    assert fairness.measured_conflicts(protocols[:2]) == {}
 
 
 # --- interrupted ----------------------------------------------------------------------------------------------------
 
 
-def test_killed_at_several_points_it_goes_on_to_the_same_table(recipes: dict[str, Path], tmp_path: Path):
+def test_killed_at_several_points_it_resumes_to_the_same_table(recipes: dict[str, Path], tmp_path: Path):
     def start(out: Path) -> subprocess.Popen[str]:
         arguments = ["compare", *map(str, recipes.values()), "--seeds", "0,1", "--out", str(out), "--device", "cpu"]
         code = "import sys; from cganzoo.cli.main import main; main(sys.argv[1:])"

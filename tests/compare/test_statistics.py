@@ -14,7 +14,7 @@ from cganzoo.compare.statistics import holm, pairwise, ranking, summary, ties
 # --- intervals ------------------------------------------------------------------------------------------------------
 
 
-def test_a_summary_is_that_of_numpy_and_scipy():
+def test_the_summary_agrees_with_numpy_and_scipy():
     values = [1.0, 2.0, 4.0, 4.5]
     found = summary(values)
     assert (found.count, found.mean) == (4, pytest.approx(np.mean(values)))
@@ -32,7 +32,7 @@ def test_one_value_has_no_spread_and_equal_values_have_none():
     assert equal.interval == equal.bootstrap == (equal.mean, equal.mean)
 
 
-def test_with_three_seeds_students_interval_holds_and_the_bootstrap_one_does_not():
+def test_coverage_with_three_seeds_is_95_percent_for_student_and_75_for_the_bootstrap():
     random = np.random.default_rng(0)
     held = np.zeros(2)
     for _ in range(1_000):
@@ -45,27 +45,27 @@ def test_with_three_seeds_students_interval_holds_and_the_bootstrap_one_does_not
     assert bootstrap == pytest.approx(0.75, abs=0.04)  # as the docstring says
 
 
-def test_the_bootstrap_interval_of_three_is_from_the_lowest_to_the_highest():
+def test_the_bootstrap_interval_of_three_values_is_their_range():
     assert summary([4.0, 1.0, 2.0]).bootstrap == (1.0, 4.0)
     assert summary([4.0, 1.0, 2.0]) == summary([4.0, 1.0, 2.0])
 
 
 @pytest.mark.parametrize("values", [[], [1.0, float("nan")], [float("inf")]])
-def test_what_is_not_finite_is_refused(values: list[float]):
-    with pytest.raises(ValueError, match="no finite values"):
+def test_values_that_are_not_finite_are_refused(values: list[float]):
+    with pytest.raises(ValueError, match="values must be finite"):
         summary(values)
-    with pytest.raises(ValueError, match="no finite values"):
+    with pytest.raises(ValueError, match="values must be finite"):
         pairwise({"a": values, "b": [1.0, 2.0]})
-    with pytest.raises(ValueError, match="no finite values"):
+    with pytest.raises(ValueError, match="values must be finite"):
         ranking({"a": values, "b": [1.0, 2.0]}, higher_is_better=True)
-    with pytest.raises(ValueError, match="no finite values"):
+    with pytest.raises(ValueError, match="values must be finite"):
         ties({"a": values, "b": [1.0, 2.0]}, higher_is_better=True)
 
 
 # --- pairs ----------------------------------------------------------------------------------------------------------
 
 
-def test_holm_is_the_example_worked_by_hand():
+def test_holm_agrees_with_an_example_worked_by_hand():
     # Sorted 0.01, 0.02, 0.03, 0.04 times 4, 3, 2, 1 is 0.04, 0.06, 0.06, 0.04; the last may not fall below the third.
     assert holm([0.03, 0.01, 0.04, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
     assert holm([0.9, 0.8]) == [1.0, 1.0]
@@ -73,12 +73,12 @@ def test_holm_is_the_example_worked_by_hand():
 
 
 @pytest.mark.parametrize("p", [[0.1, float("nan")], [-0.1], [1.1]])
-def test_holm_refuses_what_is_no_p(p: list[float]):
-    with pytest.raises(ValueError, match="no p values"):
+def test_holm_refuses_values_that_are_not_probabilities(p: list[float]):
+    with pytest.raises(ValueError, match="p values must be between 0 and 1"):
         holm(p)
 
 
-def test_pairs_are_welchs_test():
+def test_pairs_are_tested_by_welchs_test():
     samples = {"a": [1.0, 2.0, 3.0], "b": [2.0, 4.0, 9.0], "c": [1.5, 1.6]}
     pairs = pairwise(samples)
     assert [(pair.a, pair.b) for pair in pairs] == [("a", "b"), ("a", "c"), ("b", "c")]
@@ -89,15 +89,15 @@ def test_pairs_are_welchs_test():
     assert [pair.p_corrected for pair in pairs] == pytest.approx(holm([pair.p or 0 for pair in pairs]))
 
 
-def test_without_spread_the_exact_permutation_test_decides():
+def test_pairs_without_spread_are_tested_by_the_exact_permutation_test():
     (pair,) = pairwise({"a": [1.0, 1.0, 1.0], "b": [2.0, 2.0, 2.0]})
-    assert pair.p == pytest.approx(2 / 20)  # 2 of the 20 ways to part six values are as far apart
+    assert pair.p == pytest.approx(2 / 20)  # 2 of the 20 ways to divide six values are as far apart
     (pair,) = pairwise({"a": [1.0, 1.0, 1.0], "b": [1.0, 1.0, 1.0]})
     assert pair.p == 1
 
 
 @pytest.mark.parametrize("count", [(2, 2), (3, 3), (2, 5), (4, 3)])
-def test_the_exact_permutation_test_is_that_of_scipy(count: tuple[int, int]):
+def test_the_exact_permutation_test_agrees_with_scipy(count: tuple[int, int]):
     def difference(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
         return np.asarray(x.mean(axis=axis) - y.mean(axis=axis))
 
@@ -107,7 +107,7 @@ def test_the_exact_permutation_test_is_that_of_scipy(count: tuple[int, int]):
         assert pairwise({"a": a, "b": b})[0].p == pytest.approx(reference.pvalue)
 
 
-def test_many_seeds_without_spread_are_tested_at_once():
+def test_many_seeds_without_spread_are_tested_fast():
     (pair,) = pairwise({"a": [1.0] * 40, "b": [0.5] * 40})
     assert pair.p is not None
     assert 0 < pair.p < 1e-20
@@ -120,7 +120,7 @@ def test_one_without_spread_is_tested_by_welch_without_a_warning():
     assert pair.p == pytest.approx(2 * stats.t.cdf(-(3**0.5), 2))  # a mean of 1 apart, its error 1 / sqrt(3)
 
 
-def test_the_order_of_methods_turns_the_sign_of_a_pair_and_nothing_else():
+def test_the_order_of_methods_changes_only_the_sign_of_a_pair():
     random = np.random.default_rng(6)
     samples = {name: (place + random.standard_normal(3)).tolist() for place, name in enumerate("abcd")}
     pairs = {(pair.a, pair.b): pair for pair in pairwise(samples)}
@@ -137,7 +137,7 @@ def test_one_seed_is_not_tested_and_not_counted_in_the_correction():
     assert with_one[0].p_corrected == with_one[0].p
 
 
-def test_equal_methods_are_not_declared_different_more_often_than_stated():
+def test_equal_methods_are_not_called_different_more_often_than_stated():
     random = np.random.default_rng(1)
     wrong = 0
     for _ in range(1_000):
@@ -146,7 +146,7 @@ def test_equal_methods_are_not_declared_different_more_often_than_stated():
     assert wrong / 1_000 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1_000)
 
 
-def test_clearly_different_methods_are_declared_different():
+def test_clearly_different_methods_are_called_different():
     random = np.random.default_rng(2)
     found = 0
     for _ in range(200):
@@ -155,7 +155,7 @@ def test_clearly_different_methods_are_declared_different():
     assert found / 200 > 0.8
 
 
-def test_those_not_told_apart_from_the_best_are_its_ties():
+def test_methods_that_are_not_significantly_different_from_the_best_are_ties():
     samples = {"good": [9.0, 9.1, 9.2], "as good": [8.9, 9.1, 9.0], "bad": [1.0, 1.1, 0.9], "one": [5.0]}
     assert ties(samples, higher_is_better=True) == ("good", {"as good", "one"})
     assert ties(samples, higher_is_better=False)[0] == "bad"
@@ -164,7 +164,7 @@ def test_those_not_told_apart_from_the_best_are_its_ties():
 # --- ranks ----------------------------------------------------------------------------------------------------------
 
 
-def test_ranks_are_those_of_the_means_and_sure_where_methods_lie_apart():
+def test_ranks_are_those_of_the_means_and_certain_if_methods_are_far_apart():
     samples = {"b": [5.0, 5.1, 5.2], "c": [100.0, 100.2, 100.1], "a": [1.0, 1.1, 0.9]}
     found = ranking(samples, higher_is_better=False)
     assert found is not None
@@ -176,7 +176,7 @@ def test_ranks_are_those_of_the_means_and_sure_where_methods_lie_apart():
     assert up.ahead["c", "a"] > 0.99
 
 
-def test_the_share_is_that_of_a_simulation_of_its_own():
+def test_the_share_agrees_with_an_independent_simulation():
     a, b = [1.0, 2.0, 4.0], [2.0, 3.5, 3.0]
     found = ranking({"a": a, "b": b}, higher_is_better=True, resamples=100_000)
     assert found is not None
@@ -186,7 +186,7 @@ def test_the_share_is_that_of_a_simulation_of_its_own():
     assert found.ahead["a", "b"] + found.ahead["b", "a"] == pytest.approx(1)
 
 
-def test_of_equal_methods_neither_is_ahead_on_average():
+def test_equal_methods_are_ahead_of_each_other_equally_often():
     random = np.random.default_rng(3)
     shares = []
     for _ in range(300):
@@ -195,11 +195,11 @@ def test_of_equal_methods_neither_is_ahead_on_average():
         assert found is not None
         shares.append(found.ahead["a", "b"])
     assert np.mean(shares) == pytest.approx(0.5, abs=0.05)
-    # Shares beyond 95 % come to no more than a tenth of the cases, half of them on each side.
+    # Shares beyond 95 % occur in at most a tenth of the cases, half of them on each side.
     assert np.mean([share > 0.95 or share < 0.05 for share in shares]) <= 0.1
 
 
-def test_the_order_of_methods_and_the_call_change_nothing():
+def test_the_result_does_not_depend_on_the_order_of_methods_or_on_the_call():
     random = np.random.default_rng(4)
     samples = {name: random.standard_normal(3).tolist() for name in "abcd"}
     turned = dict(reversed(samples.items()))
@@ -208,7 +208,7 @@ def test_the_order_of_methods_and_the_call_change_nothing():
     assert ties(samples, higher_is_better=True) == ties(turned, higher_is_better=True)
 
 
-def test_one_seed_has_a_rank_that_may_be_any_and_one_seed_each_has_none():
+def test_the_rank_of_a_method_with_one_seed_may_be_any():
     found = ranking({"a": [1.0, 1.1], "b": [2.0]}, higher_is_better=False)
     assert found is not None
     assert found.ranks == {"a": (1, 1, 2), "b": (2, 1, 2)}
@@ -216,7 +216,7 @@ def test_one_seed_has_a_rank_that_may_be_any_and_one_seed_each_has_none():
     assert ranking({"a": [1.0], "b": [2.0]}, higher_is_better=False) is None
 
 
-def test_beside_one_seed_the_others_keep_their_intervals_as_far_as_they_are_known():
+def test_a_method_with_one_seed_extends_the_intervals_of_the_others():
     samples = {"a": [1.0, 1.01, 1.02], "b": [50.0, 50.01, 50.02], "c": [90.0, 90.01, 90.02], "one": [60.0]}
     found = ranking(samples, higher_is_better=False)
     assert found is not None
@@ -225,7 +225,7 @@ def test_beside_one_seed_the_others_keep_their_intervals_as_far_as_they_are_know
     assert set(found.ahead) == set(itertools.permutations("abc", 2))
 
 
-def test_the_interval_of_a_rank_is_that_of_a_simulation_of_its_own():
+def test_the_interval_of_a_rank_agrees_with_an_independent_simulation():
     samples = {"a": [1.0, 2.0, 4.0], "b": [2.0, 3.5, 3.0], "c": [5.0, 5.5, 4.0], "d": [9.0, 9.5, 9.2]}
     found = ranking(samples, higher_is_better=True, resamples=20_000)
     assert found is not None
@@ -237,14 +237,14 @@ def test_the_interval_of_a_rank_is_that_of_a_simulation_of_its_own():
         assert found.ranks[name][1:] == (low[index], high[index])
 
 
-def test_the_interval_of_a_rank_may_leave_out_the_rank_by_mean():
+def test_the_interval_of_a_rank_may_not_contain_the_rank_by_mean():
     samples = {"tight": [1.0, 1.0, 1.0], **{name: [-9.0, 2.0, 9.0] for name in "abcdef"}}
     found = ranking(samples, higher_is_better=True, resamples=50_000)
     assert found is not None
-    assert found.ranks["tight"] == (1, 2, 6)  # first in 1 of 64 resamples, and last as seldom
+    assert found.ranks["tight"] == (1, 2, 6)  # first in 1 of 64 resamples, and as rarely last
 
 
-def test_methods_without_spread_are_ordered_and_equals_share():
+def test_methods_without_spread_are_ordered_and_equal_means_share_a_rank():
     found = ranking({"a": [1.0, 1.0], "b": [2.0, 2.0], "c": [2.0, 2.0]}, higher_is_better=True)
     assert found is not None
     assert found.ahead["b", "a"] == 1

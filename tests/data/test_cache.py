@@ -289,7 +289,7 @@ def test_few_images_are_in_memory_at_a_time(monkeypatch: pytest.MonkeyPatch) -> 
     of = Numbered()
     for size, length in ((4, 128), (1024, 4), (4096, 1)):
         chunk = next(cache._chunks(of, "train", 200, size, 1))
-        assert len(chunk.pixels) == length
+        assert len(chunk) == length
     of.asked.clear()
     monkeypatch.setattr(cache, "CHUNK", 1)
     chunks = cache._chunks(of, "train", 200, 4, 1)

@@ -195,7 +195,7 @@ def test_what_the_server_will_not_give(server: Any, tmp_path: Path, path: str, r
 
 @pytest.mark.parametrize("url", ["file:///etc/hostname", "ftp://127.0.0.1/x", "/etc/hostname"])
 def test_only_http_is_spoken(tmp_path: Path, url: str) -> None:
-    with pytest.raises(DataError, match="is no http or https address"):
+    with pytest.raises(DataError, match="is not an http or https address"):
         fetch(Archive(url=url, checksum=MD5), tmp_path)
 
 
@@ -212,7 +212,7 @@ def test_a_server_that_is_not_there_is_told_at_once(tmp_path: Path, host: str, m
 def test_a_silent_server(server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server.wait = threading.Event()
     monkeypatch.setattr(download, "TIMEOUT", 0.05)
-    with pytest.raises(DataError, match=r"nothing came for 0\.05 seconds"):
+    with pytest.raises(DataError, match=r"no data arrived for 0\.05 seconds"):
         fetch(archive(server), tmp_path)
     server.wait.set()
 

@@ -20,9 +20,8 @@ from cganzoo.config import ClassifierConfig
 from cganzoo.data.batches import to_unit
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import DivergenceError, RecipeError, RunError
-from cganzoo.evaluate import classifier_training
-from cganzoo.evaluate.classifier import Classifier, load, save
-from cganzoo.evaluate.classifier_training import load_or_train, train
+from cganzoo.evaluate import classifier as classifier_module
+from cganzoo.evaluate.classifier import Classifier, load, load_or_train, save, train
 from cganzoo.extractor import weights_hash
 
 CPU = torch.device("cpu")
@@ -167,7 +166,7 @@ def test_a_saved_classifier_needs_nothing_but_its_file(tmp_path: Path) -> None:
     assert (loaded.config, loaded.trained.shape) == (classifier.config, classifier.trained.shape)
 
 
-def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
+def test_a_missing_file_is_one_message(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"nothing\.safetensors: no such file"):
         load(tmp_path / "nothing.safetensors")
 
@@ -178,7 +177,7 @@ def test_a_cache_that_may_only_be_read_serves_what_it_holds(tmp_path: Path, monk
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(classifier_training, "FileLock", refuse)
+    monkeypatch.setattr(classifier_module, "FileLock", refuse)
     monkeypatch.setattr(Path, "mkdir", refuse)
     steps = Steps()
     assert load_or_train(TRAIN, TEST, TINY, tmp_path, CPU, steps).protocol() == first.protocol()
@@ -188,7 +187,7 @@ def test_a_cache_that_may_only_be_read_serves_what_it_holds(tmp_path: Path, monk
         load_or_train(TRAIN, TEST, TINY, tmp_path, CPU)
 
 
-def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_one_message(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot be written"):
         load_or_train(TRAIN, TEST, TINY, tmp_path / "file", CPU)
@@ -203,7 +202,7 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
         ({"model": "mobilenetv3_small_050", "width": 8}, "with width = 8"),
     ],
 )
-def test_a_network_that_does_not_fit_is_one_sentence(options: dict[str, Any], sentence: str) -> None:
+def test_a_network_that_does_not_fit_is_one_message(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(RecipeError, match=sentence):
         ImageClassifier(ClassifierConfig(**options), Shape(1, 8, 10))
 

@@ -67,7 +67,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def test_a_classifier_is_trained_once_and_its_accuracy_said_each_time(cache: Path) -> None:
+def test_a_classifier_is_trained_once_and_its_accuracy_shown_each_time(cache: Path) -> None:
     first, again = Heard(), Heard()
     trained = obtain(TINY, SPLITS, first, CPU)
     cached = obtain(TINY, SPLITS, again, CPU)
@@ -132,7 +132,7 @@ def test_a_classifier_that_diverges_is_no_divergence_of_the_method() -> None:
         obtain(wild, SPLITS, Heard(), CPU)
 
 
-def test_a_stopped_training_goes_on_where_it_was(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_training_resumes(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from cganzoo import classification
 
     class Interrupting(Heard):
@@ -232,7 +232,7 @@ def test_an_unknown_name_lists_the_choices(resolved: Callable[..., Resolved], na
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("{name='timm/x', model='y'}", r"model: is already in the name; leave it out"),
+        ("{name='timm/x', model='y'}", r"model: is already part of the name; remove it"),
         ("{name='timm/x', weight='y'}", r'did you mean "weights"'),
         ("{name='inception', epochs=3}", r"epochs: unknown key"),
         ("{name='timm/x', input_size=0}", r"0 does not fit"),
@@ -240,7 +240,7 @@ def test_an_unknown_name_lists_the_choices(resolved: Callable[..., Resolved], na
         ("{name='classifier', steps=1}", r"1 does not fit"),
     ],
 )
-def test_a_wrong_option_is_one_sentence(resolved: Callable[..., Resolved], override: str, sentence: str) -> None:
+def test_a_wrong_option_is_one_message(resolved: Callable[..., Resolved], override: str, sentence: str) -> None:
     with pytest.raises(RecipeError, match=f"evaluation.extractor.*{sentence}") as caught:
         resolved(f"evaluation.extractor={override}")
     assert "\n" not in str(caught.value)

@@ -142,7 +142,7 @@ def test_gray_images_are_repeated_to_three_channels(extractor: Inception) -> Non
             assert torch.equal(one, three)
 
 
-def test_many_images_are_looked_at_in_parts(extractor: Inception, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_images_are_processed_in_parts(extractor: Inception, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[Tensor] = []
 
     def look(pixels: Tensor) -> tuple[Tensor, Tensor]:
@@ -202,7 +202,7 @@ def code(path: Path, whole: bytes) -> None:
 
 
 @pytest.mark.parametrize("damage", [cut, no_file_of_weights, another_network, no_mapping, code])
-def test_a_wrong_or_damaged_file_is_one_sentence(
+def test_a_wrong_or_damaged_file_is_one_message(
     weights_file: Path, tmp_path: Path, damage: Callable[[Path, bytes], None]
 ) -> None:
     path = tmp_path / "weights.pth"
@@ -212,7 +212,7 @@ def test_a_wrong_or_damaged_file_is_one_sentence(
     assert not (tmp_path / "made").exists()
 
 
-def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
+def test_a_missing_file_is_one_message(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r'evaluation\.extractor\.weights = "/no/such\.pth": no such file'):
         load(InceptionConfig(weights="/no/such.pth"), tmp_path)
 

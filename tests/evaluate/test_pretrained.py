@@ -96,7 +96,7 @@ def test_gray_images_are_repeated(weights_file: Path) -> None:
     assert torch.equal(extractor(gray)[0], extractor(gray.repeat(1, 3, 1, 1))[0])
 
 
-def test_many_images_are_looked_at_in_parts(weights_file: Path) -> None:
+def test_many_images_are_processed_in_parts(weights_file: Path) -> None:
     extractor = load(config(weights_file, input_size=32), image_channels=3)
     sizes: list[int] = []
     extractor.network.conv1.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
@@ -161,7 +161,7 @@ def test_the_protocol_names_model_weights_and_what_decides_the_pixels(weights_fi
         ("zzz", "list_models"),
     ],
 )
-def test_a_model_that_timm_does_not_have_is_one_sentence(model: str, sentence: str) -> None:
+def test_a_model_that_timm_does_not_have_is_one_message(model: str, sentence: str) -> None:
     with pytest.raises(RecipeError, match=rf'^evaluation\.extractor\.name = "timm/{model}": [^\n]*{sentence}[^\n]*$'):
         load(config(None, model), image_channels=3)
 
@@ -180,7 +180,7 @@ def code(path: Path) -> None:
 
 @pytest.mark.parametrize("ending", [".pth", ".safetensors"])
 @pytest.mark.parametrize("make", [another_network, no_mapping, code, lambda path: path.write_text("<html>404</html>")])
-def test_a_wrong_or_damaged_file_is_one_sentence(tmp_path: Path, make: Callable[[Path], Any], ending: str) -> None:
+def test_a_wrong_or_damaged_file_is_one_message(tmp_path: Path, make: Callable[[Path], Any], ending: str) -> None:
     path = tmp_path / f"weights{ending}"
     make(path)
     with pytest.raises(RunError) as caught:
@@ -193,21 +193,21 @@ def test_a_wrong_or_damaged_file_is_one_sentence(tmp_path: Path, make: Callable[
     assert "weights_only" not in sentence, "no advice to load it all the same"
 
 
-def test_a_missing_file_is_one_sentence() -> None:
+def test_a_missing_file_is_one_message() -> None:
     with pytest.raises(RunError, match=r'weights = "/no/such\.pth": no such file'):
         load(config("/no/such.pth"), image_channels=3)
 
 
-def test_a_size_that_the_network_does_not_take_is_one_sentence(tmp_path: Path) -> None:
+def test_a_size_that_the_network_does_not_take_is_one_message(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     torch.save(network("test_vit").state_dict(), path)
     with pytest.raises(
-        RecipeError, match=r'^[^\n]*"timm/test_vit": cannot look at images of 50 px [^\n]*input_size[^\n]*$'
+        RecipeError, match=r'^[^\n]*"timm/test_vit": does not take images of 50 px [^\n]*input_size[^\n]*$'
     ):
         load(config(path, "test_vit", input_size=50), image_channels=3)
 
 
-def test_a_hub_that_does_not_answer_is_one_sentence(
+def test_a_hub_that_does_not_answer_is_one_message(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
@@ -218,7 +218,7 @@ def test_a_hub_that_does_not_answer_is_one_sentence(
     with pytest.raises(RunError) as caught:
         load(config(None), image_channels=3)
     assert str(caught.value) == (
-        'evaluation.extractor.name = "timm/test_resnet": its weights could not be had from the Hugging Face hub '
+        'evaluation.extractor.name = "timm/test_resnet": its weights could not be downloaded from the Hugging Face hub '
         '(Connection refused); get them by other means and write evaluation.extractor.weights = "FILE"'
     )
     assert "Retrying" not in caplog.text

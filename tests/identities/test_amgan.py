@@ -1,18 +1,19 @@
-"""What arXiv:1703.02000 proves about AM-GAN, LabelGAN and AC-GAN*, on the losses themselves, in float64."""
+"""The theorems of arXiv:1703.02000 on AM-GAN, LabelGAN and AC-GAN*, checked on the losses in float64."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import cganzoo_acgan
 import cganzoo_amgan
 import cganzoo_labelgan
 import pytest
 import torch
 from cganzoo_acgan.config import ACGANConfig
+from cganzoo_acgan.loss import ACGANStar
 from cganzoo_amgan.config import AMGANConfig
 from cganzoo_amgan.loss import AMGAN
 from cganzoo_labelgan.config import LabelGANConfig
+from cganzoo_labelgan.loss import LabelGAN
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -35,7 +36,7 @@ def pair(classes: int, seed: int) -> tuple[cganzoo_amgan.loss.AMGAN, cganzoo_lab
     context = BuildContext(num_classes=classes, image_size=8, feature_dim=WIDTH)
     torch.manual_seed(seed)
     amgan = AMGAN(AMGANConfig(), context).double()
-    labelgan = cganzoo_labelgan.build(LabelGANConfig(), context).double()
+    labelgan = LabelGAN(LabelGANConfig(), context).double()
     labelgan.load_state_dict(amgan.state_dict())
     return amgan, labelgan
 
@@ -150,7 +151,7 @@ def test_acgan_star_is_amgan_on_tied_logits(seed: int) -> None:
     """
     context = BuildContext(num_classes=4, image_size=8, feature_dim=WIDTH)
     torch.manual_seed(seed)
-    acgan = cganzoo_acgan.build_acgan_star(ACGANConfig(), context).double()
+    acgan = ACGANStar(ACGANConfig(), context).double()
     amgan, _ = pair(4, seed)
     fake = batch(4, seed)
     realness = acgan.score(fake.features, fake.labels)[:, None]

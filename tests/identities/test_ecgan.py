@@ -1,19 +1,19 @@
-"""ECGAN's frame: what other methods are in it, on the losses themselves, in float64."""
+"""ECGAN's framework contains other methods as special cases, checked on the losses in float64."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import cganzoo_contragan
-import cganzoo_ecgan
-import cganzoo_projgan
 import pytest
 import torch
 from cganzoo_amgan.config import AMGANConfig
 from cganzoo_amgan.loss import AMGAN
 from cganzoo_contragan.config import ContraGANConfig
+from cganzoo_contragan.loss import ContraGAN
 from cganzoo_ecgan.config import ECGANConfig
+from cganzoo_ecgan.loss import ECGAN, ContrastiveECGAN
 from cganzoo_projgan.config import ProjGANConfig
+from cganzoo_projgan.loss import ProjGAN
 from torch.nn import functional as F
 
 from cganzoo import AdversarialRule, BuildContext
@@ -34,8 +34,8 @@ def batch(seed: int) -> Batch:
 def test_projgan_is_ecgan_0_with_a_tied_unconditional_term(seed: int, rule: AdversarialRule) -> None:
     """f_y = <e_y, phi> + (<v, phi> + b): the same unconditional term in every class's logit."""
     torch.manual_seed(seed)
-    projgan = cganzoo_projgan.build(ProjGANConfig(adversarial=rule), CONTEXT).double()
-    ecgan = cganzoo_ecgan.build(ECGANConfig(variant="0", adversarial=rule), CONTEXT).double()
+    projgan = ProjGAN(ProjGANConfig(adversarial=rule), CONTEXT).double()
+    ecgan = ECGAN(ECGANConfig(variant="0", adversarial=rule), CONTEXT).double()
     with torch.no_grad():
         ecgan.logits.weight.copy_(projgan.embedding.weight + projgan.psi.weight)
         ecgan.logits.bias.copy_(projgan.psi.bias.expand(4))
@@ -59,7 +59,7 @@ def test_amgan_pulls_as_ecgans_unconditional_energy_and_classifier(seed: int) ->
     """AM-GAN's G loss is ECGAN's classifier term, on fakes, and the logistic rule on ECGAN's energy h - l_fake."""
     torch.manual_seed(seed)
     amgan = AMGAN(AMGANConfig(), CONTEXT).double()
-    ecgan = cganzoo_ecgan.build(ECGANConfig(variant="UC", adversarial="logistic", lambda_clf=1), CONTEXT).double()
+    ecgan = ECGAN(ECGANConfig(variant="UC", adversarial="logistic", lambda_clf=1), CONTEXT).double()
     with torch.no_grad():  # only differences to the fake logit matter to a softmax
         ecgan.logits.weight.copy_(amgan.logits.weight[:-1] - amgan.logits.weight[-1])
         ecgan.logits.bias.copy_(amgan.logits.bias[:-1] - amgan.logits.bias[-1])
@@ -73,7 +73,7 @@ def test_amgan_pulls_as_ecgans_unconditional_energy_and_classifier(seed: int) ->
 def test_conditional_score_is_energy_minus_classifier_loss(seed: int) -> None:
     """log p(x, y) both ways: f_y = h - CE_K(f, y)."""
     torch.manual_seed(seed)
-    ecgan, fake = cganzoo_ecgan.build(ECGANConfig(variant="0"), CONTEXT).double(), batch(seed)
+    ecgan, fake = ECGAN(ECGANConfig(variant="0"), CONTEXT).double(), batch(seed)
     f = ecgan.logits(fake.features)
     parts = f.logsumexp(1) - F.cross_entropy(f, fake.labels, reduction="none")
     torch.testing.assert_close(ecgan.score(fake.features, fake.labels), parts, **EXACT)
@@ -81,8 +81,8 @@ def test_conditional_score_is_energy_minus_classifier_loss(seed: int) -> None:
 
 def test_entropy_term_is_contragans_loss() -> None:
     torch.manual_seed(0)
-    contragan = cganzoo_contragan.build(ContraGANConfig(temperature=0.5), CONTEXT).double()
-    ecgan = cganzoo_ecgan.build(ECGANConfig(variant="E", temperature=0.5), CONTEXT).double()
+    contragan = ContraGAN(ContraGANConfig(temperature=0.5), CONTEXT).double()
+    ecgan = ContrastiveECGAN(ECGANConfig(variant="E", temperature=0.5), CONTEXT).double()
     ecgan.load_state_dict(contragan.state_dict(), strict=False)
     real, fake = batch(0), batch(1)
     for name, one, two in (

@@ -1,4 +1,4 @@
-"""cganzoo.functional against naive loops, in float64."""
+"""cganzoo.functional compared with naive loops, in float64."""
 
 from __future__ import annotations
 

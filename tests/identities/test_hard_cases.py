@@ -1,4 +1,7 @@
-"""Every loss of the zoo in the corners: few and many classes, missing classes, one sample, bf16, one graph."""
+"""Edge cases of every loss of the zoo: few and many classes, missing classes, one sample, bfloat16, one graph.
+
+The conformance checks of each plugin cover the rest.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +99,7 @@ def test_finite_under_bfloat16_autocast(name: str, options: dict[str, object], c
 
 @each_loss
 def test_one_graph_and_the_same_values(name: str, options: dict[str, object]) -> None:
-    """fullgraph=True refuses whatever would wait for the device: .item(), nonzero, Python branches on a tensor."""
+    """fullgraph=True fails for all that waits for the device: .item(), nonzero, Python branches on a tensor."""
     objective = make(name, options, 3)
     real, fake = (batch(torch.arange(6) % 3, seed) for seed in (0, 1))
 
@@ -112,24 +115,9 @@ def test_one_graph_and_the_same_values(name: str, options: dict[str, object]) ->
 
 
 @each_loss
-def test_every_head_learns_from_the_discriminator_loss(name: str, options: dict[str, object]) -> None:
-    objective = make(name, options, 3)
-    real, fake = (batch(torch.arange(6) % 3, seed) for seed in (0, 1))
-    total = torch.stack(list(objective.discriminator_loss(real, fake).values())).sum()
-    names, heads = zip(*objective.named_parameters(), strict=True)
-    gradients = torch.autograd.grad(total, heads)
-    assert [name for name, gradient in zip(names, gradients, strict=True) if not gradient.any()] == []
-
-
-@each_loss
 def test_generator_loss_reaches_every_fake(name: str, options: dict[str, object]) -> None:
     objective = make(name, options, 3)
     fake = batch(torch.arange(6) % 3)
     total = torch.stack(list(objective.generator_loss(fake).values())).sum()
     (gradient,) = torch.autograd.grad(total, fake.features)
     assert gradient.any(1).all()
-
-
-@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
-def test_every_option_is_described(spec: LossSpec[Any]) -> None:
-    assert all(field.description for field in spec.config.model_fields.values())

@@ -1,4 +1,4 @@
-"""Inception Score and AM Score: their values where these are known, and the identities between them."""
+"""Inception Score and AM Score: known values, and the identities between them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from cganzoo_scores.config import AMScoreConfig, InceptionScoreConfig
 from cganzoo_scores.inception_score import InceptionScore
 from torch import Tensor
 
+from cganzoo import BuildContext
 from cganzoo.metric import Evaluated
 
+CONTEXT = BuildContext(num_classes=7, image_size=8, image_channels=1)
 SURE = 1000.0  # a logit that makes softmax exactly one-hot in float64
 
 
@@ -35,13 +37,13 @@ def random_logits(seed: int, count: int = 60, num_classes: int = 7, scale: float
 
 
 def inception_score(logits: Tensor, splits: int = 1) -> dict[str, float | None]:
-    metric = InceptionScore(InceptionScoreConfig(splits=splits))
+    metric = InceptionScore(InceptionScoreConfig(splits=splits), CONTEXT)
     metric.update(seen(logits))
     return dict(metric.compute())
 
 
 def am_score(real: Tensor, samples: Tensor) -> dict[str, float | None]:
-    metric = AMScore(AMScoreConfig(bootstrap=0))
+    metric = AMScore(AMScoreConfig(bootstrap=0), CONTEXT)
     metric.update_reference(seen(real))
     metric.update(seen(samples))
     return dict(metric.compute())

@@ -69,7 +69,7 @@ def test_rows_are_the_first_of_each_wanted_class() -> None:
     assert (rows[2:] == 1).all(), "what a class lacks is left white"
 
 
-def test_saving_makes_the_folder_and_tells_what_fails(tmp_path: Path) -> None:
+def test_saving_makes_the_folder_and_names_what_fails(tmp_path: Path) -> None:
     sheet = grid(plain(1), columns=1)
     path = save(sheet, tmp_path / "new" / "grid.png")
     assert Image.open(path).size == sheet.size

@@ -39,13 +39,13 @@ def test_a_seed_gives_the_same_images_and_leaves_training_noise_alone() -> None:
 @pytest.mark.parametrize(
     ("classes", "expected"), [(None, [0, 1, 2, 0, 1, 2, 0]), ([2, 0], [2, 0, 2, 0, 2, 0, 2]), ([1], [1] * 7)]
 )
-def test_classes_are_asked_for_in_turn(classes: list[int] | None, expected: list[int]) -> None:
+def test_classes_are_requested_in_turn(classes: list[int] | None, expected: list[int]) -> None:
     batches = list(noise(Small(), 7, 3, 3, seed=0, classes=classes))
     assert [len(z) for z, _ in batches] == [3, 3, 1]
     assert torch.cat([labels for _, labels in batches]).tolist() == expected
 
 
-def test_labels_are_told_only_where_the_generator_has_them() -> None:
+def test_labels_are_returned_only_for_a_conditional_generator() -> None:
     for conditional in (True, False):
         ready = ready_to_sample(Small(conditional), 3)
         assert all((labels is not None) is conditional for _, labels in samples(ready, 5, 2, 3, seed=0))

@@ -326,7 +326,7 @@ def train(own_images: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """Train a recipe on the images, set as its header says; returns the last line of its metrics."""
 
     def run(name: str, **overrides: str | int) -> dict[str, Any]:
-        own = re.search(r"folder a class: (--set .*)$", header(name), re.MULTILINE)
+        own = re.search(r"folder per class: (--set .*)$", header(name), re.MULTILINE)
         assert own is not None
         data = own[1].replace("FOLDER", str(own_images)).replace("'", "").split("--set ")[1:]
         settings = [*data, "data.image_size=8", *(f"{key}={value}" for key, value in {**TINY, **overrides}.items())]

@@ -9,7 +9,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
-from cganzoo.recipe.optimizers import OptimizerConfig, build_optimizer
+from cganzoo.recipe.optimizers import OptimizerConfig
 
 CASES: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
     "adam": (torch.optim.Adam, {"betas": (0.5, 0.9), "eps": 1e-6, "weight_decay": 0.1, "amsgrad": True}),
@@ -44,7 +44,7 @@ def trained(optimizer_of: Any) -> list[torch.Tensor]:
 @pytest.mark.parametrize("name", CASES)
 def test_steps_are_those_of_torch(name: str) -> None:
     kind, arguments = CASES[name]
-    ours = trained(lambda parameters: build_optimizer(config(name=name, lr=0.1, **arguments), parameters))
+    ours = trained(lambda parameters: config(name=name, lr=0.1, **arguments).build(parameters))
     theirs = trained(lambda parameters: kind(parameters, lr=0.1, **arguments))  # type: ignore[call-arg]
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
@@ -54,13 +54,13 @@ def test_defaults_are_those_of_torch(name: str) -> None:
     kind, _ = CASES[name]
     parameter = nn.Parameter(torch.zeros(1))
     theirs = kind([parameter], lr=0.0).defaults  # type: ignore[call-arg]
-    ours = build_optimizer(config(name=name, lr=0.5), [parameter]).defaults
+    ours = config(name=name, lr=0.5).build([parameter]).defaults
     assert ours.keys() == theirs.keys()
     assert {key: ours[key] for key in ours if key != "fused"} == {key: theirs[key] for key in ours if key != "fused"}
 
 
 def test_the_rate_waits_for_the_engine_to_set_it() -> None:
-    optimizer = build_optimizer(config(name="adam", lr=0.5), [nn.Parameter(torch.zeros(1))])
+    optimizer = config(name="adam", lr=0.5).build([nn.Parameter(torch.zeros(1))])
     assert [group["lr"] for group in optimizer.param_groups] == [0.0]
 
 

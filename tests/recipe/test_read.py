@@ -64,7 +64,7 @@ MISTAKES = {
         "optimizer.generator.betas: [0, 0, 0] does not fit: the array should have at most 2 items, not 3"
     ),
     "optimizer.generator.lr=-1": "optimizer.generator.lr: every value must be at least 0",
-    "optimizer.generator.lr={from=1}": 'optimizer.generator.lr: a linear schedule needs "to", the value it ends at',
+    "optimizer.generator.lr={from=1}": 'optimizer.generator.lr: a linear schedule needs "to", its last value',
     "optimizer.generator.lr={from=1, to=0, step=5}": 'optimizer.generator.lr.step: unknown key; did you mean "steps"?',
     'optimizer.generator.lr={from=1, to=0, steps="x"}': (
         'optimizer.generator.lr.steps: "x" does not fit: input should be a valid integer'
@@ -72,18 +72,18 @@ MISTAKES = {
     "metrics=[3]": "metrics.0: 3 does not fit: input should be a table",
     "metrics=[{nme='fid'}]": "metrics.0.name: is missing",
     "requires.cganzoo=>=9": (
-        "requires.cganzoo: wants cganzoo >=9, but {version} is installed; "
+        "requires.cganzoo: needs cganzoo >=9, but {version} is installed; "
         'install that version: pip install "cganzoo>=9"'
     ),
-    "requires.cganzoo=newest": 'requires.cganzoo: "newest" is no version range; write one like ">=0.1,<0.2"',
+    "requires.cganzoo=newest": 'requires.cganzoo: "newest" is not a version range; write one like ">=0.1,<0.2"',
     # --set itself is wrong.
     "train.steps": 'train.steps: write it as section.key=value, like "--set train.steps=200"',
     "train.steps=": 'train.steps=: write it as section.key=value, like "--set train.steps=200"',
     "train..steps=3": 'train..steps=3: write it as section.key=value, like "--set train.steps=200"',
     "=3": '=3: write it as section.key=value, like "--set train.steps=200"',
     "train.steps.x=3": "train.steps.x=3: train.steps is a single value, not a section",
-    "train.steps=[1": "train.steps=[1: the value is not TOML: {toml}",
-    'data.name="dig': 'data.name="dig: the value is not TOML: {toml}',
+    "train.steps=[1": "train.steps=[1: the value is not valid TOML: {toml}",
+    'data.name="dig': 'data.name="dig: the value is not valid TOML: {toml}',
     "optimizer.generator.betas.2=0": "optimizer.generator.betas.2=0: 2 is not one of the positions 0 to 1",
     "optimizer.generator.betas.x=0": "optimizer.generator.betas.x=0: x is not one of the positions 0 to 1",
     "requires.plugins.0=x": "requires.plugins.0=x: 0 is not a position: the list is empty",
@@ -105,8 +105,8 @@ def test_a_mistake_after_set_is_named_with_what_to_write(tiny: str, override: st
         ("steps = 20", "steps = -1", "train.steps: -1 does not fit: input should be greater than or equal to 1"),
         ("steps = 20", "step = 20\nsteps = 20", 'train.step: unknown key; did you mean "steps"?'),
         ("batch_size = 8", "", "train.batch_size: is missing"),
-        ("batch_size = 8", "batch_size 8", "is not TOML: "),
-        ("batch_size = 8", "batch_size = 8\nbatch_size = 8", "is not TOML: "),
+        ("batch_size = 8", "batch_size 8", "is not valid TOML: "),
+        ("batch_size = 8", "batch_size = 8\nbatch_size = 8", "is not valid TOML: "),
         ('"cosine"', '"cubic"', "optimizer.discriminator.lr.curve: \"cubic\" does not fit: input should be 'constant'"),
     ],
 )

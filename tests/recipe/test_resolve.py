@@ -149,7 +149,7 @@ def test_two_metrics_that_report_the_same_score_are_refused(tiny: str) -> None:
     assert len(resolve(parse_recipe(text, name="t", source="t.toml"), registry).metrics) == 1
     with pytest.raises(RecipeError) as caught:
         resolve(parse_recipe(text + "[[metrics]]\nname = 'other'\n", name="t", source="t.toml"), registry)
-    assert str(caught.value) == 't.toml: metrics: "one" and "other" both report "score"; leave one of them out'
+    assert str(caught.value) == 't.toml: metrics: "one" and "other" both report "score"; remove one of them'
 
 
 def test_the_providers_of_a_run_are_each_named_once(resolved: Resolver) -> None:

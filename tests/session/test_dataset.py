@@ -136,8 +136,8 @@ def test_without_leave_nothing_is_fetched(server: Any, archive: Archive, told: T
     with pytest.raises(DataError) as error:
         open_source(cifar10(dataclasses.replace(archive, size=170_498_071)), told.reporter)
     assert str(error.value) == (
-        'data set "cifar10" is not here; run `cganzoo data get cifar10` (170.5 MB), or set data.download = true, or '
-        "data.root to cifar-10-python.tar.gz or the folder that it was unpacked to"
+        'data set "cifar10" is not on this machine; run `cganzoo data get cifar10` (170.5 MB), or set '
+        "data.download = true, or data.root to cifar-10-python.tar.gz or the folder that it was unpacked to"
     )
     assert server.asked == []
 
@@ -160,11 +160,11 @@ def test_at_a_terminal_the_user_is_asked(
     if fetched:
         open_source(selection, told.reporter)
     else:
-        with pytest.raises(DataError, match="is not here"):
+        with pytest.raises(DataError, match="is not on this machine"):
             open_source(selection, told.reporter)
     assert bool(server.asked) == fetched
     question = told.text.replace("\n", "")
-    assert "cifar10 is not here. Download " in question
+    assert "cifar10 is not on this machine. Download " in question
     assert f"from {archive.url}" in question
     assert str(cache / "downloads") in question
     assert question.count("[y/N]") == 1
@@ -242,7 +242,7 @@ def test_images_that_are_left_out_or_unreadable_are_told_each_time(told: Told) -
     for _ in range(2):
         splits = numbers(told, left_out=(1, 2, 6), broken=(0,))
     assert len(splits["train"].labels) == 6
-    assert told.text.count("3 train, 2 test images are left out, as the options of cifar10 say\n") == 2
+    assert told.text.count("3 train, 2 test images are left out because of the options of cifar10\n") == 2
     assert told.text.count("2 unreadable images were left out; the first: image 0 is broken\n") == 2
     assert told.text.count("packed 14 images in ") == 1
 
@@ -255,7 +255,7 @@ def test_nothing_left_out_is_nothing_told(told: Told) -> None:
 def test_too_few_images(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Numbers, "class_names", ("only",))
     monkeypatch.setattr(Numbers, "labels", lambda self: {"train": np.zeros(1, np.int64)})
-    with pytest.raises(DataError, match='data set "cifar10": has 1 training images; two are needed'):
+    with pytest.raises(DataError, match='data set "cifar10": has 1 training images; it needs two or more'):
         numbers(told)
 
 
@@ -317,10 +317,10 @@ def test_a_recipe_by_name_or_file(tiny_file: Path, tmp_path: Path) -> None:
         ("cifar11", [], DataError, '"cifar11" is neither a data set nor a recipe; did you mean "cifar10"'),
         ("amgan_digit", [], DataError, 'neither a data set nor a recipe; did you mean "amgan_digits"'),
         ("nonsense", [], PluginError, r'there is no dataset "nonsense" \(available: cifar10, '),
-        ("cub200", [], DataError, r'data set "cub200": its images are of many sizes; say .* --size 64'),
-        ("folder", ["data.image_size=8"], DataError, 'data set "folder": say where it is with --root: Folder or zip'),
+        ("cub200", [], DataError, r'data set "cub200": its images have many sizes; choose .* --size 64'),
+        ("folder", ["data.image_size=8"], DataError, 'data set "folder": name its place with --root: Folder or zip'),
         ("digits", ["data.root='x'"], RecipeError, "--set data.root: unknown key; known here: .*test_fraction"),
-        ("digits", ["train.steps=3"], RecipeError, "--set train: is no option of a data set"),
+        ("digits", ["train.steps=3"], RecipeError, "--set train: is not an option of a data set"),
         ("digits", ["data.image_size=2"], RecipeError, "--set data.image_size: 2 does not fit"),
         ("digits", ["data.test_fraction=2"], RecipeError, "--set data.test_fraction: 2 does not fit"),
         ("gone.toml", [], RecipeError, "gone.toml: no such recipe"),

@@ -1,4 +1,4 @@
-"""The conformance kit of metrics catches planted faults, each by the check meant for it, and nothing else."""
+"""The checks of metrics: each planted fault is caught by the check meant for it, and by no other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cganzoo.testing.conformance import checks, run
 FOLDER = Path(__file__).parents[1] / "fixtures" / "faulty_plugins" / "metrics"
 CHECKS = 33
 
-# Every check that asks whether a score is valid finds one that never is.
+# All checks of unusual evaluations find a score that is never valid.
 ANSWERS = {
     "unlabelled_samples",
     "extractor_without_logits",
@@ -62,11 +62,11 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
     "warns": ("no_warning_reaches_the_user", set()),
     "picture_of_bytes": ("pictures", set()),
 }
-"""Component to the check that is meant for its fault, and those that it fails of necessity besides."""
+"""Component to the check that is meant for its fault, and the other checks that must fail with it."""
 
 
 class Faultless(MetricConformance):
-    """The twin that all of them are made of."""
+    """The base of all faulty metrics."""
 
     name = "faultless"
     known_values = (
@@ -78,13 +78,6 @@ class Faultless(MetricConformance):
     )
 
 
-class Faulty(Faultless):
-    """Without the process that looks at what loading imports: the same for all, and done once for the twin."""
-
-    def test_registering_imports_no_torch(self) -> None:
-        pass
-
-
 @pytest.fixture(autouse=True, scope="module")
 def _installed() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
@@ -92,7 +85,7 @@ def _installed() -> Iterator[None]:
         yield
 
 
-def failures(name: str, base: type[MetricConformance] = Faulty) -> dict[str, str]:
+def failures(name: str, base: type[MetricConformance] = Faultless) -> dict[str, str]:
     conformance = type(f"Test{name}", (base,), {"name": name})
     return {outcome.check: outcome.message for outcome in run(conformance) if outcome.status == "failed"}
 
@@ -106,11 +99,11 @@ def test_a_faultless_metric_passes_every_check() -> None:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_caught_by_the_check_meant_for_it(name: str) -> None:
-    check, besides = FAULTS[name]
+    check, others = FAULTS[name]
     found = failures(name)
     assert check in found
-    assert set(found) == {check, *besides}
-    assert len(found[check]) > 40, "a sentence that says what is wrong and what to do"
+    assert set(found) == {check, *others}
+    assert len(found[check]) > 40, "a message that says what is wrong and what to do"
 
 
 def test_every_planted_fault_is_in_the_table_and_every_check_has_one(
@@ -131,7 +124,7 @@ def test_checks_that_do_not_apply_are_skipped_with_a_reason() -> None:
         name = "averages_averages"
 
     skipped = {outcome.check: outcome.message for outcome in run(Bare) if outcome.status == "skipped"}
-    no_merge = "averages_averages has no merge, so its images cannot be shared among processes"
+    no_merge = "averages_averages has no merge, so several processes cannot share its images"
     assert skipped == {
         "known_values": "no known_values are given",
         "merging_gives_the_whole": no_merge,

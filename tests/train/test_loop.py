@@ -13,8 +13,7 @@ from rich.console import Console
 
 from cganzoo.console.reporter import Reporter
 from cganzoo.data.cache import ImageSet, packed
-from cganzoo.data.sets.builtin import DigitsConfig
-from cganzoo.data.sets.digits import digits
+from cganzoo.data.sets.builtin import DigitsConfig, digits
 from cganzoo.logger import RunInfo
 from cganzoo.recipe.resolve import Resolved
 from cganzoo.runs import checkpoint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from cganzoo.networks import Discriminator, Generator
 from cganzoo.objective import Batch, Objective, Terms
-from cganzoo.train.steps import DiscriminatorStep, GeneratorStep
+from cganzoo.train.steps import DiscriminatorStep, GeneratorStep, update
 
 N, CLASSES, SIZE = 6, 3, 4
 
@@ -112,6 +113,34 @@ def test_the_generators_loss_moves_the_generator_only(with_real: bool) -> None:
     assert all(gradients(game.generator))
     assert all(parameter.grad is None for module in (game.trunk, game.objective) for parameter in module.parameters())
     assert game.objective.seen.keys() == ({"fake", "real"} if with_real else {"fake"})
+
+
+def test_an_update_changes_one_player_only() -> None:
+    game = Game()
+    discriminator = [*game.trunk.parameters(), *game.objective.parameters()]
+    generator = list(game.generator.parameters())
+    fixed = discriminator[0].requires_grad_(False)
+
+    def changed(update: Callable[[], object]) -> tuple[list[bool], list[bool]]:
+        players = discriminator[1:], generator
+        before = [[parameter.detach().clone() for parameter in player] for player in players]
+        update()
+        one, two = (
+            [not torch.equal(*pair) for pair in zip(player, old, strict=True)]
+            for player, old in zip(players, before, strict=True)
+        )
+        return one, two
+
+    inputs = game.images, game.labels, game.z, game.fake_labels
+    optimizer = torch.optim.SGD(discriminator[1:], 0.1)
+    one, two = changed(lambda: update(game.discriminator_step, optimizer, *inputs))
+    assert (all(one), any(two)) == (True, False)
+    optimizer = torch.optim.SGD(generator, 0.1)
+    gradients_before = [parameter.grad for parameter in discriminator]
+    one, two = changed(lambda: update(game.generator_step, optimizer, game.z, game.fake_labels, freeze=discriminator))
+    assert (any(one), all(two)) == (False, True)
+    assert all(parameter.grad is old for parameter, old in zip(discriminator, gradients_before, strict=True))
+    assert [id(parameter) for parameter in discriminator if not parameter.requires_grad] == [id(fixed)]
 
 
 def test_a_step_registers_what_it_trains_and_nothing_else() -> None:

@@ -1,1 +1,1 @@
-"""The data sets that the host knows, as specifications."""
+"""The data sets that come with the host."""

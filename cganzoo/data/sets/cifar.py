@@ -1,14 +1,13 @@
 """CIFAR-10 and CIFAR-100 from their official python archives (Krizhevsky, 2009).
 
-torchvision has readers of the same archives. They unpickle whatever a file asks for and take the official bytes
-alone; these unpickle arrays, numbers and names only, so a subset that someone hands on can be read, too.
+torchvision's readers unpickle everything that a file names, and accept the official files only. This one unpickles
+arrays, numbers and names only, so it can also read a subset from elsewhere.
 """
 
 from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,14 +22,15 @@ from .config import CIFAR10Config, CIFAR100Config
 
 SIDE, CHANNELS = 32, 3
 
-CIFAR10_FOLDER, CIFAR10_META = "cifar-10-batches-py", "batches.meta"
-CIFAR10_BATCHES = {"train": [f"data_batch_{number}" for number in range(1, 6)], "test": ["test_batch"]}
-
-CIFAR100_FOLDER, CIFAR100_META = "cifar-100-python", "meta"
-CIFAR100_BATCHES = {"train": ["train"], "test": ["test"]}
-
-FILES = {"cifar10": (CIFAR10_FOLDER, CIFAR10_META), "cifar100": (CIFAR100_FOLDER, CIFAR100_META)}
-"""Name of a set to the folder in its archive, and the table of class names there."""
+FILES = {
+    "cifar10": (
+        "cifar-10-batches-py",
+        "batches.meta",
+        {"train": [f"data_batch_{number}" for number in range(1, 6)], "test": ["test_batch"]},
+    ),
+    "cifar100": ("cifar-100-python", "meta", {"train": ["train"], "test": ["test"]}),
+}
+"""Name of a set to the folder in its archive, the file with its class names, and the batches of each split."""
 
 
 def cifar10(config: CIFAR10Config) -> ArraySource:
@@ -39,48 +39,23 @@ def cifar10(config: CIFAR10Config) -> ArraySource:
     Raises:
         DataError: the archive or folder is missing, incomplete or damaged.
     """
-    tree, top = _find(config.root, "cifar10")
-    return _source(tree, top, CIFAR10_BATCHES, CIFAR10_META, "label_names", "labels")
+    return _source("cifar10", config.root, "label_names", "labels")
 
 
 def cifar100(config: CIFAR100Config) -> ArraySource:
-    """50,000 and 10,000 images in 100 classes, or in the 20 that those belong to.
+    """50,000 and 10,000 images in 100 classes, or in their 20 superclasses.
 
     Raises:
         DataError: the archive or folder is missing, incomplete or damaged.
     """
-    tree, top = _find(config.root, "cifar100")
-    return _source(
-        tree, top, CIFAR100_BATCHES, CIFAR100_META, f"{config.labels}_label_names", f"{config.labels}_labels"
-    )
+    return _source("cifar100", config.root, f"{config.labels}_label_names", f"{config.labels}_labels")
 
 
-def _find(root: str | None, name: str) -> tuple[Tree, str]:
-    """The tree that ``root`` is, or holds packed, and the folder of batches in it, which may be its top."""
-    assert root is not None  # the host has found the archive by now
+def _source(name: str, root: str | None, names_key: str, labels_key: str) -> ArraySource:
+    assert root is not None  # the host sets it before it builds the set
     path = Path(root).expanduser()
-    place = unpacked(path)
-    found = {
-        known: top
-        for known, (folder, meta) in FILES.items()
-        for top in (f"{folder}/", "")
-        if (place / top / meta).is_file()
-    }
-    if name in found:
-        return FolderTree(place, path), found[name]
-    if found:
-        (other,) = found
-        raise DataError(f'{root}: holds {other}; set data.name = "{other}", or name an archive of {name}')
-    folder, meta = FILES[name]
-    raise DataError(
-        f'{root}: holds no folder "{folder}" with a file "{meta}"; name the official archive or the '
-        'folder that it was unpacked to, or, for images in class folders, set data.name = "folder"'
-    )
-
-
-def _source(
-    tree: Tree, top: str, batches: Mapping[str, Sequence[str]], meta: str, names_key: str, labels_key: str
-) -> ArraySource:
+    tree = FolderTree(unpacked(path), path)
+    top, (_, meta, batches) = _top(tree, name, root), FILES[name]
     class_names = _class_names(tree, top + meta, names_key)
     splits = {}
     for split, files in batches.items():
@@ -91,11 +66,31 @@ def _source(
     return ArraySource(splits, class_names)
 
 
+def _top(tree: FolderTree, name: str, root: str) -> str:
+    """The folder of batches in the tree, ``""`` for the tree's top."""
+    found = {
+        known: top
+        for known, (folder, meta, _) in FILES.items()
+        for top in (f"{folder}/", "")
+        if (tree.folder / top / meta).is_file()
+    }
+    if name in found:
+        return found[name]
+    if found:
+        (other,) = found
+        raise DataError(f'{root}: holds {other}; set data.name = "{other}", or name an archive of {name}')
+    folder, meta, _ = FILES[name]
+    raise DataError(
+        f'{root}: holds no folder "{folder}" with a file "{meta}"; name the official archive or the '
+        'folder that it was unpacked to, or, for images in class folders, set data.name = "folder"'
+    )
+
+
 def _class_names(tree: Tree, name: str, key: str) -> tuple[str, ...]:
     file = tree.where(name)
     names = _entry(file, _load(tree, name), key)
     if not isinstance(names, list) or not names or not all(isinstance(name, (bytes, str)) for name in names):
-        raise DataError(f'{file}: "{key}" is no list of class names; get the archive again')
+        raise DataError(f'{file}: "{key}" is not a list of class names; get the archive again')
     return tuple(name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names)
 
 
@@ -105,10 +100,10 @@ def _batch(tree: Tree, name: str, labels_key: str, classes: int) -> tuple[np.nda
     pixels, labels = _entry(file, values, "data"), _entry(file, values, labels_key)
     length = CHANNELS * SIDE * SIDE
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (length,):
-        raise DataError(f'{file}: "data" is no array of N x {length} bytes; get the archive again')
+        raise DataError(f'{file}: "data" is not an array of N x {length} bytes; get the archive again')
     if not isinstance(labels, list) or len(labels) != len(pixels):
         raise DataError(
-            f'{file}: "{labels_key}" is no list of {len(pixels)} labels, one an image; get the archive again'
+            f'{file}: "{labels_key}" is not a list of {len(pixels)} labels, one for each image; get the archive again'
         )
     for label in labels:
         if type(label) is not int or not 0 <= label < classes:
@@ -117,7 +112,7 @@ def _batch(tree: Tree, name: str, labels_key: str, classes: int) -> tuple[np.nda
 
 
 def _entry(file: str, values: Any, key: str) -> Any:
-    """An entry of an unpickled dictionary, whose keys Python 2 wrote as bytes."""
+    """An entry of an unpickled dictionary; Python 2 wrote its keys as bytes."""
     found = values.get(key, values.get(key.encode())) if isinstance(values, dict) else None
     if found is None:
         raise DataError(f'{file}: holds no "{key}"; get the archive again')
@@ -127,20 +122,20 @@ def _entry(file: str, values: Any, key: str) -> Any:
 # --- pickles --------------------------------------------------------------------------------------------------------
 
 
-_RECONSTRUCT = np.empty(0).__reduce__()[0]  # what makes an array of its pickled parts; its module's name has changed
+_RECONSTRUCT = np.empty(0).__reduce__()[0]  # makes an array from its pickled parts; its module was renamed
 
 ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
     ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
-    ("_codecs", "encode"): str.encode,  # of bytes that Python 3 wrote for older versions: no codec but text's
+    ("_codecs", "encode"): str.encode,  # for bytes that Python 3 wrote for Python 2; only text codecs
 }
-"""Everything that a batch may name; a pickle can call what it names, so nothing else is looked up."""
+"""Everything that a batch may name: unpickling can call whatever a pickle names, so nothing else is allowed."""
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Makes arrays and Python's own containers, numbers and strings, and refuses anything else."""
+    """Unpickles arrays and Python's containers, numbers and strings, and refuses everything else."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file, encoding="bytes")  # the official files were written by Python 2
@@ -161,5 +156,5 @@ def _load(tree: Tree, name: str) -> Any:
         raise DataError(f"{file}: is missing; get the archive again, and unpack all of it") from None
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror or error}") from error
-    except Exception as error:  # a damaged pickle makes the unpickler raise whatever it comes upon
-        raise DataError(f"{file}: is no batch of CIFAR, or is damaged ({error}); get the archive again") from error
+    except Exception as error:  # unpickling raises many kinds of errors for a damaged file
+        raise DataError(f"{file}: is not a batch of CIFAR, or is damaged ({error}); get the archive again") from error

@@ -16,7 +16,7 @@ class DigitsConfig(Config):
 
 
 Grayscale = Literal["keep", "drop"]
-"""What images do that are stored without colour."""
+"""Use or leave out images that are stored without colour."""
 
 
 class FolderConfig(Config):
@@ -28,15 +28,15 @@ class FolderConfig(Config):
     test_fraction: float = Field(
         0.1, gt=0, lt=1, description='Share of each class held out where there is no "test" folder.'
     )
-    unreadable: Literal["stop", "skip"] = Field("stop", description="What an image that cannot be read does.")
+    unreadable: Literal["stop", "skip"] = Field("stop", description="Stop at an image that cannot be read, or skip it.")
     grayscale: Grayscale = Field("keep", description="Whether images that are stored without colour are used.")
 
 
 class ImageNetConfig(Config):
     """Options of ``imagenet``."""
 
-    root: str = Field(description='Folder with "train" and "val", each with one folder a WordNet id.')
-    unreadable: Literal["stop", "skip"] = Field("stop", description="What an image that cannot be read does.")
+    root: str = Field(description='Folder with "train" and "val", each with one folder for each WordNet id.')
+    unreadable: Literal["stop", "skip"] = Field("stop", description="Stop at an image that cannot be read, or skip it.")
 
 
 class TinyImageNetConfig(ArchiveConfig):

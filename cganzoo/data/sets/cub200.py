@@ -15,14 +15,14 @@ FOLDER = "CUB_200_2011/"
 
 
 class CUB200Source(FileSource):
-    """The images that ``images.txt`` lists, their classes and their split as the tables beside it say.
+    """The images that ``images.txt`` lists; the other tables give their classes and their split.
 
     Raises:
         DataError: no such folder or archive; from :meth:`find`: a table or an image is missing or damaged.
     """
 
     def __init__(self, config: CUB200Config) -> None:
-        assert config.root is not None  # the host has found the archive by now
+        assert config.root is not None  # the host sets it before it builds the set
         self._root = config.root
         root = Path(config.root).expanduser()
         super().__init__(FolderTree(unpacked(root), root) if is_tar(root) else open_tree(root))
@@ -47,30 +47,25 @@ class CUB200Source(FileSource):
         for number, file in images.items():
             name = f"{top}images/{file}"
             if name not in names:
-                raise DataError(f"{self.tree.where(name)}: is missing; images.txt lists it: get the archive again")
+                raise DataError(f"{self.tree.where(name)}: is missing; images.txt lists it: get the set again")
             class_name = readable.get(classes.get(number, ""))
             if class_name is None or in_training.get(number) not in ("0", "1"):
                 table = "train_test_split.txt" if class_name else "image_class_labels.txt"
                 raise DataError(
-                    f"{self.tree.where(top + table)}: says nothing that can be used of image {number}; "
-                    "get the archive again"
+                    f"{self.tree.where(top + table)}: has no valid entry for image {number}; get the set again"
                 )
             splits["train" if in_training[number] == "1" else "test"][class_name].append(name)
         return splits
 
     def _table(self, name: str) -> dict[str, str]:
-        """The lines of a table: a number, and what it stands for."""
-        try:
-            text = self.tree.read(name).decode("utf-8", "replace")
-        except (OSError, KeyError, ValueError) as error:
-            raise DataError(f"{self.tree.where(name)}: cannot be read; get the archive again") from error
-        rows = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
+        """A table's lines: each number and its value."""
+        rows = [line.split(maxsplit=1) for line in self.tree.lines(name)]
         if not rows or any(len(row) != 2 for row in rows):
-            raise DataError(f"{self.tree.where(name)}: is no table of numbers and values; get the archive again")
+            raise DataError(f"{self.tree.where(name)}: is not a table of numbers and values; get the set again")
         return {number: value.strip() for number, value in rows}
 
 
 def _without_numbers(class_names: dict[str, str]) -> dict[str, str]:
-    """``001.Black_footed_Albatross`` without its number, as long as that leaves the names different."""
+    """``001.Black_footed_Albatross`` without the number, if the names then still differ."""
     bare = {number: name.partition(".")[2] or name for number, name in class_names.items()}
     return bare if len(set(bare.values())) == len(bare) else class_names

@@ -1,4 +1,4 @@
-"""A folder of images with one sub-folder a class, as it is or in a zip archive."""
+"""Images with one folder for each class: a user's own, as a folder or a zip archive, and ImageNet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cganzoo.data.file_source import FileSource, Splits, is_image
 from cganzoo.data.tree import Tree, open_tree
 from cganzoo.errors import DataError
 
-from .config import FolderConfig
+from .config import FolderConfig, ImageNetConfig
 
 TEST_FOLDERS = ("test", "val", "valid", "validation")
 
@@ -19,13 +19,13 @@ TEST_FOLDERS = ("test", "val", "valid", "validation")
 class FolderSource(FileSource):
     """Images below ``root/<class>/``, or below ``root/train/<class>/`` and ``root/test/<class>/``.
 
-    The root is a folder or a zip archive; where all classes lie in one folder there, that is looked into. A class's
-    folder may hold folders of its own. Files without an image format's ending, and hidden ones, are left alone.
+    The root is a folder or a zip archive. If it contains only one folder, and that holds the classes, that one is
+    used. A class's folder may have sub-folders. Hidden files and files without an image format's ending are ignored.
     Without a test folder, a seeded share of each class is held out.
 
     Raises:
-        DataError: no such folder or archive. Once files are listed: no class, a class without an image, or no image
-            left to test on.
+        DataError: no such folder or archive; from :meth:`find`: no class, a class without an image, or no image is
+            left for the test split.
     """
 
     def __init__(self, config: FolderConfig) -> None:
@@ -42,7 +42,7 @@ class FolderSource(FileSource):
         """See :class:`FileSource`."""
         top = _top(self.tree)
         below = (name[len(top) :].partition("/") for name in self.tree.names if name.startswith(top))
-        inside = {folder for folder, slash, _ in below if slash}  # a file of such a name is none
+        inside = {folder for folder, slash, _ in below if slash}  # folders, not files
         test = next((name for name in TEST_FOLDERS if name in inside), None)
         if "train" in inside and test:
             return split_folders(self.tree, f"{top}train/", f"{top}{test}/")
@@ -50,11 +50,29 @@ class FolderSource(FileSource):
         return hold_out(classes, self._test_fraction, self.tree.where(top))
 
 
+class ImageNetSource(FileSource):
+    """ImageNet-1k (ILSVRC 2012), or any part of it: ``train/<WordNet id>/*.JPEG`` and ``val/<WordNet id>/*.JPEG``.
+
+    The classes' names are the WordNet ids; labels follow their sorted order.
+
+    Raises:
+        DataError: no such folder; from :meth:`find`: ``train`` or ``val`` has no class, or a class has no image.
+    """
+
+    def __init__(self, config: ImageNetConfig) -> None:
+        tree = open_root(config.root, '"train" and "val", each with one folder for each WordNet id')
+        super().__init__(tree, unreadable=config.unreadable)
+
+    def find(self) -> Splits:
+        """See :class:`FileSource`."""
+        return split_folders(self.tree, "train/", "val/")
+
+
 def open_root(root: str, holding: str) -> Tree:
     """The tree that ``data.root`` names.
 
     Raises:
-        DataError: there is none; name one that is ``holding``.
+        DataError: there is none; the message asks for one that holds ``holding``.
     """
     if not Path(root).expanduser().exists():
         raise DataError(f'data.root = "{root}": no such folder or zip archive; name one that holds {holding}')
@@ -62,7 +80,7 @@ def open_root(root: str, holding: str) -> Tree:
 
 
 def _top(tree: Tree) -> str:
-    """The folder that holds the set: the tree's own top, or the only folder in it if that looks like a set's."""
+    """The folder that holds the set: the tree's top, or the only folder in it if that contains several classes."""
     folders = {name.partition("/")[0] for name in tree.names if "/" in name}
     if len(folders) != 1 or "train" in folders:
         return ""
@@ -74,27 +92,27 @@ def _top(tree: Tree) -> str:
 
 
 def split_folders(tree: Tree, train: str, test: str) -> Splits:
-    """A folder of classes to train on, and one with some or all of them to test on.
+    """The training and the test split, each a folder with one folder for each class.
 
     Raises:
-        DataError: as :func:`classes_below`, or a class to test on is not among the others.
+        DataError: as :func:`classes_below`, or a test class is no training class.
     """
     splits = {"train": classes_below(tree, train), "test": classes_below(tree, test)}
-    strangers = sorted(splits["test"].keys() - splits["train"].keys())
-    if strangers:
-        raise DataError(f'{tree.where(test)}: class "{strangers[0]}" is not in {tree.where(train)}')
+    unknown = sorted(splits["test"].keys() - splits["train"].keys())
+    if unknown:
+        raise DataError(f'{tree.where(test)}: class "{unknown[0]}" is not in {tree.where(train)}')
     return splits
 
 
 def classes_below(tree: Tree, folder: str) -> dict[str, list[str]]:
-    """Class name to its image files, both sorted, so that labels do not depend on the file system.
+    """Each class's name and image files, both sorted, so that labels do not depend on the file system.
 
     Args:
-        tree: where they are.
-        folder: that holds the classes' folders: ``""`` for the top, else with a slash at the end.
+        tree: contains them.
+        folder: contains the classes' folders: ``""`` for the top, else with a slash at the end.
 
     Raises:
-        DataError: there is no class, or one without an image.
+        DataError: there is no class, or a class has no image.
     """
     classes: dict[str, list[str]] = {}
     for name in tree.names:
@@ -116,10 +134,10 @@ def classes_below(tree: Tree, folder: str) -> dict[str, list[str]]:
 
 
 def hold_out(classes: Mapping[str, Sequence[str]], fraction: float, place: str) -> Splits:
-    """Split each class by a fixed shuffle; a class of one image keeps it for training.
+    """Split each class by a fixed shuffle; the only image of a class is a training image.
 
     Raises:
-        DataError: there is only one of each.
+        DataError: every class has one image only.
     """
     random = np.random.default_rng(0)
     train, test = {}, {}

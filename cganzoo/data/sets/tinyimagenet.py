@@ -18,20 +18,20 @@ ANNOTATIONS = "val/val_annotations.txt"
 
 
 class TinyImageNetSource(FileSource):
-    """The official archive or the folder it unpacks to, or one of the same layout with fewer classes or images.
+    """The official archive, the folder it unpacks to, or one of the same layout with fewer classes or images.
 
-    - ``wnids.txt``: the classes' WordNet ids; a label is an id's place when they are sorted.
-    - ``words.txt``: an id, a tab, its synonyms. The first is the class's name, unless two classes would share it.
+    - ``wnids.txt``: the classes' WordNet ids; a label is an id's position in sorted order.
+    - ``words.txt``: an id, a tab, its synonyms. The first one is the class's name, unless two classes share it.
     - ``train/<id>/images/*.JPEG``.
     - ``val/images/*.JPEG`` with ``val/val_annotations.txt``: file, id and box, separated by tabs. They are the test
-      split, since the images in ``test`` have no labels. ``val/<id>``, where scripts often move them, is read, too.
+      split, because the images in ``test`` have no labels. They may also be in ``val/<id>``, where scripts move them.
 
     Raises:
         DataError: no such folder or archive. Once files are listed: one of these is missing or contradicts another.
     """
 
     def __init__(self, config: TinyImageNetConfig) -> None:
-        assert config.root is not None  # the host has found the archive by now
+        assert config.root is not None  # the host sets it before it builds the set
         root = Path(config.root).expanduser()
         if (root / FOLDER).is_dir():
             root /= FOLDER
@@ -39,7 +39,7 @@ class TinyImageNetSource(FileSource):
 
     def find(self) -> Splits:
         """See :class:`FileSource`."""
-        ids = sorted(set(self._lines("wnids.txt")))
+        ids = sorted(set(self.tree.lines(f"{self._top}wnids.txt")))
         train, test = self._train(ids), self._test(ids)
         names = self._readable(ids)
         return {
@@ -49,7 +49,7 @@ class TinyImageNetSource(FileSource):
 
     @cached_property
     def _top(self) -> str:
-        """The folder in the tree that holds the set: archives have one."""
+        """The folder in the tree that contains the set; archives have one."""
         for name in self.tree.names:
             top, _, file = name.rpartition("/")
             if file == "wnids.txt" and "/" not in top:
@@ -60,7 +60,7 @@ class TinyImageNetSource(FileSource):
         )
 
     def _images(self, folder: str) -> dict[str, list[str]]:
-        """First folder below ``folder`` to the names of the images in it, sorted."""
+        """Each sub-folder of ``folder`` with the sorted names of the images in it."""
         folder = self._top + folder
         images: dict[str, list[str]] = {}
         for name in sorted(self.tree.names):
@@ -73,7 +73,7 @@ class TinyImageNetSource(FileSource):
         for class_id in ids:
             if class_id not in images:
                 place = self.tree.where(f"{self._top}train/{class_id}")
-                raise DataError(f"{place}: there is no image of this class, which wnids.txt lists; get the set again")
+                raise DataError(f"{place}: this class, which wnids.txt lists, has no image; get the set again")
         return images
 
     def _test(self, ids: list[str]) -> dict[str, list[str]]:
@@ -94,7 +94,7 @@ class TinyImageNetSource(FileSource):
         return classes
 
     def _annotations(self) -> dict[str, str]:
-        """Name of a validation image to its class."""
+        """Each validation image's file name and class."""
         return {file: rest.partition("\t")[0] for file, _, rest in self._rows(ANNOTATIONS)}
 
     def _readable(self, ids: list[str]) -> dict[str, str]:
@@ -105,15 +105,4 @@ class TinyImageNetSource(FileSource):
         return {class_id: name if count[name] == 1 else class_id for class_id, name in first.items()}
 
     def _rows(self, file: str) -> Iterator[tuple[str, str, str]]:
-        return (line.partition("\t") for line in self._lines(file))
-
-    def _lines(self, file: str) -> list[str]:
-        """The lines of one of the set's tables that hold anything."""
-        name = self._top + file
-        try:
-            text = self.tree.read(name).decode("utf-8", "replace")
-        except FileNotFoundError:
-            raise DataError(f"{self.tree.where(name)}: is missing; get the set again") from None
-        except (OSError, ValueError) as error:
-            raise DataError(f"{self.tree.where(name)}: cannot be read ({error}); get the set again") from error
-        return [line for line in text.splitlines() if line.strip()]
+        return (line.partition("\t") for line in self.tree.lines(self._top + file))

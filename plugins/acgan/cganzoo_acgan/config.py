@@ -15,7 +15,7 @@ class GANConfig(Config):
     """Options of the loss ``gan``."""
 
     adversarial: AdversarialRule = Field(
-        "logistic", description="How the real/fake score is trained; the papers use the non-saturating logistic rule."
+        "logistic", description="Loss of the real/fake score; the papers use the non-saturating logistic loss."
     )
 
 
@@ -23,7 +23,7 @@ class GANStarConfig(GANConfig):
     """Options of the loss ``gan_star``."""
 
     discriminator_class_weight: Weight = Field(
-        0.1, description="Weight of the discriminator's class terms; 0.1 is the AM-GAN authors' value."
+        0.1, description="Weight of the discriminator's class term; 0.1 is the value of the AM-GAN authors."
     )
 
 
@@ -32,7 +32,7 @@ class ACGANConfig(GANConfig):
 
     labeling: Literal["predefined", "dynamic"] = Field(
         "predefined",
-        description="Class that a fake is pushed to: the one it was asked for, or the classifier's first guess.",
+        description="Target class of a fake: the requested class, or the most likely class of the classifier.",
     )
     discriminator_class_weight: Weight = Field(1.0, description="Weight of the discriminator's class terms.")
     generator_class_weight: Weight = Field(

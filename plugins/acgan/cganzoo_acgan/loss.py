@@ -1,12 +1,12 @@
-"""The AC-GAN family, each member by the one term it adds (arXiv:1703.02000, section 2.2 and eq. 20).
+"""The AC-GAN family; each loss adds one term to another one (arXiv:1703.02000, section 2.2 and eq. 20).
 
-A binary head says real or fake; from GAN* on, an auxiliary K-class head C shares the trunk.
+A binary head classifies real and fake. All losses except GAN also have a K-class head C on the same trunk.
 
     GAN        real or fake
-    GAN*       + D classifies real samples
-    AC-GAN*    + G's samples are to be classified as their target class
-    AC-GAN     + D learns to classify fakes as their target class, too
-    AC-GAN*+   or instead: D learns to be undecided on fakes
+    GAN*       GAN, and D classifies real samples
+    AC-GAN*    GAN*, and G learns samples that C classifies as their target class
+    AC-GAN     AC-GAN*, and D also learns to classify fakes as their target class
+    AC-GAN*+   AC-GAN*, and D learns to be undecided on fakes
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ class GAN(Objective):
         return {"adversarial": adversarial_generator(self.rule, self.score(fake.features, fake.labels))}
 
     def score(self, features: Tensor, labels: Tensor) -> Tensor:
-        """The real/fake logit; it does not look at the class."""
+        """The real/fake logit (N,); it does not depend on the class."""
         logit: Tensor = self.realness(features)
         return logit.squeeze(1)
 
 
 class GANStar(GAN):
-    """GAN whose discriminator also learns to classify real samples; the generator is not told."""
+    """GAN whose discriminator also learns to classify real samples; the generator has no class term."""
 
     discriminator_class_weight: float | Tensor
 
@@ -63,7 +63,7 @@ class GANStar(GAN):
 
 
 class ACGANStar(GANStar):
-    """AC-GAN as the AM-GAN paper runs it: the classifier learns from real samples and guides the generator."""
+    """AC-GAN as in the AM-GAN paper: the classifier learns only from real samples and guides the generator."""
 
     generator_class_weight: float | Tensor
 
@@ -77,13 +77,13 @@ class ACGANStar(GANStar):
         return {**super().generator_loss(fake, real), "class_fake": self.generator_class_weight * self.class_fake(fake)}
 
     def class_fake(self, fake: Batch) -> Tensor:
-        """H(u(y), C(x)) on fakes; y is the class asked for or, under dynamic labeling, the classifier's guess."""
+        """H(u(y), C(x)) on fakes; y is the requested class or, with dynamic labeling, the most likely class."""
         logits = self.classifier(fake.features)
         return F.cross_entropy(logits, fake.labels if self.labeling == "predefined" else logits.argmax(1))
 
 
 class ACGAN(ACGANStar):
-    """AC-GAN as its authors wrote it: the classifier learns to see the target class in fakes, too."""
+    """AC-GAN as in its paper: the classifier also learns to classify fakes as their target class."""
 
     def discriminator_loss(self, real: Batch, fake: Batch) -> Terms:
         """AC-GAN*'s terms, and H(u(y), C(x)) on fakes."""
@@ -92,7 +92,7 @@ class ACGAN(ACGANStar):
 
 
 class ACGANStarPlus(ACGANStar):
-    """AC-GAN* made adversarial in the classifier, too: the discriminator wants it undecided on fakes."""
+    """AC-GAN* whose classifier is also adversarial: the discriminator trains it to be undecided on fakes."""
 
     def discriminator_loss(self, real: Batch, fake: Batch) -> Terms:
         """AC-GAN*'s terms, and H(uniform, C(x)) on fakes."""

@@ -1,4 +1,4 @@
-"""The AC-GAN family written naively, one sample at a time: what the tests compare with."""
+"""Reference of the AC-GAN family: the formulas, one sample at a time; the tests compare ``loss.py`` with it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def classify(x: Tensor, heads: Heads) -> Tensor:
 
 
 def target(x: Tensor, y: int, heads: Heads, labeling: str) -> int:
-    """The class that a fake is pushed to."""
+    """Target class of a fake."""
     probabilities = classify(x, heads).tolist()
     return y if labeling == "predefined" else probabilities.index(max(probabilities))
 
@@ -41,7 +41,7 @@ def class_fake(heads: Heads, fake: Batch, labeling: str) -> Tensor:
 
 
 class Formula:
-    """One member of the family, by its name; schedules stand at their start."""
+    """The formulas of one loss of the family, by its name; schedules have their first value."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -68,7 +68,7 @@ class Formula:
     def generator_loss(
         self, heads: Heads, fake: Batch, config: GANConfig, real: Batch | None = None
     ) -> dict[str, Tensor]:
-        """arXiv:1703.02000: -log D_r for all; eq. 6 and 7 add the class term of the AC-GANs."""
+        """arXiv:1703.02000: -log D_r for all losses; eq. 6 and 7 add the class term of the AC-GANs."""
         terms = {"adversarial": naive_generator(config.adversarial, scores(fake, heads))}
         if isinstance(config, ACGANConfig):
             weight = value_at(config.generator_class_weight, 0, 1)

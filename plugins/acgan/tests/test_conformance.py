@@ -1,4 +1,4 @@
-"""The AC-GAN family as the zoo asks it of every loss."""
+"""Conformance checks of the AC-GAN family."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The AC-GAN family beyond what the conformance kit asks."""
+"""Tests of the AC-GAN family in addition to the conformance checks."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ SPECS = {spec.name: spec for spec in cganzoo_losses()}
 
 
 def make(name: str, classes: int, seed: int = 0, **options: object) -> Any:
-    """Equal seeds give the family's members equal heads."""
+    """A loss of the family; equal seeds give equal heads."""
     torch.manual_seed(seed)
     context = BuildContext(num_classes=classes, image_size=8, feature_dim=5)
     return SPECS[name].build(parse(SPECS[name].config, options), context).double()
 
 
 def differences(one: Terms, two: Terms) -> dict[str, Tensor]:
-    """The terms of ``two`` that ``one`` has not; those they share must be equal bit for bit."""
+    """The terms of ``two`` that are not in ``one``; asserts that the common terms are equal bit for bit."""
     assert all(torch.equal(one[name], two[name]) for name in one)
     return {name: value for name, value in two.items() if name not in one}
 
 
 class TestFamily:
-    """Each member is its predecessor and one more term (arXiv:1703.02000, sections 2.2 and 7.1)."""
+    """Each loss adds one term to another one (arXiv:1703.02000, sections 2.2 and 7.1)."""
 
     classes, real, fake = 4, random_batch(4, 6, 0), random_batch(4, 6, 1)
 
@@ -74,7 +74,7 @@ class TestFamily:
         assert differences(acgan_star[1], plus[1]) == {}
 
 
-def test_undecided_is_least_at_the_uniform_distribution() -> None:
+def test_undecided_is_minimal_at_the_uniform_distribution() -> None:
     objective, fake = make("acgan_star_plus", 4), random_batch(4, 6, 0)
     assert objective.discriminator_loss(fake, fake)["undecided"].item() > math.log(4) + 1e-3
     torch.nn.init.zeros_(objective.classifier.weight)
@@ -83,9 +83,9 @@ def test_undecided_is_least_at_the_uniform_distribution() -> None:
 
 
 def test_logit_gradients() -> None:
-    """-dL/dl: 1 - D_r for the binary logit, u(y) - C for the classes, and 1/K - C for AC-GAN*+ on fakes."""
+    """-dL/dl is 1 - D_r for the binary logit, u(y) - C for the class logits, and 1/K - C for AC-GAN*+ on fakes."""
     objective, fake = make("acgan_star_plus", 4), random_batch(4, 6, 0)
-    eye = torch.eye(5, dtype=torch.float64)  # the heads hand the features on: one binary logit, four class logits
+    eye = torch.eye(5, dtype=torch.float64)  # the heads return the features: one binary logit, four class logits
     state = {"realness.weight": eye[:1], "classifier.weight": eye[1:]}
     objective.load_state_dict({name: state.get(name, value * 0) for name, value in objective.state_dict().items()})
     binary, classes = fake.features[:, :1], fake.features[:, 1:]
@@ -101,7 +101,7 @@ def test_logit_gradients() -> None:
 
 
 def test_generator_loss_is_a_cross_entropy_of_two_levels() -> None:
-    """Eq. 19: AC-GAN*'s G loss is H(v(y), [D_r C, D_f])."""
+    """Eq. 19: the generator loss of AC-GAN* is H(v(y), [D_r C, D_f])."""
     objective, fake = make("acgan_star", 4), random_batch(4, 6, 0)
     heads = dict(objective.named_parameters())
     losses = []
@@ -115,7 +115,7 @@ def test_generator_loss_is_a_cross_entropy_of_two_levels() -> None:
 
 
 @pytest.mark.parametrize("name", ["acgan", "acgan_star", "acgan_star_plus"])
-def test_dynamic_label_is_the_classifiers_guess(name: str) -> None:
+def test_dynamic_label_is_the_most_likely_class_of_the_classifier(name: str) -> None:
     objective, fake = make(name, 4, labeling="dynamic"), random_batch(4, 6, 0)
     guess = objective.classifier(fake.features).argmax(1)
     assert (guess != fake.labels).any()
@@ -125,7 +125,7 @@ def test_dynamic_label_is_the_classifiers_guess(name: str) -> None:
     assert torch.equal(objective.generator_loss(fake)["class_fake"], predefined.generator_loss(guessed)["class_fake"])
 
 
-def test_labels_decide_which_generators_fit() -> None:
+def test_labeling_decides_between_conditional_and_unconditional_generators() -> None:
     for name in ("gan", "gan_star"):
         assert SPECS[name].conditioning(parse(SPECS[name].config, {})) == "any"
     for name in ("acgan", "acgan_star", "acgan_star_plus"):

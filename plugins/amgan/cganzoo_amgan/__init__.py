@@ -14,7 +14,7 @@ def cganzoo_losses() -> Iterable[LossSpec[AMGANConfig]]:
     """The loss ``amgan``."""
     yield LossSpec(
         name="amgan",
-        summary="Each sample climbs the logit of one real class among K + 1",
+        summary="K + 1 classes in the discriminator; each sample is pushed to one real class",
         config=AMGANConfig,
         build="cganzoo_amgan.loss:AMGAN",
         reference="cganzoo_amgan.reference",

@@ -1,4 +1,4 @@
-"""AM-GAN's options."""
+"""Options of AM-GAN."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ class AMGANConfig(Config):
 
     labeling: Literal["predefined", "dynamic"] = Field(
         "predefined",
-        description="Class that a fake is pushed to: the one it was asked for, or the discriminator's first guess.",
+        description="Target class of a fake: the requested class, or the most likely class of the discriminator.",
     )

@@ -1,4 +1,4 @@
-"""AM-GAN: K real classes and one fake class in a single softmax; the generator's target is one of the real ones."""
+"""AM-GAN: one softmax over K real classes and one fake class; the generator's target is one real class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .config import AMGANConfig
 
 
 class AMGAN(Objective):
-    """Each sample climbs the logit of one real class among K + 1 (arXiv:1703.02000, eq. 14 and 15)."""
+    """Maximise the probability of one real class among K + 1 classes (arXiv:1703.02000, eq. 14 and 15)."""
 
     def __init__(self, config: AMGANConfig, context: BuildContext) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class AMGAN(Objective):
         self.logits = nn.Linear(context.features, self.classes + 1)
 
     def discriminator_loss(self, real: Batch, fake: Batch) -> Terms:
-        """Classify real samples as their class, and fakes as class K, whatever they were meant to be."""
+        """Cross-entropy of the class on real samples, and of class K (fake) on fakes."""
         fake_class = torch.full_like(fake.labels, self.classes)
         return {
             "real": F.cross_entropy(self.logits(real.features), real.labels),
@@ -29,15 +29,15 @@ class AMGAN(Objective):
         }
 
     def generator_loss(self, fake: Batch, real: Batch | None = None) -> Terms:
-        """Be classified as the target class."""
+        """Cross-entropy of the target class on fakes."""
         logits = self.logits(fake.features)
         return {"activation": F.cross_entropy(logits, self.target(logits, fake.labels))}
 
     def target(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The real class that each sample belongs to or should: (N, K + 1), (N,) to (N,)."""
+        """Target class of each sample, a real class: logits (N, K + 1) and labels (N,) to (N,)."""
         return labels if self.labeling == "predefined" else logits[:, :-1].argmax(1)
 
     def score(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Log-odds of the target class against the fake class."""
+        """Log-odds of the target class against the fake class: features (N, D) and labels (N,) to (N,)."""
         logits: Tensor = self.logits(features)
         return logits.gather(1, self.target(logits, labels)[:, None])[:, 0] - logits[:, -1]

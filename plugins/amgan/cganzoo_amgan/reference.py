@@ -1,6 +1,6 @@
-"""AM-GAN written naively, one sample at a time, as the paper prints it: what the tests hold ``loss.py`` against.
+"""Reference of AM-GAN: the formulas of the paper, one sample at a time; the tests compare ``loss.py`` with it.
 
-Indices run from 0, so the paper's class K + 1 (fake) is index K.
+Indices start at 0, so the paper's class K + 1 (fake) is index K.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def cross_entropy(target: Tensor, prediction: Tensor) -> Tensor:
 
 
 def v(y: int, like: Tensor) -> Tensor:
-    """v(y): the one-hot vector of class y, as long as ``like``."""
+    """v(y): the one-hot vector of class y, of the length of ``like``."""
     one_hot = torch.zeros_like(like)
     one_hot[y] = 1
     return one_hot
@@ -48,7 +48,7 @@ def discriminator_loss(heads: Heads, real: Batch, fake: Batch, config: AMGANConf
 
 
 def generator_loss(heads: Heads, fake: Batch, config: AMGANConfig, real: Batch | None = None) -> dict[str, Tensor]:
-    """Eq. 14: E_{(x, y) ~ G} H(v(y), D(x)); under dynamic labeling (section 5.1) y = argmax_{k <= K} D_k(x)."""
+    """Eq. 14: E_{(x, y) ~ G} H(v(y), D(x)); with dynamic labeling (section 5.1), y = argmax_{k <= K} D_k(x)."""
     losses = []
     for x, y in zip(fake.features, fake.labels.tolist(), strict=True):
         p = softmax(x, heads)

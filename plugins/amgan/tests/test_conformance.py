@@ -1,4 +1,4 @@
-"""AMGAN as the zoo asks it of every loss."""
+"""Conformance checks of AM-GAN."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AM-GAN beyond what the conformance kit asks."""
+"""Tests of AM-GAN in addition to the conformance checks."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def make(classes: int, seed: int = 0, **options: object) -> AMGAN:
     return AMGAN(parse(AMGANConfig, options), context).double()
 
 
-def test_generator_gradient_in_the_logits() -> None:
-    """Lemma 1 on eq. 14: the pull on logit k is v(y)_k - D_k, so it is shared by all K + 1 logits and sums to 0."""
+def test_generator_gradient_with_respect_to_the_logits() -> None:
+    """Lemma 1 on eq. 14: the negative gradient of logit k is v(y)_k - D_k, so the sum over all K + 1 logits is 0."""
     objective, fake = make(4), random_batch(4, 6, 0)
     objective.add_module("logits", torch.nn.Identity())
     logits = fake.features
@@ -46,7 +46,7 @@ class TestDynamicLabel:
         assert make(3).target(logits, labels).tolist() == [1, 1]
 
     def test_carries_no_gradient(self) -> None:
-        """With the label held fixed by hand, the gradient is the same."""
+        """The gradient equals that of predefined labeling with the same labels."""
         dynamic, predefined, fake = make(3, labeling="dynamic"), make(3), random_batch(3, 8, 1)
         guessed = Batch(fake.images, dynamic.target(dynamic.logits(fake.features), fake.labels), fake.features)
         assert_same(dynamic, dynamic.generator_loss(fake), dynamic.generator_loss(guessed), fake)
@@ -66,7 +66,7 @@ def test_score_is_log_odds_of_the_target_against_fake(labeling: str) -> None:
         assert score[i].item() == pytest.approx(torch.log(p_target / p[-1]).item(), abs=1e-9)
 
 
-def test_labeling_decides_which_generators_fit() -> None:
+def test_labeling_decides_between_conditional_and_unconditional_generators() -> None:
     (spec,) = cganzoo_losses()
     assert spec.conditioning(AMGANConfig()) == "conditional"
     assert spec.conditioning(AMGANConfig(labeling="dynamic")) == "unconditional"

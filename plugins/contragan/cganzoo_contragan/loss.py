@@ -1,4 +1,4 @@
-"""ContraGAN: real or fake, and a contrastive loss that knows which samples share a class (2C)."""
+"""ContraGAN: a real/fake loss, and a contrastive loss that uses the classes of the samples (2C)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .config import ContraGANConfig
 
 
 class ContraGAN(Objective):
-    """Real or fake, and 2C: on real samples for the discriminator, on fakes for the generator (arXiv:2006.12681)."""
+    """Real/fake loss and 2C: on real samples for the discriminator, on fakes for the generator (arXiv:2006.12681)."""
 
     relational = True
 
@@ -26,7 +26,7 @@ class ContraGAN(Objective):
         self.realness = nn.Linear(context.features, 1)
         self.embedding = nn.Linear(context.features, config.embedding_dim)
         self.proxies = nn.Embedding(context.num_classes, config.embedding_dim)
-        nn.init.orthogonal_(self.proxies.weight)  # unit length, and as far apart as they go
+        nn.init.orthogonal_(self.proxies.weight)  # unit length, and as far apart as possible
         self.hold(weight=config.weight, temperature=config.temperature)
 
     def discriminator_loss(self, real: Batch, fake: Batch) -> Terms:
@@ -45,12 +45,12 @@ class ContraGAN(Objective):
         }
 
     def contrastive(self, batch: Batch) -> Tensor:
-        """2C of a batch under its labels."""
+        """2C loss of a batch, a scalar."""
         embeddings = F.normalize(self.embedding(batch.features), dim=1)
         proxies = F.normalize(self.proxies(batch.labels), dim=1)
         return conditional_contrastive(embeddings, proxies, batch.labels, self.temperature)
 
     def score(self, features: Tensor, labels: Tensor) -> Tensor:
-        """The real/fake logit; it does not look at the class."""
+        """The real/fake logit (N,); it does not depend on the class."""
         logit: Tensor = self.realness(features)
         return logit.squeeze(1)

@@ -1,4 +1,4 @@
-"""ContraGAN written naively, one pair at a time: what the tests compare with."""
+"""Reference of ContraGAN: the formulas, one pair at a time; the tests compare ``loss.py`` with it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def scores(batch: Batch, heads: Heads) -> list[Tensor]:
 
 
 def contrastive(batch: Batch, heads: Heads, temperature: float) -> Tensor:
-    """arXiv:2006.12681, eq. 8: each sample against its proxy, its class and everything else."""
+    """arXiv:2006.12681, eq. 8: compares each sample with its proxy, its class and all other samples."""
     labels = batch.labels.tolist()
     embeddings = [heads["embedding.weight"] @ x + heads["embedding.bias"] for x in batch.features]
     embeddings = [e / torch.sqrt((e * e).sum()) for e in embeddings]
@@ -42,7 +42,7 @@ def contrastive(batch: Batch, heads: Heads, temperature: float) -> Tensor:
 
 
 def discriminator_loss(heads: Heads, real: Batch, fake: Batch, config: ContraGANConfig) -> dict[str, Tensor]:
-    """The adversarial rule, and 2C on real samples; schedules stand at their start."""
+    """The adversarial loss, and 2C on real samples; schedules have their first value."""
     weight, temperature = value_at(config.weight, 0, 1), value_at(config.temperature, 0, 1)
     return {
         "real": naive_real(config.adversarial, scores(real, heads)),
@@ -52,7 +52,7 @@ def discriminator_loss(heads: Heads, real: Batch, fake: Batch, config: ContraGAN
 
 
 def generator_loss(heads: Heads, fake: Batch, config: ContraGANConfig, real: Batch | None = None) -> dict[str, Tensor]:
-    """The adversarial rule, and 2C on fakes; schedules stand at their start."""
+    """The adversarial loss, and 2C on fakes; schedules have their first value."""
     weight, temperature = value_at(config.weight, 0, 1), value_at(config.temperature, 0, 1)
     return {
         "adversarial": naive_generator(config.adversarial, scores(fake, heads)),

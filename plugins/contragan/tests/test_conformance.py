@@ -1,4 +1,4 @@
-"""ContraGAN as the zoo asks it of every loss."""
+"""Conformance checks of ContraGAN."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""ContraGAN beyond what the conformance kit asks."""
+"""Tests of ContraGAN in addition to the conformance checks."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from cganzoo_contragan import build, cganzoo_losses, reference
+from cganzoo_contragan import cganzoo_losses, reference
 from cganzoo_contragan.config import ContraGANConfig
 from cganzoo_contragan.loss import ContraGAN
 from torch import Tensor
@@ -17,10 +17,10 @@ from cganzoo.testing import random_batch
 def make(classes: int, seed: int = 0, **options: object) -> ContraGAN:
     torch.manual_seed(seed)
     context = BuildContext(num_classes=classes, image_size=8, feature_dim=5)
-    return build(parse(ContraGANConfig, options), context).double()
+    return ContraGAN(parse(ContraGANConfig, options), context).double()
 
 
-def test_one_class_alone_has_nothing_to_contrast() -> None:
+def test_contrastive_loss_is_zero_if_there_is_only_one_class() -> None:
     objective, real = make(1), random_batch(1, 6, 0)
     contrastive = objective.discriminator_loss(real, real)["contrastive_real"]
     assert contrastive.item() == pytest.approx(0, abs=1e-12)
@@ -33,7 +33,7 @@ def test_score_is_the_adversarial_logit() -> None:
     torch.testing.assert_close(score, torch.stack(expected), rtol=1e-9, atol=1e-9)
 
 
-def test_compares_samples_with_each_other() -> None:
+def test_is_relational() -> None:
     assert make(3).relational
 
 

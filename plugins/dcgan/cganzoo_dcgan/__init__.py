@@ -1,30 +1,12 @@
-"""The DCGAN-like generator and discriminator trunk of the AM-GAN paper."""
+"""The DCGAN-like generator and discriminator trunk of the AM-GAN paper (arXiv:1703.02000)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-from cganzoo import BuildContext, DiscriminatorSpec, GeneratorSpec, hookimpl
+from cganzoo import DiscriminatorSpec, GeneratorSpec, hookimpl
 
 from .config import DCGANDiscriminatorConfig, DCGANGeneratorConfig
-
-if TYPE_CHECKING:
-    from .networks import DCGANDiscriminator, DCGANGenerator
-
-
-def build_generator(config: DCGANGeneratorConfig, context: BuildContext) -> DCGANGenerator:
-    """See :class:`cganzoo_dcgan.networks.DCGANGenerator`."""
-    from .networks import DCGANGenerator
-
-    return DCGANGenerator(config, context)
-
-
-def build_discriminator(config: DCGANDiscriminatorConfig, context: BuildContext) -> DCGANDiscriminator:
-    """See :class:`cganzoo_dcgan.networks.DCGANDiscriminator`."""
-    from .networks import DCGANDiscriminator
-
-    return DCGANDiscriminator(config, context)
 
 
 @hookimpl
@@ -34,7 +16,7 @@ def cganzoo_generators() -> Iterable[GeneratorSpec[DCGANGeneratorConfig]]:
         name="dcgan",
         summary="Linear layer and stride-2 deconvolutions, 8 to 128 px",
         config=DCGANGeneratorConfig,
-        build=build_generator,
+        build="cganzoo_dcgan.networks:DCGANGenerator",
         conditional=lambda config: config.conditional,
         paper="arXiv:1703.02000",
     )
@@ -47,6 +29,6 @@ def cganzoo_discriminators() -> Iterable[DiscriminatorSpec[DCGANDiscriminatorCon
         name="dcgan",
         summary="Stride-2 convolutions with input noise and dropout, 8 to 128 px",
         config=DCGANDiscriminatorConfig,
-        build=build_discriminator,
+        build="cganzoo_dcgan.networks:DCGANDiscriminator",
         paper="arXiv:1703.02000",
     )

@@ -1,4 +1,4 @@
-"""Options of the dcgan networks; the defaults are the paper's, for 32 px images."""
+"""Options of the dcgan networks; the defaults are those of the paper for images of 32 px."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cganzoo import Config
 Parametrization = Literal["weight_norm", "spectral_norm", "none"]
 
 _PARAMETRIZATION = (
-    "Of every layer's weight: weight_norm (a gain per output channel, initialised on the first batch), "
+    "Parametrization of all weights: weight_norm (one gain per output channel, initialised on the first batch), "
     "spectral_norm, or none."
 )
 
@@ -19,10 +19,10 @@ _PARAMETRIZATION = (
 class DCGANGeneratorConfig(Config):
     """Options of the generator ``dcgan``."""
 
-    conditional: bool = Field(True, description="Whether the class label, one-hot, joins the noise.")
+    conditional: bool = Field(True, description="Whether the one-hot class label is concatenated with the noise.")
     latent_dim: int = Field(100, ge=1, description="Length of the noise vector.")
     width: int = Field(96, ge=1, description="Channels at full resolution; doubles with each halving down to 4x4.")
-    batch_norm: bool = Field(True, description="Batch normalisation after every layer but the last.")
+    batch_norm: bool = Field(True, description="Batch normalisation after every layer except the last.")
     parametrization: Parametrization = Field("weight_norm", description=_PARAMETRIZATION)
 
 
@@ -31,9 +31,11 @@ class DCGANDiscriminatorConfig(Config):
 
     width: int = Field(64, ge=1, description="Channels at full resolution; doubles with each halving down to 4x4.")
     extra_conv: bool = Field(
-        False, description="One more convolution at 4x4, which the paper adds for generators that are given labels."
+        False, description="One more convolution at 4x4; the paper adds it for conditional generators."
     )
-    input_noise: float = Field(0.1, ge=0, description="Standard deviation of the noise on images, in training.")
-    dropout: float = Field(0.3, ge=0, lt=1, description="Dropout rate after every layer, in training.")
-    batch_norm: bool = Field(True, description="Batch normalisation after every layer, always by the batch's own.")
+    input_noise: float = Field(0.1, ge=0, description="Standard deviation of the noise added to images in training.")
+    dropout: float = Field(0.3, ge=0, lt=1, description="Dropout rate after every layer in training.")
+    batch_norm: bool = Field(
+        True, description="Batch normalisation after every layer, always with the statistics of the batch."
+    )
     parametrization: Parametrization = Field("weight_norm", description=_PARAMETRIZATION)

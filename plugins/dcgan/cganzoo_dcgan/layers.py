@@ -1,4 +1,4 @@
-"""Layers of both networks: how a weight starts, how it is parametrised, and the data-dependent initialisation."""
+"""Layers of both networks: initial weights, parametrization, and data-dependent initialisation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Layer = TypeVar("Layer", nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
 
 def prepare(layer: Layer, parametrization: Parametrization) -> Layer:
-    """Initialise ``layer`` as the paper does, weights N(0, 0.05²) cut at two sigma and no bias, and parametrise it."""
+    """Parametrise ``layer`` and initialise it as in the paper: weights N(0, 0.05²) truncated at 2 sigma, biases 0."""
     nn.init.trunc_normal_(layer.weight, std=0.05, a=-0.1, b=0.1)
     assert layer.bias is not None
     nn.init.zeros_(layer.bias)
@@ -33,8 +33,8 @@ def prepare(layer: Layer, parametrization: Parametrization) -> Layer:
 def normalize_preactivations(network: nn.Module, *inputs: Tensor) -> None:
     """Set the gain and bias of a weight-normalised network's layers so that their outputs have mean 0 and variance 1.
 
-    Statistics are per output channel, over batch and positions; a channel that does not vary keeps its gain. Layers
-    are set in the order in which they run, each on what those before it now make of the batch (arXiv:1602.07868,
+    Statistics are per output channel, over batch and positions; a constant channel keeps its gain. Layers are set in
+    the order in which they run, and each layer gets the normalised outputs of the layers before it (arXiv:1602.07868,
     eq. 5 and 6).
     """
 

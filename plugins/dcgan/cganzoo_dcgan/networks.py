@@ -17,11 +17,11 @@ from .layers import BATCH_NORM_EPS, LEAKY_SLOPE, normalize_preactivations, prepa
 
 
 class DCGANGenerator(Generator):
-    """Noise, and the one-hot class label when conditional, through a linear layer at 4x4 and stride-2 deconvolutions.
+    """Generator: noise (and a one-hot label if conditional) -> linear layer to 4x4 -> stride-2 deconvolutions.
 
     Args:
         config: the options.
-        context: classes, and the images to make; 8, 16, 32, 64 or 128 px.
+        context: number of classes, and size (8, 16, 32, 64 or 128 px) and channels of the images.
 
     Raises:
         CganzooError: another image size.
@@ -55,17 +55,17 @@ class DCGANGenerator(Generator):
         return images
 
     def initialize(self, z: Tensor, labels: Tensor) -> None:
-        """Under weight normalisation: every layer's outputs on this batch get mean 0 and variance 1."""
+        """With weight normalisation: give every layer's outputs on this batch mean 0 and variance 1."""
         if self.config.parametrization == "weight_norm":
             normalize_preactivations(self, z, labels)
 
 
 class DCGANDiscriminator(Discriminator):
-    """A convolution at full resolution, stride-2 convolutions down to 4x4, and the average over positions.
+    """Trunk: a convolution at full resolution, stride-2 convolutions down to 4x4, and the average over positions.
 
     Args:
         config: the options.
-        context: the images to see; 8, 16, 32, 64 or 128 px.
+        context: size (8, 16, 32, 64 or 128 px) and channels of the images.
 
     Raises:
         CganzooError: another image size.
@@ -91,7 +91,7 @@ class DCGANDiscriminator(Discriminator):
             prepare(nn.Conv2d(inputs, outputs, 3, stride, padding=1), config.parametrization),
         ]
         if config.batch_norm:
-            # The paper keeps no running averages: in evaluation, too, a batch is normalised by itself.
+            # The paper has no running averages: evaluation also uses the statistics of the batch.
             block.append(nn.BatchNorm2d(outputs, eps=BATCH_NORM_EPS, track_running_stats=False))
         return [*block, nn.LeakyReLU(LEAKY_SLOPE), nn.Dropout(config.dropout)]
 
@@ -103,16 +103,16 @@ class DCGANDiscriminator(Discriminator):
         return features
 
     def initialize(self, images: Tensor) -> None:
-        """Under weight normalisation: every layer's outputs on this batch get mean 0 and variance 1."""
+        """With weight normalisation: give every layer's outputs on this batch mean 0 and variance 1."""
         if self.config.parametrization == "weight_norm":
             normalize_preactivations(self, images)
 
 
 def channel_widths(width: int, image_size: int) -> list[int]:
-    """Channels at each resolution, from ``image_size`` halving to 4: ``width``, then twice as many each time.
+    """Channels at each resolution from ``image_size`` down to 4: ``width``, then doubled at each halving of the size.
 
     Raises:
-        CganzooError: ``image_size`` is none of 8, 16, 32, 64, 128.
+        CganzooError: ``image_size`` is not 8, 16, 32, 64 or 128.
     """
     if image_size not in (8, 16, 32, 64, 128):
         raise CganzooError(

@@ -1,4 +1,4 @@
-"""The dcgan networks pass the zoo's conformance checks; the figures of the paper are in test_dcgan.py."""
+"""Conformance checks of the dcgan networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dcgan networks against the paper's figures, and what every option promises."""
+"""The dcgan networks: the sizes of the paper, and the effect of every option."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def parameters(network: nn.Module) -> int:
 
 
 @pytest.mark.parametrize("size", [4, 24, 48, 256])
-def test_other_sizes_are_refused_in_one_sentence(size: int) -> None:
+def test_other_sizes_are_an_error(size: int) -> None:
     for build in (generator, discriminator):
         with pytest.raises(CganzooError, match=rf"^data\.image_size = {size}, but .* 8, 16, 32, 64 or 128"):
             build(BuildContext(num_classes=3, image_size=size))
@@ -55,7 +55,7 @@ def test_widths_are_the_papers() -> None:
 
 
 def test_parameter_counts_are_the_papers() -> None:
-    """Per layer: weights, a gain and a bias per output (weight norm), a scale and a shift per channel (batch norm)."""
+    """Per layer: weights, one gain and bias per output (weight norm), one scale and shift per channel (batch norm)."""
     deconvolutions = [(768, 384), (384, 192), (192, 96)]
     expected = 100 * 768 * 16 + 2 * 768 * 16 + 2 * 768  # linear layer
     expected += sum(9 * wide * narrow + 2 * narrow + 2 * narrow for wide, narrow in deconvolutions)
@@ -67,7 +67,7 @@ def test_parameter_counts_are_the_papers() -> None:
 
     convolutions = [(3, 64), (64, 128), (128, 256), (256, 512)]
     expected = sum(9 * inputs * outputs + 2 * outputs + 2 * outputs for inputs, outputs in convolutions)
-    head = 512 * 12 + 2 * 12  # the paper's last layer, K + 2 logits under weight norm; here it is the loss's
+    head = 512 * 12 + 2 * 12  # the paper's last layer, K + 2 logits with weight norm; here it belongs to the loss
     trunk = DCGANDiscriminator(DCGANDiscriminatorConfig(), CIFAR10)
     assert parameters(trunk) == expected
     assert expected + head == 1_560_024  # 1.56M
@@ -78,44 +78,44 @@ def test_parameter_counts_are_the_papers() -> None:
 
 @pytest.mark.parametrize("batch_norm", [True, False])
 def test_initialize_normalizes_every_preactivation(batch_norm: bool) -> None:
-    make = generator(batch_norm=batch_norm).double()
-    see = discriminator(batch_norm=batch_norm, input_noise=0.0, dropout=0.0, extra_conv=True).double()
-    noise = draw(make, 40)
+    gen = generator(batch_norm=batch_norm).double()
+    disc = discriminator(batch_norm=batch_norm, input_noise=0.0, dropout=0.0, extra_conv=True).double()
+    noise = draw(gen, 40)
     images = torch.rand(40, 1, 8, 8, dtype=torch.float64)
 
-    seen: list[Tensor] = []
-    make.initialize(*noise)
-    see.initialize(images)
-    for layer in chain(make.modules(), see.modules()):
+    outputs: list[Tensor] = []
+    gen.initialize(*noise)
+    disc.initialize(images)
+    for layer in chain(gen.modules(), disc.modules()):
         if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
-            layer.register_forward_hook(lambda layer, args, output: seen.append(output.transpose(0, 1).flatten(1)))
-    make(*noise)
-    see(images)
-    assert len(seen) == 3 + 3
-    for output in seen:
+            layer.register_forward_hook(lambda layer, args, output: outputs.append(output.transpose(0, 1).flatten(1)))
+    gen(*noise)
+    disc(images)
+    assert len(outputs) == 3 + 3
+    for output in outputs:
         torch.testing.assert_close(output.mean(1), torch.zeros_like(output.mean(1)), atol=1e-9, rtol=0)
         torch.testing.assert_close(output.std(1, correction=0), torch.ones_like(output.mean(1)), atol=1e-9, rtol=0)
 
 
 def test_initialize_leaves_a_constant_channel_finite() -> None:
-    see = discriminator(input_noise=0.0, dropout=0.0)
-    see.initialize(torch.full((4, 1, 8, 8), -1.0))
-    make = generator()
-    make.initialize(*draw(make, 1))
-    assert all(parameter.isfinite().all() for parameter in chain(see.parameters(), make.parameters()))
+    disc = discriminator(input_noise=0.0, dropout=0.0)
+    disc.initialize(torch.full((4, 1, 8, 8), -1.0))
+    gen = generator()
+    gen.initialize(*draw(gen, 1))
+    assert all(parameter.isfinite().all() for parameter in chain(disc.parameters(), gen.parameters()))
 
 
 @pytest.mark.parametrize("parametrization", ["spectral_norm", "none"])
-def test_initialize_is_weight_norms_alone(parametrization: str) -> None:
-    see = discriminator(parametrization=parametrization)
-    before = {name: tensor.clone() for name, tensor in see.state_dict().items()}
-    see.initialize(torch.rand(4, 1, 8, 8))
-    assert all(torch.equal(tensor, before[name]) for name, tensor in see.state_dict().items())
+def test_initialize_changes_nothing_without_weight_norm(parametrization: str) -> None:
+    disc = discriminator(parametrization=parametrization)
+    before = {name: tensor.clone() for name, tensor in disc.state_dict().items()}
+    disc.initialize(torch.rand(4, 1, 8, 8))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in disc.state_dict().items())
 
 
 def test_weight_norm_has_a_gain_per_output_channel() -> None:
-    make = generator()
-    deconvolution = next(layer for layer in make.body if isinstance(layer, nn.ConvTranspose2d))
+    gen = generator()
+    deconvolution = next(layer for layer in gen.body if isinstance(layer, nn.ConvTranspose2d))
     gain = deconvolution.get_parameter("parametrizations.weight.original0")
     assert gain.numel() == deconvolution.out_channels == 4
     norm = deconvolution.weight.transpose(0, 1).flatten(1).norm(dim=1)
@@ -123,8 +123,8 @@ def test_weight_norm_has_a_gain_per_output_channel() -> None:
 
 
 def test_spectral_norm_bounds_every_layer() -> None:
-    make, see = generator(parametrization="spectral_norm"), discriminator(parametrization="spectral_norm")
-    for layer in chain(make.modules(), see.modules()):
+    gen, disc = generator(parametrization="spectral_norm"), discriminator(parametrization="spectral_norm")
+    for layer in chain(gen.modules(), disc.modules()):
         if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
             for _ in range(50):  # power iterations
                 weight = layer.weight
@@ -135,58 +135,58 @@ def test_spectral_norm_bounds_every_layer() -> None:
 def test_evaluation_is_deterministic_and_training_is_not() -> None:
     images = torch.rand(6, 1, 8, 8)
     noisy, dropping = discriminator(dropout=0.0), discriminator(input_noise=0.0)
-    for see in (noisy, dropping):
-        assert not torch.equal(see(images), see(images))
-        see.eval()
-        assert torch.equal(see(images), see(images))
-    make = generator().eval()
-    sample = draw(make)
-    assert torch.equal(make(*sample), make(*sample))
+    for disc in (noisy, dropping):
+        assert not torch.equal(disc(images), disc(images))
+        disc.eval()
+        assert torch.equal(disc(images), disc(images))
+    gen = generator().eval()
+    sample = draw(gen)
+    assert torch.equal(gen(*sample), gen(*sample))
 
 
 def test_input_noise_has_the_given_standard_deviation() -> None:
-    see = discriminator(input_noise=0.25, dropout=0.0)
-    seen: list[Tensor] = []
-    see.body.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    disc = discriminator(input_noise=0.25, dropout=0.0)
+    inputs: list[Tensor] = []
+    disc.body.register_forward_pre_hook(lambda module, args: inputs.append(args[0]))
     images = torch.rand(400, 1, 8, 8)
-    see(images)
-    assert (seen[0] - images).std().item() == pytest.approx(0.25, rel=0.02)
-    assert (seen[0] - images).mean().item() == pytest.approx(0, abs=0.01)
+    disc(images)
+    assert (inputs[0] - images).std().item() == pytest.approx(0.25, rel=0.02)
+    assert (inputs[0] - images).mean().item() == pytest.approx(0, abs=0.01)
 
 
 def test_trunk_is_normalized_by_the_batch_in_evaluation_too() -> None:
     images, others = torch.rand(4, 1, 8, 8), torch.rand(4, 1, 8, 8)
     for batch_norm in (True, False):
-        see = discriminator(batch_norm=batch_norm).eval()
-        alone, beside = see(images), see(torch.cat([images, others]))[:4]
-        assert torch.allclose(alone, beside, atol=1e-6) is not batch_norm
+        disc = discriminator(batch_norm=batch_norm).eval()
+        alone, with_others = disc(images), disc(torch.cat([images, others]))[:4]
+        assert torch.allclose(alone, with_others, atol=1e-6) is not batch_norm
 
 
 @pytest.mark.parametrize("parametrization", ["weight_norm", "spectral_norm", "none"])
 def test_gradient_reaches_every_parameter(parametrization: str) -> None:
-    # Without batch norm, which makes the bias before it, and nothing else, redundant.
-    make = generator(parametrization=parametrization, batch_norm=False).double()
-    see = discriminator(parametrization=parametrization, batch_norm=False, extra_conv=True, dropout=0.0).double()
-    see(make(*draw(make))).square().sum().backward()
-    for name, parameter in chain(make.named_parameters(), see.named_parameters()):
+    # Without batch norm, because biases before batch norm have no gradient.
+    gen = generator(parametrization=parametrization, batch_norm=False).double()
+    disc = discriminator(parametrization=parametrization, batch_norm=False, extra_conv=True, dropout=0.0).double()
+    disc(gen(*draw(gen))).square().sum().backward()
+    for name, parameter in chain(gen.named_parameters(), disc.named_parameters()):
         assert parameter.grad is not None, name
         assert parameter.grad.abs().max() > 0, name
 
 
 @pytest.mark.parametrize("parametrization", ["weight_norm", "spectral_norm", "none"])
 def test_compiles_to_one_graph(parametrization: str) -> None:
-    make = generator(parametrization=parametrization).double()
-    see = discriminator(parametrization=parametrization, dropout=0.0, input_noise=0.0).double()
-    twin = deepcopy(nn.ModuleList([make, see]))
+    gen = generator(parametrization=parametrization).double()
+    disc = discriminator(parametrization=parametrization, dropout=0.0, input_noise=0.0).double()
+    twin = deepcopy(nn.ModuleList([gen, disc]))
 
-    def loss(make: nn.Module, see: nn.Module, z: Tensor, labels: Tensor) -> Tensor:
-        features: Tensor = see(make(z, labels))
+    def loss(gen: nn.Module, disc: nn.Module, z: Tensor, labels: Tensor) -> Tensor:
+        features: Tensor = disc(gen(z, labels))
         return features.square().sum()
 
-    sample = draw(make)
-    torch.autograd.backward(torch.compile(loss, backend="aot_eager", fullgraph=True)(make, see, *sample))
+    sample = draw(gen)
+    torch.autograd.backward(torch.compile(loss, backend="aot_eager", fullgraph=True)(gen, disc, *sample))
     torch.autograd.backward(loss(twin[0], twin[1], *sample))
-    for parameter, other in zip(chain(make.parameters(), see.parameters()), twin.parameters(), strict=True):
+    for parameter, other in zip(chain(gen.parameters(), disc.parameters()), twin.parameters(), strict=True):
         torch.testing.assert_close(parameter.grad, other.grad)
 
 
@@ -207,9 +207,9 @@ def test_options_are_checked(config: type[DCGANGeneratorConfig], options: dict[s
         config.model_validate(options)
 
 
-def test_specs_build_what_they_describe() -> None:
-    (make_spec,), (see_spec,) = cganzoo_generators(), cganzoo_discriminators()
+def test_specs_build_the_networks() -> None:
+    (generator_spec,), (discriminator_spec,) = cganzoo_generators(), cganzoo_discriminators()
     config = DCGANGeneratorConfig(width=4, conditional=False)
-    assert not make_spec.conditional(config)
-    assert make_spec.build(config, DIGITS).latent_dim == 100
-    assert see_spec.build(DCGANDiscriminatorConfig(width=4), DIGITS).feature_dim == 8
+    assert not generator_spec.conditional(config)
+    assert generator_spec.build(config, DIGITS).latent_dim == 100
+    assert discriminator_spec.build(DCGANDiscriminatorConfig(width=4), DIGITS).feature_dim == 8

@@ -1,4 +1,4 @@
-"""ECGAN's options."""
+"""Options of ECGAN."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from cganzoo import AdversarialRule, Config, Scalar, at_least
 Weight = Annotated[Scalar, at_least(0)]
 
 TERMS = {"U": ("alpha", 1.0), "C": ("lambda_clf", 0.05), "E": ("lambda_c", 1.0)}
-"""Letters of a variant's name: the weight each switches on, and its value in the authors' ImageNet configuration."""
+"""Letter of a variant's name: its weight, and the value of this weight in the authors' ImageNet configuration."""
 
 
 class ECGANConfig(Config):
     """Options of the loss ``ecgan``. A variant sets the weights that are not given; the default is ECGAN-UC."""
 
     variant: Literal["0", "U", "C", "E", "UC", "UE", "CE", "UCE"] | None = Field(
-        None, description="A variant of the paper by its letters: U unconditional, C classifier, E entropy; 0 none."
+        None, description="A variant of the paper: U unconditional, C classifier, E entropy; 0: none of these terms."
     )
     alpha: Weight = Field(1.0, description="Weight of the unconditional terms (U).")
     lambda_clf: Weight = Field(0.05, description="Weight of the classifier on real samples (C).")
-    lambda_c: Weight = Field(0.0, description="Weight of the contrastive terms, which stand for the entropy (E).")
+    lambda_c: Weight = Field(0.0, description="Weight of the contrastive terms, which replace the entropy (E).")
     temperature: Annotated[Scalar, at_least(0, exclusive=True)] = Field(
-        1.0, description="Divides the cosines of the contrastive terms."
+        1.0, description="Divisor of the cosines in the contrastive terms."
     )
-    embedding_dim: int = Field(512, ge=1, description="Length of the contrastive terms' embeddings.")
-    adversarial: AdversarialRule = Field("hinge", description="How the scores are trained; the paper uses hinge.")
+    embedding_dim: int = Field(512, ge=1, description="Length of the embeddings of the contrastive terms.")
+    adversarial: AdversarialRule = Field("hinge", description="Loss of the scores; the paper uses hinge.")
     combine: Literal["losses", "logits"] = Field(
         "losses",
-        description="Add the conditional and the unconditional loss, as the paper, or the two scores inside one loss, "
-        "as the released code.",
+        description="Add the conditional and the unconditional loss, as in the paper, or add the two scores inside one "
+        "loss, as in the released code.",
     )
 
     @model_validator(mode="before")

@@ -1,4 +1,4 @@
-"""ECGAN: one head of K logits f is read as conditional score, as unconditional energy and as classifier."""
+"""ECGAN: one head of K logits f is used as conditional score, as unconditional energy and as classifier."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ECGAN(Objective):
         self.hold(alpha=config.alpha, lambda_clf=config.lambda_clf)
 
     def discriminator_loss(self, real: Batch, fake: Batch) -> Terms:
-        """L_d1 + alpha L_d2 + lambda_clf L_clf: conditional, unconditional, classifier on real samples."""
+        """L_d1 + alpha L_d2 + lambda_clf L_clf: conditional loss, unconditional loss, classifier on real samples."""
         f_real, f_fake = self.logits(real.features), self.logits(fake.features)
         terms = {
             "real": adversarial_real(self.rule, self.score_of(f_real, real.labels)),
@@ -38,7 +38,7 @@ class ECGAN(Objective):
         return terms
 
     def generator_loss(self, fake: Batch, real: Batch | None = None) -> Terms:
-        """L_g1 + alpha L_g2: no class term, so easy samples earn nothing extra."""
+        """L_g1 + alpha L_g2, without a class term."""
         f = self.logits(fake.features)
         terms = {"adversarial": adversarial_generator(self.rule, self.score_of(f, fake.labels))}
         if self.combine == "losses":
@@ -46,17 +46,17 @@ class ECGAN(Objective):
         return terms
 
     def score_of(self, f: Tensor, labels: Tensor) -> Tensor:
-        """f_y, plus alpha h where logits are combined: (N, K), (N,) to (N,)."""
+        """f_y, or f_y + alpha h if logits are combined: logits (N, K) and labels (N,) to (N,)."""
         f_y = f.gather(1, labels[:, None]).squeeze(1)
         return f_y + self.alpha * f.logsumexp(1) if self.combine == "logits" else f_y
 
     def score(self, features: Tensor, labels: Tensor) -> Tensor:
-        """How real each sample looks as a member of its class."""
+        """Score of each sample given its class: features (N, D) and labels (N,) to (N,)."""
         return self.score_of(self.logits(features), labels)
 
 
 class ContrastiveECGAN(ECGAN):
-    """ECGAN with the entropy term (E), for which a contrastive loss between samples stands."""
+    """ECGAN with a contrastive loss between samples, which replaces the entropy term (E)."""
 
     relational = True
 
@@ -67,7 +67,7 @@ class ContrastiveECGAN(ECGAN):
         super().__init__(config, context)
         self.embedding = nn.Linear(context.features, config.embedding_dim)
         self.proxies = nn.Embedding(context.num_classes, config.embedding_dim)
-        nn.init.orthogonal_(self.proxies.weight)  # unit length, and as far apart as they go
+        nn.init.orthogonal_(self.proxies.weight)  # unit length, and as far apart as possible
         self.hold(lambda_c=config.lambda_c, temperature=config.temperature)
 
     def discriminator_loss(self, real: Batch, fake: Batch) -> Terms:
@@ -79,7 +79,12 @@ class ContrastiveECGAN(ECGAN):
         return {**super().generator_loss(fake, real), "contrastive_fake": self.lambda_c * self.contrastive(fake)}
 
     def contrastive(self, batch: Batch) -> Tensor:
-        """L_C of a batch under its labels."""
+        """L_C of a batch, a scalar."""
         embeddings = F.normalize(self.embedding(batch.features), dim=1)
         proxies = F.normalize(self.proxies(batch.labels), dim=1)
         return conditional_contrastive(embeddings, proxies, batch.labels, self.temperature)
+
+
+def build(config: ECGANConfig, context: BuildContext) -> ECGAN:
+    """ECGAN, or :class:`ContrastiveECGAN` if ``lambda_c`` is not 0."""
+    return ContrastiveECGAN(config, context) if config.lambda_c != 0 else ECGAN(config, context)

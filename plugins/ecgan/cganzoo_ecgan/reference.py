@@ -1,4 +1,4 @@
-"""ECGAN written naively, one sample at a time: what the tests compare with."""
+"""Reference of ECGAN: the formulas, one sample at a time; the tests compare ``loss.py`` with it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Heads = Mapping[str, Tensor]
 
 
 def logits(batch: Batch, heads: Heads) -> list[Tensor]:
-    """f(x) of each sample: K numbers."""
+    """f(x) of each sample, (K,)."""
     return [heads["logits.weight"] @ x + heads["logits.bias"] for x in batch.features]
 
 
@@ -32,14 +32,14 @@ def energies(batch: Batch, heads: Heads) -> list[Tensor]:
 
 
 def scores(batch: Batch, heads: Heads, config: ECGANConfig) -> list[Tensor]:
-    """f(x)[y], or the released code's f(x)[y] + alpha h(x)."""
+    """f(x)[y] or, as in the released code, f(x)[y] + alpha h(x)."""
     alpha = value_at(config.alpha, 0, 1)
     pairs = zip(logits(batch, heads), batch.labels.tolist(), strict=True)
     return [f[y] + alpha * energy(f) if config.combine == "logits" else f[y] for f, y in pairs]
 
 
 def contrastive(batch: Batch, heads: Heads, temperature: float) -> Tensor:
-    """L_C: each sample against its proxy, its class and everything else (arXiv:2006.12681, eq. 8)."""
+    """L_C (arXiv:2006.12681, eq. 8): compares each sample with its proxy, its class and all other samples."""
     labels = batch.labels.tolist()
     embeddings = [heads["embedding.weight"] @ x + heads["embedding.bias"] for x in batch.features]
     embeddings = [e / torch.sqrt((e * e).sum()) for e in embeddings]
@@ -57,7 +57,7 @@ def contrastive(batch: Batch, heads: Heads, temperature: float) -> Tensor:
 
 
 def discriminator_loss(heads: Heads, real: Batch, fake: Batch, config: ECGANConfig) -> dict[str, Tensor]:
-    """L_D = L_d1 + alpha L_d2 + lambda_clf L_clf + lambda_c L_C(real); schedules stand at their start."""
+    """L_D = L_d1 + alpha L_d2 + lambda_clf L_clf + lambda_c L_C(real); schedules have their first value."""
     rule, alpha, lambda_c = config.adversarial, value_at(config.alpha, 0, 1), value_at(config.lambda_c, 0, 1)
     terms = {
         "real": naive_real(rule, scores(real, heads, config)),
@@ -75,7 +75,7 @@ def discriminator_loss(heads: Heads, real: Batch, fake: Batch, config: ECGANConf
 
 
 def generator_loss(heads: Heads, fake: Batch, config: ECGANConfig, real: Batch | None = None) -> dict[str, Tensor]:
-    """L_G = L_g1 + alpha L_g2 + lambda_c L_C(fake); schedules stand at their start."""
+    """L_G = L_g1 + alpha L_g2 + lambda_c L_C(fake); schedules have their first value."""
     rule, alpha, lambda_c = config.adversarial, value_at(config.alpha, 0, 1), value_at(config.lambda_c, 0, 1)
     terms = {"adversarial": naive_generator(rule, scores(fake, heads, config))}
     if config.combine == "losses":

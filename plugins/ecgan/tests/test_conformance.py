@@ -1,4 +1,4 @@
-"""ECGAN as the zoo asks it of every loss."""
+"""Conformance checks of ECGAN."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""ECGAN beyond what the conformance kit asks."""
+"""Tests of ECGAN in addition to the conformance checks."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from cganzoo_ecgan import build, cganzoo_losses, reference
+from cganzoo_ecgan import cganzoo_losses, reference
 from cganzoo_ecgan.config import ECGANConfig
-from cganzoo_ecgan.loss import ECGAN
+from cganzoo_ecgan.loss import ECGAN, build
 from pydantic import ValidationError
 from torch import Tensor
 
@@ -61,7 +61,7 @@ def test_default_is_uc() -> None:
     assert ECGANConfig().model_dump(include=weights) == ECGANConfig(variant="UC").model_dump(include=weights)
 
 
-def test_weights_given_beside_a_variant_are_kept() -> None:
+def test_given_weights_override_the_values_of_a_variant() -> None:
     config = parse(ECGANConfig, {"variant": "UC", "lambda_clf": 0.01})
     assert (config.alpha, config.lambda_clf, config.lambda_c) == (1, 0.01, 0)
 
@@ -76,18 +76,18 @@ def test_weights_given_beside_a_variant_are_kept() -> None:
         ({"variant": "U", "lambda_clf": {"from": 0.0, "to": 1.0}}, "UC"),
     ],
 )
-def test_a_variant_that_its_weights_contradict_is_an_error(options: dict[str, object], letters: str) -> None:
+def test_weights_that_contradict_the_variant_are_an_error(options: dict[str, object], letters: str) -> None:
     with pytest.raises(ValidationError, match=f'write variant = "{letters}"'):
         parse(ECGANConfig, options)
 
 
-def test_hinge_generator_is_the_same_whether_losses_or_logits_are_added() -> None:
+def test_hinge_generator_loss_is_equal_for_added_losses_and_added_logits() -> None:
     losses, logits, fake = make(4, combine="losses"), make(4, combine="logits"), random_batch(4, 6, 0)
     one, two = (sum(objective.generator_loss(fake).values()) for objective in (losses, logits))
     torch.testing.assert_close(one, two, rtol=1e-12, atol=1e-12)
 
 
-def test_discriminator_differs_whether_losses_or_logits_are_added() -> None:
+def test_discriminator_loss_differs_for_added_losses_and_added_logits() -> None:
     real, fake = random_batch(4, 6, 0), random_batch(4, 6, 1)
     one, two = (
         sum(make(4, combine=combine).discriminator_loss(real, fake).values()) for combine in ("losses", "logits")

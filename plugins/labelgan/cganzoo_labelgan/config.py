@@ -1,4 +1,4 @@
-"""LabelGAN's options: it has none."""
+"""Options of LabelGAN: none."""
 
 from __future__ import annotations
 

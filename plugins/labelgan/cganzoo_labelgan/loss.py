@@ -1,4 +1,4 @@
-"""LabelGAN: K real classes and one fake class in a single softmax; the generator may answer with any real class."""
+"""LabelGAN: one softmax over K real classes and one fake class; the generator's samples may have any real class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .config import LabelGANConfig
 
 
 class LabelGAN(Objective):
-    """The discriminator has K + 1 classes, the generator leaves the last one (arXiv:1703.02000, eq. 2 to 5)."""
+    """K + 1 classes in the discriminator; the generator avoids the fake class (arXiv:1703.02000, eq. 2 to 5)."""
 
     def __init__(self, config: LabelGANConfig, context: BuildContext) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class LabelGAN(Objective):
         self.logits = nn.Linear(context.features, self.classes + 1)
 
     def discriminator_loss(self, real: Batch, fake: Batch) -> Terms:
-        """Classify real samples as their class, and fakes as class K."""
+        """Cross-entropy of the class on real samples, and of class K (fake) on fakes."""
         fake_class = torch.full_like(fake.labels, self.classes)
         return {
             "real": F.cross_entropy(self.logits(real.features), real.labels),
@@ -29,10 +29,10 @@ class LabelGAN(Objective):
         }
 
     def generator_loss(self, fake: Batch, real: Batch | None = None) -> Terms:
-        """-log D_r, where D_r is the probability of all real classes together."""
+        """-log D_r, where D_r is the sum of the probabilities of the real classes."""
         return {"adversarial": F.softplus(-self.score(fake.features, fake.labels)).mean()}
 
     def score(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Log-odds of all real classes together against the fake class: D_r is its sigmoid."""
+        """Log-odds (N,) of real against fake; its sigmoid is D_r."""
         logits: Tensor = self.logits(features)
         return logits[:, :-1].logsumexp(1) - logits[:, -1]

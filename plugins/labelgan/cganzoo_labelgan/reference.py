@@ -1,6 +1,6 @@
-"""LabelGAN written naively, one sample at a time, as arXiv:1703.02000 prints it: what the tests compare with.
+"""Reference of LabelGAN: the formulas of arXiv:1703.02000, one sample at a time; the tests compare ``loss.py`` with it.
 
-Indices run from 0, so the paper's class K + 1 (fake) is index K.
+Indices start at 0, so the paper's class K + 1 (fake) is index K.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""LabelGAN as the zoo asks it of every loss."""
+"""Conformance checks of LabelGAN."""
 
 from __future__ import annotations
 

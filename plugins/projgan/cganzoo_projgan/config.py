@@ -1,4 +1,4 @@
-"""ProjGAN's options."""
+"""Options of ProjGAN."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ from cganzoo import AdversarialRule, Config
 class ProjGANConfig(Config):
     """Options of the loss ``projgan``."""
 
-    adversarial: AdversarialRule = Field("hinge", description="How the score is trained; the paper uses hinge.")
+    adversarial: AdversarialRule = Field("hinge", description="Loss of the score; the paper uses hinge.")

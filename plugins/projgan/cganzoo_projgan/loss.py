@@ -1,4 +1,4 @@
-"""ProjGAN: the score is an unconditional term plus the features' projection on the class embedding."""
+"""ProjGAN: the score is an unconditional term plus the inner product of the features and a class embedding."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ProjGAN(Objective):
         self.rule = config.adversarial
         self.psi = nn.Linear(context.features, 1)
         self.embedding = nn.Embedding(context.num_classes, context.features)
-        nn.init.xavier_uniform_(self.embedding.weight)  # nn.Embedding's own N(0, 1) makes the projection huge
+        nn.init.xavier_uniform_(self.embedding.weight)  # with nn.Embedding's default N(0, 1), this term is too large
 
     def discriminator_loss(self, real: Batch, fake: Batch) -> Terms:
         """See :class:`~cganzoo.objective.Objective`."""
@@ -33,7 +33,7 @@ class ProjGAN(Objective):
         return {"adversarial": adversarial_generator(self.rule, self.score(fake.features, fake.labels))}
 
     def score(self, features: Tensor, labels: Tensor) -> Tensor:
-        """How real each sample looks as a member of its class."""
+        """Score of each sample given its class: features (N, D) and labels (N,) to (N,)."""
         unconditional: Tensor = self.psi(features).squeeze(1)
         class_embedding: Tensor = self.embedding(labels)
         return unconditional + (class_embedding * features).sum(1)

@@ -1,4 +1,4 @@
-"""ProjGAN written naively, one sample at a time: what the tests compare with."""
+"""Reference of ProjGAN: the formulas, one sample at a time; the tests compare ``loss.py`` with it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def scores(batch: Batch, heads: Heads) -> list[Tensor]:
 
 
 def discriminator_loss(heads: Heads, real: Batch, fake: Batch, config: ProjGANConfig) -> dict[str, Tensor]:
-    """Under the hinge rule: E_data[max(0, 1 - f)] + E_G[max(0, 1 + f)]."""
+    """With the hinge loss: E_data[max(0, 1 - f)] + E_G[max(0, 1 + f)]."""
     rule = config.adversarial
     return {"real": naive_real(rule, scores(real, heads)), "fake": naive_fake(rule, scores(fake, heads))}
 
 
 def generator_loss(heads: Heads, fake: Batch, config: ProjGANConfig, real: Batch | None = None) -> dict[str, Tensor]:
-    """Under the hinge rule: -E_G[f]."""
+    """With the hinge loss: -E_G[f]."""
     return {"adversarial": naive_generator(config.adversarial, scores(fake, heads))}

@@ -1,4 +1,4 @@
-"""ProjGAN as the zoo asks it of every loss."""
+"""Conformance checks of ProjGAN."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""ProjGAN beyond what the conformance kit asks."""
+"""Tests of ProjGAN in addition to the conformance checks."""
 
 from __future__ import annotations
 
 import torch
-from cganzoo_projgan import build, cganzoo_losses, reference
+from cganzoo_projgan import cganzoo_losses, reference
 from cganzoo_projgan.config import ProjGANConfig
 from cganzoo_projgan.loss import ProjGAN
 from torch import Tensor
@@ -16,7 +16,7 @@ from cganzoo.testing import random_batch
 def make(classes: int, seed: int = 0, **options: object) -> ProjGAN:
     torch.manual_seed(seed)
     context = BuildContext(num_classes=classes, image_size=8, feature_dim=5)
-    return build(parse(ProjGANConfig, options), context).double()
+    return ProjGAN(parse(ProjGANConfig, options), context).double()
 
 
 def test_score_is_projection_plus_unconditional_term() -> None:
@@ -26,9 +26,9 @@ def test_score_is_projection_plus_unconditional_term() -> None:
     torch.testing.assert_close(score, expected, rtol=1e-9, atol=1e-9)
 
 
-def test_projection_starts_no_larger_than_the_unconditional_term() -> None:
+def test_initial_projection_is_not_much_larger_than_the_unconditional_term() -> None:
     torch.manual_seed(0)
-    objective = build(ProjGANConfig(), BuildContext(num_classes=10, image_size=8, feature_dim=512))
+    objective = ProjGAN(ProjGANConfig(), BuildContext(num_classes=10, image_size=8, feature_dim=512))
     features, labels = torch.randn(64, 512), torch.arange(64) % 10
     assert objective.score(features, labels).std() < 3  # an N(0, 1) embedding gives about 23
 

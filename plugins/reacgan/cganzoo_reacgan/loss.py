@@ -1,4 +1,4 @@
-"""ReACGAN: AC-GAN with its classifier on the unit hypersphere and a cross-entropy between samples (D2D-CE)."""
+"""ReACGAN: AC-GAN with a classifier on the unit hypersphere and a cross-entropy between samples (D2D-CE)."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def d2d_ce(
 ) -> Tensor:
     """Data-to-data cross-entropy (arXiv:2111.01118); a scalar.
 
-    Each sample is pulled to its class's proxy until their cosine reaches ``margin_positive``, and pushed from the
-    samples of other classes whose cosine is above ``margin_negative``.
+    Each sample is pulled to the proxy of its class until their cosine is ``margin_positive``, and pushed away from
+    samples of other classes if their cosine is above ``margin_negative``.
 
     Args:
         embeddings: (N, E), unit length.
@@ -36,10 +36,10 @@ def d2d_ce(
         labels: (N,) int64.
         margin_positive: cosine, m_p.
         margin_negative: cosine, m_n.
-        temperature: divides the cosines; above 0.
-        form: ``"released"`` subtracts from each negative, and from the negatives alone, the largest similarity in its
-            row. The authors' code does so for numerical stability, but adds it back nowhere, so it scales the
-            negatives by exp(-max).
+        temperature: divisor of the cosines; above 0.
+        form: ``"released"`` subtracts the largest similarity of a row from the negatives of this row, but not from the
+            positive. The authors' code does this for numerical stability, but does not add it again later, so it
+            multiplies the negatives by exp(-max).
     """
     positive = -F.relu(margin_positive - (embeddings * proxies).sum(1, keepdim=True)) / temperature
     similarity = (embeddings @ embeddings.T - margin_negative) / temperature
@@ -53,7 +53,7 @@ def d2d_ce(
 
 
 class ReACGAN(Objective):
-    """Real or fake, and D2D-CE: on real samples for the discriminator, on fakes for the generator."""
+    """Real/fake loss and D2D-CE: on real samples for the discriminator, on fakes for the generator."""
 
     relational = True
 
@@ -68,7 +68,7 @@ class ReACGAN(Objective):
         self.realness = nn.Linear(context.features, 1)
         self.embedding = nn.Linear(context.features, config.embedding_dim)
         self.proxies = nn.Embedding(context.num_classes, config.embedding_dim)
-        nn.init.orthogonal_(self.proxies.weight)  # unit length, and as far apart as they go
+        nn.init.orthogonal_(self.proxies.weight)  # unit length, and as far apart as possible
         self.hold(weight=config.weight, temperature=config.temperature, margin_positive=config.margin_positive)
         self.tied_margins = config.margin_negative is None
         if config.margin_negative is not None:
@@ -90,7 +90,7 @@ class ReACGAN(Objective):
         }
 
     def d2d_ce(self, batch: Batch) -> Tensor:
-        """D2D-CE of a batch under its labels."""
+        """D2D-CE of a batch, a scalar."""
         return d2d_ce(
             F.normalize(self.embedding(batch.features), dim=1),
             F.normalize(self.proxies(batch.labels), dim=1),
@@ -102,6 +102,6 @@ class ReACGAN(Objective):
         )
 
     def score(self, features: Tensor, labels: Tensor) -> Tensor:
-        """The real/fake logit; it does not look at the class."""
+        """The real/fake logit (N,); it does not depend on the class."""
         logit: Tensor = self.realness(features)
         return logit.squeeze(1)

@@ -1,4 +1,4 @@
-"""D2D-CE written naively, one pair at a time, and ReACGAN: what the tests compare with."""
+"""Reference of ReACGAN: the formulas, one pair at a time; the tests compare ``loss.py`` with it."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ def d2d_ce(
     temperature: float,
     form: str,
 ) -> Tensor:
-    """-1/N sum_i log(pos_i / (pos_i + sum_{j: y_j != y_i} neg_ij)), where, with f and v of unit length.
+    """-1/N sum_i log(pos_i / (pos_i + sum_{j: y_j != y_i} neg_ij)).
 
-    pos_i = exp(min(f_i . v_{y_i} - m_p, 0) / t) and neg_ij = exp(max(f_i . f_j - m_n, 0) / t); the released form
-    divides each neg_ij by exp(max_{k != i} (f_i . f_k - m_n) / t).
+    With f and v of unit length, pos_i = exp(min(f_i . v_{y_i} - m_p, 0) / t) and
+    neg_ij = exp(max(f_i . f_j - m_n, 0) / t). The released form divides each neg_ij by
+    exp(max_{k != i} (f_i . f_k - m_n) / t).
     """
     zero = embeddings.new_zeros(())
     losses = []
@@ -63,7 +64,7 @@ def on_hypersphere(batch: Batch, heads: Heads) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def weighted(batch: Batch, heads: Heads, config: ReACGANConfig) -> Tensor:
-    """The D2D-CE term of a batch; schedules stand at their start."""
+    """The weighted D2D-CE term of a batch; schedules have their first value."""
     m_p = value_at(config.margin_positive, 0, 1)
     m_n = 1 - m_p if config.margin_negative is None else value_at(config.margin_negative, 0, 1)
     loss = d2d_ce(*on_hypersphere(batch, heads), m_p, m_n, value_at(config.temperature, 0, 1), config.form)
@@ -71,7 +72,7 @@ def weighted(batch: Batch, heads: Heads, config: ReACGANConfig) -> Tensor:
 
 
 def discriminator_loss(heads: Heads, real: Batch, fake: Batch, config: ReACGANConfig) -> dict[str, Tensor]:
-    """The adversarial rule, and D2D-CE on real samples."""
+    """The adversarial loss, and D2D-CE on real samples."""
     return {
         "real": naive_real(config.adversarial, scores(real, heads)),
         "fake": naive_fake(config.adversarial, scores(fake, heads)),
@@ -80,7 +81,7 @@ def discriminator_loss(heads: Heads, real: Batch, fake: Batch, config: ReACGANCo
 
 
 def generator_loss(heads: Heads, fake: Batch, config: ReACGANConfig, real: Batch | None = None) -> dict[str, Tensor]:
-    """The adversarial rule, and D2D-CE on fakes."""
+    """The adversarial loss, and D2D-CE on fakes."""
     return {
         "adversarial": naive_generator(config.adversarial, scores(fake, heads)),
         "d2d_ce_fake": weighted(fake, heads, config),

@@ -1,4 +1,4 @@
-"""ReACGAN as the zoo asks it of every loss."""
+"""Conformance checks of ReACGAN."""
 
 from __future__ import annotations
 

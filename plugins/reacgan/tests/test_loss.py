@@ -1,4 +1,4 @@
-"""ReACGAN beyond what the conformance kit asks."""
+"""Tests of ReACGAN in addition to the conformance checks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 import torch
-from cganzoo_reacgan import build, cganzoo_losses, reference
+from cganzoo_reacgan import cganzoo_losses, reference
 from cganzoo_reacgan.config import ReACGANConfig
 from cganzoo_reacgan.loss import ReACGAN, d2d_ce
 from torch import Tensor
@@ -20,7 +20,7 @@ from cganzoo.testing import LossConformance, assert_same, random_batch
 def make(classes: int, seed: int = 0, **options: object) -> ReACGAN:
     torch.manual_seed(seed)
     context = BuildContext(num_classes=classes, image_size=8, feature_dim=5)
-    return build(parse(ReACGANConfig, options), context).double()
+    return ReACGAN(parse(ReACGANConfig, options), context).double()
 
 
 OPTIONS = [
@@ -44,7 +44,7 @@ def angles(*degrees: float) -> Tensor:
 
 
 def pulls(form: Literal["paper", "released"], embeddings: Tensor, proxies: Tensor, labels: list[int]) -> list[Tensor]:
-    """Negative gradients in embeddings and proxies, with the margins at 25.8 and 84.3 degrees."""
+    """Negative gradients of embeddings and proxies; the margins are at 25.8 and 84.3 degrees."""
     scalars = {"margin_positive": 0.9, "margin_negative": 0.1, "temperature": 0.5}
     loss = d2d_ce(embeddings, proxies, torch.tensor(labels), form=form, **scalars)
     return [-gradient for gradient in torch.autograd.grad(loss, [embeddings, proxies])]
@@ -53,13 +53,13 @@ def pulls(form: Literal["paper", "released"], embeddings: Tensor, proxies: Tenso
 @pytest.mark.parametrize("form", ["paper", "released"])
 class TestEasySamples:
     def test_easy_positives_do_not_move_their_proxies(self, form: Literal["paper", "released"]) -> None:
-        """Sample 0 is 10 degrees from its proxy, sample 1 is 30 degrees away."""
+        """Sample 0 is 10 degrees from its proxy, sample 1 is 30 degrees from its proxy."""
         _, proxy_pull = pulls(form, angles(0, 70), angles(10, 40), [0, 1])
         assert torch.equal(proxy_pull[0], torch.zeros(2).double())
         assert proxy_pull[1].abs().min() > 0
 
     def test_easy_negatives_do_not_move_each_other(self, form: Literal["paper", "released"]) -> None:
-        """Easy positives among easy negatives: nothing is left to learn, so every gradient is exactly zero."""
+        """With only easy positives and easy negatives, every gradient is exactly zero."""
         for pull in pulls(form, angles(0, 90, 200), angles(5, 95, 190), [0, 1, 2]):
             assert torch.equal(pull, torch.zeros(3, 2).double())
 
@@ -77,7 +77,7 @@ class TestEasySamples:
 
 @pytest.mark.parametrize("degrees", [20, 50, 70])
 def test_released_form_divides_the_negatives_by_the_row_maximum(degrees: float) -> None:
-    """Two samples of two classes, each on its proxy: the paper's loss grows with their cosine, the other is log 2."""
+    """Two samples of two classes, each equal to its proxy: the released form is log 2 for every cosine."""
     embeddings, labels = angles(0, degrees), torch.tensor([0, 1])
     scalars = {"margin_positive": 0.9, "margin_negative": 0.1, "temperature": 0.5}
     paper, released = (
@@ -87,7 +87,7 @@ def test_released_form_divides_the_negatives_by_the_row_maximum(degrees: float) 
     assert paper.item() == pytest.approx(math.log(1 + math.exp(similarity)), rel=1e-12)
     assert released.item() == pytest.approx(math.log(2), rel=1e-12)
     (pull,) = torch.autograd.grad(released, embeddings)
-    assert pull.abs().max() > 0  # the maximum is a constant to the gradient
+    assert pull.abs().max() > 0  # no gradient flows through the maximum
 
 
 def test_margin_negative_is_tied_to_a_scheduled_margin_positive() -> None:
@@ -105,7 +105,7 @@ def test_score_is_the_adversarial_logit() -> None:
     torch.testing.assert_close(objective.score(fake.features, fake.labels), torch.stack(expected), rtol=1e-9, atol=1e-9)
 
 
-def test_compares_samples_with_each_other() -> None:
+def test_is_relational() -> None:
     assert make(3).relational
 
 

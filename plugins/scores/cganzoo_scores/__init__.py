@@ -1,4 +1,4 @@
-"""Scores of generated images; ``docs/metrics.md`` says what each one shows and what it does not."""
+"""Scores of generated images; ``docs/metrics.md`` says what each one shows and what it does not show."""
 
 from __future__ import annotations
 
@@ -7,34 +7,27 @@ from typing import Any
 
 from cganzoo import MetricOutput, MetricSpec, hookimpl
 
-from . import build, config
+from . import config
 
 SE_TOLERANCE = 0.3
-"""A bootstrap of 200 replicas is itself right to 5 %; two of them are within six such errors of each other."""
+"""A standard error from 200 bootstrap replicas has an error of 5 %; two of them differ by at most six such errors."""
 
 
 @hookimpl
 def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
     """The twelve scores."""
-    yield from _of_predictions()
-    yield from _of_features()
-    yield from _of_classes()
-    yield from _of_the_generator()
-
-
-def _of_predictions() -> Iterable[MetricSpec[Any]]:
     yield MetricSpec(
         name="inception_score",
-        summary="Inception Score: exp of the marginal entropy of predictions less their mean entropy",
+        summary="Inception Score: exp of the entropy of the mean prediction minus the mean entropy",
         config=config.InceptionScoreConfig,
-        build=build.inception_score,
+        build="cganzoo_scores.inception_score:InceptionScore",
         paper="arXiv:1606.03498",
         outputs=(
             MetricOutput(name="inception_score", summary="Inception Score, 1 to K", higher_is_better=True),
             MetricOutput(name="inception_score_std", summary="Standard deviation over the splits"),
             MetricOutput(
                 name="inception_score_se",
-                summary="Standard error over the samples, of the whole set's",
+                summary="Standard error over the samples, of the whole set",
                 order_tolerance=SE_TOLERANCE,
             ),
             MetricOutput(name="is_marginal_entropy", summary="Entropy of the mean prediction, nats"),
@@ -43,9 +36,9 @@ def _of_predictions() -> Iterable[MetricSpec[Any]]:
     )
     yield MetricSpec(
         name="am_score",
-        summary="AM Score: KL of the real from the generated mean prediction, plus the mean entropy",
+        summary="AM Score: KL divergence of real from generated mean prediction, plus mean entropy",
         config=config.AMScoreConfig,
-        build=build.am_score,
+        build="cganzoo_scores.am_score:AMScore",
         paper="arXiv:1703.02000",
         outputs=(
             MetricOutput(name="am_score", summary="AM Score, nats, 0 or more", higher_is_better=False),
@@ -56,14 +49,11 @@ def _of_predictions() -> Iterable[MetricSpec[Any]]:
             MetricOutput(name="am_entropy", summary="Mean entropy of the predictions, nats", higher_is_better=False),
         ),
     )
-
-
-def _of_features() -> Iterable[MetricSpec[Any]]:
     yield MetricSpec(
         name="fid",
         summary="Fréchet distance of the features' Gaussians",
         config=config.FIDConfig,
-        build=build.fid,
+        build="cganzoo_scores.fid:FID",
         paper="arXiv:1706.08500",
         outputs=(MetricOutput(name="fid", summary="Squared Fréchet distance, 0 or more", higher_is_better=False),),
     )
@@ -71,7 +61,7 @@ def _of_features() -> Iterable[MetricSpec[Any]]:
         name="kid",
         summary="Unbiased squared MMD of the features under a cubic kernel",
         config=config.KIDConfig,
-        build=build.kid,
+        build="cganzoo_scores.kid:KID",
         paper="arXiv:1801.01401",
         outputs=(
             MetricOutput(name="kid", summary="Mean squared MMD over subsets", higher_is_better=False),
@@ -81,24 +71,24 @@ def _of_features() -> Iterable[MetricSpec[Any]]:
     )
     yield MetricSpec(
         name="prdc",
-        summary="Coverage, density, precision and recall: shares of images within the other set's neighbourhoods",
+        summary="Coverage, density, precision and recall: shares of images in neighbourhoods of the other set",
         config=config.PRDCConfig,
-        build=build.prdc,
+        build="cganzoo_scores.prdc:PRDC",
         paper="arXiv:2002.09797",
         outputs=(
             MetricOutput(
                 name="coverage", summary="Share of real images with a sample near, 0 to 1", higher_is_better=True
             ),
-            MetricOutput(name="density", summary="Real neighbourhoods a sample is in, over k", higher_is_better=True),
+            MetricOutput(name="density", summary="Real neighbourhoods around a sample, over k", higher_is_better=True),
             MetricOutput(name="precision", summary="Share of samples near a real image, 0 to 1", higher_is_better=True),
             MetricOutput(name="recall", summary="Share of real images near a sample, 0 to 1", higher_is_better=True),
         ),
     )
     yield MetricSpec(
         name="nearest_neighbours",
-        summary="Samples beside their nearest training images, and how near these are",
+        summary="Samples and their nearest training images, and the distance of these",
         config=config.NearestNeighboursConfig,
-        build=build.nearest_neighbours,
+        build="cganzoo_scores.nearest_neighbours:NearestNeighbours",
         outputs=(
             MetricOutput(
                 name="nearest_neighbour_ratio",
@@ -106,14 +96,11 @@ def _of_features() -> Iterable[MetricSpec[Any]]:
             ),
         ),
     )
-
-
-def _of_classes() -> Iterable[MetricSpec[Any]]:
     yield MetricSpec(
         name="class_accuracy",
-        summary="Share of samples that the extractor takes for the class they were asked for",
+        summary="Share of samples for which the extractor predicts the requested class",
         config=config.ClassAccuracyConfig,
-        build=build.class_accuracy,
+        build="cganzoo_scores.class_accuracy:ClassAccuracy",
         outputs=(
             MetricOutput(name="class_accuracy", summary="Share of all samples, 0 to 1", higher_is_better=True),
             MetricOutput(name="class_accuracy_se", summary="Binomial standard error of that share"),
@@ -124,19 +111,19 @@ def _of_classes() -> Iterable[MetricSpec[Any]]:
         name="cas",
         summary="Accuracy on real test images of a classifier that is trained on samples",
         config=config.CASConfig,
-        build=build.cas,
+        build="cganzoo_scores.cas:CAS",
         paper="arXiv:1905.10887",
         reference="test",
         outputs=(
-            MetricOutput(name="cas", summary="Share of test images told right, 0 to 1", higher_is_better=True),
-            MetricOutput(name="cas_top5", summary="Share with the class among the first five", higher_is_better=True),
+            MetricOutput(name="cas", summary="Share of test images classified right, 0 to 1", higher_is_better=True),
+            MetricOutput(name="cas_top5", summary="Share with the class among the top five", higher_is_better=True),
         ),
     )
     yield MetricSpec(
         name="intra_fid",
-        summary="Fréchet distance between a class's real images and the samples asked for it",
+        summary="Fréchet distance between the real images and the samples of each class",
         config=config.IntraFIDConfig,
-        build=build.intra_fid,
+        build="cganzoo_scores.intra_fid:IntraFID",
         paper="arXiv:1802.05637",
         outputs=(
             MetricOutput(name="intra_fid", summary="Mean over the classes, 0 or more", higher_is_better=False),
@@ -145,9 +132,9 @@ def _of_classes() -> Iterable[MetricSpec[Any]]:
     )
     yield MetricSpec(
         name="intra_class_msssim",
-        summary="MS-SSIM between images of one class: how much a class has collapsed",
+        summary="MS-SSIM between images of one class, which is high if the class has collapsed",
         config=config.IntraClassMSSSIMConfig,
-        build=build.intra_class_msssim,
+        build="cganzoo_scores.intra_class_msssim:IntraClassMSSSIM",
         paper="arXiv:1610.09585",
         outputs=(
             MetricOutput(name="intra_class_msssim", summary="Mean over the classes, 0 to 1", higher_is_better=False),
@@ -156,23 +143,20 @@ def _of_classes() -> Iterable[MetricSpec[Any]]:
     )
     yield MetricSpec(
         name="intra_class_vendi",
-        summary="Vendi Score of each class: the effective number of different images in it",
+        summary="Vendi Score of each class: its effective number of different images",
         config=config.IntraClassVendiConfig,
-        build=build.intra_class_vendi,
+        build="cganzoo_scores.intra_class_vendi:IntraClassVendi",
         paper="arXiv:2210.02410",
         outputs=(
             MetricOutput(name="intra_class_vendi", summary="Mean over the classes, from 1", higher_is_better=True),
             MetricOutput(name="intra_class_vendi_min", summary="The least diverse class", higher_is_better=True),
         ),
     )
-
-
-def _of_the_generator() -> Iterable[MetricSpec[Any]]:
     yield MetricSpec(
         name="noise_sensitivity",
-        summary="How much the generator's image moves with its noise",
+        summary="How much the generator's images depend on the noise",
         config=config.NoiseSensitivityConfig,
-        build=build.noise_sensitivity,
+        build="cganzoo_scores.noise_sensitivity:NoiseSensitivity",
         paper="arXiv:1703.02000",
         outputs=(
             MetricOutput(name="noise_sensitivity", summary="Mean |d(sum of pixels)/dz|, 0 or more"),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from cganzoo import BuildContext
 from cganzoo.metric import Evaluated, Metric
 
 from .checks import class_logits
@@ -13,24 +14,24 @@ from .config import AMScoreConfig
 from .predictions import Predictions
 
 FLOOR = 1e-18
-"""A class that no sample was taken for counts as this probable, so that the score stays finite."""
+"""Least probability of a class in the mean prediction on samples, so that the score is finite."""
 
 
 class AMScore(Metric):
     """AM = KL(E_real C || E_samples C) + E_samples H(C(x)), in nats; 0 is best.
 
-    Zhou et al., arXiv:1703.02000, eq. 27. The reference is the mean prediction on the real images, not the count of
-    their labels. The extractor is meant to be a classifier of the same classes, and absolute values depend on it.
+    Zhou et al., arXiv:1703.02000, eq. 27. The reference is the mean prediction on the real images, not their labels.
+    The extractor should be a classifier of the same classes; absolute values depend on it.
 
-    The standard error is a bootstrap's over the samples; the mean prediction on the real images counts as known.
+    The standard error is by a bootstrap over the samples; the mean prediction on the real images counts as exact.
 
-    Memory: K numbers for each side, and K for each bootstrap replica.
+    Memory: K numbers for real images and K for samples, and K for each bootstrap replica.
 
-    Not shown: collapse within a class, which the score may even reward, as one sure image of each class has entropy 0;
-    and, of a generator that is told which class to make, hardly anything by the divergence.
+    Not shown: collapse within a class, which the score may even reward, because one certain image of each class has
+    entropy 0. The divergence says little about a conditional generator.
     """
 
-    def __init__(self, config: AMScoreConfig) -> None:
+    def __init__(self, config: AMScoreConfig, context: BuildContext) -> None:
         self._real, self._samples = Predictions(), Predictions(config.bootstrap)
 
     def update_reference(self, batch: Evaluated) -> None:

@@ -1,4 +1,4 @@
-"""How much a score would move if the samples were drawn again, from one pass over the samples."""
+"""How much a score would change with other samples, estimated in one pass over the samples."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 class PoissonBootstrap:
     """Bootstrap replicas of means, without keeping the samples.
 
-    The usual bootstrap draws N samples with replacement, so that each is in a replica Binomial(N, 1/N) times. For a
-    stream, each sample is instead counted Poisson(1) times in each replica, independently: the limit of that binomial
-    (Chamandy et al., "Estimating uncertainty for massive data streams", 2012). The counts are drawn with a fixed seed
-    in the order of the samples, so they do not depend on how these are cut into batches.
+    The usual bootstrap draws N samples with replacement, so each is in a replica Binomial(N, 1/N) times. Here each
+    sample is in each replica Poisson(1) times, the limit of that binomial (Chamandy et al., "Estimating uncertainty for
+    massive data streams", 2012). The counts are drawn with a fixed seed in the order of the samples, so they do not
+    depend on the batches.
 
-    Memory: ``replicas`` times V numbers. Time: as much as a product of (replicas, N) and (N, V).
+    Memory: ``replicas`` times V numbers. Time: of a product of (replicas, N) and (N, V).
 
     Args:
         replicas: B.
@@ -36,10 +36,10 @@ class PoissonBootstrap:
         self._sums = sums if self._sums is None else self._sums + sums
 
     def merge(self, other: PoissonBootstrap) -> None:
-        """Take over the samples of another one.
+        """Add the samples of another one.
 
-        Both drew the same counts, so each replica takes over one drawn at random: counted together, a sample of ours
-        and one of theirs would always be counted alike.
+        Both drew the same counts, so the other's replicas are permuted first. Otherwise the counts of its samples would
+        be those of ours.
         """
         if other._weights is None or other._sums is None:
             return
@@ -49,7 +49,7 @@ class PoissonBootstrap:
         self._sums = sums if self._sums is None else self._sums + sums
 
     def means(self) -> Tensor:
-        """The means in each replica, (B, V); replicas that happen to hold no sample are left out."""
+        """The means in each replica, (B, V), without replicas that have no sample."""
         if self._weights is None or self._sums is None:
             raise ValueError("no samples were added")
         held = self._weights > 0

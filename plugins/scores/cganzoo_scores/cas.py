@@ -14,41 +14,41 @@ from cganzoo.errors import CganzooError
 from cganzoo.metric import Evaluated, Metric
 
 from .config import CASConfig
-from .pixels import to_pixels, to_unit
+from .kept import LabelledTensors, to_pixels, to_unit
 
-CHUNK = 250  # test images looked at together
+CHUNK = 250  # test images in a batch
 WHERE = "metrics.cas.classifier"
 
 
 class CAS(Metric):
-    """Accuracy on the real test images of a classifier trained on samples, with the classes they were asked for.
+    """Accuracy, on the real test images, of a classifier that is trained on samples and their requested classes.
 
-    Ravuri and Vinyals, arXiv:1905.10887; 0 to 1, higher is better. Samples that look unlike the class, and
-    classes that lack variety, both lower it. ``cas_top5`` counts a test image as right where its class is among the
-    five likeliest; from ten classes on. ``None`` for an unconditional generator. The classifier and its training are
-    the option ``classifier``; it knows nothing of the evaluation's extractor. The same samples (in
-    whatever order), seed, machine and build give the same score.
+    Ravuri and Vinyals, arXiv:1905.10887; 0 to 1, higher is better. Samples unlike their class and a lack of variety
+    both lower it. ``cas_top5`` counts a test image as correct if its class is among the five most likely; only for ten
+    classes or more. ``None`` for an unconditional generator. The option ``classifier`` decides the classifier and its
+    training, independently of the evaluation's extractor. The same samples (in any order), seed, machine and build
+    give the same score.
 
-    The number to compare with is the same classifier's accuracy when trained on as many real images.
+    Compare it with the accuracy of the same classifier trained on as many real images.
 
     Memory: every sample and every test image, as uint8.
 
-    Not shown: a low score says not which of the two is missing; and it grows with ``evaluation.samples`` and with the
-    length of the training, so compare equal ones. Copies of the training images score as well as these.
+    Not shown: which of the two lowers a score. It grows with ``evaluation.samples`` and with the length of the
+    training, so compare equal values of these. Copies of the training images score as well as the training images.
     """
 
     def __init__(self, config: CASConfig, context: BuildContext) -> None:
         self.config, self.num_classes = config.classifier, context.num_classes
-        # Only to find out, before anything is trained, whether there is such a classifier.
+        # Raises an error before the training of the generator if there is no such classifier.
         ImageClassifier(self.config, Shape(context.image_channels, context.image_size, self.num_classes), WHERE)
-        self._real, self._samples = _Images(), _Images()
+        self._real, self._samples = LabelledTensors(), LabelledTensors()
         self._defined = True
         self._device = torch.device("cpu")
 
     def update_reference(self, batch: Evaluated) -> None:
         """See :class:`~cganzoo.metric.Metric`. The images are those of the test split."""
         assert batch.labels is not None  # real images have them
-        self._real.add(batch.images, batch.labels)
+        self._real.add(to_pixels(batch.images).cpu(), batch.labels.cpu())
 
     def update(self, batch: Evaluated) -> None:
         """See :class:`~cganzoo.metric.Metric`."""
@@ -56,7 +56,7 @@ class CAS(Metric):
         if batch.labels is None:
             self._defined = False
         else:
-            self._samples.add(batch.images, batch.labels)
+            self._samples.add(to_pixels(batch.images).cpu(), batch.labels.cpu())
 
     def merge(self, other: CAS) -> None:
         """See :class:`~cganzoo.metric.Metric`."""
@@ -68,7 +68,7 @@ class CAS(Metric):
         """See :class:`~cganzoo.metric.Metric`."""
         if not self._defined:
             return {"cas": None, "cas_top5": None}
-        if not self._real.labels or not self._samples.labels:
+        if not self._real.parts or not self._samples.parts:
             raise CganzooError("cas needs samples to train on and test images; raise evaluation.samples")
         images, labels = _in_one_order(*self._samples.together())
         with torch.inference_mode(False), torch.enable_grad():
@@ -79,38 +79,18 @@ class CAS(Metric):
 
     @torch.inference_mode()
     def _ranks(self, classifier: ImageClassifier) -> Tensor:
-        """How many classes are likelier than the right one, for each test image: (N,)."""
+        """How many classes are more likely than the correct one, for each test image: (N,)."""
         ranks = []
         for images, labels in zip(*(torch.split(part, CHUNK) for part in self._real.together()), strict=True):
             logits = classifier(to_unit(images.to(self._device)))
-            right = logits.gather(1, labels.to(self._device)[:, None])
-            # A class that is as likely as the right one counts as likelier: a constant answer is no good guess.
-            ranks.append((logits >= right).sum(1) - 1)
+            correct = logits.gather(1, labels.to(self._device)[:, None])
+            # An equally likely class counts as more likely, so that a constant prediction is not correct.
+            ranks.append((logits >= correct).sum(1) - 1)
         return torch.cat(ranks)
 
 
 def _in_one_order(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Images (N, C, S, S) and labels (N,) sorted by a hash of the pixels, as training depends on the order."""
+    """Images (N, C, S, S) and labels (N,) sorted by a hash of the pixels, because training depends on the order."""
     hashes = [hashlib.sha256(image.tobytes()).digest() for image in images.numpy()]
     order = sorted(range(len(hashes)), key=lambda index: (hashes[index], int(labels[index])))
     return images[order], labels[order]
-
-
-class _Images:
-    """Pixels and classes, in main memory."""
-
-    def __init__(self) -> None:
-        self.images: list[Tensor] = []
-        self.labels: list[Tensor] = []
-
-    def add(self, images: Tensor, labels: Tensor) -> None:
-        self.images.append(to_pixels(images).cpu())
-        self.labels.append(labels.cpu())
-
-    def merge(self, other: _Images) -> None:
-        self.images += other.images
-        self.labels += other.labels
-
-    def together(self) -> tuple[Tensor, Tensor]:
-        """(N, C, S, S) uint8 and (N,) int64."""
-        return torch.cat(self.images), torch.cat(self.labels)

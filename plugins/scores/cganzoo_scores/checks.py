@@ -1,4 +1,4 @@
-"""What a batch must hold before a score is made of it; a sentence for the user where it does not."""
+"""Checks of a batch, with messages for the user, and its classes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def finite_features(batch: Evaluated, metric: str) -> Tensor:
     """The batch's features (N, D).
 
     Raises:
-        CganzooError: one is infinite or not a number, which every distance would inherit.
+        CganzooError: a feature is not finite.
     """
     if not batch.features.isfinite().all():
         raise CganzooError(f"metric {metric}: the extractor gives features that are not finite; use another extractor")
@@ -20,10 +20,10 @@ def finite_features(batch: Evaluated, metric: str) -> Tensor:
 
 
 def class_logits(batch: Evaluated, metric: str) -> Tensor:
-    """The batch's class logits (N, K). A logit of minus infinity is a class ruled out, and allowed.
+    """The batch's class logits (N, K). A logit of minus infinity is allowed: it excludes a class.
 
     Raises:
-        CganzooError: the extractor tells no classes apart (K = 0), or its logits are no predictions.
+        CganzooError: the extractor has no classes (K = 0), or its logits are not finite.
     """
     if batch.logits.shape[1] == 0:
         raise CganzooError(
@@ -35,10 +35,10 @@ def class_logits(batch: Evaluated, metric: str) -> Tensor:
     return batch.logits
 
 
-def asked_or_predicted(batch: Evaluated, metric: str) -> Tensor:
-    """The class of each image, (N,) int64: the one it was asked for, the extractor's where none was.
+def requested_or_predicted(batch: Evaluated, metric: str) -> Tensor:
+    """The class of each image, (N,) int64: the requested class or, if there is none, the extractor's prediction.
 
     Raises:
-        CganzooError: no class was asked for, and the extractor predicts none.
+        CganzooError: no class was requested, and the extractor has no classes.
     """
     return class_logits(batch, metric).argmax(1) if batch.labels is None else batch.labels

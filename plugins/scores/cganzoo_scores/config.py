@@ -14,7 +14,9 @@ BOOTSTRAP = "Replicas of the bootstrap that the standard error comes from; 0: no
 class InceptionScoreConfig(Config):
     """Options of ``inception_score``."""
 
-    splits: int = Field(1, ge=1, description="Parts to score one by one; the score is then their mean. 1: the whole.")
+    splits: int = Field(
+        1, ge=1, description="Parts that are scored one by one; the score is their mean. 1: the whole set."
+    )
     bootstrap: int = Field(200, ge=0, description=BOOTSTRAP)
 
 
@@ -36,16 +38,16 @@ class KIDConfig(Config):
     """Options of ``kid``."""
 
     subsets: int = Field(
-        100, ge=1, description="Random subsets to average over; 1 where a subset is the whole of both sets."
+        100, ge=1, description="Random subsets to average over; 1 if a subset is the whole of both sets."
     )
-    subset_size: int = Field(1000, ge=2, description="Images in a subset; the smaller set's size where that is less.")
+    subset_size: int = Field(1000, ge=2, description="Images in a subset; at most the size of the smaller set.")
 
 
 class PRDCConfig(Config):
     """Options of ``prdc``."""
 
-    nearest_k: int = Field(5, ge=1, description="A neighbourhood reaches as far as the k-th nearest image.")
-    max_images: int = Field(10_000, ge=2, description="Images to keep of each side, a random subset if there are more.")
+    nearest_k: int = Field(5, ge=1, description="A neighbourhood extends to the k-th nearest image.")
+    max_images: int = Field(10_000, ge=2, description="Real images and samples to keep; of more, a random subset.")
 
 
 class ClassAccuracyConfig(Config):
@@ -56,7 +58,7 @@ class CASConfig(Config):
     """Options of ``cas``."""
 
     classifier: ClassifierConfig = Field(
-        default_factory=ClassifierConfig, description="The classifier that is trained on the samples, and how."
+        default_factory=ClassifierConfig, description="The classifier that is trained on the samples, and its training."
     )
 
 
@@ -73,20 +75,20 @@ class IntraClassVendiConfig(Config):
     images_per_class: int = Field(50, ge=2, description="Images of each class that are compared; the score's maximum.")
     kernel: Literal["gaussian", "cosine"] = Field(
         "gaussian",
-        description="Likeness of two images' features. gaussian: by their distance, beside that of two real images of "
-        "a class. cosine: by their angle, as in the paper.",
+        description="Similarity of two images. gaussian: by the distance of their features, relative to that of two "
+        "real images of a class. cosine: by the angle of their features, as in the paper.",
     )
 
 
 class NoiseSensitivityConfig(Config):
     """Options of ``noise_sensitivity``."""
 
-    samples: int = Field(256, ge=1, description="Samples to differentiate; the whole batch where it holds fewer.")
+    samples: int = Field(256, ge=1, description="Samples to differentiate; at most the evaluation's batch size.")
 
 
 class NearestNeighboursConfig(Config):
     """Options of ``nearest_neighbours``."""
 
-    samples: int = Field(100, ge=1, description="Samples to look for copies among.")
-    neighbours: int = Field(7, ge=1, description="Training images beside a sample in the picture.")
-    rows: int = Field(10, ge=1, le=100, description="Samples in the picture, one a class.")
+    samples: int = Field(100, ge=1, description="Samples that are searched for copies.")
+    neighbours: int = Field(7, ge=1, description="Training images after each sample in the picture.")
+    rows: int = Field(10, ge=1, le=100, description="Samples in the picture, one of each class.")

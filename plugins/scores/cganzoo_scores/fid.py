@@ -7,26 +7,28 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from cganzoo import BuildContext
 from cganzoo.errors import CganzooError
 from cganzoo.metric import Evaluated, Metric
 
 from .checks import finite_features
+from .config import FIDConfig
 from .frechet import Gaussian, frechet_distance
 
 
 class FID(Metric):
     """|m - m'|^2 + tr(S + S' - 2 (S S')^(1/2)) of the features' means and unbiased covariances; 0 is best.
 
-    Heusel et al., arXiv:1706.08500, eq. 6. In float64. Defined from two images on each side: with fewer images than
+    Heusel et al., arXiv:1706.08500, eq. 6. In float64. Needs two real images and two samples. With fewer images than
     features the covariances are singular, and the value is still exact.
 
-    Memory: a D x D matrix for each side, however many images.
+    Memory: a D x D matrix for real images and one for samples.
 
-    Not shown: the estimate is biased upwards for small sets, so compare equal counts; copies of the training images
-    score 0; a Gaussian sees means and correlations only; and one number mixes bad images with missing ones.
+    Not shown: the estimate is biased upwards for small sets, so compare equal counts. Copies of the training images
+    score 0. Only means and correlations count. One number does not distinguish bad images from missing ones.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, config: FIDConfig, context: BuildContext) -> None:
         self._real, self._samples = _Moments(), _Moments()
         self._origin: Tensor | None = None
 
@@ -40,7 +42,7 @@ class FID(Metric):
 
     def merge(self, other: FID) -> None:
         """See :class:`~cganzoo.metric.Metric`."""
-        if other._origin is None:  # it was fed nothing
+        if other._origin is None:  # it has no images
             return
         if self._origin is None:
             self._origin = other._origin
@@ -58,7 +60,7 @@ class FID(Metric):
         return {"fid": frechet_distance(self._real.gaussian(), self._samples.gaussian())}
 
     def _moved(self, batch: Evaluated) -> Tensor:
-        """Features seen from the first real image's, which changes no distance and keeps the sums' digits."""
+        """Features relative to those of the first real image: distances stay the same, and sums lose fewer digits."""
         features = finite_features(batch, "fid").double()
         if self._origin is None:
             self._origin = features[:1].clone()
@@ -79,7 +81,7 @@ class _Moments:
         self._products = self._products + features.T @ features
 
     def merge(self, other: _Moments, moved: Tensor) -> None:
-        """Take over sums of features that were seen from another origin, which lies at ``moved`` (1, D) from ours."""
+        """Add sums of features relative to another origin, which is at ``moved`` (1, D) from ours."""
         self.count += other.count
         self._sum = self._sum + other._sum + other.count * moved[0]
         mixed = torch.as_tensor(other._sum) * moved.T if other.count else moved.T * 0

@@ -1,4 +1,4 @@
-"""The Fréchet distance of two Gaussians, exact also where there are fewer images than features."""
+"""The Fréchet distance of two Gaussians, also exact for fewer images than features."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Gaussian:
         features = features.double()
         mean = features.mean(0)
         root = (features - mean) / (len(features) - 1) ** 0.5
-        if len(root) > root.shape[1]:  # any root will do, so take a small one
+        if len(root) > root.shape[1]:  # any root is correct, so take a small one
             root = torch.linalg.qr(root, mode="r").R
         return Gaussian(mean, root)
 
     @staticmethod
     def of_covariance(mean: Tensor, covariance: Tensor) -> Gaussian:
-        """From a mean (D,) and a covariance (D, D), both float64. Variances of rounding size count as 0."""
+        """From a mean (D,) and a covariance (D, D), both float64. Variances as small as rounding errors count as 0."""
         variances, axes = torch.linalg.eigh(covariance)
         kept = variances > variances[-1] * len(variances) * torch.finfo(variances.dtype).eps
         return Gaussian(mean, (axes[:, kept] * variances[kept].sqrt()).T)
@@ -41,11 +41,11 @@ class Gaussian:
 def frechet_distance(p: Gaussian, q: Gaussian) -> float:
     """|m - m'|^2 + tr(S + S' - 2 (S S')^(1/2)), 0 or more (Dowson and Landau, 1982).
 
-    With S = A^T A and S' = B^T B, the eigenvalues of S S' are the squared singular values of A B^T. So the trace of
-    its root is their sum. No matrix root is taken, which would lose half the digits of every eigenvalue that is 0.
+    With S = A^T A and S' = B^T B, the eigenvalues of S S' are the squared singular values of A B^T, and the trace of
+    its root is their sum. A matrix root would lose half the digits of each eigenvalue that is 0.
     """
     shift = (p.mean - q.mean).square().sum()
     spread = p.root.square().sum() + q.root.square().sum()
     overlap = torch.linalg.svdvals(p.root @ q.root.T).sum()
-    # A squared distance: rounding can leave a zero slightly below it.
+    # Rounding can make a distance of 0 negative.
     return max(0.0, float(shift + spread - 2 * overlap))

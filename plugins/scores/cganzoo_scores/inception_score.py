@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cganzoo import BuildContext
 from cganzoo.errors import CganzooError
 from cganzoo.metric import Evaluated, Metric
 
@@ -18,27 +19,27 @@ from .config import InceptionScoreConfig
 from .predictions import Predictions, entropy
 
 SHUFFLE_SEED = 2020
-"""torch-fidelity's, with the same generator: ten splits are then the same ten splits."""
+"""The seed of torch-fidelity, with the same random generator, so that the splits are the same."""
 
 
 class InceptionScore(Metric):
     """IS = exp(E KL(C(x) || E C)) = exp(H(E C) - E H(C(x))); from 1 to the number of classes K, higher is better.
 
-    Salimans et al., arXiv:1606.03498, section 4; the second form is arXiv:1703.02000, eq. 25, where eq. 26 shows that
-    the Mode Score is the same number. With ``splits`` of more than 1, samples are shuffled with a fixed seed (they may
-    come sorted by class) and cut in parts of equal size: the score is the parts' mean, with their population standard
-    deviation. The two entropies are always the whole set's.
+    Salimans et al., arXiv:1606.03498, section 4; the second form is arXiv:1703.02000, eq. 25, and eq. 26 there shows
+    that the Mode Score is the same number. If ``splits`` is more than 1, the samples are shuffled with a fixed seed
+    (they may be sorted by class) and divided into parts of equal size. The score is then the mean over the parts, with
+    their population standard deviation. The two entropies are always of the whole set.
 
-    The standard error is of the whole set's score, by a bootstrap over the samples. It says how much the score would
-    move with other samples of the same generator, and nothing of another training run.
+    The standard error is that of the whole set's score, by a bootstrap over the samples. It says how much the score
+    would change with other samples of the same generator, not with another training run.
 
-    Memory: K numbers and K for each bootstrap replica; with ``splits`` of more than 1 also every sample's logits.
+    Memory: K numbers and K for each bootstrap replica; if ``splits`` is more than 1, also all logits of the samples.
 
-    Not shown: whether samples look real, whether they look like the data at all (real images are not used), and, with
-    a classifier of the set itself, collapse within a class.
+    Not shown: whether samples look real or like the data at all (real images are not used), and, with a classifier of
+    the data set itself, collapse within a class.
     """
 
-    def __init__(self, config: InceptionScoreConfig) -> None:
+    def __init__(self, config: InceptionScoreConfig, context: BuildContext) -> None:
         self.splits = config.splits
         self._whole = Predictions(config.bootstrap)
         self._logits: list[Tensor] = []

@@ -1,4 +1,4 @@
-"""How many different images a class holds (Vendi Score, arXiv:2210.02410)."""
+"""The effective number of different images in a class (Vendi Score, arXiv:2210.02410)."""
 
 from __future__ import annotations
 
@@ -9,36 +9,37 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
+from cganzoo import BuildContext
 from cganzoo.errors import CganzooError
 from cganzoo.metric import Evaluated, Metric
 
-from .checks import asked_or_predicted, finite_features
+from .checks import finite_features, requested_or_predicted
 from .config import IntraClassVendiConfig
-from .first_of_each import FirstOfEach
+from .kept import FirstOfEach
 
 WIDTH = 0.5
-"""Width of the Gaussian kernel: this part of the usual distance between two real images of a class."""
+"""Width of the Gaussian kernel, relative to the usual distance between two real images of a class."""
 
 
 class IntraClassVendi(Metric):
-    """Vendi Score of each class's first ``images_per_class`` samples; the mean and the least of the classes.
+    """Vendi Score of the first ``images_per_class`` samples of each class; the mean and the least over the classes.
 
     Friedman and Dieng, arXiv:2210.02410, definition 3.1: exp(-sum w log w) over the eigenvalues w of K/n, with K the
-    similarities of n images. From 1, all alike, to n, all unlike: an effective number of different images. A class of
-    one sample is left out. The class is the one asked for, or the extractor's where none was.
+    similarities of n images. It is an effective number of different images, from 1 (all equal) to n. A class with one
+    sample is left out. If no class was requested, the class predicted by the extractor is used.
 
-    The kernel is exp(-|x - y|^2 / (2 s^2)) with s half the root mean squared distance between two real images of the
-    same class, so that "alike" means what it means among real images. The paper's kernel for images is the cosine of
-    their features (``kernel = "cosine"``). It tells less here, as features of one class point the same way: 40 real
-    digits of a class scored 1.83, and 20 of them twice 1.75, where the Gaussian gave 18.2 and 11.9.
+    The kernel is exp(-|x - y|^2 / (2 s^2)), where s is half the root mean squared distance between two real images of
+    the same class. The paper's kernel for images is the cosine of their features (``kernel = "cosine"``). It
+    distinguishes less here, because features of one class have similar directions: 40 real digits of a class scored
+    1.83, and 20 of them twice 1.75, where the Gaussian gave 18.2 and 11.9.
 
     Memory: features of ``images_per_class`` samples and real images of each class, float32.
 
-    Not shown: whether the different images are of the class, or look like images at all: noise is diverse. It grows
-    with the number of images up to ``images_per_class``, so compare equal counts.
+    Not shown: whether the images are of the class, or look like images at all: noise is diverse. It grows with the
+    number of images up to ``images_per_class``, so compare equal counts.
     """
 
-    def __init__(self, config: IntraClassVendiConfig) -> None:
+    def __init__(self, config: IntraClassVendiConfig, context: BuildContext) -> None:
         self.kernel = config.kernel
         self._real, self._samples = (FirstOfEach(config.images_per_class) for _ in range(2))
 
@@ -50,7 +51,7 @@ class IntraClassVendi(Metric):
 
     def update(self, batch: Evaluated) -> None:
         """See :class:`~cganzoo.metric.Metric`."""
-        classes = asked_or_predicted(batch, "intra_class_vendi")
+        classes = requested_or_predicted(batch, "intra_class_vendi")
         features = finite_features(batch, "intra_class_vendi")
         self._samples.add(classes, lambda index: features[index])
 
@@ -61,25 +62,25 @@ class IntraClassVendi(Metric):
 
     def compute(self) -> Mapping[str, float | None]:
         """See :class:`~cganzoo.metric.Metric`."""
-        classes = [features.double() for features in self._samples.classes()]
+        classes = [features.double() for features in self._samples.by_class().values()]
         if not classes:
             return {"intra_class_vendi": None, "intra_class_vendi_min": None}
         if self.kernel == "cosine":
             scores = [vendi_score(cosine_kernel(features)) for features in classes]
         else:
-            width = WIDTH * _usual_distance([features.double() for features in self._real.classes()])
+            width = WIDTH * _usual_distance([features.double() for features in self._real.by_class().values()])
             scores = [vendi_score(gaussian_kernel(features, width)) for features in classes]
         return {"intra_class_vendi": fmean(scores), "intra_class_vendi_min": min(scores)}
 
 
 def vendi_score(kernel: Tensor) -> float:
-    """exp of the entropy of the eigenvalues of K/n, of similarities (n, n) with ones on the diagonal."""
+    """exp of the entropy of the eigenvalues of K/n, for similarities K (n, n) with ones on the diagonal."""
     weights = torch.linalg.eigvalsh(kernel / len(kernel)).clamp_min(0)
     return float(torch.special.entr(weights).sum().exp())
 
 
 def cosine_kernel(features: Tensor) -> Tensor:
-    """Cosines of the angles between features (n, D): (n, n). A feature of length 0 is like those of length 0 only."""
+    """Cosines of the angles between features (n, D): (n, n). A zero feature is similar to zero features only."""
     lengths = torch.linalg.vector_norm(features, dim=1, keepdim=True)
     directions = features / lengths.where(lengths > 0, 1.0)
     empty = (lengths == 0).to(features.dtype)

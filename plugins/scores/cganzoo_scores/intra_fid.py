@@ -5,35 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-import torch
-from torch import Tensor
-
+from cganzoo import BuildContext
 from cganzoo.errors import CganzooError
 from cganzoo.metric import Evaluated, Metric
 
 from .checks import finite_features
+from .config import IntraFIDConfig
 from .frechet import Gaussian, frechet_distance
+from .kept import LabelledTensors
 
 
 class IntraFID(Metric):
-    """FID between a class's real images and the samples asked for that class; the mean and the worst of the classes.
+    """FID between the real images of a class and the samples for which it was requested; the mean and the worst class.
 
-    Miyato and Koyama, arXiv:1802.05637, where it is "intra FID". 0 is best. Unlike FID it sees samples of the wrong
-    class, and a collapse within one. ``None`` for an unconditional generator. In float64, and exact with fewer images
-    of a class than features, which is usual.
+    Miyato and Koyama, arXiv:1802.05637, "intra FID". 0 is best. Unlike FID, it detects samples of the wrong class and
+    a collapse within a class. ``None`` for an unconditional generator. In float64, and exact even if a class has fewer
+    images than features, which is usual.
 
     Memory: the features of every image, float32.
 
-    Not shown: FID's bias upwards grows as counts shrink, and a class has few images, so values are far above FID's and
-    fall with ``evaluation.samples``: read them beside the real rows, and compare equal counts only.
-
-    Args:
-        class_names: for messages.
+    Not shown: a class has few images, so the upward bias of FID is large, and values fall when ``evaluation.samples``
+    grows. Compare with the scores of real images, and only at equal counts.
     """
 
-    def __init__(self, class_names: Sequence[str]) -> None:
-        self.class_names = class_names
-        self._real, self._samples = _ByClass(), _ByClass()
+    def __init__(self, config: IntraFIDConfig, context: BuildContext) -> None:
+        self.class_names = context.class_names
+        self._real, self._samples = LabelledTensors(), LabelledTensors()
         self._defined = True
         self._distances: dict[int, float] = {}
 
@@ -59,7 +56,7 @@ class IntraFID(Metric):
         """See :class:`~cganzoo.metric.Metric`."""
         if not self._defined:
             return {"intra_fid": None, "intra_fid_max": None}
-        real, samples = self._real.split(), self._samples.split()
+        real, samples = self._real.by_class(), self._samples.by_class()
         classes = sorted(real.keys() | samples.keys())
         if not classes:
             raise CganzooError("intra_fid: there are no images to score; raise evaluation.samples")
@@ -83,26 +80,3 @@ class IntraFID(Metric):
 
     def _name(self, label: int) -> str:
         return f'"{self.class_names[label]}"' if label < len(self.class_names) else str(label)
-
-
-class _ByClass:
-    """Features with their classes."""
-
-    def __init__(self) -> None:
-        self._features: list[Tensor] = []
-        self._labels: list[Tensor] = []
-
-    def add(self, features: Tensor, labels: Tensor) -> None:
-        self._features.append(features)
-        self._labels.append(labels)
-
-    def merge(self, other: _ByClass) -> None:
-        self._features += other._features
-        self._labels += other._labels
-
-    def split(self) -> dict[int, Tensor]:
-        """The features (n, D) of each class that has any, in the order they came."""
-        if not self._features:
-            return {}
-        features, labels = torch.cat(self._features), torch.cat(self._labels)
-        return {label: features[labels == label] for label in sorted(set(labels.tolist()))}

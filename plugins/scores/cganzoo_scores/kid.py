@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cganzoo import BuildContext
 from cganzoo.errors import CganzooError
 from cganzoo.metric import Evaluated, Metric
 
@@ -16,22 +17,22 @@ from .checks import finite_features
 from .config import KIDConfig
 
 SUBSET_SEED = 2020
-"""torch-fidelity's, with the same generator and the same order of draws: the subsets are then the same."""
+"""The seed of torch-fidelity, with the same random generator and order of draws, so that the subsets are the same."""
 
 
 class KID(Metric):
     """Unbiased squared MMD under the kernel (x.y / D + 1)^3, the mean over random subsets; 0 is best.
 
-    Bińkowski et al., arXiv:1801.01401. In float64. A subset is no larger than the smaller of the two sets;
-    its size is reported as ``kid_subset_size``. Being unbiased, the value can lie below 0. The subsets are drawn with a
+    Bińkowski et al., arXiv:1801.01401. In float64. A subset is at most as large as the smaller of the two sets; its
+    size is reported as ``kid_subset_size``. The value is unbiased, so it can be below 0. The subsets are drawn with a
     fixed seed.
 
-    Memory: the features of every image, float32, as subsets are drawn when all are known.
+    Memory: the features of every image, float32, because subsets are drawn at the end.
 
-    Not shown: copies of the training images score 0; and one number mixes bad images with missing ones.
+    Not shown: copies of the training images score 0. One number does not distinguish bad images from missing ones.
     """
 
-    def __init__(self, config: KIDConfig) -> None:
+    def __init__(self, config: KIDConfig, context: BuildContext) -> None:
         self.subsets, self.subset_size = config.subsets, config.subset_size
         self._real: list[Tensor] = []
         self._samples: list[Tensor] = []
@@ -60,7 +61,7 @@ class KID(Metric):
             )
         real, samples = torch.cat(self._real), torch.cat(self._samples)
         random = np.random.RandomState(SUBSET_SEED)
-        whole = size == len(real) == len(samples)  # every subset is the same then
+        whole = size == len(real) == len(samples)  # then all subsets are equal
         distances = []
         for _ in range(1 if whole else self.subsets):
             sampled = _drawn(samples, size, random)
@@ -74,7 +75,7 @@ def _drawn(features: Tensor, size: int, random: np.random.RandomState) -> Tensor
 
 
 def _squared_mmd(x: Tensor, y: Tensor) -> float:
-    """Of (M, D) and (M, D): the mean kernel within each set, of distinct images, less twice that between the sets."""
+    """The mean kernel of distinct images within each set (M, D), minus twice the mean kernel between the sets."""
     count = len(x)
     within = sum(kernel.sum() - kernel.diagonal().sum() for kernel in (_kernel(x, x), _kernel(y, y)))
     return float(within / (count * (count - 1)) - 2 * _kernel(x, y).mean())

@@ -1,4 +1,4 @@
-"""Samples beside the training images that are most like them: are they copies?"""
+"""Samples and their most similar training images: are they copies?"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from cganzoo import BuildContext
 from cganzoo.errors import CganzooError
 from cganzoo.metric import Evaluated, Metric, Recall
 
@@ -15,33 +16,32 @@ from .config import NearestNeighboursConfig
 from .neighbours import nearest
 
 COMPARED = 1000
-"""Training images whose own nearest neighbours say how far apart training images are."""
+"""Training images whose nearest neighbours give the usual distance of training images."""
 
 MIN_CELL = 48
 """Pixels; smaller images are enlarged by a whole factor, without smoothing."""
 
 GAP = 3
-"""How much wider the gap after the sample is than the others: so many gaps more."""
+"""The gap after the sample is wider than the others by this number of gaps."""
 
 
 class NearestNeighbours(Metric):
-    """A picture of samples beside their nearest training images in feature space, and how near these are.
+    """A picture of samples and their nearest training images in feature space, and the distance of these.
 
-    ``nearest_neighbour_ratio`` is the median distance of a sample to its nearest training image, over the median
-    distance of a training image to its nearest other one (of 1,000 training images drawn with a fixed seed). Near 0 the
-    samples are copies; real images that were not trained on have about 1. Neither direction is better. The first
-    ``samples`` samples are looked at. In the picture, each row is a sample and, after a gap, its ``neighbours`` nearest
-    training images, nearest first; one row for each of the first classes, or for the first samples where no class was
-    asked for.
+    ``nearest_neighbour_ratio`` is the median distance of a sample to its nearest training image, divided by the median
+    distance of a training image to its nearest other training image (of 1,000 drawn with a fixed seed). It is near 0
+    for copies and about 1 for real images that were not used in training. Neither direction is better. Only the first
+    ``samples`` samples are used. In the picture, each row is a sample and, after a gap, its ``neighbours`` nearest
+    training images, nearest first. There is a row for each of the first classes or, if no class was requested, for the
+    first samples.
 
-    Memory: the features of every training image, float32, as they come before the samples; and the first samples.
+    Memory: the features of every training image, float32, and the first samples.
 
-    Not shown: near is what the extractor finds near, so a copy that is mirrored or shifted counts as near too, and two
-    images that a classifier hardly tells apart may look different. Some copies among many fresh samples leave a median
-    as it is; look at the picture.
+    Not shown: features decide what is near, so a mirrored or shifted copy is near, too, and two images that are near
+    may look different. A few copies among many other samples do not change a median; look at the picture.
     """
 
-    def __init__(self, config: NearestNeighboursConfig) -> None:
+    def __init__(self, config: NearestNeighboursConfig, context: BuildContext) -> None:
         self.samples, self.neighbours, self.rows = config.samples, config.neighbours, config.rows
         self._real: list[Tensor] = []
         self._features: list[Tensor] = []
@@ -55,7 +55,7 @@ class NearestNeighbours(Metric):
 
     def update(self, batch: Evaluated) -> None:
         """See :class:`~cganzoo.metric.Metric`."""
-        if self._wanted() > 0:  # else the images need not be read
+        if self._wanted() > 0:  # otherwise the images need not be read
             self._keep(finite_features(batch, "nearest_neighbours"), batch.images, batch.labels)
 
     def merge(self, other: NearestNeighbours) -> None:
@@ -68,7 +68,7 @@ class NearestNeighbours(Metric):
         """See :class:`~cganzoo.metric.Metric`."""
         count = sum(map(len, self._real))
         if not self._features:
-            raise CganzooError("nearest_neighbours: there are no samples to look at; raise evaluation.samples")
+            raise CganzooError("nearest_neighbours: there are no samples; raise evaluation.samples")
         if count <= self.neighbours:
             raise CganzooError(
                 f"nearest_neighbours: neighbours = {self.neighbours} needs more than that many training images, "
@@ -79,7 +79,7 @@ class NearestNeighbours(Metric):
         chosen = torch.randperm(count, generator=torch.Generator().manual_seed(0))[:COMPARED].to(real.device)
         among_real, _ = nearest(real[chosen], real, 1, itself=chosen)
         usual = float(among_real[:, 0].sqrt().median())
-        # Undefined where most training images come twice.
+        # Undefined if most training images occur twice.
         return {"nearest_neighbour_ratio": float(squared[:, 0].sqrt().median()) / usual if usual else None}
 
     def pictures(self, recall: Recall) -> Mapping[str, Tensor]:
@@ -102,7 +102,7 @@ class NearestNeighbours(Metric):
             self._labels.append(None if labels is None else labels[:wanted].clone())
 
     def _shown(self) -> list[int]:
-        """Which samples get a row."""
+        """Indices of the samples in the picture."""
         labels = [part for part in self._labels if part is not None]
         if len(labels) < len(self._labels):
             return list(range(min(self.rows, sum(map(len, self._images)))))
@@ -113,7 +113,7 @@ class NearestNeighbours(Metric):
 
 
 def _sheet(samples: Tensor, neighbours: Tensor) -> Tensor:
-    """Samples (R, C, H, W), each with its neighbours (R, n, C, H, W) to the right, on white: (C, height, width)."""
+    """A picture (C, height, width): in each row a sample of (R, C, H, W) and its neighbours of (R, n, C, H, W)."""
     cells = torch.cat([samples[:, None], neighbours], 1)
     scale = max(1, -(-MIN_CELL // samples.shape[-1]))
     cells = cells.repeat_interleave(scale, -2).repeat_interleave(scale, -1)

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 BLOCK = 2048
-"""Rows and columns of distances held at a time (32 MiB in float64)."""
+"""Rows and columns of a block of distances (32 MiB in float64)."""
 
 SAME = 1e-12
-"""A squared distance below this part of the two features' squared lengths is rounding, and counts as 0."""
+"""A squared distance below this share of the sum of the squared lengths is a rounding error, and counts as 0."""
 
 
 def blocks(count: int) -> Iterator[slice]:
-    """``range(count)`` in pieces of up to :data:`BLOCK`."""
+    """``range(count)`` as slices of up to :data:`BLOCK`."""
     for start in range(0, count, BLOCK):
         yield slice(start, min(start + BLOCK, count))
 
@@ -29,13 +29,13 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
 
 
 def nearest(x: Tensor, y: Tensor, count: int, *, itself: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """For each of x (N, D) the nearest ``count`` of y (M, D): squared distances and positions, nearest first.
+    """The ``count`` nearest of y (M, D) for each of x (N, D): squared distances and positions, nearest first.
 
     Args:
-        x: features to find neighbours of.
-        y: features to find them among.
-        count: neighbours for each, no more than M (M - 1 with ``itself``).
-        itself: where in y each of x lies, (N,) int64; it is no neighbour of its own.
+        x: features whose neighbours are wanted.
+        y: features that can be neighbours.
+        count: number of neighbours, at most M (M - 1 with ``itself``).
+        itself: position in y of each of x, (N,) int64, which is not its own neighbour.
 
     Returns:
         (N, count) float64 and (N, count) int64.

@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage: are samples like real images, and do they cover them?"""
+"""Precision, recall, density and coverage of samples with respect to real images."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from cganzoo import BuildContext
 from cganzoo.errors import CganzooError
 from cganzoo.metric import Evaluated, Metric
 
 from .checks import finite_features
 from .config import PRDCConfig
+from .kept import RandomSubset
 from .neighbours import blocks, nearest, squared_distances
-from .subset import RandomSubset
 
 TIE = 1e-9
-"""Squared distances that differ by less than this part of themselves differ by rounding only, and count as equal."""
+"""Squared distances with a relative difference below this count as equal, because of rounding."""
 
 
 class PRDC(Metric):
-    """Four shares of samples and real images that lie within each other's neighbourhoods, in feature space.
+    """How many samples and real images are in each other's neighbourhoods in feature space.
 
-    B(x) is the ball around x with the distance to the k-th nearest other image of its own set as radius; N real images
-    X, M samples Y:
+    B(x) is the ball around x whose radius is the distance to the k-th nearest other image of its own set. For N real
+    images X and M samples Y:
 
     - precision = share of Y inside some B(X_i), 0 to 1 (Kynkäänniemi et al., arXiv:1904.06991, eq. 1 and 2);
     - recall = share of X inside some B(Y_j), 0 to 1 (the same);
@@ -32,20 +33,21 @@ class PRDC(Metric):
     - coverage = share of X with some Y_j inside B(X_i), 0 to 1, about 1 - 2^-k for as many real images (the same).
 
     Balls are closed for precision and recall, as in the first paper's eq. 1, and open for density and coverage, as in
-    the second paper's code: with copies of the real images density and coverage are then 1, and an image of which
-    there are more than k copies covers nothing. Without ties this makes no difference.
+    the second paper's code. So copies of the real images have density and coverage 1, and an image with more than k
+    copies covers nothing. This matters for equal distances only.
 
-    Each side is cut to a random subset of ``max_images``, drawn with a fixed seed. Values depend on both counts:
-    compare equal counts.
+    If there are more than ``max_images`` real images or samples, a random subset is used, drawn with a fixed seed.
+    Values depend on both counts, so compare equal counts.
 
-    Memory: features of ``max_images`` images a side (float32; twice as many while they come), and a block of distances.
+    Memory: features of ``max_images`` real images and samples (float32; twice as many before the end), and a block of
+    distances.
 
-    Not shown: copies of the training images score best. One outlier among the real images has a large ball, which lets
-    in samples that are like nothing real: precision suffers from it, density little. Recall likewise trusts outliers
-    among the samples.
+    Not shown: copies of the training images score best. One outlier among the real images has a large ball, which can
+    contain samples unlike any real image. That raises precision, and density only a little. Recall depends on outliers
+    among the samples in the same way.
     """
 
-    def __init__(self, config: PRDCConfig) -> None:
+    def __init__(self, config: PRDCConfig, context: BuildContext) -> None:
         self.nearest_k = config.nearest_k
         self._real = RandomSubset(config.max_images, seed=0)
         self._samples = RandomSubset(config.max_images, seed=1)

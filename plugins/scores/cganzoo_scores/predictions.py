@@ -1,4 +1,4 @@
-"""What Inception Score and AM Score are made of: the mean prediction and the predictions' mean entropy."""
+"""The mean prediction and the mean entropy of predictions, for Inception Score and AM Score."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Predictions:
     Memory: K numbers, and K more for each bootstrap replica.
 
     Args:
-        replicas: of the bootstrap that :meth:`standard_error` needs; 0: none.
+        replicas: of the bootstrap for :meth:`standard_error`; 0: no bootstrap.
     """
 
     def __init__(self, replicas: int = 0) -> None:
         self.count = 0
-        self._sums: Tensor | None = None  # of each class's probability, then of the entropy
+        self._sums: Tensor | None = None  # of the probability of each class, and of the entropy
         self._bootstrap = PoissonBootstrap(replicas) if replicas else None
 
     def add(self, logits: Tensor) -> None:
@@ -39,7 +39,7 @@ class Predictions:
             self._bootstrap.add(rows)
 
     def merge(self, other: Predictions) -> None:
-        """Take over the images of another one."""
+        """Add the images of another one."""
         if other._sums is not None:
             self._sums = other._sums if self._sums is None else self._sums + other._sums
         self.count += other.count

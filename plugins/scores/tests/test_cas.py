@@ -87,7 +87,7 @@ def test_an_unconditional_generator_has_none(cas: Any) -> None:
     assert scores == {"cas": None, "cas_top5": None}
 
 
-def test_a_classifier_that_there_is_not_is_found_when_the_metric_is_built(build: Any) -> None:
+def test_an_unknown_classifier_is_found_when_the_metric_is_built(build: Any) -> None:
     with pytest.raises(CganzooError, match=r'metrics\.cas\.classifier\.model = "resnet19" .* did you mean'):
         build("cas", classifier={"model": "resnet19"})
 
@@ -95,5 +95,5 @@ def test_a_classifier_that_there_is_not_is_found_when_the_metric_is_built(build:
 def test_images_are_kept_as_bytes(build: Any) -> None:
     metric = build("cas", classes=4, size=8, channels=1, classifier=QUICK)
     metric.update(batch(*patches(20, 4, 1)))
-    assert metric._samples.images[0].dtype == torch.uint8
+    assert metric._samples.parts[0][0].dtype == torch.uint8
     assert torch.equal(metric._samples.together()[0].unique()[-1:], torch.tensor([255], dtype=torch.uint8))

@@ -107,7 +107,7 @@ def test_msssim_is_undefined_where_no_class_has_two_images(score: Any) -> None:
     assert set(score("intra_class_msssim", [], in_classes(noise(2), [0, 1])).values()) == {None}
 
 
-def test_msssim_keeps_no_more_images_than_it_is_told(score: Any) -> None:
+def test_msssim_keeps_no_more_images_than_its_option_says(score: Any) -> None:
     labels = [index % 2 for index in range(40)]
     bounded = score("intra_class_msssim", [], in_classes(noise(40), labels), images_per_class=4)
     assert bounded == score("intra_class_msssim", [], in_classes(noise(40)[:8], labels[:8]))
@@ -182,7 +182,7 @@ def test_kernels_of_nothing_are_defined() -> None:
     assert torch.equal(gaussian_kernel(apart, 0.0), torch.eye(2, dtype=torch.float64))
 
 
-def test_vendi_tells_collapses_from_real_images(score: Any, evaluated: Any, take: Any) -> None:
+def test_vendi_distinguishes_collapses_from_real_images(score: Any, evaluated: Any, take: Any) -> None:
     real, fresh = evaluated(0, 1000, dim=8), evaluated(0, 2000, dim=8)
     fresh = take(fresh, slice(1000, None))
     half = take(fresh, torch.arange(1000) % 125)  # 25 images of each class
@@ -194,7 +194,7 @@ def test_vendi_tells_collapses_from_real_images(score: Any, evaluated: Any, take
     assert scores[3] == pytest.approx(1)
 
 
-def test_vendi_takes_the_predicted_class_where_none_was_asked_for(score: Any, evaluated: Any, take: Any) -> None:
+def test_vendi_takes_the_predicted_class_if_none_was_requested(score: Any, evaluated: Any, take: Any) -> None:
     real, samples = evaluated(0, 50), evaluated(1, 60)
     predicted = take(samples, labels=samples.logits.argmax(1))
     unasked = take(samples, labels=None)

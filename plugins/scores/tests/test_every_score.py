@@ -25,7 +25,7 @@ def test_output_names_are_of_one_score_each() -> None:
 
 
 @pytest.mark.parametrize("name", OF_CLASSES)
-def test_scores_of_classes_are_undefined_where_none_was_asked_for(name: str, score: Any, evaluated: Any) -> None:
+def test_scores_of_classes_are_undefined_if_none_was_requested(name: str, score: Any, evaluated: Any) -> None:
     assert not defined(score(name, evaluated(0, 40), evaluated(1, 30, labelled=False)))
 
 
@@ -44,7 +44,7 @@ def test_scores_of_classes_are_undefined_where_none_was_asked_for(name: str, sco
         ("nearest_neighbours", 0),
     ],
 )
-def test_too_few_samples_is_one_sentence(name: str, count: int, score: Any, evaluated: Any) -> None:
+def test_too_few_samples_is_one_message(name: str, count: int, score: Any, evaluated: Any) -> None:
     options = {"splits": 3} if count == 2 else {}
     with pytest.raises(CganzooError, match=r"raise evaluation\.samples"):
         score(name, evaluated(0, 10), [evaluated(1, count)] if count else [], **options)
@@ -53,7 +53,7 @@ def test_too_few_samples_is_one_sentence(name: str, count: int, score: Any, eval
 @pytest.mark.parametrize("name", OF_FEATURES)
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 @pytest.mark.parametrize("side", ["real", "samples"])
-def test_features_that_are_not_finite_are_one_sentence(
+def test_features_that_are_not_finite_are_one_message(
     name: str, value: float, side: str, score: Any, evaluated: Any
 ) -> None:
     real, samples = evaluated(0, 40), evaluated(1, 30)
@@ -63,7 +63,7 @@ def test_features_that_are_not_finite_are_one_sentence(
 
 
 @pytest.mark.parametrize("name", ["inception_score", "am_score", "class_accuracy"])
-def test_logits_that_are_not_finite_are_one_sentence(name: str, score: Any, evaluated: Any) -> None:
+def test_logits_that_are_not_finite_are_one_message(name: str, score: Any, evaluated: Any) -> None:
     samples = evaluated(1, 30)
     samples.logits[3, 2] = torch.nan
     with pytest.raises(CganzooError, match=rf"{name}.*logits that are not finite"):
@@ -80,7 +80,7 @@ def test_logits_that_are_not_finite_are_one_sentence(name: str, score: Any, eval
         ("intra_class_vendi", False),
     ],
 )
-def test_an_extractor_without_classes_is_one_sentence(
+def test_an_extractor_without_classes_is_one_message(
     name: str, labelled: bool, score: Any, evaluated: Any, take: Any
 ) -> None:
     real, samples = (take(batch, logits=torch.zeros(30, 0)) for batch in (evaluated(0, 30), evaluated(1, 30)))

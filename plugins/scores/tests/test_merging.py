@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from cganzoo_scores.bootstrap import PoissonBootstrap
-from cganzoo_scores.config import NoiseSensitivityConfig
-from cganzoo_scores.noise_sensitivity import NoiseSensitivity
-from cganzoo_scores.subset import RandomSubset
+from cganzoo_scores.kept import RandomSubset
 from torch import Tensor
 
+from cganzoo.metric import Metric
 from cganzoo.testing.toys import LATENT_DIM, ToyGenerator
 
 
@@ -82,14 +83,14 @@ def test_replicas_merged_with_nothing_stay() -> None:
 # --- noise sensitivity ----------------------------------------------------------------------------------------------
 
 
-def test_noise_shown_to_both_parts_counts_as_one_batch() -> None:
+def test_noise_given_to_both_parts_counts_as_one_batch(build: Callable[..., Metric]) -> None:
     torch.manual_seed(0)
     generator, z, labels = ToyGenerator(3).eval(), torch.randn(20, LATENT_DIM), torch.arange(20) % 3
 
     def slopes(*parts: slice) -> dict[str, float | None]:
-        merged = NoiseSensitivity(NoiseSensitivityConfig(samples=16))
+        merged = build("noise_sensitivity", samples=16)
         for part in parts:
-            metric = NoiseSensitivity(NoiseSensitivityConfig(samples=16))
+            metric = build("noise_sensitivity", samples=16)
             metric.update_generator(generator, z[part], labels[part])
             merged.merge(metric)
         return dict(merged.compute())

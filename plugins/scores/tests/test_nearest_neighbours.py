@@ -46,7 +46,7 @@ def test_undefined_where_training_images_come_twice(score: Any, evaluated: Any, 
     assert score("nearest_neighbours", twice, evaluated(1, 30))["nearest_neighbour_ratio"] is None
 
 
-def test_too_few_training_images_is_one_sentence(score: Any, evaluated: Any) -> None:
+def test_too_few_training_images_is_one_message(score: Any, evaluated: Any) -> None:
     with pytest.raises(CganzooError, match=r"neighbours = 7 needs more than that many training images.*there are 7"):
         score("nearest_neighbours", evaluated(0, 7), evaluated(1, 30))
 

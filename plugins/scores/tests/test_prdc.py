@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from cganzoo_scores.kept import RandomSubset
 from cganzoo_scores.neighbours import BLOCK, nearest
-from cganzoo_scores.subset import RandomSubset
 
 
 def naive(real: np.ndarray, samples: np.ndarray, k: int) -> dict[str, float]:

@@ -154,5 +154,5 @@ def test_class_accuracy_overall_and_in_the_worst_class(score: Any) -> None:
 
 
 @pytest.mark.parametrize("samples", [answered(None, [0, 1]), answered([0, 1], [0, 1], num_logits=1000)])
-def test_class_accuracy_is_undefined_without_asked_or_known_classes(samples: Evaluated, score: Any) -> None:
+def test_class_accuracy_is_undefined_without_requested_or_known_classes(samples: Evaluated, score: Any) -> None:
     assert set(score("class_accuracy", [], samples).values()) == {None}

@@ -81,12 +81,11 @@ def test_batches_of_either_python(cifar10_members: Members, pickled: Any, tmp_pa
 
 def test_the_archive_and_the_names_are_those_that_torchvision_knows() -> None:
     specs = {spec.name: spec for spec in builtin.cganzoo_datasets()}
-    for name, theirs, folder, meta, batches, key in (
-        ("cifar10", torchvision.datasets.CIFAR10, cifar.CIFAR10_FOLDER, cifar.CIFAR10_META, cifar.CIFAR10_BATCHES,
-         "label_names"),
-        ("cifar100", torchvision.datasets.CIFAR100, cifar.CIFAR100_FOLDER, cifar.CIFAR100_META,
-         cifar.CIFAR100_BATCHES, "fine_label_names"),
-    ):  # fmt: skip
+    for name, theirs, key in (
+        ("cifar10", torchvision.datasets.CIFAR10, "label_names"),
+        ("cifar100", torchvision.datasets.CIFAR100, "fine_label_names"),
+    ):
+        folder, meta, batches = cifar.FILES[name]
         archive = specs[name].archive
         assert archive is not None
         assert (archive.url, archive.checksum) == (theirs.url, f"md5:{theirs.tgz_md5}")
@@ -95,7 +94,7 @@ def test_the_archive_and_the_names_are_those_that_torchvision_knows() -> None:
         assert {
             "train": [entry[0] for entry in theirs.train_list],
             "test": [entry[0] for entry in theirs.test_list],
-        } == (batches)
+        } == batches
         assert (theirs.meta["filename"], theirs.meta["key"]) == (meta, key)
 
 
@@ -124,7 +123,7 @@ def test_a_pickle_that_runs_a_command_is_refused(
         cifar10_members[f"cifar-10-batches-py/{where}"] = harm
         root = write_folder(tmp_path / "set", cifar10_members)
         with pytest.raises(
-            DataError, match=f"{where}: is no batch of CIFAR, or is damaged .it asks for .*{call.__name__}"
+            DataError, match=f"{where}: is not a batch of CIFAR, or is damaged .it asks for .*{call.__name__}"
         ):
             cifar.cifar10(CIFAR10Config(root=str(root)))
         assert not trace.exists()
@@ -148,12 +147,12 @@ GOOD = np.zeros((2, 3072), np.uint8)
         ({"labels": [0, 1]}, 'holds no "data"'),
         ({"data": GOOD}, 'holds no "labels"'),
         ([GOOD, [0, 1]], 'holds no "data"'),
-        ({"data": GOOD[:, :3000], "labels": [0, 1]}, '"data" is no array of N x 3072 bytes'),
-        ({"data": GOOD.astype(np.float32), "labels": [0, 1]}, '"data" is no array of N x 3072 bytes'),
-        ({"data": GOOD.reshape(2, 3, 1024), "labels": [0, 1]}, '"data" is no array of N x 3072 bytes'),
-        ({"data": GOOD.tolist(), "labels": [0, 1]}, '"data" is no array of N x 3072 bytes'),
-        ({"data": GOOD, "labels": [0]}, '"labels" is no list of 2 labels'),
-        ({"data": GOOD, "labels": "01"}, '"labels" is no list of 2 labels'),
+        ({"data": GOOD[:, :3000], "labels": [0, 1]}, '"data" is not an array of N x 3072 bytes'),
+        ({"data": GOOD.astype(np.float32), "labels": [0, 1]}, '"data" is not an array of N x 3072 bytes'),
+        ({"data": GOOD.reshape(2, 3, 1024), "labels": [0, 1]}, '"data" is not an array of N x 3072 bytes'),
+        ({"data": GOOD.tolist(), "labels": [0, 1]}, '"data" is not an array of N x 3072 bytes'),
+        ({"data": GOOD, "labels": [0]}, '"labels" is not a list of 2 labels'),
+        ({"data": GOOD, "labels": "01"}, '"labels" is not a list of 2 labels'),
         ({"data": GOOD, "labels": [0, 3]}, "label 3 is not one of 0 to 2"),
         ({"data": GOOD, "labels": [-1, 0]}, "label -1 is not one of 0 to 2"),
         ({"data": GOOD, "labels": [0, 1.0]}, r"label 1\.0 is not one of"),
@@ -174,7 +173,7 @@ def test_a_batch_that_is_missing_or_damaged(cifar10_members: Members, tmp_path: 
     content = (folder / "data_batch_4").read_bytes()
     for damaged in (b"", content[: len(content) // 2], b"<html>", os.urandom(1000)):
         (folder / "data_batch_4").write_bytes(damaged)
-        with pytest.raises(DataError, match="data_batch_4: is no batch of CIFAR, or is damaged"):
+        with pytest.raises(DataError, match="data_batch_4: is not a batch of CIFAR, or is damaged"):
             cifar.cifar10(config)
     (folder / "data_batch_4").unlink()
     with pytest.raises(DataError, match="data_batch_4: is missing"):
@@ -183,7 +182,11 @@ def test_a_batch_that_is_missing_or_damaged(cifar10_members: Members, tmp_path: 
 
 def test_meta_without_names(cifar100_members: Members, pickled: Any, tmp_path: Path) -> None:
     config = CIFAR100Config(root=str(tmp_path))
-    for meta, said in (({}, "holds no"), ({"fine_label_names": [1]}, "no list"), ({"fine_label_names": []}, "no list")):
+    for meta, said in (
+        ({}, "holds no"),
+        ({"fine_label_names": [1]}, "not a list"),
+        ({"fine_label_names": []}, "not a list"),
+    ):
         write_folder(tmp_path, {**cifar100_members, "cifar-100-python/meta": pickled(meta, 2)})
         with pytest.raises(DataError, match=f"meta: {said}|meta: .*{said}"):
             cifar.cifar100(config)

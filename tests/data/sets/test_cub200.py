@@ -62,15 +62,15 @@ def test_names_keep_their_numbers_where_they_tell_classes_apart(cub200_members: 
     ("table", "content", "said"),
     [
         ("images.txt", None, 'data.root = ".*": holds no "images.txt"; name the official archive'),
-        ("classes.txt", None, r"classes\.txt: cannot be read"),
-        ("classes.txt", b"", r"classes\.txt: is no table"),
-        ("classes.txt", b"1\n", r"classes\.txt: is no table"),
+        ("classes.txt", None, r"classes\.txt: is missing; get the set again"),
+        ("classes.txt", b"", r"classes\.txt: is not a table"),
+        ("classes.txt", b"1\n", r"classes\.txt: is not a table"),
         ("images.txt", b"1 001.x/gone.jpg\n", r"gone\.jpg: is missing; images\.txt lists it"),
         ("images.txt", b"1 ../../attributes.txt\n", r"attributes\.txt: is missing"),
-        ("image_class_labels.txt", b"1 1\n", r"image_class_labels\.txt: says nothing that can be used of image 2"),
-        ("image_class_labels.txt", b"1 7\n", r"image_class_labels\.txt: says nothing that can be used of image 1"),
-        ("train_test_split.txt", b"1 1\n", r"train_test_split\.txt: says nothing that can be used of image 2"),
-        ("train_test_split.txt", b"1 yes\n", r"train_test_split\.txt: says nothing that can be used of image 1"),
+        ("image_class_labels.txt", b"1 1\n", r"image_class_labels\.txt: has no valid entry for image 2"),
+        ("image_class_labels.txt", b"1 7\n", r"image_class_labels\.txt: has no valid entry for image 1"),
+        ("train_test_split.txt", b"1 1\n", r"train_test_split\.txt: has no valid entry for image 2"),
+        ("train_test_split.txt", b"1 yes\n", r"train_test_split\.txt: has no valid entry for image 1"),
     ],
 )
 def test_what_is_wrong_with_the_tables(
@@ -88,7 +88,7 @@ def test_what_is_wrong_with_the_tables(
 def test_what_is_wrong_in_an_archive_is_told_of_the_archive(cub200_members: Members, write_tar: Write) -> None:
     del cub200_members[f"{TOP}/classes.txt"]
     root = write_tar(cub200_members, "CUB_200_2011.tgz")
-    with pytest.raises(DataError, match=f"^{root}/{TOP}/classes.txt: cannot be read; get the archive again$"):
+    with pytest.raises(DataError, match=f"^{root}/{TOP}/classes.txt: is missing; get the set again$"):
         CUB200Source(CUB200Config(root=str(root))).labels()
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from cganzoo.data.cache import packed
 from cganzoo.data.sets.config import ImageNetConfig
-from cganzoo.data.sets.imagenet import imagenet
+from cganzoo.data.sets.folder import ImageNetSource
 from cganzoo.errors import DataError
 
 
@@ -28,7 +28,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_validation_images_are_the_test_split(root: Path) -> None:
-    splits = packed(imagenet(ImageNetConfig(root=str(root))), name="imagenet", image_size=20, channels=3)
+    splits = packed(ImageNetSource(ImageNetConfig(root=str(root))), name="imagenet", image_size=20, channels=3)
     assert splits["train"].class_names == ("n01440764", "n01443537")
     assert splits["train"].labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert splits["test"].labels.tolist() == [0, 0, 1, 1]
@@ -38,14 +38,14 @@ def test_validation_images_are_the_test_split(root: Path) -> None:
 def test_what_is_missing_is_named(root: Path) -> None:
     missing = root / "missing"
     with pytest.raises(DataError) as caught:
-        imagenet(ImageNetConfig(root=str(missing)))
+        ImageNetSource(ImageNetConfig(root=str(missing)))
     assert str(caught.value) == (
         f'data.root = "{missing}": no such folder or zip archive; '
-        'name one that holds "train" and "val", each with one folder a WordNet id'
+        'name one that holds "train" and "val", each with one folder for each WordNet id'
     )
     (root / "val").rename(root / "validation")
     with pytest.raises(DataError) as caught:
-        imagenet(ImageNetConfig(root=str(root))).labels()
+        ImageNetSource(ImageNetConfig(root=str(root))).labels()
     assert str(caught.value) == (
         f"{root / 'val'}: holds no class; put the images of each class into a folder of its own"
     )
@@ -55,8 +55,8 @@ def test_a_damaged_image_stops_or_is_skipped(root: Path) -> None:
     damaged = root / "train" / "n01440764" / "n01440764_1.JPEG"
     damaged.write_bytes(damaged.read_bytes()[:100])
     with pytest.raises(DataError, match="cannot be decoded"):
-        packed(imagenet(ImageNetConfig(root=str(root))), name="imagenet", image_size=20, channels=3)
-    skipping = imagenet(ImageNetConfig(root=str(root), unreadable="skip"))
+        packed(ImageNetSource(ImageNetConfig(root=str(root))), name="imagenet", image_size=20, channels=3)
+    skipping = ImageNetSource(ImageNetConfig(root=str(root), unreadable="skip"))
     train = packed(skipping, name="imagenet", image_size=20, channels=3)["train"]
     assert train.labels.tolist() == [0, 0, 1, 1, 1]
     assert len(train.skipped) == 1

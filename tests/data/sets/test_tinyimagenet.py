@@ -178,7 +178,7 @@ def test_what_is_missing_or_contradicts_is_named(folder: Path) -> None:
     assert refusal(folder) == f"{folder / 'val'}: holds no image; get the set again"
     shutil.rmtree(folder / "train" / "n10")
     assert refusal(folder) == (
-        f"{folder / 'train/n10'}: there is no image of this class, which wnids.txt lists; get the set again"
+        f"{folder / 'train/n10'}: this class, which wnids.txt lists, has no image; get the set again"
     )
 
 

@@ -1,0 +1,341 @@
+"""The matrix of a comparison: methods by seeds, each run with its folder. No torch."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from cganzoo._util.toml import tomllib
+from cganzoo.config import parse
+from cganzoo.errors import CganzooError, RecipeError, RunError
+from cganzoo.recipe import bundled
+from cganzoo.recipe.messages import explain
+from cganzoo.recipe.read import ALL_SECTIONS, Sections, load_recipe
+from cganzoo.recipe.resolve import OBSERVERS, Resolved, resolve
+from cganzoo.runs import provenance
+from cganzoo.runs.folder import RunFolder
+from cganzoo.runs.manifest import Manifest
+
+from .group import Group, read_group
+
+SEEDS = (0, 1, 2)
+RUN_FILES = ("recipe.toml", "manifest.json")
+
+
+class DamagedError(RunError):
+    """A run folder whose files cannot be read or do not fit together. The other runs are still compared."""
+
+
+@dataclass(frozen=True, eq=False)
+class Method:
+    """A row of the matrix.
+
+    Attributes:
+        name: folder of its runs; unique in the matrix.
+        label: its name in tables; unique in the matrix.
+        values: every value of its recipe, as :meth:`~cganzoo.recipe.resolve.Resolved.values` returns them, with the
+            first seed.
+        resolved: its recipe, if it is trained here; ``None`` for finished runs that were named by their folder.
+        code: hash of the source code of its runs, by distribution.
+        published: scores printed in a paper, by name.
+    """
+
+    name: str
+    label: str
+    values: dict[str, Any]
+    resolved: Resolved | None
+    code: Mapping[str, str]
+    published: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def metrics(self) -> list[str]:
+        """Names of its metrics."""
+        return [metric["name"] for metric in self.values["metrics"]]
+
+    @cached_property
+    def identity(self) -> str:
+        """Equal for replicas: runs with the same code and the same recipe, except for the seed."""
+        return json.dumps([shared_values(self.values), dict(self.code)], sort_keys=True, default=str)
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """A run: a method with a seed, and its folder. ``resolved`` is the method's recipe with this seed."""
+
+    method: Method
+    seed: int
+    folder: RunFolder
+    resolved: Resolved | None
+
+    def __str__(self) -> str:
+        return f"{self.method.label}, seed {self.seed}"
+
+
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """All runs of a comparison.
+
+    Attributes:
+        title: heading of the report.
+        out: folder of the report, the tables and new runs.
+        cells: all runs, method by method.
+        skipped: why a folder is left out; one message for each.
+        group: the group file, if one was named.
+    """
+
+    title: str
+    out: Path
+    cells: tuple[Cell, ...]
+    skipped: tuple[str, ...] = ()
+    group: Group | None = None
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """The methods, in the order they were named."""
+        return _methods(self.cells)
+
+    @property
+    def trains(self) -> bool:
+        """Whether a run may have to be trained."""
+        return any(cell.resolved for cell in self.cells)
+
+    def of(self, method: Method) -> list[Cell]:
+        """The runs of a method."""
+        return [cell for cell in self.cells if cell.method is method]
+
+
+def build_matrix(
+    arguments: Sequence[str], *, seeds: Sequence[int] | None, overrides: Sequence[str], out: Path | None
+) -> Matrix:
+    """The matrix that the command line asks for.
+
+    Args:
+        arguments: recipes, group files and folders of runs, in any mixture.
+        seeds: seeds of the recipes; default: those of a group file, or 0, 1 and 2.
+        overrides: ``--set``, for every recipe.
+        out: default: ``runs/<group>`` for a group, ``runs/comparison`` for folders of runs only, otherwise ``runs``,
+            where ``cganzoo run`` keeps its runs.
+
+    Raises:
+        CganzooError: an argument is none of these, or a recipe has a mistake.
+    """
+    for override in overrides:
+        if override.partition("=")[0].strip() == "train.seed":
+            raise RecipeError(f"--set {override}: a comparison has several seeds; write them as --seeds 0,1,2")
+    sources = [_source(argument) for argument in arguments]
+    found = [source for source in sources if isinstance(source, Group)]
+    if len(found) > 1:
+        raise RecipeError(f"{found[1].source}: is the second group file; compare one at a time")
+    group = found[0] if found else None
+    only_runs = all(isinstance(source, Path) for source in sources)
+    if only_runs and (overrides or seeds):
+        option = f"--set {overrides[0]}" if overrides else f"--seeds {','.join(map(str, seeds or ()))}"
+        raise RecipeError(f"{option}: is for recipes, and these are runs; name a recipe, or remove the option")
+    # A comparison of finished runs gets a folder of its own: in "runs", the next comparison would overwrite its tables.
+    out = out or (Path("runs", group.file.stem) if group else Path("runs", "comparison") if only_runs else Path("runs"))
+    if out.exists() and not out.is_dir():
+        raise RunError(f"--out {out}: is a file; name a folder")
+    seeds = tuple(seeds or (group.content.seeds if group else SEEDS))
+    cells: list[Cell] = []
+    skipped: list[str] = []
+    for source in sources:
+        if isinstance(source, Group):
+            cells += _of_group(source, overrides, seeds, out)
+        elif isinstance(source, str):
+            resolved = resolve(load_recipe(source, overrides))
+            cells += _of_recipe(resolved, resolved.recipe.name, {}, seeds, out)
+        else:
+            folders = _find_runs(source)
+            if not folders:
+                raise RunError(f"{source}: contains no run (a folder with recipe.toml and manifest.json)")
+            for folder in folders:
+                try:
+                    cells.append(_of_run(folder))
+                except DamagedError as error:
+                    skipped.append(str(error))
+    cells = list(_with_unique_names(_merge_replicas(cells)))
+    if not cells:
+        raise RunError(f"there is no run to compare: {'; '.join(skipped)}")
+    labels = [method.label for method in _methods(cells)]
+    title = ", ".join(labels[:4]) + (f" and {len(labels) - 4} more" if len(labels) > 4 else "")
+    return Matrix(group.content.title if group else title, out, tuple(cells), tuple(skipped), group)
+
+
+def _methods(cells: Sequence[Cell]) -> tuple[Method, ...]:
+    return tuple(dict.fromkeys(cell.method for cell in cells))
+
+
+def _source(argument: str) -> Path | Group | str:
+    """A folder of runs, a group, or a recipe's file or name."""
+    if not argument.strip():
+        raise RecipeError("an argument is empty; name a recipe, a group of recipes, or a folder of runs")
+    place = Path(argument).expanduser()
+    if place.is_dir():
+        if argument in bundled.names() and not _find_runs(place):  # the folder has a recipe's name by chance
+            return str(bundled.find_bundled(argument))
+        return place
+    return read_group(argument) or argument
+
+
+# --- recipes --------------------------------------------------------------------------------------------------------
+
+
+def _of_group(group: Group, overrides: Sequence[str], seeds: Sequence[int], out: Path) -> Iterator[Cell]:
+    for method in group.content.methods:
+        try:
+            # The last change of a key wins: the command line's.
+            recipe = load_recipe(group.recipe_of(method), [*group.content.set, *method.set, *overrides])
+            resolved = resolve(replace(recipe, name=method.name or recipe.name))
+        except CganzooError as error:
+            raise type(error)(f"{group.source}: {method.recipe}: {error}") from error
+        yield from _of_recipe(resolved, method.label or resolved.recipe.name, method.published, seeds, out)
+
+
+def _of_recipe(
+    resolved: Resolved, label: str, published: Mapping[str, float], seeds: Sequence[int], out: Path
+) -> list[Cell]:
+    name, replicas = resolved.recipe.name, [with_seed(resolved, seed) for seed in seeds]
+    code = provenance.code(resolved.providers)
+    method = Method(name, label, replicas[0].values(), replicas[0], code, published)
+    return [
+        Cell(method, seed, RunFolder(out / name / f"seed-{seed}"), replica)
+        for seed, replica in zip(seeds, replicas, strict=True)
+    ]
+
+
+def with_seed(resolved: Resolved, seed: int) -> Resolved:
+    """The same recipe with another seed."""
+    sections = resolved.recipe.sections
+    train = sections.train.model_copy(update={"seed": seed})
+    return replace(resolved, recipe=replace(resolved.recipe, sections=sections.model_copy(update={"train": train})))
+
+
+def shared_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that replicas share: without the seed and without what changes neither weights nor scores."""
+    kept = {key: section for key, section in values.items() if key not in OBSERVERS}
+    return {**kept, "train": {key: value for key, value in values["train"].items() if key != "seed"}}
+
+
+# --- folders of runs ------------------------------------------------------------------------------------------------
+
+
+def _find_runs(place: Path) -> list[Path]:
+    """``place`` itself if it is a run, otherwise the runs below it, in the order of their names."""
+    if any((place / name).is_file() for name in RUN_FILES):
+        return [place]
+
+    def order(path: Path) -> list[str]:  # seed-9 before seed-10
+        return [re.sub(r"\d+", lambda number: number[0].zfill(12), part) for part in path.parts]
+
+    return sorted({file.parent for name in RUN_FILES for file in place.rglob(name)}, key=order)
+
+
+def _of_run(path: Path) -> Cell:
+    """A run that is compared as it is.
+
+    Raises:
+        DamagedError: its recipe or its manifest cannot be read.
+    """
+    folder, place = RunFolder(path), path.absolute()
+    sections, manifest = read_sections(folder), read_manifest(folder)
+    if manifest == Manifest():
+        raise DamagedError(f"{path}: has no manifest.json that says how the run ended")
+    name = place.parent.name if place.name.startswith("seed-") else place.name
+    values = sections.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return Cell(Method(name, name, values, None, _code(manifest)), sections.train.seed, folder, None)
+
+
+def read_manifest(folder: RunFolder) -> Manifest:
+    """The manifest of a run.
+
+    Raises:
+        DamagedError: it is damaged, or another version wrote it.
+    """
+    try:
+        return folder.manifest()
+    except RunError as error:
+        raise DamagedError(str(error)) from error
+
+
+def read_sections(folder: RunFolder) -> Sections:
+    """The resolved recipe of a run. Its plugins need not be installed, and its ``[requires]`` is not checked."""
+    file = folder.recipe_file
+    try:
+        values: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+        return parse(ALL_SECTIONS, values)
+    except OSError as error:
+        raise DamagedError(f"{file}: cannot be read ({error.strerror or error}), so the run is incomplete") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DamagedError(f"{file}: is damaged ({error})") from error
+    except ValidationError as error:
+        first = explain(error, (ALL_SECTIONS,), values, str(file)).splitlines()[0]
+        raise DamagedError(f"{first}; the file is damaged, or another version of cganzoo wrote it") from error
+
+
+def _code(manifest: Manifest) -> dict[str, str]:
+    """Code hashes of all calls that trained the run; several, joined by "+", where they differ."""
+    found: dict[str, dict[str, None]] = {}
+    for code in (manifest.code, *(call.code for call in manifest.calls)):
+        for name, digest in code.items():
+            found.setdefault(name, {})[digest] = None
+    return {name: "+".join(hashes) for name, hashes in found.items()}
+
+
+# --- replicas and names ---------------------------------------------------------------------------------------------
+
+
+def _merge_replicas(cells: Sequence[Cell]) -> dict[Method, list[Cell]]:
+    """The runs by method. A run that was named twice is kept once; replicas belong to one method wherever they are.
+
+    Raises:
+        RecipeError: two recipes would share a folder of runs.
+        RunError: two runs have the same recipe, code and seed.
+    """
+    trained = _methods([cell for cell in cells if cell.resolved])
+    names = [method.name for method in trained]
+    for name in names:
+        if names.count(name) > 1:
+            raise RecipeError(f"{name}: is named twice; give one of the two recipe files another name")
+    method_of = {method.identity: method for method in trained}
+    known = {cell.folder.path.resolve() for cell in cells if cell.resolved}
+    found: dict[Method, list[Cell]] = {}
+    for cell in cells:
+        method, path = cell.method, cell.folder.path.resolve()
+        if not cell.resolved:
+            if path in known:
+                continue
+            known.add(path)
+            method = method_of.setdefault(method.identity, method)
+        replicas = found.setdefault(method, [])
+        for other in replicas:
+            if other.seed == cell.seed:
+                raise RunError(
+                    f"{cell.folder.path}: has the same recipe, code and seed ({cell.seed}) as {other.folder.path}; "
+                    "name only one of them"
+                )
+        replicas.append(cell)
+    return found
+
+
+def _with_unique_names(runs: Mapping[Method, Sequence[Cell]]) -> Iterator[Cell]:
+    names, labels = {method.name for method in runs if method.resolved}, set[str]()
+    for method, cells in runs.items():
+        name = method.name if method.resolved else _unique(method.name, names)
+        renamed = replace(method, name=name, label=_unique(method.label, labels))
+        for cell in cells:
+            yield replace(cell, method=renamed)
+
+
+def _unique(name: str, used: set[str]) -> str:
+    found, number = name, 2
+    while found in used:
+        found, number = f"{name} ({number})", number + 1
+    used.add(found)
+    return found

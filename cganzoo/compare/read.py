@@ -1,0 +1,186 @@
+"""Runs as their folders have them: state, scores, loss terms, speed. No torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any, Literal
+
+from cganzoo.errors import RecipeError, RunError
+from cganzoo.recipe.resolve import Resolved
+from cganzoo.runs import provenance
+from cganzoo.runs.manifest import Manifest, Numbers
+
+from .matrix import Cell, DamagedError, Matrix, read_manifest
+
+State = Literal["new", "unfinished", "finished", "diverged", "failed"]
+"""State of a run. A diverged run is a result and is not repeated; a failed run is tried again."""
+
+ENDED: tuple[State, ...] = ("finished", "diverged", "failed")
+
+
+@dataclass
+class States:
+    """The state of every run, and the error of those that failed or that another process holds."""
+
+    of: dict[Cell, State] = field(default_factory=dict)
+    errors: dict[Cell, str] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every run has ended."""
+        return all(state in ENDED for state in self.of.values())
+
+
+def read_states(matrix: Matrix, *, fresh: bool = False) -> States:
+    """The states before anything is trained. A damaged run counts as failed and does not stop the others.
+
+    Args:
+        matrix: all runs.
+        fresh: whether the runs that are trained here start again.
+
+    Raises:
+        RunError: a folder contains a run of another recipe or of other code.
+    """
+    found = States()
+    for cell in matrix.cells:
+        try:
+            found.of[cell] = _state(cell, fresh)
+        except DamagedError as error:
+            again = f"; or remove {cell.folder.path} to train the run again" if cell.resolved else ""
+            found.of[cell], found.errors[cell] = "failed", f"{error}{again}"
+    return found
+
+
+def _state(cell: Cell, fresh: bool) -> State:
+    resolved, folder = cell.resolved, cell.folder
+    if resolved and fresh:
+        return "new"
+    manifest = read_manifest(folder)
+    status: State = next((state for state in ENDED if state == manifest.status), "unfinished")
+    if resolved is None:
+        return status
+    changed = _changed_code(manifest, resolved)
+    scored = not resolved.metrics or manifest.evaluation is not None
+    same = manifest.recipe_digest == resolved.recipe_digest() and not changed
+    # A run that diverged before its first checkpoint has none, and would diverge again.
+    if same and (status == "diverged" or (status == "finished" and scored)):
+        return status
+    if not any(folder.checkpoints.glob("step-*.pt")):
+        if status == "finished":
+            raise RunError(
+                f"{folder.path}: contains a finished run of another recipe or of other code, without its checkpoints; "
+                "choose another --out, or --fresh to start over"
+            )
+        return "new"
+    for file in (folder.manifest_file, folder.recipe_file):
+        if not file.is_file():
+            raise DamagedError(f"{folder.path}: has checkpoints but no {file.name}")
+    try:
+        folder.check_same_recipe(resolved)
+    except RecipeError as error:
+        raise DamagedError(f"{folder.path}: its recipe cannot be read: {error}") from error
+    if changed:
+        how = f"other code ({', '.join(changed)} changed since)" if manifest.code else "code of an older cganzoo"
+        raise RunError(
+            f"{folder.path}: this run was made with {how}; choose another --out, or remove the folder to train it "
+            "again, or compare the runs as they are by naming their folders"
+        )
+    return "unfinished"  # or failed, or finished and to be scored again
+
+
+def _changed_code(manifest: Manifest, resolved: Resolved) -> list[str]:
+    """The distributions whose code has changed since any call of the run."""
+    now = provenance.code(resolved.providers)
+    before = [manifest.code, *(call.code for call in manifest.calls)]
+    return sorted({name for code in before for name in now if code.get(name) != now[name]})
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """The records of a run.
+
+    Attributes:
+        cell: its place in the matrix.
+        state: never ``"new"``.
+        manifest: its manifest.
+        scores: scores by step.
+        terms: loss terms by step.
+        speed: images per second, and seconds of training until then, by step.
+    """
+
+    cell: Cell
+    state: State
+    manifest: Manifest
+    scores: Mapping[int, Numbers]
+    terms: Mapping[int, Numbers]
+    speed: Mapping[int, tuple[float, float]]
+
+    @property
+    def last_step(self) -> int | None:
+        """The last step of a finished and scored run. An earlier evaluation does not replace a missing last one."""
+        step = self.manifest.step
+        return step if self.state == "finished" and step in self.scores else None
+
+    @property
+    def last(self) -> Numbers | None:
+        """The scores at :attr:`last_step`."""
+        return None if self.last_step is None else self.scores[self.last_step]
+
+    @property
+    def protocol(self) -> Mapping[str, Any]:
+        """How the last scores were measured; empty if there are none."""
+        return self.manifest.evaluation.protocol if self.manifest.evaluation and self.last is not None else {}
+
+    @property
+    def images_per_second(self) -> float | None:
+        """Median of the run's log."""
+        return median(speed for speed, _ in self.speed.values()) if self.speed else None
+
+    def seconds_at(self, step: int) -> float | None:
+        """Training time until a step, without evaluations."""
+        return max((seconds for at, (_, seconds) in self.speed.items() if at <= step), default=None)
+
+
+def read_run(cell: Cell, state: State) -> Run:
+    """Read a run's records.
+
+    Raises:
+        DamagedError: a file is damaged, or another version wrote it.
+    """
+    folder, manifest = cell.folder, read_manifest(cell.folder)
+    scores: dict[int, Numbers] = {}
+    terms: dict[int, Numbers] = {}
+    speed: dict[int, tuple[float, float]] = {}
+    try:
+        for record in folder.records():
+            step = record["step"]
+            if "scores" in record:
+                scores[step] = _numbers(record["scores"])
+            if "terms" in record:
+                terms[step] = _numbers(record["terms"])
+                speed[step] = (float(record["images_per_second"]), float(record["seconds"]))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DamagedError(f"{folder.metrics_file}: cannot be read ({error})") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DamagedError(
+            f"{folder.metrics_file}: is damaged, or another version wrote it ({type(error).__name__}: {error})"
+        ) from error
+    if not cell.method.metrics:
+        scores = {}  # the recipe asks for no scores; these are of an earlier one
+    elif state == "finished":
+        if manifest.step is None or manifest.evaluation is None:
+            raise DamagedError(
+                f"{folder.path}: is finished, but its manifest.json has no complete scores of the last step; run its "
+                "recipe again"
+            )
+        scores[manifest.step] = manifest.evaluation.scores
+    return Run(cell, state, manifest, scores, terms, speed)
+
+
+def _numbers(values: Mapping[str, Any]) -> Numbers:
+    return {
+        name: float(value) if value is not None and math.isfinite(value) else None for name, value in values.items()
+    }

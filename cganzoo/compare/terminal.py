@@ -1,0 +1,300 @@
+"""``cganzoo compare`` in a terminal: from the matrix to the files, with tables of differences, states and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from rich import box
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from cganzoo.console.reporter import Reporter, ScoreRow, number
+from cganzoo.errors import CganzooError, RunError
+from cganzoo.runs import provenance
+from cganzoo.session.device import pick_device
+from cganzoo.train.stop import Stop
+
+from . import fairness
+from .comparison import Comparison, gather
+from .conclusions import mean_and_spread
+from .matrix import Cell, Matrix
+from .read import ENDED, States, read_states
+from .samples import draw_samples
+from .tables import write_files
+from .train import build_untrained, train_missing
+from .view import View, build_view, published_scores
+
+STYLES = {"finished": "green", "running": "bold cyan", "diverged": "yellow", "failed": "red"}
+METHOD_WIDTH, SCORE_WIDTH = 18, 20  # of columns; more scores than fit in a line are shown in another table
+MOST_KEYS = 12  # differing keys shown; the report shows all
+
+
+def compare(matrix: Matrix, console: Console, device: str, limit: float | None, *, fresh: bool, mixed: bool) -> int:
+    """Check, train what is missing, write and show; returns the exit code.
+
+    Args:
+        matrix: all runs.
+        console: where to show them.
+        device: where to train.
+        limit: seconds for all runs together.
+        fresh: start every run again.
+        mixed: show scores that were measured in different ways; otherwise they are an error.
+
+    Raises:
+        CganzooError: nothing is written, and nothing is trained unless runs conflict only afterwards.
+    """
+    stop, place = Stop.after(limit), pick_device(device)
+    found = read_states(matrix, fresh=fresh)
+    before = gather(matrix, found)
+    _check(before.conflicts, mixed)
+    if len(matrix.methods) > 1:
+        waiting = [cell.method for cell in matrix.cells if found.of[cell] not in ("finished", "diverged")]
+        untrained = build_untrained(list(dict.fromkeys(waiting)), Reporter(console))
+        _check(fairness.image_conflicts(before, untrained), mixed)
+        labels = {method.name: method.label for method in matrix.methods}
+        show_fairness(console, fairness.side_by_side(before, untrained), labels)
+    interrupted = False
+    if matrix.trains:
+        display = LiveMatrix(console, matrix, found)
+        with display.showing():
+            interrupted = train_missing(matrix, found, place, stop, display, fresh=fresh)
+    comparison = gather(matrix, found)
+    _check(comparison.conflicts, mixed)
+    _write_and_show(comparison, console, place)
+    if interrupted:
+        return 130
+    if stop.signal is not None and not found.complete:
+        return 128 + stop.signal
+    return 2 if found.errors else 0
+
+
+def report(matrix: Matrix, console: Console, device: str) -> None:
+    """Write and show the files of one run.
+
+    Raises:
+        CganzooError: the run cannot be read, or a file cannot be written.
+    """
+    comparison = gather(matrix, read_states(matrix))
+    if not comparison.runs:
+        raise RunError(comparison.skipped[0])
+    _write_and_show(comparison, console, pick_device(device))
+
+
+def _check(conflicts: Mapping[str, str], allowed: bool) -> None:
+    if conflicts and not allowed:
+        first = next(iter(conflicts.values()))
+        raise RunError(f"{first}; measure them in the same way, or give --allow-mixed to show them with a warning")
+
+
+def _write_and_show(comparison: Comparison, console: Console, device: torch.device) -> None:
+    found = build_view(comparison, provenance.command())
+    pictures, warnings = draw_samples(comparison, device, Reporter(console).stage)
+    found = {**found, **pictures, "warnings": [*found["warnings"], *warnings]}
+    files = write_files(found, comparison.matrix.out)
+    show_results(console, found)
+    console.print(Text(f"report: {files[0]}"), soft_wrap=True)
+
+
+# --- while runs are trained -----------------------------------------------------------------------------------------
+
+
+class RunReporter(Reporter):
+    """Shows one run of several: a progress bar in a terminal, lines elsewhere; the log has everything.
+
+    Args:
+        console: where to show it.
+        name: start of each line.
+    """
+
+    def __init__(self, console: Console, name: str) -> None:
+        super().__init__(console)
+        self._name = name
+
+    def say(self, text: str, style: str = "") -> None:
+        """Show and log a line. In a terminal, only warnings are shown: the matrix shows the rest."""
+        if style or not self.console.is_terminal:
+            self._print(Text(f"{self._name}: {text}", style=style))
+        self.log(text)
+
+    def scores(self, rows: list[ScoreRow], caption: str) -> None:
+        """Log the scores; the matrix shows the first."""
+        self.log_scores(rows, caption)
+
+
+class LiveMatrix:
+    """The table of methods and seeds, updated while runs are trained; lines where the console is not a terminal.
+
+    Args:
+        console: where to show it.
+        matrix: all runs.
+        states: their states at the start.
+    """
+
+    def __init__(self, console: Console, matrix: Matrix, states: States) -> None:
+        self.console, self.matrix, self.states = console, matrix, dict[Cell, str](states.of)
+        self._live: Live | None = None
+
+    @contextmanager
+    def showing(self) -> Iterator[None]:
+        """Show the table, if the console is a terminal."""
+        if not self.console.is_terminal:
+            yield
+            return
+        with Live(self._table(), console=self.console, refresh_per_second=4, transient=True) as self._live:
+            yield
+        self._live = None
+
+    def reporter(self, cell: Cell) -> Reporter:
+        """The reporter of one run."""
+        return RunReporter(self.console, str(cell))
+
+    def update(self, cell: Cell, state: str, message: str = "") -> None:
+        """Show a new state, with its error if there is one."""
+        self.states[cell] = state
+        style = STYLES.get(state, "dim")
+        if self._live:
+            self._live.update(self._table())
+            if state in ("failed", "diverged"):
+                self.console.print(Text(f"{cell} {state}: {message}", style))
+        else:
+            ended = sum(state in ENDED for state in self.states.values())
+            text = f"{cell}: {state}{f': {message}' if message else ''} ({ended} of {len(self.states)} runs)"
+            self.console.print(Text(text, style), soft_wrap=True)
+
+    def _table(self) -> Table:
+        seeds = list(dict.fromkeys(cell.seed for cell in self.matrix.cells))
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("method")
+        for seed in seeds:
+            table.add_column(f"seed {seed}", justify="right", no_wrap=True)
+        for method in self.matrix.methods:
+            cells = {cell.seed: self._shown(cell) for cell in self.matrix.of(method)}
+            table.add_row(Text(method.label), *(cells.get(seed, Text("")) for seed in seeds))
+        return table
+
+    def _shown(self, cell: Cell) -> Text:
+        state = self.states[cell]
+        text = {"new": "waiting", "unfinished": "waiting"}.get(state, state)
+        if state == "finished" and cell.resolved and cell.resolved.metrics:
+            score = cell.resolved.metrics[0].spec.outputs[0].name
+            try:
+                evaluation = cell.folder.manifest().evaluation
+            except CganzooError:
+                evaluation = None
+            text = f"{score} {number(evaluation.scores.get(score) if evaluation else None)}"
+        return Text(text, STYLES.get(state, "dim"))
+
+
+# --- before training ------------------------------------------------------------------------------------------------
+
+
+def show_fairness(console: Console, shown: Mapping[str, Any], labels: Mapping[str, str]) -> None:
+    """Show the differences of the recipes, and the methods side by side."""
+    unexpected = [row for row in shown["differences"] if not row["expected"]]
+    _show_losses(console, [row for row in shown["differences"] if row["key"].startswith("loss.")], labels)
+    for note in shown["notes"]:
+        console.print(Text(note, "yellow" if unexpected else ""), soft_wrap=not console.is_terminal)
+    if unexpected:
+        rows = [(row["key"], row["values"]) for row in unexpected[:MOST_KEYS]]
+        _show_values(console, "differs", labels, rows, "yellow")
+        if len(unexpected) > MOST_KEYS:
+            console.print(Text(f"and {len(unexpected) - MOST_KEYS} more keys; the report shows all", "dim"))
+    _show_values(console, "", labels, [(row["name"], row["values"]) for row in shown["facts"]], "")
+
+
+def _show_losses(console: Console, options: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> None:
+    """A line for each method, with the options of its loss that differ."""
+    if not options:
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("method", no_wrap=True)
+    table.add_column(Text("[loss], where it differs"), overflow="fold")
+    for name, label in labels.items():
+        values = [(row["key"].removeprefix("loss."), row["values"][name]) for row in options]
+        table.add_row(
+            Text(label), Text(", ".join(f"{key} {value}" for key, value in values if value != fairness.ABSENT))
+        )
+    console.print(table)
+
+
+def _show_values(
+    console: Console, head: str, labels: Mapping[str, str], rows: Sequence[tuple[str, Mapping[str, str]]], style: str
+) -> None:
+    """Values by method; a value that several methods share is shown once."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=bool(head))
+    for column in (head, "value", "methods"):
+        table.add_column(column, overflow="fold")
+    for key, values in rows:
+        groups: dict[str, list[str]] = {}
+        for name, label in labels.items():
+            groups.setdefault(values.get(name, fairness.ABSENT), []).append(label)
+        for place, (value, members) in enumerate(groups.items()):
+            methods = "all" if len(groups) == 1 else ", ".join(members)
+            table.add_row(Text("" if place else key, style), Text(value, style), Text(methods, "dim"))
+    console.print(table)
+
+
+# --- results --------------------------------------------------------------------------------------------------------
+
+
+def show_results(console: Console, view: View) -> None:
+    """Show the tables of scores, and what can be concluded."""
+    columns = [score for score in view["scores"] if score["headline"]]
+    across = max(1, (console.width - METHOD_WIDTH) // SCORE_WIDTH)
+
+    def lines(texts: Iterable[str], style: str = "") -> None:
+        for text in texts:
+            console.print(Text(text, style), soft_wrap=not console.is_terminal)
+
+    for part in view["tables"]:
+        for start in range(0, len(columns), across):
+            table = _score_table(view, part, columns[start : start + across])
+            table.title = Text(part["title"], "bold") if start == 0 else None
+            console.print(table)
+        if part["id"] != "last":
+            lines([part["note"]], "dim")
+            continue
+        lines(["bold: best; ~: no significant difference from the best"], "dim")
+        if view["published"]:
+            text = f"published: {view['published']['source']}; {view['published']['difference']}"
+            lines([" ".join(text.split())], "dim")
+    lines(view["summary"])
+    lines(view["warnings"], "yellow")
+
+
+def _score_table(view: View, part: Mapping[str, Any], columns: Sequence[Mapping[str, Any]]) -> Table:
+    """A table of some scores."""
+    labels = {method["id"]: method["label"] for method in view["methods"]}
+    values = (view["published"] or {"values": {}})["values"] if part["id"] == "last" else {}
+    published = published_scores(view) if values else []
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    table.add_column("method")
+    for score in columns:
+        arrow = {True: " ↑", False: " ↓", None: ""}[score["higher_is_better"]]
+        table.add_column(score["name"].replace("_", " ") + arrow, justify="right")  # so that long names are wrapped
+        if score["name"] in published:
+            table.add_column("published", justify="right", style="dim")
+    for row in part["rows"]:
+        cells = []
+        for score in columns:
+            cells.append(_cell(row["cells"][score["name"]]))
+            if score["name"] in published:
+                cells.append(Text(number(values.get(row["method"], {}).get(score["name"]))))
+        table.add_row(Text(labels[row["method"]]), *cells)
+    for real in part["real"]:
+        cells = []
+        for score in columns:
+            cells += [Text(f"{number(real['cells'].get(score['name']))}  ")]
+            cells += [Text("")] * (score["name"] in published)
+        table.add_row(Text(real["label"]), *cells, style="dim")
+    return table
+
+
+def _cell(cell: Mapping[str, Any]) -> Text:
+    mark = {"best": "  ", "tie": " ~", "": "  "}[cell["mark"]]
+    return Text(mean_and_spread(cell) + mark, "bold" if cell["mark"] == "best" else "")

@@ -1,0 +1,156 @@
+"""Building and training the runs that are missing, one after another. An interrupt or a failure loses nothing."""
+
+from __future__ import annotations
+
+import gc
+import traceback
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from cganzoo.console.reporter import Reporter
+from cganzoo.data.cache import ImageSet
+from cganzoo.errors import CganzooError, DivergenceError
+from cganzoo.recipe.resolve import Resolved
+from cganzoo.runs.folder import BusyError
+from cganzoo.session.dataset import load_data
+from cganzoo.session.run import Session
+from cganzoo.train.engine import build_context
+from cganzoo.train.stop import Stop
+
+from .matrix import Cell, Matrix, Method
+from .read import State, States
+
+if TYPE_CHECKING:
+    from .terminal import LiveMatrix
+
+
+def train_missing(
+    matrix: Matrix, states: States, device: torch.device, stop: Stop, display: LiveMatrix, *, fresh: bool = False
+) -> bool:
+    """Train every run that has not ended, in the order of the seeds: all methods with the first seed come first.
+
+    A run that fails is reported and skipped; a run that diverges is a result. A damaged run is left as it is.
+
+    Args:
+        matrix: all runs.
+        states: their states; updated.
+        device: where to train.
+        stop: shared by all runs, so that a time limit covers all of them.
+        display: shows what happens.
+        fresh: start every run again.
+
+    Returns:
+        Whether Ctrl+C came between two runs, or while a run began.
+    """
+    for cell, message in states.errors.items():
+        display.update(cell, "failed", message)
+    waiting = [
+        cell
+        for cell in matrix.cells
+        if cell.resolved and cell not in states.errors and states.of[cell] not in ("finished", "diverged")
+    ]
+    # A comparison that is stopped early then has every method in it.
+    seeds = list(dict.fromkeys(cell.seed for cell in matrix.cells))
+    for cell in sorted(waiting, key=lambda cell: seeds.index(cell.seed)):
+        if stop.requested:
+            break
+        before = states.of[cell]
+        try:
+            display.update(cell, "running")
+            state, error = _train(cell, device, stop, display.reporter(cell), fresh)
+            states.of[cell] = state
+            if error and state != "diverged":
+                states.errors[cell] = error
+            display.update(cell, state, error)
+            gc.collect()  # networks have reference cycles, and the next run needs their memory
+            torch.compiler.reset()
+        except KeyboardInterrupt:
+            if states.of[cell] == before:
+                states.of[cell] = "unfinished"
+            return True
+    return False
+
+
+def _train(cell: Cell, device: torch.device, stop: Stop, reporter: Reporter, fresh: bool) -> tuple[State, str]:
+    """Train one run; returns its state and its error."""
+    assert cell.resolved is not None
+    try:
+        with cell.folder.claimed():
+            reporter.log_file = cell.folder.log_file
+            try:
+                finished = Session(cell.resolved, cell.folder, reporter, device).run(stop, fresh=fresh)
+                return ("finished" if finished else "unfinished"), ""
+            except DivergenceError as error:
+                reporter.log(f"error: {error}")
+                return "diverged", str(error)
+            except Exception as error:  # a plugin may raise anything; the other runs do not depend on it
+                known = isinstance(error, CganzooError)
+                message = str(error) if known else f"{type(error).__name__}: {error} ({cell.folder.log_file})"
+                reporter.log(f"error: {message}" if known else traceback.format_exc())
+                with suppress(CganzooError), cell.folder.update_manifest() as manifest:  # the disk may be full
+                    manifest.status, manifest.error = "failed", message
+                return "failed", message
+    except BusyError as error:
+        return "unfinished", str(error)
+    except CganzooError as error:  # the folder cannot be written
+        return "failed", str(error)
+
+
+# --- before training ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """What is known of a method before it is trained.
+
+    Attributes:
+        parameters: number of parameters of ``"generator"``, ``"trunk"`` and ``"objective"``; empty if a plugin fails
+            to build one.
+        images: fingerprint of the training images.
+    """
+
+    parameters: Mapping[str, int]
+    images: str
+
+
+def build_untrained(methods: Sequence[Method], reporter: Reporter) -> dict[str, Untrained]:
+    """Build the networks of methods that are trained here, and find their images; by the method's name.
+
+    Packs a data set that is not in the cache.
+
+    Raises:
+        CganzooError: a data set is missing, or a network refuses the images.
+    """
+    sets: dict[str, ImageSet] = {}
+    found = {}
+    for method in methods:
+        if method.resolved is None:
+            continue
+        data = repr(method.values["data"])
+        if data not in sets:
+            sets[data] = load_data(method.resolved, reporter)["train"]
+        try:
+            parameters = _parameters(method.resolved, sets[data].class_names)
+        except CganzooError:
+            raise
+        except Exception:  # a plugin's error fails the run later with the same message, and only that run
+            parameters = {}
+        found[method.name] = Untrained(parameters, sets[data].fingerprint)
+    return found
+
+
+def _parameters(resolved: Resolved, class_names: tuple[str, ...]) -> dict[str, int]:
+    context = build_context(resolved, class_names)
+    with torch.random.fork_rng(devices=[]):
+        generator = resolved.generator.spec.build(resolved.generator.config, context)
+        trunk = resolved.discriminator.spec.build(resolved.discriminator.config, context)
+        context = build_context(resolved, class_names, feature_dim=trunk.feature_dim)
+        objective = resolved.loss.spec.build(resolved.loss.config, context)
+    return {
+        name: sum(parameter.numel() for parameter in module.parameters())
+        for name, module in (("generator", generator), ("trunk", trunk), ("objective", objective))
+    }

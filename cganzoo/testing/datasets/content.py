@@ -1,0 +1,168 @@
+"""Labels, class names and images of a data set."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from unittest import SkipTest
+
+import numpy as np
+from PIL import Image
+
+from cganzoo.data.pixels import square
+from cganzoo.errors import DataError
+from cganzoo.testing.conformance import explained
+
+from .base import DatasetChecks, same
+
+TOLERANCE = 2.0
+"""Mean difference of pixels, of 255, that two JPEG decoders may have."""
+
+GRAY = ("1", "L", "LA", "I", "I;16")  # Pillow's modes without colour
+THREADS = 4
+
+
+class DatasetContent(DatasetChecks):
+    """Labels and images."""
+
+    def test_splits(self) -> None:
+        """There is a train split, optionally a test split, and no other; both have images."""
+        labels = self.source.labels()
+        assert "train" in labels, f'labels() has the splits {sorted(labels)}; one of them must be "train"'
+        others = sorted(set(labels) - {"train", "test"})
+        assert not others, f'labels() has the split "{others[0]}"; return only "train" and "test"'
+        for split, values in labels.items():
+            assert len(values) > 1, f"the {split} split has {len(values)} images; leave an empty one out"
+
+    def test_labels_are_integers(self) -> None:
+        """Labels are (N,) int64, and indices of class names."""
+        classes = len(self.source.class_names)
+        for split, labels in self.source.labels().items():
+            assert isinstance(labels, np.ndarray), f"labels of {split} are a {type(labels).__name__}, not an array"
+            assert labels.dtype == np.int64, f"labels of {split} are {labels.dtype}, not int64; use astype(np.int64)"
+            assert labels.ndim == 1, f"labels of {split} have the shape {labels.shape}, not (N,)"
+            invalid = sorted(set(labels.tolist()) - set(range(classes)))
+            assert not invalid, (
+                f"a label of {split} is {invalid[0]}, but a label must be an index of class_names, 0 to {classes - 1}"
+            )
+
+    def test_every_class_can_be_trained_on(self) -> None:
+        """Every class has a training image."""
+        present = set(self.source.labels()["train"].tolist())
+        missing = [name for label, name in enumerate(self.source.class_names) if label not in present]
+        assert not missing, (
+            f'class "{missing[0]}" has no training image ({len(missing)} such classes); remove it from class_names'
+        )
+
+    def test_class_names(self) -> None:
+        """Each class has a unique name."""
+        names = self.source.class_names
+        assert isinstance(names, tuple), f"class_names is a {type(names).__name__}; make it a tuple of str"
+        assert names, "class_names is empty; it must name every class"
+        assert all(isinstance(name, str) and name.strip() for name in names), "class_names must be str, not empty"
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        assert not twice, f'two classes are called "{twice[0]}"; users select classes by name, so make names unique'
+
+    def test_images_are_read(self) -> None:
+        """Images are PIL images that can be converted to pixels."""
+        count = 0
+        for what, image in self.images():
+            count += 1
+            with explained(f"conversion of {what}, of mode {image.mode}, to pixels"):
+                square(image, self.size, self.spec.channels)
+        assert count, f"all of the {len(self.places())} images that were read are left out by the options"
+
+    def test_channels_are_those_declared(self) -> None:
+        """With one declared channel all images are gray; with three, at least one is not."""
+        images = [image for _, image in self.images()]
+        if self.spec.channels == 1:
+            assert not any(map(_is_colored, images)), "images have colour, but the spec declares one; set channels=3"
+        else:
+            assert not all(image.mode in GRAY for image in images), (
+                "all images are stored without colour, but the spec declares three channels; set channels=1"
+            )
+
+    def test_image_size_is_true(self) -> None:
+        """If the spec has an image size, every image has it."""
+        size = self.spec.image_size
+        if size is None:
+            raise SkipTest("the spec gives no image_size")
+        for what, image in self.images():
+            assert image.size == (size, size), (
+                f"{what} has {image.size[0]} x {image.size[1]} pixels, but image_size = {size}; remove image_size if "
+                "images differ"
+            )
+
+    def test_pixels(self) -> None:
+        """Pixels are (channels, size, size) uint8 at any size, and show the image of ``read``."""
+        images = [(place, self.source.read(*place)) for place in self.places()]
+        for channels, size in ((self.spec.channels, self.size), (4 - self.spec.channels, self.size // 2)):
+            for (split, index), image in images:
+                if image is None:
+                    continue
+                pixels = self.source.pixels(split, index, size, channels)
+                what = f"pixels of image {index} of the {split} split"
+                assert isinstance(pixels, np.ndarray), f"{what} are a {type(pixels).__name__}; return an array"
+                assert pixels.shape == (channels, size, size), f"{what} have the shape {pixels.shape}, not (C, H, W)"
+                assert pixels.dtype == np.uint8, f"{what} are {pixels.dtype}, not uint8"
+                difference = np.abs(pixels.astype(float) - square(image, size, channels)).mean()
+                assert difference < TOLERANCE, (
+                    f"{what} differ from the image of read by {difference:.1f} of 255 on average; crop, scale and "
+                    "rotate it as cganzoo.data.pixels.square does"
+                )
+
+    def test_pixels_in_one_go(self) -> None:
+        """``pixels_of`` several images gives the same as ``pixels`` of each."""
+        for split, indices in self.indices().items():
+            found = self.source.pixels_of(split, indices, self.size, self.spec.channels)
+            assert len(found) == len(indices), f"pixels_of returns {len(found)} of {len(indices)} images"
+            for index, pixels in zip(indices, found, strict=True):
+                if isinstance(pixels, DataError):
+                    raise pixels
+                assert same(pixels, self.pixels(split, index)), (
+                    f"pixels_of and pixels return different pixels for image {index} of the {split} split"
+                )
+
+    def test_an_image_stays_the_same(self) -> None:
+        """An image that is read twice is the same."""
+        for split, index in self.places():
+            assert same(self.pixels(split, index), self.pixels(split, index)), (
+                f"image {index} of the {split} split has other pixels when it is read again; do not augment here"
+            )
+
+    def test_threads(self) -> None:
+        """Threads that read images at the same time, as in packing, get the same pixels."""
+        places = self.places()
+        alone = [self.pixels(*place) for place in places]
+        with ThreadPoolExecutor(THREADS) as pool:
+            together = list(pool.map(lambda place: self.pixels(*place), places * 2))
+        for (split, index), one, other in zip(places * 2, alone * 2, together, strict=True):
+            assert same(one, other), (
+                f"image {index} of the {split} split has other pixels when {THREADS} threads read; share no state "
+                "between reads, or use a lock"
+            )
+
+    def test_no_image_is_in_both_splits(self) -> None:
+        """No image is in both splits, bit for bit; otherwise a score would reward memorised images."""
+        labels = self.source.labels()
+        if "test" not in labels:
+            raise SkipTest("there is no test split")
+        count = sum(map(len, labels.values()))
+        if count > self.compared:
+            raise SkipTest(f"{count:,} images are too many to compare; raise the class attribute compared")
+
+        def by_content(split: str) -> dict[tuple[object, ...], int]:
+            images = ((self.source.read(split, index), index) for index in range(len(labels[split])))
+            return {(image.mode, image.size, image.tobytes()): index for image, index in images if image is not None}
+
+        train, test = by_content("train"), by_content("test")
+        both = [(index, train[key]) for key, index in test.items() if key in train]
+        assert not both, (
+            f"{len(both)} test images are also training images; the first is image {both[0][0]} of the test split, "
+            f"{both[0][1]} of the train split; if the published set has them, say so in expected_failures"
+        )
+
+
+def _is_colored(image: Image.Image) -> bool:
+    planes = np.asarray(image.convert("RGB")).astype(int)
+    return bool((np.ptp(planes, axis=2) > 16).any())  # a gray JPEG may have a slight tint

@@ -1,0 +1,300 @@
+"""What the checks of a loss share: a loss with each choice of its options, batches for it, and comparisons."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar, TypeVar
+from unittest import SkipTest
+
+import torch
+from torch import Tensor
+
+from cganzoo.objective import Batch, Objective, Terms
+from cganzoo.specs import BuildContext, LossSpec
+from cganzoo.testing.conformance import Conformance, build_context, choices
+from cganzoo.testing.randomness import seeded, untouched
+from cganzoo.testing.toys import FEATURE_DIM, GAN, LATENT_DIM, ToyGenerator, ToyTrunk
+
+CLASSES = 3
+CLASS_COUNTS = (1, 2, 10, 200)
+SIZE = 6
+"""Samples of a batch, unless a check needs another number."""
+
+IMAGE = (1, 8, 8)
+SEEDS = range(4)
+"""Seeds of batches of which at least one has to give a gradient: that of a hinge is zero for some samples."""
+
+METHODS = ("discriminator_loss", "generator_loss")
+TOLERANCE = 1e-9
+"""Relative and absolute tolerance of comparisons in float64."""
+
+Losses = Mapping[str, Tensor]
+"""The value of each loss, a scalar, by the name of its method."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss with one choice of its options, built for the toy networks, and random batches for it.
+
+    Attributes:
+        spec: the loss.
+        config: its options.
+        label: the options that are not the defaults, for messages: ``labeling="dynamic"``.
+        classes: number of classes.
+        seed: with which it is built.
+        dtype: of its parameters and batches.
+    """
+
+    spec: LossSpec[Any]
+    config: Any
+    label: str = ""
+    classes: int = CLASSES
+    seed: int = 0
+    dtype: torch.dtype = torch.float32
+
+    @property
+    def prefix(self) -> str:
+        """How a message about this loss begins."""
+        return f"with {self.label}: " if self.label else ""
+
+    @property
+    def context(self) -> BuildContext:
+        """The context in which it is built."""
+        return build_context(self.classes, IMAGE[1], IMAGE[0], feature_dim=FEATURE_DIM)
+
+    @cached_property
+    def objective(self) -> Objective:
+        """The loss as a module; :func:`dataclasses.replace` gives a new one."""
+        with seeded(self.seed):
+            return self.spec.build(self.config, self.context).to(self.dtype)
+
+    def gan(self, *, autocast: bool = False, dtype: torch.dtype = torch.float32) -> GAN:
+        """A new instance of the loss with the toy networks."""
+        conditional = self.spec.conditioning(self.config) != "unconditional"
+        with seeded(0):
+            generator, trunk = ToyGenerator(CLASSES, conditional=conditional), ToyTrunk()
+        objective = replace(self, dtype=dtype).objective
+        return GAN(generator.to(dtype), trunk.to(dtype), objective, autocast=autocast)
+
+    def batches(self, size: int = SIZE, seed: int = 0, *, scale: float = 1.0) -> tuple[Batch, Batch]:
+        """A real and a fake batch of random features; the real one has ``min(size, classes)`` classes."""
+        random = torch.Generator().manual_seed(seed)
+
+        def batch(labels: Tensor) -> Batch:
+            features = scale * torch.randn(size, FEATURE_DIM, generator=random, dtype=torch.float64)
+            images = 2 * torch.rand(size, *IMAGE, generator=random, dtype=torch.float64) - 1
+            return with_features(Batch(images.to(self.dtype), labels, features), features.to(self.dtype))
+
+        labels = torch.arange(size) % self.classes
+        return batch(labels), batch(labels if self.objective.fake_labels == "paired" else labels.flip(0))
+
+    def terms(self, real: Batch, fake: Batch) -> dict[str, Terms]:
+        """The terms of both losses, by method."""
+        used = real if self.objective.uses_real_in_generator_loss else None
+        return {
+            "discriminator_loss": self.objective.discriminator_loss(real, fake),
+            "generator_loss": self.objective.generator_loss(fake, used),
+        }
+
+    def totals(self, real: Batch, fake: Batch) -> Losses:
+        """Both losses. Random numbers that a loss draws are the same in each call."""
+        with seeded(0):
+            return {method: total(terms) for method, terms in self.terms(real, fake).items()}
+
+    def values(self, real: Batch, fake: Batch) -> Losses:
+        """:meth:`totals` without gradient; the buffers of the loss are restored afterwards."""
+        with buffers_restored(self.objective):
+            return {method: loss.detach() for method, loss in self.totals(real, fake).items()}
+
+    def calls(self, real: Batch, fake: Batch) -> dict[str, Callable[[], object]]:
+        """Everything that the engine may call, by name."""
+        used = real if self.objective.uses_real_in_generator_loss else None
+        return {
+            "discriminator_loss": lambda: self.objective.discriminator_loss(real, fake),
+            "generator_loss": lambda: self.objective.generator_loss(fake, used),
+            "score": lambda: score_of(self.objective, fake),
+        }
+
+    @property
+    def heads(self) -> dict[str, Tensor]:
+        """The parameters that are not fixed, by name."""
+        return {name: head for name, head in self.objective.named_parameters() if head.requires_grad}
+
+    def check_finite(self, real: Batch, fake: Batch, where: str) -> None:
+        """Check that the terms, and the gradients in features and heads, are finite."""
+        leaves = [real.features, fake.features, *self.heads.values()]
+        with buffers_restored(self.objective):
+            for method, terms in self.terms(real, fake).items():
+                for name, term in terms.items():
+                    assert term.isfinite().all(), f"{method}, {name} is {term.tolist()}: {where}"
+                finite = all(gradient.isfinite().all() for gradient in gradients(total(terms), leaves))
+                assert finite, f"{method} is finite, but has a gradient that is not finite: {where}"
+
+
+def gan_inputs(gan: GAN, size: int = SIZE, seed: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Real images and labels, noise and labels of fakes, for :class:`~cganzoo.testing.toys.GAN`."""
+    random = torch.Generator().manual_seed(seed)
+    dtype = next(gan.trunk.parameters()).dtype
+    labels = torch.arange(size) % CLASSES
+    images = 2 * torch.rand(size, *IMAGE, generator=random, dtype=torch.float64).to(dtype) - 1
+    z = torch.randn(size, LATENT_DIM, generator=random, dtype=torch.float64).to(dtype)
+    return images, labels, z, labels if gan.objective.fake_labels == "paired" else labels.flip(0)
+
+
+def describe(options: Mapping[str, Any]) -> str:
+    """Options as a message names them: ``labeling="dynamic"``."""
+    quoted = {name: f'"{value}"' if isinstance(value, str) else value for name, value in options.items()}
+    return ", ".join(f"{name}={value}" for name, value in quoted.items())
+
+
+# --- checks of each variant -----------------------------------------------------------------------------------------
+
+
+class LossChecks(Conformance):
+    """Base of the classes that check a loss.
+
+    Class attributes:
+        variants: choices of options to check, where ``{}`` means the defaults. They are added to ``options``. If not
+            set: the defaults, and each other value of each option that has named values or is true or false.
+    """
+
+    variants: ClassVar[Sequence[Mapping[str, Any]] | None] = None
+
+    def each(self) -> Iterator[Loss]:
+        """The loss with each choice of options; a choice that contradicts ``options`` is left out."""
+        for options in choices(self.spec.config) if self.variants is None else self.variants:
+            try:
+                config = self.config(**options)
+            except ValueError:
+                if self.variants is not None or not options:
+                    raise
+                continue
+            yield Loss(self.spec, config, describe(options))
+
+
+Self = TypeVar("Self", bound=LossChecks)
+
+
+def over(losses: Iterable[Loss], check: Callable[[Loss], None]) -> None:
+    """Run a check on every loss; a failure names the options. Skipped if all were skipped."""
+    skipped: list[SkipTest | None] = []
+    for loss in losses:
+        try:
+            check(loss)
+            skipped.append(None)
+        except SkipTest as skip:
+            skipped.append(skip)
+        except AssertionError as error:
+            raise AssertionError(loss.prefix + str(error)) from error
+        except Exception as error:
+            raise AssertionError(f"{loss.prefix}raised {type(error).__name__}: {error}") from error
+    if skipped and skipped[0] is not None and None not in skipped:
+        raise skipped[0]
+
+
+def each_variant(check: Callable[[Self, Loss], None]) -> Callable[[Self], None]:
+    """Turn a check of one loss into a check of the loss with each choice of options."""
+
+    def check_all(self: Self) -> None:
+        over(self.each(), functools.partial(check, self))
+
+    return _renamed(check_all, check)
+
+
+def each_repeatable_variant(check: Callable[[Self, Loss], None]) -> Callable[[Self], None]:
+    """The same for a check that compares two calls: a loss that draws random numbers skips it instead of failing."""
+
+    def check_one(self: Self, loss: Loss) -> None:
+        try:
+            check(self, loss)
+        except AssertionError:
+            if draws_random_numbers(loss):
+                raise SkipTest("the losses draw random numbers: see no_global_random_numbers") from None
+            raise
+
+    return each_variant(_renamed(check_one, check))
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _renamed(function: Function, original: Callable[..., Any]) -> Function:
+    """``functools.wraps`` without ``__wrapped__``, in whose signature pytest would look for fixtures."""
+    functools.update_wrapper(function, original)
+    del function.__wrapped__  # type: ignore[attr-defined]
+    return function
+
+
+def draws_random_numbers(loss: Loss) -> bool:
+    """Whether computing the losses changes the state of a global random number generator."""
+    loss = replace(loss)
+    try:
+        with seeded(0), untouched("it"):
+            loss.terms(*loss.batches())
+    except AssertionError:
+        return True
+    except Exception:  # another check reports it
+        return False
+    return False
+
+
+# --- helpers --------------------------------------------------------------------------------------------------------
+
+
+def total(terms: Terms) -> Tensor:
+    """The sum of the terms, which a player minimises."""
+    return torch.stack(list(terms.values())).sum()
+
+
+def score_of(objective: Objective, batch: Batch) -> Tensor | None:
+    """The score of a batch, if the loss defines one."""
+    try:
+        return objective.score(batch.features, batch.labels)
+    except NotImplementedError:
+        return None
+
+
+def gradients(loss: Tensor, leaves: Sequence[Tensor], *, retain_graph: bool = False) -> tuple[Tensor, ...]:
+    """Gradients in ``leaves``; zeros where the loss does not depend on them."""
+    if not loss.requires_grad:
+        return tuple(torch.zeros_like(leaf) for leaf in leaves)
+    return torch.autograd.grad(loss, leaves, retain_graph=retain_graph, allow_unused=True, materialize_grads=True)
+
+
+def with_features(batch: Batch, features: Tensor) -> Batch:
+    """The batch with other features, which are not a leaf of the graph, like the output of a trunk."""
+    return replace(batch, features=features.detach().requires_grad_() * 1)
+
+
+def subset(batch: Batch, index: Tensor | slice) -> Batch:
+    """Some samples of a batch, or all in another order."""
+    return with_features(Batch(batch.images[index], batch.labels[index], batch.features), batch.features[index])
+
+
+@contextmanager
+def buffers_restored(objective: Objective) -> Iterator[None]:
+    """Restore the buffers that a checkpoint saves: a loss may change those, but no other state."""
+    state = objective.state_dict()
+    saved = [(buffer, buffer.clone()) for name, buffer in objective.named_buffers() if name in state]
+    try:
+        yield
+    finally:
+        for buffer, value in saved:
+            if not torch.equal(buffer, value):
+                buffer.copy_(value)
+
+
+def check_close(one: Tensor, two: Tensor, problem: str, tolerance: float = TOLERANCE) -> None:
+    """Two results are equal, to a tolerance that is relative and absolute."""
+    if not torch.allclose(one, two, rtol=tolerance, atol=tolerance):
+        raise AssertionError(f"{problem} (off by {(one - two).abs().max().item():.3g})")
+
+
+def check_losses_close(one: Losses, two: Losses, problem: str, tolerance: float = TOLERANCE) -> None:
+    """Both losses are equal; a message is the name of the method and ``problem``."""
+    for method in METHODS:
+        check_close(one[method], two[method], f"{method} {problem}", tolerance)

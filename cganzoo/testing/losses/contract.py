@@ -1,0 +1,206 @@
+"""The declarations of a loss are true: ``relational``, conditioning, schedules and score."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from unittest import SkipTest
+
+import torch
+
+from cganzoo.objective import Batch
+from cganzoo.testing.conformance import schedulable
+
+from .base import (
+    CLASS_COUNTS,
+    CLASSES,
+    METHODS,
+    SEEDS,
+    SIZE,
+    TOLERANCE,
+    Loss,
+    LossChecks,
+    buffers_restored,
+    check_close,
+    check_losses_close,
+    each_repeatable_variant,
+    gradients,
+    score_of,
+    subset,
+)
+
+COPIES = 4
+
+
+class LossContract(LossChecks):
+    """Flags, conditioning, schedules and score."""
+
+    @each_repeatable_variant
+    def test_order_of_samples(self, loss: Loss) -> None:
+        """Samples in another order give the same losses, and the same gradient for each sample."""
+        loss = replace(loss, dtype=torch.float64)
+        batches = loss.batches()
+        order = torch.randperm(SIZE, generator=torch.Generator().manual_seed(1))
+        pairs = loss.objective.relational or loss.objective.fake_labels == "paired"  # real i may belong to fake i
+        orders = (order, order if pairs else order.flip(0))
+        moved = [subset(batch, order) for batch, order in zip(batches, orders, strict=True)]
+        found = []
+        for real, fake in (batches, moved):
+            with buffers_restored(loss.objective):
+                both = loss.totals(real, fake)
+                found.append((both, {key: gradients(both[key], [real.features, fake.features]) for key in METHODS}))
+        (losses_before, before), (losses_after, after) = found
+        check_losses_close(losses_before, losses_after, "depends on the order of the samples in their batch")
+        for method in METHODS:
+            for one, two, order in zip(before[method], after[method], orders, strict=True):
+                check_close(one[order], two, f"{method}: a sample gets another gradient in another order")
+
+    @each_repeatable_variant
+    def test_relational_is_true(self, loss: Loss) -> None:
+        """A loss without ``relational`` is the mean over the halves of its batch; one with ``relational`` is not."""
+        differs = _differs_from_the_mean(loss)
+        if loss.objective.relational:
+            # Only one of several choices of options may need the declaration.
+            assert loss.label or differs or any(map(_differs_from_the_mean, self.each())), (
+                "the loss declares relational = True, but it is the mean over the halves of its batch: it compares no "
+                "samples; remove the declaration, and several processes give the result of one"
+            )
+            return
+        for method, (distance, halves) in differs.items():
+            raise AssertionError(
+                f"{method} of a batch is not the mean over its two halves, {halves}: average over the batch, or set "
+                f"relational = True if the loss compares samples with each other (off by {distance:.3g})"
+            )
+
+    @each_repeatable_variant
+    def test_batch_is_averaged(self, loss: Loss) -> None:
+        """A batch with four copies of each sample does not have four times the loss."""
+        loss = replace(loss, dtype=torch.float64)
+        if not loss.objective.relational:
+            raise SkipTest("the loss is the mean over the halves of its batch: see relational_is_true")
+        sums: dict[tuple[str, str], bool] = {}
+        for seed in SEEDS:
+            batches = loss.batches(seed=seed)
+            copies = [subset(batch, torch.arange(SIZE).repeat(COPIES)) for batch in batches]
+            one, many = _sizes(loss, *batches), _sizes(loss, *copies)
+            for term, before in one.items():
+                # A contrast with more samples may be larger, but then its gradient does not grow as much.
+                grows = all(0 < (COPIES - 1) * old < new for old, new in zip(before, many[term], strict=True))
+                sums[term] = sums.get(term, True) and grows
+        for (method, name), always in sums.items():
+            assert not always, (
+                f"{method}, {name}: a batch with {COPIES} copies of each sample has {COPIES} times the loss or more; "
+                "take the mean over the batch, so that the batch size does not change the learning rate"
+            )
+
+    @each_repeatable_variant
+    def test_conditioning_is_true(self, loss: Loss) -> None:
+        """The generator's loss depends on the fakes' labels if ``conditioning`` says so; otherwise no loss does."""
+        declared = loss.spec.conditioning(loss.config)
+        assert declared in ("conditional", "unconditional", "any"), (
+            f'conditioning is {declared!r}; it must be "conditional", "unconditional" or "any"'
+        )
+        loss = replace(loss, dtype=torch.float64)
+        depends = set()
+        for seed in SEEDS:
+            real, fake = loss.batches(seed=seed)
+            one, two = loss.values(real, fake), loss.values(real, replace(fake, labels=(fake.labels + 1) % CLASSES))
+            depends |= {method for method in METHODS if not torch.equal(one[method], two[method])}
+        if declared == "conditional":
+            assert "generator_loss" in depends, (
+                'conditioning is "conditional", but fake.labels do not change generator_loss, so a generator does not '
+                'learn its classes; use "any" if the loss also trains generators without classes'
+            )
+        else:
+            assert not depends, (
+                f'conditioning is "{declared}", but fake.labels change {" and ".join(sorted(depends))}, and a '
+                'generator without classes does not use labels; set conditioning=lambda config: "conditional"'
+            )
+
+    def test_schedules(self) -> None:
+        """Each option that accepts a schedule follows it: at every step, the loss is the one for the number there."""
+        options = schedulable(self.spec.config)
+        if not options:
+            raise SkipTest("no option accepts a schedule")
+        for option in options:
+            followed = [self._follows(loss, option) for loss in self.each()]
+            assert set(followed) != {None}, f"option {option} accepts a schedule, but refuses all that were tried"
+            assert any(followed), (
+                f"option {option} accepts a schedule, but the losses do not change with it: self.hold({option}="
+                f"config.{option}) sets self.{option} to the right value at every step"
+            )
+
+    def _follows(self, loss: Loss, option: str) -> bool | None:
+        """Whether the losses change with the option's schedule; ``None`` if no schedule is accepted."""
+        chosen = loss.config.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        default = getattr(loss.config, option)
+        start = default if isinstance(default, float) else 0.5
+        for end in (start / 2, start + 0.5):
+            if end == start:
+                continue
+            plans = [{"from": start, "to": end, "steps": 10}, start, (start + end) / 2]
+            try:
+                configs = [self.config(**{**chosen, option: plan}) for plan in plans]
+                scheduled, *fixed = (replace(loss, config=config, dtype=torch.float64) for config in configs)
+                _ = [one.objective for one in (scheduled, *fixed)]  # may refuse the schedule, too
+            except ValueError:
+                continue
+            batches = scheduled.batches()
+            found = []
+            for step, number in zip((0, 5), fixed, strict=True):
+                scheduled.objective.advance(step, 10)
+                found.append(scheduled.values(*batches))
+                problem = f"at step {step} of a schedule of {option} differs from the loss for the number at that step"
+                try:
+                    check_losses_close(found[-1], number.values(*batches), problem, 1e-6)
+                except AssertionError as error:
+                    raise AssertionError(f"{loss.prefix}{error}") from error
+            return any(not torch.equal(found[0][method], found[1][method]) for method in METHODS)
+        return None
+
+    @each_repeatable_variant
+    def test_score(self, loss: Loss) -> None:
+        """The score, if there is one, is a finite number for each sample, independent of the rest of its batch."""
+        for classes in CLASS_COUNTS:
+            loss = replace(loss, classes=classes, dtype=torch.float64)
+            fake, order = loss.batches()[1], torch.tensor([4, 2, 0])
+            with buffers_restored(loss.objective):
+                score = score_of(loss.objective, fake)
+            if score is None:
+                raise SkipTest("the loss defines no score")
+            assert score.shape == (SIZE,), f"score has shape {tuple(score.shape)}; return (N,) = ({SIZE},)"
+            assert score.isfinite().all(), f"score is not finite, with num_classes = {classes}"
+            with buffers_restored(loss.objective):
+                some = score_of(loss.objective, subset(fake, order))
+            assert some is not None
+            check_close(score[order], some, "the score of a sample depends on the rest of its batch")
+
+
+def _sizes(loss: Loss, real: Batch, fake: Batch) -> dict[tuple[str, str], tuple[float, float]]:
+    """By method and name: the size of a term, and of its gradient summed over the copies of each sample."""
+    leaves = [real.features, fake.features]
+    found = {}
+    with buffers_restored(loss.objective):
+        for method, terms in loss.terms(real, fake).items():
+            for name, term in terms.items():
+                slopes = [
+                    slope.reshape(-1, SIZE, slope.shape[1]).sum(0).norm()
+                    for slope in gradients(term, leaves, retain_graph=True)
+                ]
+                found[method, name] = abs(term.item()), torch.stack(slopes).norm().item()
+    return found
+
+
+def _differs_from_the_mean(loss: Loss) -> dict[str, tuple[float, str]]:
+    """For each method that differs from its mean over two halves of the batch: by how much, and for which halves."""
+    loss = replace(loss, dtype=torch.float64)
+    batches = loss.batches(size=8)
+    whole = loss.values(*batches)
+    found: dict[str, tuple[float, str]] = {}
+    by_class = [subset(batch, batch.labels.argsort(stable=True)) for batch in batches]
+    for halves, (real, fake) in (("each with all classes", batches), ("each with its own classes", by_class)):
+        one, two = (loss.values(subset(real, half), subset(fake, half)) for half in (slice(4), slice(4, 8)))
+        for method in METHODS:
+            mean = (one[method] + two[method]) / 2
+            if not torch.allclose(whole[method], mean, rtol=TOLERANCE, atol=TOLERANCE):
+                found.setdefault(method, ((whole[method] - mean).abs().max().item(), halves))
+    return found

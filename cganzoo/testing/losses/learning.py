@@ -1,0 +1,145 @@
+"""A loss in short trainings: with any loss, the toy networks should learn three patterns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from cganzoo.objective import Batch
+from cganzoo.testing.randomness import seeded
+from cganzoo.testing.toys import GAN, LATENT_DIM
+
+from .base import CLASSES, Loss, LossChecks, buffers_restored, each_variant, score_of, total
+
+BATCH, STEPS, RATE = 24, 250, 5e-3
+DISCRIMINATOR_STEPS = 30
+"""Steps of a discriminator that is trained without its generator."""
+
+TRAININGS = 3
+"""Number of seeds of which at least one has to succeed."""
+
+NOISE = 0.1
+"""Standard deviation of the noise on a pattern."""
+
+GOOD = 0.5
+"""A successful training reduces the distance to the nearest pattern to less than this share."""
+
+
+class LossLearning(LossChecks):
+    """Learning."""
+
+    @each_variant
+    def test_real_images_are_right(self, loss: Loss) -> None:
+        """After the discriminator was trained, real images of the right class have the lowest generator loss."""
+        problems = []
+        for seed in range(TRAININGS):  # a few steps may end at an unusual place
+            problems.append(_problem(loss, seed))
+            if not problems[-1]:
+                return
+        raise AssertionError(f"after the discriminator was trained, {problems[-1]}")
+
+    def test_learns(self) -> None:
+        """A tiny generator that is trained with the loss makes the patterns of the training images."""
+        loss = next(self.each())
+        distances = []
+        for seed in range(TRAININGS):
+            before, after = learn(loss, seed)
+            if after < GOOD * before:
+                return
+            distances.append(f"from {before:.1f} to {after:.1f}")
+        raise AssertionError(
+            "a tiny generator does not learn three patterns: the distance of its samples to the nearest pattern went "
+            f"{', '.join(distances)}, in {TRAININGS} trainings; check the sign of each term"
+        )
+
+
+def _problem(loss: Loss, seed: int) -> str:
+    """Train the discriminator without its generator; what is wrong with the losses then, empty if nothing is."""
+    with seeded(seed):
+        gan = _untrained(loss)
+        _train(gan, DISCRIMINATOR_STEPS, ("discriminator",))
+        with torch.no_grad(), buffers_restored(gan.objective):
+            return _judge(gan, conditional=loss.spec.conditioning(loss.config) == "conditional")
+
+
+def _judge(gan: GAN, *, conditional: bool) -> str:
+    objective, labels = gan.objective, torch.arange(BATCH) % CLASSES
+
+    def batch(images: Tensor) -> Batch:
+        return Batch(images, labels, gan.trunk(images))
+
+    def loss(shown: Batch, shift: int = 0) -> float:
+        shown = replace(shown, labels=(labels + shift) % CLASSES)
+        return total(objective.generator_loss(shown, real if objective.uses_real_in_generator_loss else None)).item()
+
+    real, more = batch(_real(labels)), batch(_real(labels))
+    fake = batch(gan.generator(torch.randn(BATCH, LATENT_DIM), labels))
+    scores = [score.mean().item() for shown in (real, fake) if (score := score_of(objective, shown)) is not None]
+    of_real, of_fake, *of_wrong = loss(more), loss(fake), *(loss(more, shift) for shift in range(1, CLASSES))
+    if not of_real < of_fake:
+        return (
+            f"generator_loss is {of_real:.3g} for real images and {of_fake:.3g} for the generator's: it moves the "
+            "generator away from real images; check the sign of each term of both losses"
+        )
+    if conditional and not of_real < min(of_wrong):
+        wrong = " and ".join(f"{value:.3g}" for value in of_wrong)
+        return (
+            f"generator_loss is {of_real:.3g} for real images with their own labels, and {wrong} with wrong labels: "
+            "the generator learns wrong classes; check the sign and the labels of each class term"
+        )
+    if scores and not scores[0] > scores[1]:
+        return (
+            f"the score is {scores[1] - scores[0]:.3g} higher for the generator's images than for real ones: a higher "
+            "score must mean more real"
+        )
+    return ""
+
+
+def learn(loss: Loss, seed: int) -> tuple[float, float]:
+    """Train the toy networks; the distance of samples to the nearest pattern before and after."""
+    with seeded(seed):
+        gan = _untrained(loss)
+        before = _distance(gan)
+        _train(gan, STEPS, ("discriminator", "generator"))
+        return before, _distance(gan)
+
+
+def patterns() -> Tensor:
+    """A bar at the top, a bar at the left, a block in the middle; (3, 1, 8, 8)."""
+    shapes = torch.full((CLASSES, 1, 8, 8), -0.8)
+    shapes[0, :, :3] = shapes[1, :, :, :3] = shapes[2, :, 3:6, 3:6] = 0.8
+    return shapes
+
+
+def _untrained(loss: Loss) -> GAN:
+    gan = loss.gan()
+    for network in (gan.generator, gan.trunk):
+        for layer in network.children():
+            assert isinstance(layer, (nn.Linear, nn.Embedding))
+            layer.reset_parameters()
+    return gan
+
+
+def _real(labels: Tensor) -> Tensor:
+    return patterns()[labels] + NOISE * torch.randn(len(labels), 1, 8, 8)
+
+
+def _train(gan: GAN, steps: int, players: tuple[str, ...]) -> None:
+    parameters = gan.discriminator_parameters, gan.generator_parameters
+    optimizers = [torch.optim.Adam(moved, RATE, betas=(0.5, 0.99)) for moved in parameters]
+    labels = torch.arange(BATCH) % CLASSES
+    for step in range(steps):
+        gan.objective.advance(step, steps)
+        for player, optimizer in zip(players, optimizers, strict=False):
+            images = _real(labels)
+            fake_labels = labels if gan.objective.fake_labels == "paired" else torch.randint(CLASSES, (BATCH,))
+            gan.update(player, optimizer, images, labels, torch.randn(BATCH, LATENT_DIM), fake_labels)
+
+
+def _distance(gan: GAN) -> float:
+    """Median distance of samples to the nearest pattern: a mean would depend most on the few between two patterns."""
+    with torch.no_grad():
+        images = gan.generator(torch.randn(150, LATENT_DIM), torch.arange(150) % CLASSES)
+    return torch.cdist(images.flatten(1), patterns().flatten(1)).amin(1).median().item()

@@ -1,0 +1,224 @@
+"""What a metric gets stays unchanged, and unusual evaluations are scored or refused."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import weakref
+from collections.abc import Mapping
+from typing import Any
+from unittest import SkipTest
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cganzoo.data.batches import to_pixels
+from cganzoo.data.cache import ImageSet
+from cganzoo.evaluate.evaluation import Evaluator
+from cganzoo.extractor import Extractor
+from cganzoo.metric import Evaluated, Metric
+from cganzoo.specs import NAME
+from cganzoo.testing.conformance import check_equal
+
+from .base import MetricChecks, Scores, context, unless_refused
+from .synthetic import World, cut, taken, tensors
+
+
+class MetricInputs(MetricChecks):
+    """Inputs and unusual evaluations."""
+
+    def test_inference_mode(self) -> None:
+        """It works in inference mode, which the host uses, and gives the same scores there."""
+        with torch.inference_mode():
+            metric = self.build()
+            metric.update_reference(copy.deepcopy(self.reference))
+            with torch.inference_mode(False), torch.enable_grad():  # as the host calls it
+                metric.update_generator(self.generator(), *self.noise())
+            metric.update(copy.deepcopy(self.samples))
+            scores = dict(metric.compute())
+        self.check_same(scores, self.expected(), "in torch.inference_mode")
+
+    def test_batches_are_left_alone(self) -> None:
+        """The batches, which all metrics share, are not changed."""
+        given = {"reference": copy.deepcopy(self.reference), "samples": copy.deepcopy(self.samples)}
+        self.feed([given["reference"]], [given["samples"]]).compute()
+        for what, batch in given.items():
+            problem = f"of the {what} are changed in place, and all metrics get the same tensors; use a copy"
+            check_equal(tensors(batch), tensors(getattr(self, what)), problem)
+
+    def test_generator_is_left_alone(self) -> None:
+        """The generator's weights, mode and gradients are not changed."""
+        if type(self.build()).update_generator is Metric.update_generator:
+            raise SkipTest("the metric does not use the generator")
+        generator = self.generator()
+        parameters = list(generator.parameters())
+        for parameter in parameters[::2]:
+            parameter.requires_grad_(False)
+        weights = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
+        trained = [parameter.requires_grad for parameter in parameters]
+        modes = [module.training for module in generator.modules()]
+        z, labels = self.noise()
+        self.feed([self.reference], [self.samples], given=(generator, z, labels)).compute()
+        check_equal(generator.state_dict(), weights, "of the generator is changed by update_generator; use a copy")
+        assert [module.training for module in generator.modules()] == modes, (
+            "update_generator changes the generator's mode; do not call train() or eval(), it is in evaluation mode"
+        )
+        assert [parameter.requires_grad for parameter in parameters] == trained, (
+            "update_generator changes requires_grad of the generator's weights; use torch.autograd.grad for gradients"
+        )
+        assert all(parameter.grad is None for parameter in parameters), (
+            "update_generator leaves gradients in the generator's weights; use torch.autograd.grad, not backward"
+        )
+        assert torch.equal(z, self.noise()[0]), "update_generator changes the noise in place; clone it first"
+
+    def test_nothing_it_was_shown_outlives_it(self) -> None:
+        """When the metric is deleted, the memory of the generator and the images is released."""
+        generator = copy.deepcopy(self.generator())
+        reference, samples = copy.deepcopy(self.reference), copy.deepcopy(self.samples)
+        given: dict[str, list[object]] = {
+            "the generator": [generator, *generator.parameters()],
+            "real images": list(tensors(reference).values()),
+            "samples": list(tensors(samples).values()),
+        }
+        alive = {what: [weakref.ref(item) for item in items] for what, items in given.items()}
+        metric = self.feed([reference], [samples], given=(generator, *self.noise()))
+        metric.compute()
+        del metric, generator, reference, samples, given
+        for what, references in alive.items():
+            if any(reference() is not None for reference in references):
+                gc.collect()  # slow, and needed only for reference cycles
+            assert all(reference() is None for reference in references), (
+                f"{what} stay in memory after the metric is deleted, and each evaluation of a run adds more; keep them "
+                "in the instance, not in the module, the class or a cache"
+            )
+
+    # --- unusual evaluations ----------------------------------------------------------------------------------------
+
+    def test_unlabelled_samples(self) -> None:
+        """Samples of an unconditional generator, which have no labels, are scored or refused."""
+        batch = Evaluated(self.samples.images, None, self.samples.features, self.samples.logits)
+        self._check_accepted(self.world(), "samples without labels", [batch])
+
+    def test_extractor_without_logits(self) -> None:
+        """An extractor without classes is accepted or refused."""
+        self._check_accepted(self.world(num_logits=0), "an extractor without logits")
+
+    def test_extractor_of_other_classes(self) -> None:
+        """An extractor whose classes are not those of the set is accepted or refused."""
+        world = self.world(num_logits=self.num_classes + 3)
+        self._check_accepted(world, "an extractor with other classes than the set")
+
+    def test_few_samples(self) -> None:
+        """No sample, and a single one, are scored or refused."""
+        self._check_accepted(self.world(), "0 samples", [])
+        self._check_accepted(self.world(), "1 samples", [taken(self.samples, torch.arange(1))])
+
+    def test_real_images_in_the_place_of_samples(self) -> None:
+        """Real images in place of samples, for which there is no generator, are scored or refused."""
+        self._check_accepted(self.world(), "real images in place of samples", generator=False)
+
+    def test_any_number_of_classes(self) -> None:
+        """One class, and more classes than there are images of a class, are scored or refused."""
+        for classes in (1, 23):
+            self._check_accepted(self.world(num_classes=classes), f"{classes} classes")
+
+    def test_gray_images(self) -> None:
+        """Images of one channel are scored or refused."""
+        self._check_accepted(self.world(channels=1), "images of one channel")
+
+    def test_more_features_than_images(self) -> None:
+        """An extractor with more features than there are images is accepted or refused."""
+        world = self.world(feature_dim=3 * self.count)
+        self._check_accepted(world, f"{world.feature_dim} features of {self.count} images")
+
+    def _check_accepted(
+        self, world: World, what: str, samples: list[Evaluated] | None = None, *, generator: bool = True
+    ) -> None:
+        """The scores are valid, or refused with a message of one line."""
+        samples = [world.draw(self.count, seed=1)] if samples is None else samples
+        reference = [world.draw(self.count + 4, seed=0)]
+
+        def compute() -> Scores:
+            return self.feed(reference, samples, generator=generator, world=world).compute()
+
+        scores = unless_refused(compute, what)
+        if scores is not None:
+            self.check_outputs(scores, f"for {what}")
+
+    # --- in the host ------------------------------------------------------------------------------------------------
+
+    def test_pictures(self) -> None:
+        """Its pictures, if there are any, are (C, H, W) in [-1, 1]."""
+        metric = self.feed(cut(self.reference, [15]), [self.samples])
+        metric.compute()
+        count = len(self.reference.features)
+
+        def recall(positions: Tensor) -> Tensor:
+            assert positions.dtype == torch.int64 and positions.ndim == 1, "recall takes positions (N,) int64"  # noqa: PT018
+            assert ((positions >= 0) & (positions < count)).all(), (
+                f"recall got positions outside 0 to {count - 1}; these are positions in the reference images"
+            )
+            return self.reference.images[positions]
+
+        pictures = metric.pictures(recall)
+        if not pictures:
+            raise SkipTest("the metric has no pictures")
+        for name, picture in pictures.items():
+            valid = isinstance(name, str) and NAME.fullmatch(name)
+            assert valid, f"the picture's name {name!r} becomes a file name; use lower snake case"
+            shape = tuple(picture.shape)
+            assert len(shape) == 3 and shape[0] in (1, 3), f'"{name}" is {shape}; make it (1 or 3, H, W)'  # noqa: PT018
+            low, high = float(picture.min()), float(picture.max())
+            assert -1 <= low <= high <= 1, f'"{name}" has values from {low:g} to {high:g}; scale them to [-1, 1]'
+
+    def test_evaluation(self) -> None:
+        """It works in an evaluation of the host: scores, scores of real images, and pictures."""
+        assert self.spec.reference in ("train", "test"), (
+            f'reference = "{self.spec.reference}": there is no such split; write "train" or "test"'
+        )
+        world = self.world()
+        splits = {"train": _image_set("train", self.reference), "test": _image_set("test", world.draw(self.count, 4))}
+        evaluator = Evaluator(
+            splits=splits,
+            extractor=_RandomProjections(world),
+            metrics=[(self.spec, self.config())],
+            context=context(world),
+            device=torch.device("cpu"),
+            batch_size=11,
+        )
+        batches = [(part.images, part.labels) for part in cut(self.samples, [17])]
+        evaluation = evaluator.evaluate(
+            batches, self.count, sampling={}, generator=self.generator(), noise=self.noise()
+        )
+        for row in (evaluation.scores, evaluation.real_test, evaluation.real_halves):
+            self.check_outputs(row, "in an evaluation")
+
+
+def _image_set(split: str, batch: Evaluated) -> ImageSet:
+    assert batch.labels is not None
+    labels = batch.labels.numpy()
+    names = tuple(f"class {label}" for label in range(int(labels.max()) + 1))
+    return ImageSet(np.asarray(to_pixels(batch.images)), labels, names, split, fingerprint=split)
+
+
+class _RandomProjections(Extractor):
+    """Random projections of the pixels."""
+
+    own_classes = True
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.feature_dim, self.num_classes = world.feature_dim, world.num_classes
+        pixels, random = world.channels * world.image_size**2, torch.Generator().manual_seed(0)
+        self.register_buffer("axes", torch.randn(pixels, world.feature_dim + world.num_classes, generator=random))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        outputs = images.flatten(1) @ self.get_buffer("axes") / images.shape[-1]
+        return outputs[:, : self.feature_dim], outputs[:, self.feature_dim :]
+
+    def protocol(self) -> Mapping[str, Any]:
+        return {"kind": self.description()}
+
+    def description(self) -> str:
+        return "random projections"

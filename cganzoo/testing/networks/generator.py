@@ -1,0 +1,131 @@
+"""The checks of a generator."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest import SkipTest
+
+import torch
+from torch import Tensor
+
+from cganzoo.specs import BuildContext
+from cganzoo.testing.conformance import explained
+from cganzoo.testing.randomness import untouched
+
+from . import NetworkConformance
+from .base import BATCH, Inputs, double, positive_int, smallest_difference
+
+VISIBLE = 1e-6
+"""Two images are different if a pixel differs by more than this; pixels are in [-1, 1], and float64."""
+
+LABELS = {10: tuple(range(10)), 200: (0, 1, 2, 10, 64, 100, 128, 199)}
+"""Number of classes to the labels that are compared; of 200, those that a remainder or a bound may confuse."""
+
+
+class GeneratorConformance(NetworkConformance):
+    """The checks of a generator. Subclass it with the ``name`` of one; set ``options`` to make it small."""
+
+    kind = "generator"
+    number_of_checks = 36
+
+    def inputs(self, network: Any, count: int = BATCH, *, seed: int = 0, context: BuildContext | None = None) -> Inputs:
+        """Noise (count, latent_dim) and labels (count,)."""
+        random = torch.Generator().manual_seed(seed)
+        z = network.sample_latent(count, torch.device("cpu"), random)
+        return z, torch.randint((context or self.context()).num_classes, (count,), generator=random)
+
+    def check_output(self, output: Tensor, count: int, context: BuildContext, network: Any) -> None:
+        """Images have the right shape, and finite pixels in [-1, 1]."""
+        shape = (count, context.image_channels, context.image_size, context.image_size)
+        assert tuple(output.shape) == shape, f"images are {tuple(output.shape)}; they must be (N, C, H, W) = {shape}"
+        assert output.isfinite().all(), "pixels are not finite"
+        largest = float(output.detach().abs().max())
+        assert largest <= 1, f"a pixel is {largest:.3g} from 0; pixels must be in [-1, 1], so end with tanh or clamp"
+
+    def images(self, network: Any, z: Tensor, labels: Tensor) -> Tensor:
+        """Images of float64 noise, without gradient."""
+        with torch.no_grad():
+            images: Tensor = network(z.double(), labels)
+        return images
+
+    # --- the checks -------------------------------------------------------------------------------------------------
+
+    def test_range_holds_after_training(self) -> None:
+        """Pixels stay in [-1, 1] for all weights."""
+        network = self.used()
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.mul_(3)
+            output = network(*double(self.inputs(network)))
+        self.check_output(output, BATCH, self.context(), network)
+
+    def test_every_number_of_classes(self) -> None:
+        """1, 2, 10 and 200 classes work, from the first label to the last."""
+        for classes in (1, 2, 10, 200):
+            context = self.context(classes)
+            with explained(f"with {classes} classes it"):
+                network = self.build(context)
+                z, _ = self.inputs(network, context=context)
+                output = network(z, torch.tensor([0, classes - 1] * (BATCH // 2)))
+            self.check_output(output, BATCH, context, network)
+
+    def test_latent(self) -> None:
+        """``latent_dim`` is the length of the noise that ``sample_latent`` draws, from the generator it gets."""
+        network = self.build()
+        length = network.latent_dim
+        assert positive_int(length), f"latent_dim is {length!r}; it must be a positive int"
+        device = torch.device("cpu")
+        with untouched("sample_latent with a torch.Generator"):
+            one = network.sample_latent(5, device, torch.Generator().manual_seed(3))
+        two = network.sample_latent(5, device, torch.Generator().manual_seed(3))
+        other = network.sample_latent(5, device, torch.Generator().manual_seed(4))
+        shape = tuple(one.shape)
+        assert shape == (5, length), f"sample_latent(5, ...) returns {shape}, not (5, latent_dim) = (5, {length})"
+        assert one.dtype == torch.float32, f"sample_latent returns {one.dtype}; it must be float32"
+        assert torch.equal(one, two), "sample_latent returns other noise for a torch.Generator of the same seed"
+        assert not torch.equal(one, other), "sample_latent returns the same noise for a torch.Generator of another seed"
+        shape = tuple(network.sample_latent(2, device).shape)
+        assert shape == (2, length), f"sample_latent(2, device) returns {shape}, not {(2, length)}"
+
+    def test_noise_changes_the_image(self) -> None:
+        """Different noise gives different images."""
+        network = self.used()
+        z, _ = self.inputs(network, 6)
+        difference = smallest_difference(self.images(network, z, torch.zeros(6, dtype=torch.int64)))
+        assert difference > VISIBLE, "two images of different noise are equal: the generator ignores the noise"
+
+    def test_conditional_is_what_the_spec_says(self) -> None:
+        """The built generator is conditional if the specification says so."""
+        declared, built = self.spec.conditional(self.config()), self.build().conditional
+        assert {type(declared), type(built)} == {bool}, (
+            f"conditional must be a bool; it is {declared!r} in the specification and {built!r} in the generator"
+        )
+        assert declared == built, (
+            f"GeneratorSpec.conditional is {declared}, but the built generator's is {built}; make them equal"
+        )
+
+    def test_labels_change_the_image_if_conditional(self) -> None:
+        """Labels change every image of a conditional generator, and none of an unconditional one."""
+        network = self.used()
+        z, _ = self.inputs(network)
+        one, two = (self.images(network, z, torch.full((BATCH,), label)) for label in (0, 1))
+        change = (one - two).abs().amax((1, 2, 3))
+        if network.conditional:
+            assert change.min() > VISIBLE, "the generator is conditional, but ignores its labels; use them in forward"
+        else:
+            self.needs_determinism()
+            assert change.max() == 0, "labels change the images; set conditional = True, or do not use the labels"
+
+    def test_every_class_has_its_image(self) -> None:
+        """A conditional generator makes a different image for each class from the same noise, of 10 and 200 classes."""
+        for classes, labels in LABELS.items():
+            context = self.context(classes)
+            network = self.used(context)
+            if not network.conditional:
+                raise SkipTest("it is unconditional")
+            z, _ = self.inputs(network, 1, context=context)
+            images = self.images(network, z.expand(len(labels), -1), torch.tensor(labels))
+            names = ", ".join(map(str, labels))
+            assert smallest_difference(images) > VISIBLE, (
+                f"with {classes} classes, two of the labels {names} give the same image; use every label"
+            )

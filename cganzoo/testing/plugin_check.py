@@ -1,0 +1,263 @@
+"""``cganzoo plugin check``: run the conformance checks on an installed plugin, and print the results."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import pkgutil
+import re
+import sys
+import time
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from packaging.utils import canonicalize_name
+from pydantic import ValidationError
+
+from cganzoo.config import parse
+from cganzoo.console.streams import stderr_console, stdout_console
+from cganzoo.errors import PluginError
+from cganzoo.hookspecs import PROJECT
+from cganzoo.recipe.messages import explain
+from cganzoo.recipe.read import set_value
+from cganzoo.registry import ALLOW_LIST, KINDS, Component, discovery, load_plugins
+from cganzoo.registry.probe import load_survivors
+
+from .conformance import Conformance, Outcome, checks, only, run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+MARKS = {
+    "passed": ("✓", "ok", "green"),
+    "failed": ("✗", "FAILED", "red"),
+    "expected": ("!", "known", "yellow"),
+    "skipped": ("-", "-", "dim"),
+}
+"""By status: how a line begins, with UTF-8 and without, and its style."""
+
+LONGEST = 600
+"""Characters of a failure's message that are printed, as some errors of torch are very long. JSON has all of it."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The results of the checks of one component."""
+
+    component: Component
+    outcomes: tuple[Outcome, ...]
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check failed."""
+        return all(outcome.status != "failed" for outcome in self.outcomes)
+
+    def as_json(self) -> dict[str, Any]:
+        """What ``--json`` prints."""
+        provider = self.component.provider
+        return {
+            "component": self.component.name,
+            "kind": self.component.kind,
+            "distribution": provider.distribution,
+            "version": provider.version,
+            "passed": self.passed,
+            "seconds": round(self.seconds, 3),
+            "checks": [{**asdict(outcome), "seconds": round(outcome.seconds, 3)} for outcome in self.outcomes],
+        }
+
+
+def show(name: str, kind: str | None = None, overrides: Sequence[str] = (), *, as_json: bool = False) -> bool:
+    """Check a component, or all of a distribution, and print the results; returns whether nothing failed.
+
+    Args:
+        name: a component, ``"my_loss"`` or ``"cganzoo-mine/my_loss"``, or a distribution, ``"cganzoo-mine"``.
+        kind: of the component; default: all kinds.
+        overrides: of its options, ``"width=8"``.
+        as_json: print JSON, and nothing else, on standard output.
+
+    Raises:
+        PluginError: there is no such component or distribution, or it does not load.
+    """
+    if not __debug__:
+        raise PluginError("the checks are assertions, which python -O removes; run without -O and PYTHONOPTIMIZE")
+    components = find(name, kind)
+    options: dict[str, Any] = {}
+    for override in overrides:
+        set_value(options, override)
+    for component in components if options else ():
+        try:
+            parse(component.spec.config, options)
+        except ValidationError as error:
+            message = explain(error, (component.spec.config,), options, str(component), frozenset(options))
+            raise PluginError(message) from error
+    # The console keeps the present standard output: what a plugin prints goes to standard error.
+    console = stderr_console() if as_json else stdout_console(file=sys.stdout)
+    results: list[Result] = []
+    for component in components:
+        if not as_json and results:
+            console.print()
+        results.append(_check(component, options, console, quiet=as_json))
+    passed = all(result.passed for result in results)
+    if as_json:
+        print(json.dumps({"passed": passed, "components": [result.as_json() for result in results]}, indent=2))
+    elif len(results) > 1:
+        every = [outcome for result in results for outcome in result.outcomes]
+        console.print(f"\n{len(results)} components: {_counts(every)}", style="bold", highlight=False)
+    return passed
+
+
+# --- finding components ---------------------------------------------------------------------------------------------
+
+
+def find(name: str, kind: str | None = None) -> list[Component]:
+    """The components of this name; imports no other distribution if ``name`` contains one.
+
+    Raises:
+        PluginError: there is none, or two distributions provide it; the message says what to write instead.
+    """
+    if kind is not None and kind not in KINDS:
+        near = "".join(f'did you mean "{match}"? ' for match in difflib.get_close_matches(kind, KINDS, n=1))
+        raise PluginError(f'--kind: there is no kind "{kind}"; {near}the kinds are {", ".join(KINDS)}')
+    distributions = {PROJECT, *(provider.distribution for provider in discovery.installed())}
+    prefix, _, bare = name.rpartition("/")
+    distribution = canonicalize_name(prefix or name)
+    if not prefix and distribution in distributions:
+        components = load_plugins(only(distribution)).components(kind)
+        found = [component for component in components if component.provider.distribution == distribution]
+        if not found:
+            raise PluginError(f"{distribution}: is installed, but provides no {kind or 'component'}")
+        return found
+    if prefix and distribution not in distributions:
+        raise PluginError(f'there is no distribution "{prefix}"; {_advice(prefix, distributions)}')
+    registry = load_plugins(only(distribution)) if prefix else load_survivors()
+    kinds = [key for key in KINDS if any(component.name == bare for component in registry.components(key))]
+    if kind is not None and kinds and kind not in kinds:
+        raise PluginError(f'--kind: "{bare}" is no {kind}, but a {" and a ".join(kinds)}')
+    if kind is None and not kinds:
+        usual = canonicalize_name(f"{PROJECT}-{name}")
+        failed = {failure.provider: str(failure) for failure in registry.failures}
+        excluded = {one: f"{one} may provide it, but {ALLOW_LIST} excludes it" for one in registry.unloaded}
+        for provider, reason in {**failed, **excluded}.items():
+            if usual == provider.distribution or name == provider.entry_point:
+                raise PluginError(f'there is no component or distribution "{name}"; {reason}')
+        known = distributions.union(*((one.name, one.full_name) for one in registry.components()))
+        raise PluginError(f'there is no component or distribution "{name}"; {_advice(name, known)}')
+    return [registry.get(key, name) for key in ([kind] if kind else kinds)]
+
+
+def _advice(name: str, known: set[str]) -> str:
+    """What to write or to install instead of a name."""
+    usual = canonicalize_name(f"{PROJECT}-{name}")
+    if usual not in known and usual in discovery.zoo():
+        return f"pip install {usual}"
+    near = [usual] if usual in known else difflib.get_close_matches(name.lower(), known, n=1)
+    return f'did you mean "{near[0]}"?' if near else f"see `{PROJECT} plugins`"
+
+
+# --- running the checks ---------------------------------------------------------------------------------------------
+
+
+def conformance_class(component: Component, options: Mapping[str, Any] = MappingProxyType({})) -> type[Conformance]:
+    """The conformance class that the author of an installed component would write."""
+    base: type[Conformance] = pkgutil.resolve_name(KINDS[component.kind].conformance)
+    known = component.spec.known_failures
+    unknown = [check for check in known if check not in checks(base)]
+    if unknown:
+        raise PluginError(
+            f'{component.provider}: known_failures: there is no check "{unknown[0]}"; there are: '
+            f"{', '.join(checks(base))}"
+        )
+    return type("Check", (base,), {"name": component.full_name, "options": options, "expected_failures": known})
+
+
+def _check(component: Component, options: Mapping[str, Any], console: Console, *, quiet: bool) -> Result:
+    """Run the checks of one component, and print a line for each, unless ``quiet``."""
+    from rich.text import Text
+
+    conformance = conformance_class(component, options)
+    names = checks(conformance)
+    if not quiet:
+        heading = Text.assemble((f"{component.kind} {component.name}", "bold"), (f"  {component.provider}", "dim"))
+        console.print(heading, soft_wrap=not console.is_terminal)
+    start = time.perf_counter()
+    outcomes: list[Outcome] = []
+
+    def current() -> str:
+        done = len(outcomes)
+        return f"{done + 1} of {len(names)}: {names[done].replace('_', ' ')}" if done < len(names) else ""
+
+    with _only_this_distribution(component), redirect_stdout(sys.stderr), console.status(current()) as status:
+        for outcome in run(conformance):
+            repeated = any(one.status == "skipped" and one.message == outcome.message for one in outcomes)
+            outcomes.append(outcome)
+            status.update(current())
+            if not quiet:
+                _print(outcome, console, repeated=repeated)
+    result = Result(component, tuple(outcomes), time.perf_counter() - start)
+    if not quiet:
+        summary = f"{component.kind} {component.name}: {_counts(outcomes)}"
+        style = "bold green" if result.passed else "bold red"
+        line = Text.assemble((summary, style), (f"  {result.seconds:.0f} s", "dim"))
+        console.print(line, soft_wrap=not console.is_terminal)
+    return result
+
+
+@contextmanager
+def _only_this_distribution(component: Component) -> Iterator[None]:
+    """The checks, and the processes that they start, load no other distribution; warnings are hidden."""
+    allowed = ",".join(only(component.provider.distribution))
+    with mock.patch.dict(os.environ, {ALLOW_LIST: allowed}), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+# --- printing -------------------------------------------------------------------------------------------------------
+
+
+def _counts(outcomes: Sequence[Outcome]) -> str:
+    """``27 checks, 25 passed, 1 failed, 1 skipped``."""
+    count = Counter(str(outcome.status) for outcome in outcomes)
+    names = {status: "known to fail" if status == "expected" else status for status in MARKS}
+    return ", ".join(
+        [f"{len(outcomes)} checks", *(f"{count[key]} {name}" for key, name in names.items() if count[key])]
+    )
+
+
+def _print(outcome: Outcome, console: Console, *, repeated: bool) -> None:
+    """Print a line for a check; ``repeated``: an earlier one was skipped for the same reason."""
+    mark, plain, style = MARKS[outcome.status]
+    mark = plain if console.options.ascii_only else mark
+    what = outcome.what.replace("``", "`")
+    if outcome.status == "failed":
+        _line(console, mark, style, f"{outcome.check}: {what}", style)
+        message = re.sub(r"\x1b\[[0-9;]*m", "", outcome.message)  # torch's own colours
+        message = message if len(message) <= LONGEST else f"{message[:LONGEST]} ..."
+        for line in filter(str.strip, message.splitlines()):
+            _line(console, " " * len(mark), style, line.strip())
+    elif outcome.status == "expected":
+        _line(console, mark, style, f"{what} Known to fail: {outcome.message}", style)
+    elif outcome.status == "skipped":
+        _line(console, mark, style, f"{what} Skipped{' as above.' if repeated else f': {outcome.message}'}", style)
+    else:
+        _line(console, mark, style, what)
+
+
+def _line(console: Console, mark: str, mark_style: str, text: str, style: str = "") -> None:
+    """Print a mark and a text: on a terminal, the text is wrapped in its own column; otherwise it is one line."""
+    from rich.table import Table
+    from rich.text import Text
+
+    if not console.is_terminal:
+        console.print(Text(f"  {mark} {text}"), soft_wrap=True)
+        return
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row("", Text(mark, mark_style), Text(text, style))
+    console.print(grid)
