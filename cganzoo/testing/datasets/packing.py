@@ -22,14 +22,18 @@ from cganzoo.errors import CganzooError, DataError
 from cganzoo.testing.conformance import choices, only
 from cganzoo.testing.randomness import seeded, untouched
 
-from .base import DatasetChecks, same, same_content, spread
+from .base import same, same_content, spread
+from .content import DatasetContent
 
 FEW = 3
 """Images of each class that are packed at least, as options may leave one out."""
 
 
-class DatasetPacking(DatasetChecks):
-    """Repeated builds, fingerprints and packing."""
+class DatasetConformance(DatasetContent):
+    """The checks of a data set. Subclass it with its ``name``. If its images are missing, nearly all are skipped."""
+
+    kind = "dataset"
+    number_of_checks = 26
 
     def test_a_second_build_is_the_same(self) -> None:
         """A second build has the same classes, labels and images."""

@@ -21,12 +21,16 @@ from cganzoo.metric import Evaluated, Metric
 from cganzoo.specs import NAME
 from cganzoo.testing.conformance import check_equal
 
-from .base import MetricChecks, Scores, context, unless_refused
+from .base import Scores, context, unless_refused
+from .scores import MetricScores
 from .synthetic import World, cut, taken, tensors
 
 
-class MetricInputs(MetricChecks):
-    """Inputs and unusual evaluations."""
+class MetricConformance(MetricScores):
+    """The checks of a metric, on small synthetic images. Subclass it with the ``name`` of a metric."""
+
+    kind = "metric"
+    number_of_checks = 33
 
     def test_inference_mode(self) -> None:
         """It works in inference mode, which the host uses, and gives the same scores there."""

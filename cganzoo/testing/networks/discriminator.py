@@ -11,7 +11,6 @@ from torch import Tensor
 from cganzoo.specs import BuildContext
 from cganzoo.testing.conformance import explained
 
-from . import NetworkConformance
 from .base import (
     BATCH,
     Inputs,
@@ -23,6 +22,7 @@ from .base import (
     smallest_difference,
     tensors,
 )
+from .common import NetworkConformance
 
 EQUAL = 1e-9
 """Features are equal if they differ by at most this, in float64."""

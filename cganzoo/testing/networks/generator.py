@@ -12,8 +12,8 @@ from cganzoo.specs import BuildContext
 from cganzoo.testing.conformance import explained
 from cganzoo.testing.randomness import untouched
 
-from . import NetworkConformance
 from .base import BATCH, Inputs, double, positive_int, smallest_difference
+from .common import NetworkConformance
 
 VISIBLE = 1e-6
 """Two images are different if a pixel differs by more than this; pixels are in [-1, 1], and float64."""

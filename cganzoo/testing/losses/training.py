@@ -1,18 +1,26 @@
-"""A loss in short trainings: with any loss, the toy networks should learn three patterns."""
+"""Training with a loss: a few steps in one process and in two, and short trainings of the toy networks."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
+from cganzoo.config import parse
 from cganzoo.objective import Batch
+from cganzoo.testing.processes import RANKS, component_in_a_process, in_two_processes
 from cganzoo.testing.randomness import seeded
 from cganzoo.testing.toys import GAN, LATENT_DIM
 
-from .base import CLASSES, Loss, LossChecks, buffers_restored, each_variant, score_of, total
+from . import base
+from .base import CLASSES, Loss, LossChecks, describe, gan_inputs
 
+SHARED_STEPS, SHARED_BATCH, SHARED_RATE = 3, 8, 0.05
+"""Of the training in two processes."""
 BATCH, STEPS, RATE = 24, 250, 5e-3
 DISCRIMINATOR_STEPS = 30
 """Steps of a discriminator that is trained without its generator."""
@@ -27,10 +35,34 @@ GOOD = 0.5
 """A successful training reduces the distance to the nearest pattern to less than this share."""
 
 
-class LossLearning(LossChecks):
-    """Learning."""
+class LossTraining(LossChecks):
+    """Training."""
 
-    @each_variant
+    def test_two_processes(self) -> None:
+        """Two processes that share a batch (DDP) keep the same weights, which one process with all of it also gets."""
+        losses = list(self.each())
+        options = [loss.config.model_dump(mode="json", by_alias=True, exclude_unset=True) for loss in losses]
+        ranks = in_two_processes(train_choices, self.component.provider.distribution, self.spec.name, options)
+        for loss, one, two in zip(losses, *ranks, strict=True):
+            for player, weights in one.items():
+                assert torch.equal(weights, two[player]), (
+                    f"{loss.prefix}after a few steps the two processes have different weights in the {player}; the "
+                    "loss must not depend on the process"
+                )
+                assert weights.isfinite().all(), f"{loss.prefix}weights of the {player} are not finite"
+            # A relational loss makes only half of the comparisons; random numbers differ between processes.
+            if loss.objective.relational or base.draws_random_numbers(loss):
+                continue
+            for player, weights in train(loss).items():
+                base.check_close(
+                    one[player],
+                    weights,
+                    f"{loss.prefix}two processes with half the batch each train the {player} differently from one "
+                    "with the whole batch; average over the batch, or set relational = True",
+                    1e-10,
+                )
+
+    @base.each_variant
     def test_real_images_are_right(self, loss: Loss) -> None:
         """After the discriminator was trained, real images of the right class have the lowest generator loss."""
         problems = []
@@ -55,12 +87,73 @@ class LossLearning(LossChecks):
         )
 
 
+# --- in two processes -------------------------------------------------------------------------------------------------
+
+
+def train_choices(
+    rank: int, distribution: str, name: str, choices: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Tensor]]:
+    """:func:`train` with each choice of options, in one of two processes."""
+    spec: Any = component_in_a_process(distribution, "loss", name).spec
+    weights = []
+    for options in choices:
+        try:
+            weights.append(train(Loss(spec, parse(spec.config, options)), rank, RANKS))
+        except Exception as error:
+            raise AssertionError(f"with {describe(options) or 'its defaults'}: {error}") from error
+    return weights
+
+
+def train(loss: Loss, rank: int = 0, processes: int = 1) -> dict[str, Tensor]:
+    """Weights of the players after a few steps in float64, in which this process has its part of each batch.
+
+    Raises:
+        AssertionError: a weight gets no gradient, so another process would wait forever.
+    """
+    gan = loss.gan(dtype=torch.float64)
+    players: dict[str, tuple[torch.optim.Optimizer, dict[str, nn.Module]]] = {
+        "discriminator": (
+            torch.optim.SGD(gan.discriminator_parameters, SHARED_RATE),
+            {"trunk": gan.trunk, "loss": gan.objective},
+        ),
+        "generator": (torch.optim.SGD(gan.generator_parameters, SHARED_RATE), {"generator": gan.generator}),
+    }
+    if processes > 1:
+        gan.discriminator_step = DistributedDataParallel(gan.discriminator_step)
+        gan.generator_step = DistributedDataParallel(gan.generator_step)
+    mine = slice(rank * SHARED_BATCH // processes, (rank + 1) * SHARED_BATCH // processes)
+    for step in range(SHARED_STEPS):
+        gan.objective.advance(step, SHARED_STEPS)
+        inputs = [value[mine] for value in gan_inputs(gan, SHARED_BATCH, step)]
+        for player, (optimizer, modules) in players.items():
+            gan.update(player, optimizer, *inputs)
+            _check_all_used(modules)
+    return {
+        name: nn.utils.parameters_to_vector(module.parameters()).detach()
+        for _, modules in players.values()
+        for name, module in modules.items()
+        if list(module.parameters())
+    }
+
+
+def _check_all_used(modules: Mapping[str, nn.Module]) -> None:
+    for owner, module in modules.items():
+        unused = [name for name, weight in module.named_parameters() if weight.requires_grad and weight.grad is None]
+        assert not unused, (
+            f"no gradient for {', '.join(unused)} of the {owner}: several processes would wait forever for it; use it "
+            "in the loss, or remove it"
+        )
+
+
+# --- short trainings --------------------------------------------------------------------------------------------------
+
+
 def _problem(loss: Loss, seed: int) -> str:
     """Train the discriminator without its generator; what is wrong with the losses then, empty if nothing is."""
     with seeded(seed):
         gan = _untrained(loss)
         _train(gan, DISCRIMINATOR_STEPS, ("discriminator",))
-        with torch.no_grad(), buffers_restored(gan.objective):
+        with torch.no_grad(), base.buffers_restored(gan.objective):
             return _judge(gan, conditional=loss.spec.conditioning(loss.config) == "conditional")
 
 
@@ -72,11 +165,13 @@ def _judge(gan: GAN, *, conditional: bool) -> str:
 
     def loss(shown: Batch, shift: int = 0) -> float:
         shown = replace(shown, labels=(labels + shift) % CLASSES)
-        return total(objective.generator_loss(shown, real if objective.uses_real_in_generator_loss else None)).item()
+        return base.total(
+            objective.generator_loss(shown, real if objective.uses_real_in_generator_loss else None)
+        ).item()
 
     real, more = batch(_real(labels)), batch(_real(labels))
     fake = batch(gan.generator(torch.randn(BATCH, LATENT_DIM), labels))
-    scores = [score.mean().item() for shown in (real, fake) if (score := score_of(objective, shown)) is not None]
+    scores = [score.mean().item() for shown in (real, fake) if (score := base.score_of(objective, shown)) is not None]
     of_real, of_fake, *of_wrong = loss(more), loss(fake), *(loss(more, shift) for shift in range(1, CLASSES))
     if not of_real < of_fake:
         return (
