@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import json
 import os
 import subprocess
@@ -25,10 +26,11 @@ from cganzoo.registry import ALLOW_LIST, Component, Registry, load_plugins
 from cganzoo.specs import BuildContext
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 CHECK = "test_"
 """How the method of a check begins, so that pytest finds it; the rest is the name of the check."""
+UNKNOWN_KEYS = "the options accept unknown keys; do not change extra='forbid' of cganzoo.Config"
 
 
 class Conformance:
@@ -54,10 +56,7 @@ class Conformance:
         super().__init_subclass__()
         for check, reason in cls.expected_failures.items():
             if check not in checks(cls):
-                raise TypeError(
-                    f'{cls.__name__}.expected_failures: there is no check "{check}"; there are: '
-                    f"{', '.join(checks(cls))}"
-                )
+                raise PluginError(f'there is no check "{check}"; there are: {", ".join(checks(cls))}')
             _expect_failure(cls, CHECK + check, reason)
 
     @cached_property
@@ -87,10 +86,8 @@ class Conformance:
     def test_no_check_is_missing(self) -> None:
         """The class has all checks of the kit: none was overwritten or removed."""
         found = [check for check in checks(type(self)) if getattr(type(self), CHECK + check) is not None]
-        assert len(found) >= self.number_of_checks, (
-            f"the class has {len(found)} of the {self.number_of_checks} checks of a {self.kind}; list a check that is "
-            "known to fail in expected_failures, with its reason"
-        )
+        problem = f"the class has {len(found)} of the {self.number_of_checks} checks of a {self.kind}"
+        assert len(found) >= self.number_of_checks, f"{problem}; list a check that fails in expected_failures"
 
     def test_registering_imports_no_torch(self) -> None:
         """Registering the component imports no torch and prints nothing."""
@@ -110,22 +107,17 @@ class Conformance:
     def test_schema_is_valid(self) -> None:
         """The options have a JSON Schema, for editors and for ``cganzoo plugins NAME``."""
         schema = self.spec.config.model_json_schema()
-        assert json.loads(json.dumps(schema, allow_nan=False)) == schema, (
-            "the options' JSON Schema changes when it is written as JSON; use only plain values in Field(...)"
-        )
-        assert schema.get("additionalProperties") is False, (
-            "the options accept unknown keys; do not change extra='forbid' of cganzoo.Config"
-        )
+        plain = json.loads(json.dumps(schema, allow_nan=False)) == schema
+        assert plain, "the options' JSON Schema changes when it is written as JSON; use plain values in Field(...)"
+        assert schema.get("additionalProperties") is False, UNKNOWN_KEYS
 
     def test_options_survive_a_recipe(self) -> None:
         """The options are the same after they were written as TOML, as in a run folder, and read again."""
         config = self.config()
         written = tomli_w.dumps(config.model_dump(mode="json", by_alias=True, exclude_none=True))
         again = parse(self.spec.config, tomllib.loads(written))
-        assert again == config, (
-            f"written as TOML and read again, the options {config!r} become {again!r}; check the validators of the "
-            "config class"
-        )
+        problem = f"written as TOML and read again, the options {config!r} become {again!r}"
+        assert again == config, f"{problem}; check the validators of the config class"
 
     def test_unknown_option_is_refused(self) -> None:
         """A misspelt option is an error."""
@@ -133,7 +125,7 @@ class Conformance:
             self.config(no_such_option_of_anyone=1)
         except ValueError:
             return
-        raise AssertionError("an unknown option is accepted; do not change extra='forbid' of cganzoo.Config")
+        raise AssertionError(UNKNOWN_KEYS)
 
 
 # --- running the checks ---------------------------------------------------------------------------------------------
@@ -260,6 +252,17 @@ def check_equal(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], pro
     """All tensors are equal, bit for bit; a message is the name of the first that is not, and ``problem``."""
     for name, tensor in expected.items():
         assert tensor.equal(found[name]), f"{name} {problem}"
+
+
+def load_from_checkpoint(restored: nn.Module, saved: nn.Module) -> None:
+    """Load the state dict of one module into another one, as from a checkpoint."""
+    import torch
+
+    file = io.BytesIO()
+    torch.save(saved.state_dict(), file)
+    file.seek(0)
+    with explained("loading its state_dict from a checkpoint", "keep only tensors and plain values in it"):
+        restored.load_state_dict(torch.load(file, weights_only=True))
 
 
 def build_context(classes: int, image_size: int, channels: int = 3, **others: Any) -> BuildContext:

@@ -21,40 +21,27 @@ from cganzoo.testing.toys import FEATURE_DIM, GAN, LATENT_DIM, ToyGenerator, Toy
 
 CLASSES = 3
 CLASS_COUNTS = (1, 2, 10, 200)
-SIZE = 6
-"""Samples of a batch, unless a check needs another number."""
-
+SIZE = 6  # samples of a batch, unless a check needs another number
 IMAGE = (1, 8, 8)
 SEEDS = range(4)
 """Seeds of batches of which at least one has to give a gradient: that of a hinge is zero for some samples."""
-
 METHODS = ("discriminator_loss", "generator_loss")
 TOLERANCE = 1e-9
 """Relative and absolute tolerance of comparisons in float64."""
 
-Losses = Mapping[str, Tensor]
-"""The value of each loss, a scalar, by the name of its method."""
+Losses = Mapping[str, Tensor]  # the value of each loss, a scalar, by the name of its method
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss with one choice of its options, built for the toy networks, and random batches for it.
-
-    Attributes:
-        spec: the loss.
-        config: its options.
-        label: the options that are not the defaults, for messages: ``labeling="dynamic"``.
-        classes: number of classes.
-        seed: with which it is built.
-        dtype: of its parameters and batches.
-    """
+    """A loss with one choice of its options, built for the toy networks, and random batches for it."""
 
     spec: LossSpec[Any]
     config: Any
-    label: str = ""
+    label: str = ""  # the options that are not the defaults, for messages: labeling="dynamic"
     classes: int = CLASSES
     seed: int = 0
-    dtype: torch.dtype = torch.float32
+    dtype: torch.dtype = torch.float32  # of its parameters and batches
 
     @property
     def prefix(self) -> str:
@@ -94,11 +81,8 @@ class Loss:
 
     def terms(self, real: Batch, fake: Batch) -> dict[str, Terms]:
         """The terms of both losses, by method."""
-        used = real if self.objective.uses_real_in_generator_loss else None
-        return {
-            "discriminator_loss": self.objective.discriminator_loss(real, fake),
-            "generator_loss": self.objective.generator_loss(fake, used),
-        }
+        calls = self.calls(real, fake)
+        return {method: calls[method]() for method in METHODS}
 
     def totals(self, real: Batch, fake: Batch) -> Losses:
         """Both losses. Random numbers that a loss draws are the same in each call."""
@@ -110,7 +94,7 @@ class Loss:
         with buffers_restored(self.objective):
             return {method: loss.detach() for method, loss in self.totals(real, fake).items()}
 
-    def calls(self, real: Batch, fake: Batch) -> dict[str, Callable[[], object]]:
+    def calls(self, real: Batch, fake: Batch) -> dict[str, Callable[[], Any]]:
         """Everything that the engine may call, by name."""
         used = real if self.objective.uses_real_in_generator_loss else None
         return {

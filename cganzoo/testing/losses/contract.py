@@ -10,23 +10,8 @@ import torch
 from cganzoo.objective import Batch
 from cganzoo.testing.conformance import schedulable
 
-from .base import (
-    CLASS_COUNTS,
-    CLASSES,
-    METHODS,
-    SEEDS,
-    SIZE,
-    TOLERANCE,
-    Loss,
-    LossChecks,
-    buffers_restored,
-    check_close,
-    check_losses_close,
-    each_repeatable_variant,
-    gradients,
-    score_of,
-    subset,
-)
+from . import base
+from .base import CLASSES, METHODS, SEEDS, SIZE, TOLERANCE, Loss, LossChecks, buffers_restored, check_close, subset
 
 COPIES = 4
 
@@ -34,7 +19,7 @@ COPIES = 4
 class LossContract(LossChecks):
     """Flags, conditioning, schedules and score."""
 
-    @each_repeatable_variant
+    @base.each_repeatable_variant
     def test_order_of_samples(self, loss: Loss) -> None:
         """Samples in another order give the same losses, and the same gradient for each sample."""
         loss = replace(loss, dtype=torch.float64)
@@ -47,31 +32,30 @@ class LossContract(LossChecks):
         for real, fake in (batches, moved):
             with buffers_restored(loss.objective):
                 both = loss.totals(real, fake)
-                found.append((both, {key: gradients(both[key], [real.features, fake.features]) for key in METHODS}))
+                found.append(
+                    (both, {key: base.gradients(both[key], [real.features, fake.features]) for key in METHODS})
+                )
         (losses_before, before), (losses_after, after) = found
-        check_losses_close(losses_before, losses_after, "depends on the order of the samples in their batch")
+        base.check_losses_close(losses_before, losses_after, "depends on the order of the samples in their batch")
         for method in METHODS:
             for one, two, order in zip(before[method], after[method], orders, strict=True):
                 check_close(one[order], two, f"{method}: a sample gets another gradient in another order")
 
-    @each_repeatable_variant
+    @base.each_repeatable_variant
     def test_relational_is_true(self, loss: Loss) -> None:
         """A loss without ``relational`` is the mean over the halves of its batch; one with ``relational`` is not."""
         differs = _differs_from_the_mean(loss)
         if loss.objective.relational:
             # Only one of several choices of options may need the declaration.
-            assert loss.label or differs or any(map(_differs_from_the_mean, self.each())), (
-                "the loss declares relational = True, but it is the mean over the halves of its batch: it compares no "
-                "samples; remove the declaration, and several processes give the result of one"
-            )
+            problem = "the loss declares relational = True, but it is the mean over the halves of its batch"
+            true = loss.label or differs or any(map(_differs_from_the_mean, self.each()))
+            assert true, f"{problem}, so it compares no samples; remove the declaration"
             return
         for method, (distance, halves) in differs.items():
-            raise AssertionError(
-                f"{method} of a batch is not the mean over its two halves, {halves}: average over the batch, or set "
-                f"relational = True if the loss compares samples with each other (off by {distance:.3g})"
-            )
+            problem = f"{method} of a batch is not the mean over its two halves, {halves} (off by {distance:.3g})"
+            raise AssertionError(f"{problem}; average over the batch, or set relational = True if it compares samples")
 
-    @each_repeatable_variant
+    @base.each_repeatable_variant
     def test_batch_is_averaged(self, loss: Loss) -> None:
         """A batch with four copies of each sample does not have four times the loss."""
         loss = replace(loss, dtype=torch.float64)
@@ -87,18 +71,17 @@ class LossContract(LossChecks):
                 grows = all(0 < (COPIES - 1) * old < new for old, new in zip(before, many[term], strict=True))
                 sums[term] = sums.get(term, True) and grows
         for (method, name), always in sums.items():
-            assert not always, (
-                f"{method}, {name}: a batch with {COPIES} copies of each sample has {COPIES} times the loss or more; "
-                "take the mean over the batch, so that the batch size does not change the learning rate"
+            problem = (
+                f"{method}, {name}: a batch with {COPIES} copies of each sample has {COPIES} times the loss or more"
             )
+            assert not always, f"{problem}; take the mean over the batch"
 
-    @each_repeatable_variant
+    @base.each_repeatable_variant
     def test_conditioning_is_true(self, loss: Loss) -> None:
         """The generator's loss depends on the fakes' labels if ``conditioning`` says so; otherwise no loss does."""
         declared = loss.spec.conditioning(loss.config)
-        assert declared in ("conditional", "unconditional", "any"), (
-            f'conditioning is {declared!r}; it must be "conditional", "unconditional" or "any"'
-        )
+        allowed = ("conditional", "unconditional", "any")
+        assert declared in allowed, f"conditioning is {declared!r}; it must be one of {allowed}"
         loss = replace(loss, dtype=torch.float64)
         depends = set()
         for seed in SEEDS:
@@ -106,15 +89,11 @@ class LossContract(LossChecks):
             one, two = loss.values(real, fake), loss.values(real, replace(fake, labels=(fake.labels + 1) % CLASSES))
             depends |= {method for method in METHODS if not torch.equal(one[method], two[method])}
         if declared == "conditional":
-            assert "generator_loss" in depends, (
-                'conditioning is "conditional", but fake.labels do not change generator_loss, so a generator does not '
-                'learn its classes; use "any" if the loss also trains generators without classes'
-            )
+            problem = 'conditioning is "conditional", but fake.labels do not change generator_loss'
+            assert "generator_loss" in depends, f'{problem}; use "any" if the loss also trains unconditional generators'
         else:
-            assert not depends, (
-                f'conditioning is "{declared}", but fake.labels change {" and ".join(sorted(depends))}, and a '
-                'generator without classes does not use labels; set conditioning=lambda config: "conditional"'
-            )
+            problem = f'conditioning is "{declared}", but fake.labels change {" and ".join(sorted(depends))}'
+            assert not depends, f'{problem}; set conditioning=lambda config: "conditional"'
 
     def test_schedules(self) -> None:
         """Each option that accepts a schedule follows it: at every step, the loss is the one for the number there."""
@@ -124,10 +103,8 @@ class LossContract(LossChecks):
         for option in options:
             followed = [self._follows(loss, option) for loss in self.each()]
             assert set(followed) != {None}, f"option {option} accepts a schedule, but refuses all that were tried"
-            assert any(followed), (
-                f"option {option} accepts a schedule, but the losses do not change with it: self.hold({option}="
-                f"config.{option}) sets self.{option} to the right value at every step"
-            )
+            problem = f"option {option} accepts a schedule, but the losses do not change with it"
+            assert any(followed), f"{problem}; use self.hold({option}=config.{option}), which sets self.{option}"
 
     def _follows(self, loss: Loss, option: str) -> bool | None:
         """Whether the losses change with the option's schedule; ``None`` if no schedule is accepted."""
@@ -151,26 +128,26 @@ class LossContract(LossChecks):
                 found.append(scheduled.values(*batches))
                 problem = f"at step {step} of a schedule of {option} differs from the loss for the number at that step"
                 try:
-                    check_losses_close(found[-1], number.values(*batches), problem, 1e-6)
+                    base.check_losses_close(found[-1], number.values(*batches), problem, 1e-6)
                 except AssertionError as error:
                     raise AssertionError(f"{loss.prefix}{error}") from error
             return any(not torch.equal(found[0][method], found[1][method]) for method in METHODS)
         return None
 
-    @each_repeatable_variant
+    @base.each_repeatable_variant
     def test_score(self, loss: Loss) -> None:
         """The score, if there is one, is a finite number for each sample, independent of the rest of its batch."""
-        for classes in CLASS_COUNTS:
+        for classes in base.CLASS_COUNTS:
             loss = replace(loss, classes=classes, dtype=torch.float64)
             fake, order = loss.batches()[1], torch.tensor([4, 2, 0])
             with buffers_restored(loss.objective):
-                score = score_of(loss.objective, fake)
+                score = base.score_of(loss.objective, fake)
             if score is None:
                 raise SkipTest("the loss defines no score")
             assert score.shape == (SIZE,), f"score has shape {tuple(score.shape)}; return (N,) = ({SIZE},)"
             assert score.isfinite().all(), f"score is not finite, with num_classes = {classes}"
             with buffers_restored(loss.objective):
-                some = score_of(loss.objective, subset(fake, order))
+                some = base.score_of(loss.objective, subset(fake, order))
             assert some is not None
             check_close(score[order], some, "the score of a sample depends on the rest of its batch")
 
@@ -182,11 +159,8 @@ def _sizes(loss: Loss, real: Batch, fake: Batch) -> dict[tuple[str, str], tuple[
     with buffers_restored(loss.objective):
         for method, terms in loss.terms(real, fake).items():
             for name, term in terms.items():
-                slopes = [
-                    slope.reshape(-1, SIZE, slope.shape[1]).sum(0).norm()
-                    for slope in gradients(term, leaves, retain_graph=True)
-                ]
-                found[method, name] = abs(term.item()), torch.stack(slopes).norm().item()
+                slopes = torch.cat(base.gradients(term, leaves, retain_graph=True), 1)
+                found[method, name] = abs(term.item()), slopes.view(-1, SIZE, slopes.shape[1]).sum(0).norm().item()
     return found
 
 

@@ -29,9 +29,7 @@ class LossGradients(LossChecks):
             used = heads and value.requires_grad
             found = torch.autograd.grad(value, list(heads.values()), allow_unused=True) if used else [None] * len(heads)
             for name, gradient in zip(heads, found, strict=True):
-                assert gradient is not None, (
-                    f"discriminator_loss does not use {name}: it is never trained; use it, or make it a buffer"
-                )
+                assert gradient is not None, f"discriminator_loss does not use {name}; use it, or make it a buffer"
                 assert gradient.isfinite().all(), f"discriminator_loss has a gradient in {name} that is not finite"
                 sizes[name] += gradient.abs().sum().item()
         # The gradient of a bias may be zero: the score of a real minus that of a fake does not depend on it.
@@ -48,10 +46,8 @@ class LossGradients(LossChecks):
             for side, gradient in zip(sizes, gradients(value, [real.features, fake.features]), strict=True):
                 sizes[side] += gradient.abs().sum().item()
         for side, size in sizes.items():
-            assert size > 0, (
-                f"discriminator_loss has no gradient in {side}.features: the trunk learns nothing from {side} samples; "
-                "a loss needs no detach(), the engine separates the players"
-            )
+            problem = f"discriminator_loss has no gradient in {side}.features"
+            assert size > 0, f"{problem}; a loss needs no detach(), the engine separates the players"
 
     @each_variant
     def test_generator_loss_reaches_the_generator(self, loss: Loss) -> None:
@@ -65,9 +61,8 @@ class LossGradients(LossChecks):
             for name, gradient in zip(parameters, gradients(value, list(parameters.values())), strict=True):
                 assert gradient.isfinite().all(), f"generator_loss has a gradient in {name} that is not finite"
                 sizes[name] += gradient.abs().sum().item()
-        idle = [name for name, size in sizes.items() if size == 0]
-        names = ", ".join(idle)
-        assert not idle, f"generator_loss has no gradient in the generator's {names}; do not detach fake.features"
+        idle = ", ".join(name for name, size in sizes.items() if size == 0)
+        assert not idle, f"generator_loss has no gradient in the generator's {idle}; do not detach fake.features"
 
     @each_variant
     def test_generator_loss_leaves_the_discriminator_alone(self, loss: Loss) -> None:
@@ -93,8 +88,7 @@ class LossGradients(LossChecks):
     @each_variant
     def test_every_term_teaches(self, loss: Loss) -> None:
         """Each term depends on features, heads or, for the generator, images; or it is zero."""
-        idle: dict[tuple[str, str], bool] = {}
-        zero: dict[tuple[str, str], bool] = {}
+        found: dict[tuple[str, str], list[tuple[bool, bool]]] = {}
         for seed in SEEDS:
             real, fake = loss.batches(seed=seed)
             images = fake.images.requires_grad_() * 1  # a term of the generator's loss may depend on images only
@@ -106,14 +100,11 @@ class LossGradients(LossChecks):
             with buffers_restored(loss.objective):
                 for method, terms in loss.terms(real, fake).items():
                     for name, term in terms.items():
-                        key = method, name
-                        idle[key] = idle.get(key, True) and not _depends(term, leaves[method])
-                        zero[key] = zero.get(key, True) and not term.any()
-        for method, name in idle:
-            assert zero[method, name] or not idle[method, name], (
-                f"{method}, {name}: the term is added to the loss, but has no gradient, so it trains nothing; remove "
-                "a term that is only for the log"
-            )
+                        facts = _depends(term, leaves[method]), bool(term.any())
+                        found.setdefault((method, name), []).append(facts)
+        for (method, name), by_seed in found.items():
+            depends, nonzero = map(any, zip(*by_seed, strict=True))
+            assert depends or not nonzero, f"{method}, {name} has no gradient; remove a term that is only for the log"
 
     @each_variant
     def test_inputs_are_left_alone(self, loss: Loss) -> None:
@@ -141,18 +132,13 @@ def _depends(term: Tensor, leaves: Sequence[Tensor]) -> bool:
 @contextmanager
 def _unchanged(method: str, modules: Mapping[str, nn.Module]) -> Iterator[None]:
     """Check that parameters get no gradient and no new value, and that ``requires_grad`` does not change."""
-    parameters = {
-        f"{owner} {name}": parameter
+    before = [
+        (f"{owner} {name}", parameter, parameter.detach().clone(), parameter._version, parameter.requires_grad)
         for owner, module in modules.items()
         for name, parameter in module.named_parameters()
-    }
-    before = {
-        name: (parameter.detach().clone(), parameter._version, parameter.requires_grad)
-        for name, parameter in parameters.items()
-    }
+    ]
     yield
-    for name, parameter in parameters.items():
-        value, version, requires_grad = before[name]
+    for name, parameter, value, version, requires_grad in before:
         assert parameter.grad is None, f"{method} leaves a gradient in {name}; do not call backward()"
         # A clamp, for example, changes no small weights, but only in a test are all weights small.
         unchanged = torch.equal(parameter, value) and parameter._version == version

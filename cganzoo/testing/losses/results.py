@@ -100,9 +100,8 @@ class LossResults(LossChecks):
             loss = replace(loss, dtype=dtype)
             results[dtype] = loss.values(*loss.batches())
         for method, exact in results[torch.float64].items():
-            assert exact.dtype == torch.float64, (
-                f"{method} of float64 features is {exact.dtype}: create tensors with the features' dtype"
-            )
+            problem = f"{method} of float64 features is {exact.dtype}"
+            assert exact.dtype == torch.float64, f"{problem}: create tensors with the features' dtype"
             base.check_close(results[torch.float32][method].double(), exact, f"{method} differs in float32", 1e-3)
 
     @base.each_variant
@@ -140,10 +139,7 @@ class LossResults(LossChecks):
             Batch(batch.images.to("meta"), batch.labels.to("meta"), batch.features.to("meta"))
             for batch in loss.batches()
         ]
-        advice = (
-            "create tensors with device=features.device, register constants as buffers, and use no item(), tolist(), "
-            "boolean index or if on a tensor's value"
-        )
+        advice = "create tensors on the device of the features, register buffers, and read no tensor's value"
         for method, call in loss.calls(*batches).items():
             with explained(f"on another device {method}", advice):
                 call()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
@@ -15,7 +14,7 @@ from torch.autograd import backward
 
 from cganzoo.objective import Objective
 from cganzoo.specs import NAME
-from cganzoo.testing.conformance import check_equal, explained
+from cganzoo.testing.conformance import check_equal, explained, load_from_checkpoint
 from cganzoo.testing.randomness import seeded, untouched
 
 from . import base
@@ -26,9 +25,9 @@ LARGE = 1e3
 
 DEPTH = 5
 """How many levels of nested values are compared."""
-
 CHECKED_ELSEWHERE = {"_parameters", "_buffers", "_modules"}
 GRAPH = "tensor with a graph"
+UNSAVED = "no checkpoint saves that state; make it a buffer, or a schedule if it follows the step"
 
 
 class LossTerms(LossChecks):
@@ -51,8 +50,9 @@ class LossTerms(LossChecks):
                     assert isinstance(term, Tensor), f"{what} is {type(term).__name__}; return a tensor"
                     assert term.shape == (), f"{what} has shape {tuple(term.shape)}; reduce it to a scalar"
                     assert term.dtype == torch.float32, f"{what} is {term.dtype}; compute it in the features' dtype"
-                assert names.setdefault(method, list(terms)) == list(terms), (
-                    f"{method} names its terms {list(terms)} for one batch and {names[method]} for another"
+                before = names.setdefault(method, list(terms))
+                assert before == list(terms), (
+                    f"{method} has the terms {before} for one batch, {list(terms)} for another"
                 )
 
     @each_variant
@@ -119,9 +119,8 @@ class LossTerms(LossChecks):
         one, again, other = results
         for method in one:
             # If equal seeds give different losses, there is another cause, which another check reports.
-            assert one[method].equal(other[method]) or not one[method].equal(again[method]), (
-                f"{method} depends on the seed of a global random number generator; draw from a generator of your own"
-            )
+            independent = one[method].equal(other[method]) or not one[method].equal(again[method])
+            assert independent, f"{method} depends on the seed of a global generator; draw from a generator of your own"
 
     @each_repeatable_variant
     def test_same_call_same_loss(self, loss: Loss) -> None:
@@ -129,12 +128,7 @@ class LossTerms(LossChecks):
         batches = loss.batches()
         first, *others = (loss.values(*batches) for _ in range(3))
         for again in others:
-            check_equal(
-                again,
-                first,
-                "changes when it is called again with the same batch: it depends on state that no checkpoint saves; "
-                "make that state a buffer, or a schedule if it follows the step",
-            )
+            check_equal(again, first, f"changes when it is called again with the same batch: {UNSAVED}")
 
     @each_variant
     def test_attributes_stay(self, loss: Loss) -> None:
@@ -144,14 +138,9 @@ class LossTerms(LossChecks):
         before = attributes(loss.objective)
         loss.totals(*batches)
         for name, value in attributes(loss.objective).items():
-            assert GRAPH not in value, (
-                f"after the losses, {name} holds a tensor with its graph, and so the memory of a whole step: store "
-                "nothing, or the result of detach() in a buffer"
-            )
-            assert value == before.get(name), (
-                f"computing the losses changes {name}, which no checkpoint saves: make it a buffer, or a schedule if "
-                "it follows the step"
-            )
+            problem = f"after the losses, {name} holds a tensor with its graph, and so the memory of a whole step"
+            assert GRAPH not in value, f"{problem}: store nothing, or the result of detach() in a buffer"
+            assert value == before.get(name), f"computing the losses changes {name}: {UNSAVED}"
 
     @each_repeatable_variant
     def test_instances_are_independent(self, loss: Loss) -> None:
@@ -185,19 +174,10 @@ class LossTerms(LossChecks):
         again = replace(loss, seed=1)
         for seed in SEEDS:
             loss.totals(*loss.batches(seed=seed))
-        file = io.BytesIO()
-        torch.save(loss.objective.state_dict(), file)
-        file.seek(0)
-        with explained("loading the state dict from a checkpoint", "keep only tensors and plain values in it"):
-            state = torch.load(file, weights_only=True)
-        again.objective.load_state_dict(state)
-        batches = loss.batches(seed=9)
-        check_equal(
-            again.values(*batches),
-            loss.values(*batches),
-            "is different after saving and loading: it depends on something that is not in the state dict; register "
-            "that as a parameter or as a buffer",
-        )
+        load_from_checkpoint(again.objective, loss.objective)
+        found, expected = (one.values(*loss.batches(seed=9)) for one in (again, loss))
+        problem = "is different after saving and loading: it depends on something that is not in the state dict"
+        check_equal(found, expected, f"{problem}; register that as a parameter or as a buffer")
 
 
 def attributes(module: nn.Module) -> dict[str, list[Any]]:

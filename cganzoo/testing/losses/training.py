@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,16 +20,14 @@ from .base import CLASSES, Loss, LossChecks, describe, gan_inputs
 
 SHARED_STEPS, SHARED_BATCH, SHARED_RATE = 3, 8, 0.05
 """Of the training in two processes."""
+
 BATCH, STEPS, RATE = 24, 250, 5e-3
 DISCRIMINATOR_STEPS = 30
 """Steps of a discriminator that is trained without its generator."""
-
 TRAININGS = 3
 """Number of seeds of which at least one has to succeed."""
-
 NOISE = 0.1
 """Standard deviation of the noise on a pattern."""
-
 GOOD = 0.5
 """A successful training reduces the distance to the nearest pattern to less than this share."""
 
@@ -45,22 +42,16 @@ class LossTraining(LossChecks):
         ranks = in_two_processes(train_choices, self.component.provider.distribution, self.spec.name, options)
         for loss, one, two in zip(losses, *ranks, strict=True):
             for player, weights in one.items():
-                assert torch.equal(weights, two[player]), (
-                    f"{loss.prefix}after a few steps the two processes have different weights in the {player}; the "
-                    "loss must not depend on the process"
-                )
+                problem = f"{loss.prefix}after a few steps the two processes have different weights in the {player}"
+                assert torch.equal(weights, two[player]), f"{problem}; the loss must not depend on the process"
                 assert weights.isfinite().all(), f"{loss.prefix}weights of the {player} are not finite"
             # A relational loss makes only half of the comparisons; random numbers differ between processes.
             if loss.objective.relational or base.draws_random_numbers(loss):
                 continue
             for player, weights in train(loss).items():
-                base.check_close(
-                    one[player],
-                    weights,
-                    f"{loss.prefix}two processes with half the batch each train the {player} differently from one "
-                    "with the whole batch; average over the batch, or set relational = True",
-                    1e-10,
-                )
+                problem = f"{loss.prefix}two processes with half the batch each train the {player} differently from one"
+                advice = "average over the batch, or set relational = True"
+                base.check_close(one[player], weights, f"{problem} with the whole batch; {advice}", 1e-10)
 
     @base.each_variant
     def test_real_images_are_right(self, loss: Loss) -> None:
@@ -77,22 +68,24 @@ class LossTraining(LossChecks):
         loss = next(self.each())
         distances = []
         for seed in range(TRAININGS):
-            before, after = learn(loss, seed)
+            with seeded(seed):
+                gan = _untrained(loss)
+                before = _distance(gan)
+                _train(gan, STEPS, ("discriminator", "generator"))
+                after = _distance(gan)
             if after < GOOD * before:
                 return
             distances.append(f"from {before:.1f} to {after:.1f}")
         raise AssertionError(
-            "a tiny generator does not learn three patterns: the distance of its samples to the nearest pattern went "
-            f"{', '.join(distances)}, in {TRAININGS} trainings; check the sign of each term"
+            "a tiny generator does not learn three patterns: in each training, the distance of its samples to the "
+            f"nearest pattern went {', '.join(distances)}; check the sign of each term"
         )
 
 
 # --- in two processes -------------------------------------------------------------------------------------------------
 
 
-def train_choices(
-    rank: int, distribution: str, name: str, choices: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Tensor]]:
+def train_choices(rank: int, distribution: str, name: str, choices: list[dict[str, Any]]) -> list[dict[str, Tensor]]:
     """:func:`train` with each choice of options, in one of two processes."""
     spec: Any = component_in_a_process(distribution, "loss", name).spec
     weights = []
@@ -105,19 +98,11 @@ def train_choices(
 
 
 def train(loss: Loss, rank: int = 0, processes: int = 1) -> dict[str, Tensor]:
-    """Weights of the players after a few steps in float64, in which this process has its part of each batch.
-
-    Raises:
-        AssertionError: a weight gets no gradient, so another process would wait forever.
-    """
+    """Weights after a few steps in float64, in which this process has its part of each batch."""
     gan = loss.gan(dtype=torch.float64)
-    players: dict[str, tuple[torch.optim.Optimizer, dict[str, nn.Module]]] = {
-        "discriminator": (
-            torch.optim.SGD(gan.discriminator_parameters, SHARED_RATE),
-            {"trunk": gan.trunk, "loss": gan.objective},
-        ),
-        "generator": (torch.optim.SGD(gan.generator_parameters, SHARED_RATE), {"generator": gan.generator}),
-    }
+    modules = {"trunk": gan.trunk, "loss": gan.objective, "generator": gan.generator}
+    players = {"discriminator": gan.discriminator_parameters, "generator": gan.generator_parameters}
+    optimizers = {player: torch.optim.SGD(parameters, SHARED_RATE) for player, parameters in players.items()}
     if processes > 1:
         gan.discriminator_step = DistributedDataParallel(gan.discriminator_step)
         gan.generator_step = DistributedDataParallel(gan.generator_step)
@@ -125,31 +110,26 @@ def train(loss: Loss, rank: int = 0, processes: int = 1) -> dict[str, Tensor]:
     for step in range(SHARED_STEPS):
         gan.objective.advance(step, SHARED_STEPS)
         inputs = [value[mine] for value in gan_inputs(gan, SHARED_BATCH, step)]
-        for player, (optimizer, modules) in players.items():
+        for player, optimizer in optimizers.items():
             gan.update(player, optimizer, *inputs)
-            _check_all_used(modules)
+        for owner, module in modules.items():
+            unused = [name for name, value in module.named_parameters() if value.requires_grad and value.grad is None]
+            assert not unused, (
+                f"no gradient for {', '.join(unused)} of the {owner}: several processes would wait forever for it; use "
+                "it in the loss, or remove it"
+            )
     return {
-        name: nn.utils.parameters_to_vector(module.parameters()).detach()
-        for _, modules in players.values()
-        for name, module in modules.items()
+        owner: nn.utils.parameters_to_vector(module.parameters()).detach()
+        for owner, module in modules.items()
         if list(module.parameters())
     }
-
-
-def _check_all_used(modules: Mapping[str, nn.Module]) -> None:
-    for owner, module in modules.items():
-        unused = [name for name, weight in module.named_parameters() if weight.requires_grad and weight.grad is None]
-        assert not unused, (
-            f"no gradient for {', '.join(unused)} of the {owner}: several processes would wait forever for it; use it "
-            "in the loss, or remove it"
-        )
 
 
 # --- short trainings --------------------------------------------------------------------------------------------------
 
 
 def _problem(loss: Loss, seed: int) -> str:
-    """Train the discriminator without its generator; what is wrong with the losses then, empty if nothing is."""
+    """What is wrong with the losses after the discriminator was trained without its generator; empty if nothing is."""
     with seeded(seed):
         gan = _untrained(loss)
         _train(gan, DISCRIMINATOR_STEPS, ("discriminator",))
@@ -174,31 +154,16 @@ def _judge(gan: GAN, *, conditional: bool) -> str:
     scores = [score.mean().item() for shown in (real, fake) if (score := base.score_of(objective, shown)) is not None]
     of_real, of_fake, *of_wrong = loss(more), loss(fake), *(loss(more, shift) for shift in range(1, CLASSES))
     if not of_real < of_fake:
-        return (
-            f"generator_loss is {of_real:.3g} for real images and {of_fake:.3g} for the generator's: it moves the "
-            "generator away from real images; check the sign of each term of both losses"
-        )
+        found = f"generator_loss is {of_real:.3g} for real images and {of_fake:.3g} for the generator's"
+        return f"{found}: the generator leaves real images; check the sign of each term of both losses"
     if conditional and not of_real < min(of_wrong):
         wrong = " and ".join(f"{value:.3g}" for value in of_wrong)
-        return (
-            f"generator_loss is {of_real:.3g} for real images with their own labels, and {wrong} with wrong labels: "
-            "the generator learns wrong classes; check the sign and the labels of each class term"
-        )
+        found = f"generator_loss is {of_real:.3g} for real images with their own labels, and {wrong} with wrong labels"
+        return f"{found}: the generator learns wrong classes; check the sign and the labels of each class term"
     if scores and not scores[0] > scores[1]:
-        return (
-            f"the score is {scores[1] - scores[0]:.3g} higher for the generator's images than for real ones: a higher "
-            "score must mean more real"
-        )
+        found = f"the score is {scores[1] - scores[0]:.3g} higher for the generator's images than for real ones"
+        return f"{found}: a higher score must mean more real"
     return ""
-
-
-def learn(loss: Loss, seed: int) -> tuple[float, float]:
-    """Train the toy networks; the distance of samples to the nearest pattern before and after."""
-    with seeded(seed):
-        gan = _untrained(loss)
-        before = _distance(gan)
-        _train(gan, STEPS, ("discriminator", "generator"))
-        return before, _distance(gan)
 
 
 def patterns() -> Tensor:

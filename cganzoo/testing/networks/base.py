@@ -209,9 +209,11 @@ def slopes(value: Callable[[], Tensor], leaves: Sequence[Tensor]) -> tuple[float
     return by_gradients, (ahead - behind) / (2 * step)
 
 
-def agree(by_gradients: float, by_difference: float) -> bool:
-    """Whether two results of :func:`slopes` are equal, up to the precision of a finite difference in float64."""
-    return abs(by_gradients - by_difference) <= 1e-4 * abs(by_difference) + 1e-6
+def check_slopes(found: tuple[float, float], change: str, advice: str) -> None:
+    """Two results of :func:`slopes` are equal, up to the precision of a finite difference in float64."""
+    by_gradients, by_difference = found
+    equal = abs(by_gradients - by_difference) <= 1e-4 * abs(by_difference) + 1e-6
+    assert equal, f"{change} by {by_difference:.6g} per unit, but the gradients give {by_gradients:.6g}: {advice}"
 
 
 def positive_int(value: Any) -> bool:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
-from collections.abc import Mapping
 from typing import Any
 from unittest import SkipTest
 
@@ -16,15 +14,15 @@ from torch.nn.parallel import DistributedDataParallel
 from cganzoo.config import parse
 from cganzoo.errors import CganzooError
 from cganzoo.specs import BuildContext
-from cganzoo.testing.conformance import check_equal, explained, first_lines
+from cganzoo.testing.conformance import check_equal, explained, first_lines, load_from_checkpoint
 from cganzoo.testing.processes import component_in_a_process, in_two_processes
 from cganzoo.testing.randomness import untouched
 
 from .base import (
     BATCH,
     NetworkChecks,
-    agree,
     check_gradients_finite,
+    check_slopes,
     double,
     projected,
     same,
@@ -59,10 +57,7 @@ class NetworkConformance(NetworkChecks):
         """An unsupported image size is refused with a message of one line when the network is built."""
         for size in ODD_SIZES:
             context = self.context(size=size)
-            advice = (
-                f"image_size = {size}: raise a CganzooError in build that lists the supported sizes, so that a recipe "
-                "is refused before training"
-            )
+            advice = f"image_size = {size}: raise a CganzooError in build that lists the supported sizes"
             try:
                 network = self.build(context)
             except CganzooError as refusal:
@@ -97,8 +92,8 @@ class NetworkConformance(NetworkChecks):
         inputs = self.inputs(network)
         before = [tensor.clone() for tensor in inputs]
         torch.autograd.backward(projected(network(*inputs)))
-        equal = all(map(torch.equal, inputs, before))
-        assert equal, "forward or backward changes an input in place; compute a new tensor"
+        unchanged = all(map(torch.equal, inputs, before))
+        assert unchanged, "forward or backward changes an input in place; compute a new tensor"
 
     def test_batch_does_not_matter_in_use(self) -> None:
         """In evaluation mode an output does not depend on the rest of its batch; a batch of one works."""
@@ -113,10 +108,9 @@ class NetworkConformance(NetworkChecks):
             for part in (slice(0, 1), slice(3, 6)):
                 torch.manual_seed(11)
                 difference = float((network(*(tensor[part] for tensor in inputs)) - whole[part]).abs().max())
-                assert difference <= 1e-9, (
-                    f"in evaluation mode an output changes by {difference:.2g} without the rest of the batch; use "
-                    "running statistics in that mode, or declare batch_statistics = True in a discriminator"
-                )
+                problem = f"in evaluation mode an output changes by {difference:.2g} without the rest of the batch"
+                advice = "use running statistics, or declare batch_statistics = True in a discriminator"
+                assert difference <= 1e-9, f"{problem}; {advice}"
 
     def test_gradients_reach_every_parameter(self) -> None:
         """Gradients reach every parameter that is trained, and are finite."""
@@ -131,9 +125,8 @@ class NetworkConformance(NetworkChecks):
             assert parameter.grad is not None, f"{name} gets no gradient; use it, or set requires_grad_(False)"
             # A normalisation after a layer makes its bias or gain redundant: the gradient of a vector may be zero.
             if parameter.numel() > max(parameter.shape, default=1):
-                assert parameter.grad.abs().max() > 0, (
-                    f"the gradient of {name} is zero everywhere; use it, or remove it"
-                )
+                used = parameter.grad.abs().max() > 0
+                assert used, f"the gradient of {name} is zero everywhere; use it, or remove it"
 
     def test_gradients_are_the_slopes(self) -> None:
         """Gradients are equal to finite differences, in weights and inputs: none is cut off on its way."""
@@ -147,11 +140,8 @@ class NetworkConformance(NetworkChecks):
             return projected(network(*inputs))
 
         for what, leaves in (("weights", trained), ("inputs", moved)):
-            by_gradients, by_difference = slopes(value, leaves)
-            assert agree(by_gradients, by_difference), (
-                f"a small move of the {what} changes the output by {by_difference:.6g} per unit, but the gradients "
-                f"give {by_gradients:.6g}: remove detach() and torch.no_grad() from forward, or correct its backward"
-            )
+            advice = "remove detach() and torch.no_grad() from forward, or correct its backward"
+            check_slopes(slopes(value, leaves), f"a small move of the {what} changes the output", advice)
 
     # --- state: a network depends on its weights, buffers and torch's seed only ---------------------------------------
 
@@ -173,10 +163,8 @@ class NetworkConformance(NetworkChecks):
                 one = network(*inputs)
             torch.manual_seed(5)
             two = twin(*inputs)
-        assert torch.equal(one, two), (
-            "in training mode, one torch.manual_seed gives different outputs; draw random numbers with torch only, and "
-            "keep state in buffers"
-        )
+        advice = "draw random numbers with torch only, and keep state in buffers"
+        assert torch.equal(one, two), f"in training mode, one torch.manual_seed gives different outputs; {advice}"
 
     def test_use_is_deterministic(self) -> None:
         """In evaluation mode equal inputs give equal outputs, and no random number is drawn."""
@@ -186,9 +174,8 @@ class NetworkConformance(NetworkChecks):
             with untouched("forward in evaluation mode"):
                 first = network(*inputs)
             second = network(*inputs)
-        assert torch.equal(first, second), (
-            "in evaluation mode a second call gives another output; draw random numbers in training mode only"
-        )
+        advice = "draw random numbers in training mode only"
+        assert torch.equal(first, second), f"in evaluation mode a second call gives another output; {advice}"
 
     def test_use_changes_nothing(self) -> None:
         """In evaluation mode no weight and no buffer changes."""
@@ -200,13 +187,13 @@ class NetworkConformance(NetworkChecks):
 
     def test_initialize_leaves_things_finite(self) -> None:
         """``initialize`` works under no_grad on the first batch; weights and outputs are finite after it."""
-        before = [(name, parameter.shape) for name, parameter in self.build().named_parameters()]
         network = self.initialized()
         with torch.no_grad():
             output = network(*self.inputs(network, 8))
-        assert before == [(name, parameter.shape) for name, parameter in network.named_parameters()], (
-            "initialize adds, removes or reshapes parameters; create them in the constructor"
+        before, after = (
+            [(name, parameter.shape) for name, parameter in one.named_parameters()] for one in (self.build(), network)
         )
+        assert before == after, "initialize adds, removes or reshapes parameters; create them in the constructor"
         assert network.training, "initialize leaves the network in evaluation mode; do not call eval() there"
         for name, tensor in tensors(network).items():
             assert tensor.isfinite().all(), f"after initialize, {name} is not finite"
@@ -219,17 +206,10 @@ class NetworkConformance(NetworkChecks):
         network = self.initialized()
         with torch.no_grad():
             network(*self.inputs(network, 8))
-        file = io.BytesIO()
-        torch.save(network.state_dict(), file)
-        file.seek(0)
         restored = self.build(seed=99)
-        with explained("loading its state_dict from a checkpoint", "keep only tensors and plain values in it"):
-            restored.load_state_dict(torch.load(file, weights_only=True))
-        self.assert_same_network(
-            network,
-            restored,
-            "after its state_dict is loaded, it gives other outputs; keep all state in parameters or buffers",
-        )
+        load_from_checkpoint(restored, network)
+        advice = "keep all state in parameters or buffers"
+        self.assert_same_network(network, restored, f"after its state_dict is loaded, it gives other outputs; {advice}")
 
     def test_safetensors_round_trip(self) -> None:
         """Another instance that loads the safetensors file of ``cganzoo export`` gives the same outputs."""
@@ -255,9 +235,8 @@ class NetworkConformance(NetworkChecks):
             for parameter in network.parameters():
                 parameter.add_(0.1 * torch.randn_like(parameter))
             after = twin(*inputs)
-        assert torch.equal(before, after), (
-            "a deep copy uses the original's weights; keep no lambda or bound method as an attribute"
-        )
+        advice = "keep no lambda or bound method as an attribute"
+        assert torch.equal(before, after), f"a deep copy uses the original's weights; {advice}"
 
     def test_instances_are_apart(self) -> None:
         """Instances share no state: building and using another one does not change this one."""
@@ -356,7 +335,7 @@ class NetworkConformance(NetworkChecks):
         inputs = [list(self.inputs(network, seed=rank)) for rank in range(2)]
         where = self.component.provider.distribution, self.kind, self.component.full_name
         try:
-            one, two = in_two_processes(_train, *where, dict(self.options), self.context(), inputs)
+            one, two = in_two_processes(_train, where, dict(self.options), self.context(), inputs)
         except AssertionError as error:
             unused = "did not receive grad" in str(error) or "finished reduction" in str(error)
             advice = "a parameter does not influence the output; use it or remove it: " if unused else ""
@@ -365,16 +344,10 @@ class NetworkConformance(NetworkChecks):
 
 
 def _train(
-    rank: int,
-    distribution: str,
-    kind: str,
-    name: str,
-    options: Mapping[str, Any],
-    context: BuildContext,
-    inputs: list[list[Tensor]],
+    rank: int, where: tuple[str, str, str], options: dict[str, Any], context: BuildContext, inputs: list[list[Tensor]]
 ) -> dict[str, Tensor]:
     """Two steps in one process; the weights after them."""
-    spec: Any = component_in_a_process(distribution, kind, name).spec
+    spec: Any = component_in_a_process(*where).spec
     torch.manual_seed(rank)  # both start from the weights of the first process
     network = spec.build(parse(spec.config, options), context)
     shared = DistributedDataParallel(network)

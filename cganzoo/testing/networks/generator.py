@@ -97,12 +97,9 @@ class GeneratorConformance(NetworkConformance):
     def test_conditional_is_what_the_spec_says(self) -> None:
         """The built generator is conditional if the specification says so."""
         declared, built = self.spec.conditional(self.config()), self.build().conditional
-        assert {type(declared), type(built)} == {bool}, (
-            f"conditional must be a bool; it is {declared!r} in the specification and {built!r} in the generator"
-        )
-        assert declared == built, (
-            f"GeneratorSpec.conditional is {declared}, but the built generator's is {built}; make them equal"
-        )
+        found = f"conditional is {declared!r} in the specification and {built!r} in the generator"
+        assert {type(declared), type(built)} == {bool}, f"{found}; it must be a bool"
+        assert declared == built, f"{found}; make them equal"
 
     def test_labels_change_the_image_if_conditional(self) -> None:
         """Labels change every image of a conditional generator, and none of an unconditional one."""
@@ -126,6 +123,5 @@ class GeneratorConformance(NetworkConformance):
             z, _ = self.inputs(network, 1, context=context)
             images = self.images(network, z.expand(len(labels), -1), torch.tensor(labels))
             names = ", ".join(map(str, labels))
-            assert smallest_difference(images) > VISIBLE, (
-                f"with {classes} classes, two of the labels {names} give the same image; use every label"
-            )
+            problem = f"with {classes} classes, two of the labels {names} give the same image"
+            assert smallest_difference(images) > VISIBLE, f"{problem}; use every label"
