@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 from unittest import SkipTest
 
 import tomli_w
@@ -27,6 +27,8 @@ from cganzoo.specs import BuildContext
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+T = TypeVar("T")
 
 CHECK = "test_"
 """How the method of a check begins, so that pytest finds it; the rest is the name of the check."""
@@ -241,6 +243,13 @@ def explained(problem: str, advice: str = "") -> Iterator[None]:
     except Exception as error:
         message = f"{problem} raises {type(error).__name__}: {first_lines(error)}"
         raise AssertionError(f"{message}; {advice}" if advice else message) from error
+
+
+def built(component: Any, base: type[T]) -> T:
+    """What a spec's ``build`` returns, which must be an instance of its kind's base class."""
+    problem = f"build returns {type(component).__name__}"
+    assert isinstance(component, base), f"{problem}; return a subclass of {base.__module__}.{base.__name__}"
+    return component
 
 
 def first_lines(error: BaseException, count: int = 3) -> str:

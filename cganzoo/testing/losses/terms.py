@@ -14,7 +14,7 @@ from torch.autograd import backward
 
 from cganzoo.objective import Objective
 from cganzoo.specs import NAME
-from cganzoo.testing.conformance import check_equal, explained, load_from_checkpoint
+from cganzoo.testing.conformance import built, check_equal, explained, load_from_checkpoint
 from cganzoo.testing.randomness import seeded, untouched
 
 from . import base
@@ -36,8 +36,7 @@ class LossTerms(LossChecks):
     @each_variant
     def test_terms_are_named_scalars(self, loss: Loss) -> None:
         """Both losses give named float32 scalars, the same names for every batch."""
-        built = type(loss.objective).__name__
-        assert isinstance(loss.objective, Objective), f"build returns {built}, not an Objective"
+        built(loss.objective, Objective)
         names: dict[str, list[str]] = {}
         for size in (SIZE, 2):
             for method, terms in loss.terms(*loss.batches(size)).items():

@@ -14,7 +14,7 @@ from cganzoo.errors import CganzooError
 from cganzoo.metric import Evaluated, Metric
 from cganzoo.networks import Generator
 from cganzoo.specs import BuildContext
-from cganzoo.testing.conformance import Conformance, build_context
+from cganzoo.testing.conformance import Conformance, build_context, built
 from cganzoo.testing.randomness import seeded
 from cganzoo.testing.toys import ToyGenerator
 
@@ -82,11 +82,7 @@ class MetricChecks(Conformance):
     def build(self, world: World | None = None, **options: Any) -> Metric:
         """The metric, built for these images."""
         world = world or self.world()
-        metric = self.spec.build(self.config(**options), context(world))
-        assert isinstance(metric, Metric), (
-            f"build returns a {type(metric).__name__}; return a subclass of cganzoo.metric.Metric"
-        )
-        return metric
+        return built(self.spec.build(self.config(**options), context(world)), Metric)  # type: ignore[type-abstract]
 
     def feed(
         self,
@@ -124,9 +120,8 @@ class MetricChecks(Conformance):
     def check_outputs(self, scores: Scores, when: str) -> None:
         """The scores are the declared outputs, each a finite number or None."""
         declared = sorted(output.name for output in self.spec.outputs)
-        assert sorted(scores) == declared, (
-            f"{when}, it reports {sorted(scores)}, but its spec declares {declared}; make them the same"
-        )
+        problem = f"{when}, it reports {sorted(scores)}, but its spec declares {declared}"
+        assert sorted(scores) == declared, f"{problem}; make them the same"
         for name, value in scores.items():
             kind = type(value).__name__
             assert value is None or isinstance(value, (int, float)), f'{when}, "{name}" is a {kind}; report a float'
@@ -166,7 +161,5 @@ def unless_refused(compute: Callable[[], Scores], what: str) -> Scores | None:
         assert message and "\n" not in message, f"the error for {what} must be one line, but is {message!r}"  # noqa: PT018
         return None
     except Exception as error:
-        raise AssertionError(
-            f"{what}: {type(error).__name__}: {error}; report None for an output that is not defined, or raise a "
-            "CganzooError whose message says what to change"
-        ) from error
+        advice = "report None for an output that is not defined, or raise a CganzooError that says what to change"
+        raise AssertionError(f"{what}: {type(error).__name__}: {error}; {advice}") from error

@@ -61,19 +61,15 @@ class MetricConformance(MetricScores):
             parameter.requires_grad_(False)
         weights = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
         trained = [parameter.requires_grad for parameter in parameters]
-        modes = [module.training for module in generator.modules()]
         z, labels = self.noise()
         self.feed([self.reference], [self.samples], given=(generator, z, labels)).compute()
         check_equal(generator.state_dict(), weights, "of the generator is changed by update_generator; use a copy")
-        assert [module.training for module in generator.modules()] == modes, (
-            "update_generator changes the generator's mode; do not call train() or eval(), it is in evaluation mode"
-        )
-        assert [parameter.requires_grad for parameter in parameters] == trained, (
-            "update_generator changes requires_grad of the generator's weights; use torch.autograd.grad for gradients"
-        )
-        assert all(parameter.grad is None for parameter in parameters), (
-            "update_generator leaves gradients in the generator's weights; use torch.autograd.grad, not backward"
-        )
+        in_training = any(module.training for module in generator.modules())
+        assert not in_training, "update_generator changes the generator's mode; do not call train()"
+        unchanged = [parameter.requires_grad for parameter in parameters] == trained
+        assert unchanged, "update_generator changes requires_grad of the generator's weights; use torch.autograd.grad"
+        with_gradient = any(parameter.grad is not None for parameter in parameters)
+        assert not with_gradient, "update_generator leaves gradients in the weights; use torch.autograd.grad"
         assert torch.equal(z, self.noise()[0]), "update_generator changes the noise in place; clone it first"
 
     def test_nothing_it_was_shown_outlives_it(self) -> None:
@@ -92,10 +88,9 @@ class MetricConformance(MetricScores):
         for what, references in alive.items():
             if any(reference() is not None for reference in references):
                 gc.collect()  # slow, and needed only for reference cycles
-            assert all(reference() is None for reference in references), (
-                f"{what} stay in memory after the metric is deleted, and each evaluation of a run adds more; keep them "
-                "in the instance, not in the module, the class or a cache"
-            )
+            released = all(reference() is None for reference in references)
+            advice = "keep them in the instance, not in the module, the class or a cache"
+            assert released, f"{what} stay in memory after the metric is deleted; {advice}"
 
     # --- unusual evaluations ----------------------------------------------------------------------------------------
 
@@ -160,9 +155,8 @@ class MetricConformance(MetricScores):
 
         def recall(positions: Tensor) -> Tensor:
             assert positions.dtype == torch.int64 and positions.ndim == 1, "recall takes positions (N,) int64"  # noqa: PT018
-            assert ((positions >= 0) & (positions < count)).all(), (
-                f"recall got positions outside 0 to {count - 1}; these are positions in the reference images"
-            )
+            inside = ((positions >= 0) & (positions < count)).all()
+            assert inside, f"recall takes positions in the reference images, from 0 to {count - 1}"
             return self.reference.images[positions]
 
         pictures = metric.pictures(recall)
@@ -178,9 +172,8 @@ class MetricConformance(MetricScores):
 
     def test_evaluation(self) -> None:
         """It works in an evaluation of the host: scores, scores of real images, and pictures."""
-        assert self.spec.reference in ("train", "test"), (
-            f'reference = "{self.spec.reference}": there is no such split; write "train" or "test"'
-        )
+        split = self.spec.reference
+        assert split in ("train", "test"), f'reference = "{split}": there is no such split; write "train" or "test"'
         world = self.world()
         splits = {"train": _image_set("train", self.reference), "test": _image_set("test", world.draw(self.count, 4))}
         evaluator = Evaluator(
@@ -192,9 +185,8 @@ class MetricConformance(MetricScores):
             batch_size=11,
         )
         batches = [(part.images, part.labels) for part in cut(self.samples, [17])]
-        evaluation = evaluator.evaluate(
-            batches, self.count, sampling={}, generator=self.generator(), noise=self.noise()
-        )
+        of_generator: Any = {"generator": self.generator(), "noise": self.noise()}
+        evaluation = evaluator.evaluate(batches, self.count, sampling={}, **of_generator)
         for row in (evaluation.scores, evaluation.real_test, evaluation.real_halves):
             self.check_outputs(row, "in an evaluation")
 

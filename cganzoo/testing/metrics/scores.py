@@ -24,10 +24,9 @@ class MetricScores(MetricChecks):
         assert len(names) == len(set(names)), f"two outputs have the same name: {', '.join(names)}"
         scores = self.expected()
         self.check_outputs(scores, "for ordinary samples")
-        assert scores[names[0]] is not None, (
-            f'"{names[0]}", the first output, is None for samples of the real distribution; if the metric needs other '
-            "sizes, set num_classes, image_size, feature_dim or count"
-        )
+        problem = f'"{names[0]}", the first output, is None for samples of the real distribution'
+        advice = "if the metric needs other sizes, set num_classes, image_size, feature_dim or count"
+        assert scores[names[0]] is not None, f"{problem}; {advice}"
 
     def test_known_values(self) -> None:
         """It gives the known scores."""
@@ -42,10 +41,10 @@ class MetricScores(MetricChecks):
             self.feed([case.reference] if case.reference else [], [case.samples], metric=metric, generator=False)
             scores = metric.compute()
             for name, expected in case.scores.items():
-                assert name in scores, f'known_values[{number}] has a score "{name}", which the metric does not report'
-                assert close(scores[name], expected, case.tolerance, case.tolerance), (
-                    f"known_values[{number}]: {name} should be {expected}, but is {scores[name]}"
-                )
+                what = f"known_values[{number}]: {name}"
+                assert name in scores, f"{what} is not reported by the metric"
+                equal = close(scores[name], expected, case.tolerance, case.tolerance)
+                assert equal, f"{what} should be {expected}, but is {scores[name]}"
 
     def test_better_samples_score_better(self) -> None:
         """Samples of the real distribution score at least as well as collapsed ones; in the first output, better."""
@@ -59,10 +58,8 @@ class MetricScores(MetricChecks):
                 continue
             sign = 1 if output.higher_is_better else -1
             both = f'"{output.name}" is {ours:g} for samples of the real distribution and {theirs:g} for collapsed ones'
-            assert sign * (ours - theirs) >= 0, (
-                f"{both}, which is better by its higher_is_better; change that, or override wrong_samples if samples "
-                "that are all one image should win"
-            )
+            advice = "change higher_is_better, or override wrong_samples if samples that are all one image should win"
+            assert sign * (ours - theirs) >= 0, f"{both}, which is better; {advice}"
             assert output is not self.spec.outputs[0] or ours != theirs, f"{both}: the first output does not rank them"
 
     def test_no_warning_reaches_the_user(self) -> None:
@@ -115,19 +112,17 @@ class MetricScores(MetricChecks):
         self._needs_merge()
         unlabelled = Evaluated(self.samples.images, None, self.samples.features, self.samples.logits)
 
-        def compute(*, merged: bool) -> Scores:
-            metric = self.feed([self.reference], [unlabelled])
-            if merged:
-                whole, metric = metric, self.build()
-                metric.merge(whole)
+        def merged() -> Scores:
+            metric = self.build()
+            metric.merge(self.feed([self.reference], [unlabelled]))
             return metric.compute()
 
         try:
-            alone = unless_refused(lambda: compute(merged=False), "samples without labels")
+            alone = unless_refused(lambda: self.score(samples=unlabelled), "samples without labels")
         except AssertionError as error:
             raise SkipTest("samples without labels fail without merging; see unlabelled_samples") from error
         when = "for samples without labels, merged into an empty metric"
-        self.check_same(unless_refused(lambda: compute(merged=True), when), alone, when, estimates=True)
+        self.check_same(unless_refused(merged, when), alone, when, estimates=True)
 
     def _needs_merge(self) -> None:
         metric = type(self.build())
@@ -151,9 +146,8 @@ class MetricScores(MetricChecks):
         with seeded(1):
             second = self.score()
         for name, value in first.items():
-            assert second[name] == value, (
-                f'"{name}" is {value} and then {second[name]} for the same images; seed all random numbers'
-            )
+            problem = f'"{name}" is {value} and then {second[name]} for the same images'
+            assert second[name] == value, f"{problem}; seed all random numbers"
 
     def test_asked_twice_it_answers_the_same(self) -> None:
         """A second call of ``compute`` gives the same scores."""
