@@ -241,20 +241,20 @@ def explained(problem: str, advice: str = "") -> Iterator[None]:
     except SkipTest:
         raise
     except Exception as error:
-        message = f"{problem} raises {type(error).__name__}: {first_lines(error)}"
-        raise AssertionError(f"{message}; {advice}" if advice else message) from error
+        ending = f"; {advice}" if advice else ""
+        raise AssertionError(f"{problem} raises {type(error).__name__}: {first_lines(error)}{ending}") from error
 
 
 def built(component: Any, base: type[T]) -> T:
     """What a spec's ``build`` returns, which must be an instance of its kind's base class."""
-    problem = f"build returns {type(component).__name__}"
-    assert isinstance(component, base), f"{problem}; return a subclass of {base.__module__}.{base.__name__}"
+    found, wanted = type(component).__name__, f"{base.__module__}.{base.__name__}"
+    assert isinstance(component, base), f"build returns {found}; return a subclass of {wanted}"
     return component
 
 
-def first_lines(error: BaseException, count: int = 3) -> str:
+def first_lines(error: BaseException) -> str:
     """The beginning of an error's text: those of torch may have hundreds of lines."""
-    return " ".join(line.strip() for line in str(error).strip().splitlines()[:count] if line.strip())
+    return " ".join(line.strip() for line in str(error).strip().splitlines()[:3] if line.strip())
 
 
 def check_equal(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], problem: str) -> None:

@@ -89,8 +89,8 @@ class DatasetContent(Conformance):
             image = self.source.read(split, index)
             what = f"image {index} of the {split} split"
             if image is not None:
-                problem = f"read returns a {type(image).__name__} for {what}"
-                assert isinstance(image, Image.Image), f"{problem}; return a PIL image, or None to leave it out"
+                found = type(image).__name__
+                assert isinstance(image, Image.Image), f"{what} is a {found}; read must return a PIL image or None"
                 yield what, image
 
     def pixels(self, split: str, index: int, source: ImageSource | None = None) -> np.ndarray | None:
@@ -121,15 +121,13 @@ class DatasetContent(Conformance):
             assert labels.dtype == np.int64, f"labels of {split} are {labels.dtype}, not int64; use astype(np.int64)"
             assert labels.ndim == 1, f"labels of {split} have the shape {labels.shape}, not (N,)"
             invalid = sorted(set(labels.tolist()) - set(range(classes)))
-            rule = f"a label must be an index of class_names, 0 to {classes - 1}"
-            assert not invalid, f"a label of {split} is {invalid[0]}, but {rule}"
+            assert not invalid, f"labels of {split} must be indices of class_names, 0 to {classes - 1}: {invalid[:1]}"
 
     def test_every_class_can_be_trained_on(self) -> None:
         """Every class has a training image."""
         present = set(self.source.labels()["train"].tolist())
         missing = [name for label, name in enumerate(self.source.class_names) if label not in present]
-        problem = f"{len(missing)} classes have no training image, the first is {missing[:1]}"
-        assert not missing, f"{problem}; remove them from class_names"
+        assert not missing, f"{len(missing)} classes have no training image, first {missing[:1]}; remove the names"
 
     def test_class_names(self) -> None:
         """Each class has a unique name."""
@@ -155,9 +153,8 @@ class DatasetContent(Conformance):
         if self.spec.channels == 1:
             assert not any(map(_is_colored, images)), "images have colour, but the spec declares one; set channels=3"
         else:
-            assert not all(image.mode in GRAY for image in images), (
-                "all images are stored without colour, but the spec declares three channels; set channels=1"
-            )
+            colored = any(image.mode not in GRAY for image in images)
+            assert colored, "all images are stored without colour, but the spec declares three channels; set channels=1"
 
     def test_image_size_is_true(self) -> None:
         """If the spec has an image size, every image has it."""
@@ -192,8 +189,8 @@ class DatasetContent(Conformance):
             for index, pixels in zip(indices, found, strict=True):
                 if isinstance(pixels, DataError):
                     raise pixels
-                problem = f"pixels_of and pixels return different pixels for image {index} of the {split} split"
-                assert same(pixels, self.pixels(split, index)), problem
+                equal = same(pixels, self.pixels(split, index))
+                assert equal, f"pixels_of and pixels differ for image {index} of the {split} split"
 
     def test_an_image_stays_the_same(self) -> None:
         """An image that is read twice is the same."""

@@ -60,8 +60,7 @@ class DatasetConformance(DatasetContent):
         first, second = self.source.fingerprint(), self.build().fingerprint()
         assert isinstance(first, str), f"fingerprint() returns a {type(first).__name__}; return a str"
         assert first, "the fingerprint is empty; return a hash of what decides images and labels"
-        problem = f"the fingerprint is {first}, and {second} in a second build"
-        assert first == second, f"{problem}; do not hash times or random numbers"
+        assert first == second, f"the fingerprint is {first}, then {second}; do not hash times or random numbers"
 
     def test_fingerprint_survives_a_restart(self) -> None:
         """The fingerprint is the same in another process."""
@@ -102,8 +101,8 @@ class DatasetConformance(DatasetContent):
         """Building the set and its fingerprint open no image: a set that is already packed starts immediately."""
         with mock.patch.object(Image, "open", side_effect=Image.open) as opened:
             self.build().fingerprint()
-        problem = f"build or fingerprint opens {opened.call_count} images"
-        assert not opened.called, f"{problem}; only list files there and hash their sizes and dates"
+        advice = "only list files there and hash their sizes and dates"
+        assert not opened.called, f"build or fingerprint opens {opened.call_count} images; {advice}"
 
     def test_missing_data_is_one_sentence(self) -> None:
         """A folder without such a set is refused with a message of one line."""

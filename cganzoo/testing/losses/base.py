@@ -26,6 +26,7 @@ IMAGE = (1, 8, 8)
 SEEDS = range(4)
 """Seeds of batches of which at least one has to give a gradient: that of a hinge is zero for some samples."""
 METHODS = ("discriminator_loss", "generator_loss")
+FIELDS = ("images", "labels", "features")  # of a batch
 TOLERANCE = 1e-9
 """Relative and absolute tolerance of comparisons in float64."""
 

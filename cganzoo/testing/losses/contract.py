@@ -31,10 +31,8 @@ class LossContract(LossChecks):
         found = []
         for real, fake in (batches, moved):
             with buffers_restored(loss.objective):
-                both = loss.totals(real, fake)
-                found.append(
-                    (both, {key: base.gradients(both[key], [real.features, fake.features]) for key in METHODS})
-                )
+                both, leaves = loss.totals(real, fake), [real.features, fake.features]
+                found.append((both, {method: base.gradients(both[method], leaves) for method in METHODS}))
         (losses_before, before), (losses_after, after) = found
         base.check_losses_close(losses_before, losses_after, "depends on the order of the samples in their batch")
         for method in METHODS:
@@ -47,9 +45,8 @@ class LossContract(LossChecks):
         differs = _differs_from_the_mean(loss)
         if loss.objective.relational:
             # Only one of several choices of options may need the declaration.
-            problem = "the loss declares relational = True, but it is the mean over the halves of its batch"
             true = loss.label or differs or any(map(_differs_from_the_mean, self.each()))
-            assert true, f"{problem}, so it compares no samples; remove the declaration"
+            assert true, "relational = True, but the loss is the mean over the halves of its batch; remove it"
             return
         for method, (distance, halves) in differs.items():
             problem = f"{method} of a batch is not the mean over its two halves, {halves} (off by {distance:.3g})"
@@ -71,10 +68,8 @@ class LossContract(LossChecks):
                 grows = all(0 < (COPIES - 1) * old < new for old, new in zip(before, many[term], strict=True))
                 sums[term] = sums.get(term, True) and grows
         for (method, name), always in sums.items():
-            problem = (
-                f"{method}, {name}: a batch with {COPIES} copies of each sample has {COPIES} times the loss or more"
-            )
-            assert not always, f"{problem}; take the mean over the batch"
+            problem = f"{COPIES} copies of each sample have {COPIES} times the loss or more"
+            assert not always, f"{method}, {name}: {problem}; take the mean over the batch"
 
     @base.each_repeatable_variant
     def test_conditioning_is_true(self, loss: Loss) -> None:

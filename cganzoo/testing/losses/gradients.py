@@ -13,7 +13,7 @@ from cganzoo.objective import Batch
 from cganzoo.testing.conformance import check_equal
 from cganzoo.train.steps import frozen
 
-from .base import SEEDS, Loss, LossChecks, buffers_restored, each_variant, gan_inputs, gradients, total
+from .base import FIELDS, SEEDS, Loss, LossChecks, buffers_restored, each_variant, gan_inputs, gradients, total
 
 
 class LossGradients(LossChecks):
@@ -46,8 +46,7 @@ class LossGradients(LossChecks):
             for side, gradient in zip(sizes, gradients(value, [real.features, fake.features]), strict=True):
                 sizes[side] += gradient.abs().sum().item()
         for side, size in sizes.items():
-            problem = f"discriminator_loss has no gradient in {side}.features"
-            assert size > 0, f"{problem}; a loss needs no detach(), the engine separates the players"
+            assert size > 0, f"discriminator_loss has no gradient in {side}.features; a loss needs no detach()"
 
     @each_variant
     def test_generator_loss_reaches_the_generator(self, loss: Loss) -> None:
@@ -110,11 +109,8 @@ class LossGradients(LossChecks):
     def test_inputs_are_left_alone(self, loss: Loss) -> None:
         """Neither loss, nor the score, changes images, labels or features in place."""
         real, fake = loss.batches()
-        given = {
-            f"{side}.{part}": getattr(batch, part)
-            for side, batch in (("real", real), ("fake", fake))
-            for part in ("images", "labels", "features")
-        }
+        sides = {"real": real, "fake": fake}
+        given = {f"{side}.{part}": getattr(batch, part) for side, batch in sides.items() for part in FIELDS}
         before = {name: value.detach().clone() for name, value in given.items()}
         for method, call in loss.calls(real, fake).items():
             call()

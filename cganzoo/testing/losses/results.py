@@ -35,10 +35,7 @@ def assert_same(objective: Objective, ours: Terms, naive: Terms, *batches: Batch
     torch.testing.assert_close(dict(ours), dict(naive), rtol=TOLERANCE, atol=TOLERANCE)
     heads = [parameter for parameter in objective.parameters() if parameter.requires_grad]
     leaves = [*(batch.features for batch in batches), *heads]
-    mine, theirs = (
-        torch.autograd.grad(torch.stack(list(terms.values())).sum(), leaves, allow_unused=True, materialize_grads=True)
-        for terms in (ours, naive)
-    )
+    mine, theirs = (gradients(base.total(terms), leaves) for terms in (ours, naive))
     for one, two in zip(mine, theirs, strict=True):
         if not torch.allclose(one, two, rtol=TOLERANCE, atol=TOLERANCE):  # faster than assert_close, which explains
             torch.testing.assert_close(mine, theirs, rtol=TOLERANCE, atol=TOLERANCE)
@@ -100,8 +97,7 @@ class LossResults(LossChecks):
             loss = replace(loss, dtype=dtype)
             results[dtype] = loss.values(*loss.batches())
         for method, exact in results[torch.float64].items():
-            problem = f"{method} of float64 features is {exact.dtype}"
-            assert exact.dtype == torch.float64, f"{problem}: create tensors with the features' dtype"
+            assert exact.dtype == torch.float64, f"{method} is {exact.dtype}: create tensors with the features' dtype"
             base.check_close(results[torch.float32][method].double(), exact, f"{method} differs in float32", 1e-3)
 
     @base.each_variant
@@ -135,10 +131,7 @@ class LossResults(LossChecks):
     def test_runs_on_any_device(self, loss: Loss) -> None:
         """The losses work on the device of their inputs, and never read a value back."""
         loss.objective.to("meta")  # has no values: a tensor on the CPU, or reading a value, is an error
-        batches = [
-            Batch(batch.images.to("meta"), batch.labels.to("meta"), batch.features.to("meta"))
-            for batch in loss.batches()
-        ]
+        batches = [Batch(*(getattr(batch, field).to("meta") for field in base.FIELDS)) for batch in loss.batches()]
         advice = "create tensors on the device of the features, register buffers, and read no tensor's value"
         for method, call in loss.calls(*batches).items():
             with explained(f"on another device {method}", advice):

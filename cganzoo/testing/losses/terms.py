@@ -50,9 +50,7 @@ class LossTerms(LossChecks):
                     assert term.shape == (), f"{what} has shape {tuple(term.shape)}; reduce it to a scalar"
                     assert term.dtype == torch.float32, f"{what} is {term.dtype}; compute it in the features' dtype"
                 before = names.setdefault(method, list(terms))
-                assert before == list(terms), (
-                    f"{method} has the terms {before} for one batch, {list(terms)} for another"
-                )
+                assert before == list(terms), f"{method} has the terms {before} and, for another batch, {list(terms)}"
 
     @each_variant
     def test_any_number_of_classes(self, loss: Loss) -> None:
@@ -137,8 +135,7 @@ class LossTerms(LossChecks):
         before = attributes(loss.objective)
         loss.totals(*batches)
         for name, value in attributes(loss.objective).items():
-            problem = f"after the losses, {name} holds a tensor with its graph, and so the memory of a whole step"
-            assert GRAPH not in value, f"{problem}: store nothing, or the result of detach() in a buffer"
+            assert GRAPH not in value, f"{name} holds a tensor with its graph: store a detached one in a buffer"
             assert value == before.get(name), f"computing the losses changes {name}: {UNSAVED}"
 
     @each_repeatable_variant
@@ -175,8 +172,7 @@ class LossTerms(LossChecks):
             loss.totals(*loss.batches(seed=seed))
         load_from_checkpoint(again.objective, loss.objective)
         found, expected = (one.values(*loss.batches(seed=9)) for one in (again, loss))
-        problem = "is different after saving and loading: it depends on something that is not in the state dict"
-        check_equal(found, expected, f"{problem}; register that as a parameter or as a buffer")
+        check_equal(found, expected, "is different after saving and loading: keep all state in parameters and buffers")
 
 
 def attributes(module: nn.Module) -> dict[str, list[Any]]:

@@ -42,26 +42,25 @@ class LossTraining(LossChecks):
         ranks = in_two_processes(train_choices, self.component.provider.distribution, self.spec.name, options)
         for loss, one, two in zip(losses, *ranks, strict=True):
             for player, weights in one.items():
-                problem = f"{loss.prefix}after a few steps the two processes have different weights in the {player}"
+                problem = f"{loss.prefix}the two processes get different weights in the {player}"
                 assert torch.equal(weights, two[player]), f"{problem}; the loss must not depend on the process"
                 assert weights.isfinite().all(), f"{loss.prefix}weights of the {player} are not finite"
             # A relational loss makes only half of the comparisons; random numbers differ between processes.
             if loss.objective.relational or base.draws_random_numbers(loss):
                 continue
             for player, weights in train(loss).items():
-                problem = f"{loss.prefix}two processes with half the batch each train the {player} differently from one"
+                problem = f"{loss.prefix}two processes train the {player} differently from one with the whole batch"
                 advice = "average over the batch, or set relational = True"
-                base.check_close(one[player], weights, f"{problem} with the whole batch; {advice}", 1e-10)
+                base.check_close(one[player], weights, f"{problem}; {advice}", 1e-10)
 
     @base.each_variant
     def test_real_images_are_right(self, loss: Loss) -> None:
         """After the discriminator was trained, real images of the right class have the lowest generator loss."""
-        problems = []
         for seed in range(TRAININGS):  # a few steps may end at an unusual place
-            problems.append(_problem(loss, seed))
-            if not problems[-1]:
+            problem = _problem(loss, seed)
+            if not problem:
                 return
-        raise AssertionError(f"after the discriminator was trained, {problems[-1]}")
+        raise AssertionError(f"after the discriminator was trained, {problem}")
 
     def test_learns(self) -> None:
         """A tiny generator that is trained with the loss makes the patterns of the training images."""
@@ -76,10 +75,8 @@ class LossTraining(LossChecks):
             if after < GOOD * before:
                 return
             distances.append(f"from {before:.1f} to {after:.1f}")
-        raise AssertionError(
-            "a tiny generator does not learn three patterns: in each training, the distance of its samples to the "
-            f"nearest pattern went {', '.join(distances)}; check the sign of each term"
-        )
+        problem = "a tiny generator does not learn three patterns: the distance of its samples to the nearest went"
+        raise AssertionError(f"{problem} {', '.join(distances)}; check the sign of each term")
 
 
 # --- in two processes -------------------------------------------------------------------------------------------------
@@ -114,10 +111,8 @@ def train(loss: Loss, rank: int = 0, processes: int = 1) -> dict[str, Tensor]:
             gan.update(player, optimizer, *inputs)
         for owner, module in modules.items():
             unused = [name for name, value in module.named_parameters() if value.requires_grad and value.grad is None]
-            assert not unused, (
-                f"no gradient for {', '.join(unused)} of the {owner}: several processes would wait forever for it; use "
-                "it in the loss, or remove it"
-            )
+            problem = f"no gradient for {', '.join(unused)} of the {owner}"
+            assert not unused, f"{problem}: several processes would wait forever for it; use it, or remove it"
     return {
         owner: nn.utils.parameters_to_vector(module.parameters()).detach()
         for owner, module in modules.items()
@@ -145,11 +140,10 @@ def _judge(gan: GAN, *, conditional: bool) -> str:
 
     def loss(shown: Batch, shift: int = 0) -> float:
         shown = replace(shown, labels=(labels + shift) % CLASSES)
-        return base.total(
-            objective.generator_loss(shown, real if objective.uses_real_in_generator_loss else None)
-        ).item()
+        return base.total(objective.generator_loss(shown, used)).item()
 
     real, more = batch(_real(labels)), batch(_real(labels))
+    used = real if objective.uses_real_in_generator_loss else None
     fake = batch(gan.generator(torch.randn(BATCH, LATENT_DIM), labels))
     scores = [score.mean().item() for shown in (real, fake) if (score := base.score_of(objective, shown)) is not None]
     of_real, of_fake, *of_wrong = loss(more), loss(fake), *(loss(more, shift) for shift in range(1, CLASSES))
@@ -175,10 +169,9 @@ def patterns() -> Tensor:
 
 def _untrained(loss: Loss) -> GAN:
     gan = loss.gan()
-    for network in (gan.generator, gan.trunk):
-        for layer in network.children():
-            assert isinstance(layer, (nn.Linear, nn.Embedding))
-            layer.reset_parameters()
+    layers: Any = (*gan.generator.children(), *gan.trunk.children())
+    for layer in layers:
+        layer.reset_parameters()
     return gan
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -43,7 +44,6 @@ class MetricChecks(Conformance):
     count: ClassVar[int] = 40
     tolerance: ClassVar[float] = 1e-5
     known_values: ClassVar[Sequence[KnownScores]] = ()
-    _expected: ClassVar[Scores]
 
     def world(self, **changes: int) -> World:
         """The distribution of the real images."""
@@ -108,20 +108,18 @@ class MetricChecks(Conformance):
         """The scores of a new metric for one batch of each."""
         return dict(self.feed([reference or self.reference], [samples or self.samples]).compute())
 
-    def expected(self) -> Scores:
+    @classmethod
+    @functools.cache
+    def expected(cls) -> Scores:
         """The scores of :attr:`samples`; computed once for each class, as a metric may be slow."""
-        cls = type(self)
-        if "_expected" not in vars(cls):
-            cls._expected = self.score()
-        return cls._expected
+        return cls().score()
 
     # --- comparing --------------------------------------------------------------------------------------------------
 
     def check_outputs(self, scores: Scores, when: str) -> None:
         """The scores are the declared outputs, each a finite number or None."""
         declared = sorted(output.name for output in self.spec.outputs)
-        problem = f"{when}, it reports {sorted(scores)}, but its spec declares {declared}"
-        assert sorted(scores) == declared, f"{problem}; make them the same"
+        assert sorted(scores) == declared, f"{when}, it reports {sorted(scores)}; its spec declares {declared}"
         for name, value in scores.items():
             kind = type(value).__name__
             assert value is None or isinstance(value, (int, float)), f'{when}, "{name}" is a {kind}; report a float'

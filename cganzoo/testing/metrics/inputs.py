@@ -48,7 +48,7 @@ class MetricConformance(MetricScores):
         given = {"reference": copy.deepcopy(self.reference), "samples": copy.deepcopy(self.samples)}
         self.feed([given["reference"]], [given["samples"]]).compute()
         for what, batch in given.items():
-            problem = f"of the {what} are changed in place, and all metrics get the same tensors; use a copy"
+            problem = f"of the {what} are changed in place; use a copy"
             check_equal(tensors(batch), tensors(getattr(self, what)), problem)
 
     def test_generator_is_left_alone(self) -> None:
@@ -89,8 +89,7 @@ class MetricConformance(MetricScores):
             if any(reference() is not None for reference in references):
                 gc.collect()  # slow, and needed only for reference cycles
             released = all(reference() is None for reference in references)
-            advice = "keep them in the instance, not in the module, the class or a cache"
-            assert released, f"{what} stay in memory after the metric is deleted; {advice}"
+            assert released, f"{what} stay in memory after the metric is deleted; keep them only in the instance"
 
     # --- unusual evaluations ----------------------------------------------------------------------------------------
 

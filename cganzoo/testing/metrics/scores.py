@@ -24,9 +24,8 @@ class MetricScores(MetricChecks):
         assert len(names) == len(set(names)), f"two outputs have the same name: {', '.join(names)}"
         scores = self.expected()
         self.check_outputs(scores, "for ordinary samples")
-        problem = f'"{names[0]}", the first output, is None for samples of the real distribution'
-        advice = "if the metric needs other sizes, set num_classes, image_size, feature_dim or count"
-        assert scores[names[0]] is not None, f"{problem}; {advice}"
+        problem = f'"{names[0]}", the first output, is None for real images as samples'
+        assert scores[names[0]] is not None, f"{problem}; set num_classes, image_size, feature_dim or count"
 
     def test_known_values(self) -> None:
         """It gives the known scores."""

@@ -47,15 +47,30 @@ class NetworkChecks(Conformance):
 
     # --- networks ---------------------------------------------------------------------------------------------------
 
-    @property
-    def works_on(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Image sizes and channels of the checks."""
-        kit: Any = type(self)  # mypy takes its instances' __hash__ for its own
-        return _works_on(kit)
+    @classmethod
+    @functools.cache
+    def works_on(cls) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Image sizes and channels of the checks: what the class sets, or what the network does not refuse."""
+        kit = cls()
+
+        def refused(size: int, channels: int) -> bool:
+            try:
+                kit.build(kit.context(size=size, channels=channels))
+            except CganzooError:
+                return True
+            except Exception:
+                return False  # the checks will report it
+            return False
+
+        for size in cls.image_sizes[:1] or USUAL_SIZES:
+            accepted = tuple(count for count in cls.image_channels or USUAL_CHANNELS if not refused(size, count))
+            if accepted or cls.image_sizes:
+                return cls.image_sizes or (size,), cls.image_channels or accepted or USUAL_CHANNELS
+        raise AssertionError(f"it refuses images of {', '.join(map(str, USUAL_SIZES))} pixels; set image_sizes")
 
     def context(self, classes: int = CLASSES, size: int | None = None, channels: int | None = None) -> BuildContext:
         """The context for which the network is built."""
-        return build_context(classes, size or self.works_on[0][0], channels or self.works_on[1][-1])
+        return build_context(classes, size or self.works_on()[0][0], channels or self.works_on()[1][-1])
 
     def build(self, context: BuildContext | None = None, *, seed: int = 0) -> Any:
         """A new network in training mode, built with this seed of torch."""
@@ -90,13 +105,23 @@ class NetworkChecks(Conformance):
 
     # --- comparing --------------------------------------------------------------------------------------------------
 
-    def needs_determinism(self) -> None:
-        """Skip a check that compares outputs if even equal inputs give different outputs in evaluation mode.
+    @classmethod
+    @functools.cache
+    def is_deterministic(cls) -> bool:
+        """Whether equal inputs give equal outputs in evaluation mode."""
+        kit = cls()
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            try:
+                network = kit.used()
+                inputs = double(kit.inputs(network))
+            except Exception:  # for example, it does not run in float64; other checks report it
+                network = kit.build().eval()
+                inputs = kit.inputs(network)
+            return torch.equal(network(*inputs), network(*inputs))
 
-        Otherwise it would fail, and its message would name another cause.
-        """
-        kit: Any = type(self)
-        if not _is_deterministic(kit):
+    def needs_determinism(self) -> None:
+        """Skip a check that compares outputs if equal inputs give different ones: its message would mislead."""
+        if not self.is_deterministic():
             raise SkipTest("in evaluation mode equal inputs give different outputs; see use_is_deterministic")
 
     def assert_same_network(self, one: nn.Module, two: nn.Module, message: str) -> None:
@@ -108,45 +133,6 @@ class NetworkChecks(Conformance):
             outputs = one.eval()(*inputs), two.eval()(*inputs)
         one.train(modes[0]), two.train(modes[1])
         assert torch.equal(*outputs), message
-
-
-@functools.cache
-def _works_on(conformance: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """What the class sets, or what the network does not refuse; computed once for each class."""
-    kit = conformance()
-
-    def accepted(size: int) -> tuple[int, ...]:
-        return tuple(count for count in kit.image_channels or USUAL_CHANNELS if not refused(size, count))
-
-    def refused(size: int, channels: int) -> bool:
-        try:
-            kit.build(kit.context(size=size, channels=channels))
-        except CganzooError:
-            return True
-        except Exception:
-            return False  # the checks will report it
-        return False
-
-    if kit.image_sizes:
-        return kit.image_sizes, kit.image_channels or accepted(kit.image_sizes[0]) or USUAL_CHANNELS
-    for size in USUAL_SIZES:
-        if channels := accepted(size):
-            return (size,), kit.image_channels or channels
-    raise AssertionError(f"it refuses images of {', '.join(map(str, USUAL_SIZES))} pixels; set image_sizes")
-
-
-@functools.cache
-def _is_deterministic(conformance: Any) -> bool:
-    """Whether equal inputs give equal outputs in evaluation mode; computed once for each class."""
-    kit = conformance()
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        try:
-            network = kit.used()
-            inputs = double(kit.inputs(network))
-        except Exception:  # for example, it does not run in float64; other checks report it
-            network = kit.build().eval()
-            inputs = kit.inputs(network)
-        return torch.equal(network(*inputs), network(*inputs))
 
 
 def double(inputs: Inputs) -> Inputs:

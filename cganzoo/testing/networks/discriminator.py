@@ -107,8 +107,7 @@ class DiscriminatorConformance(NetworkConformance):
         with explained("training a gradient penalty", "use only operations with second derivatives"):
             found = slopes(penalty, trained)
         self.needs_determinism()
-        advice = "a backward in the network cannot be differentiated"
-        check_slopes(found, "a small move of the weights changes a gradient penalty", advice)
+        check_slopes(found, "a small move of the weights changes a gradient penalty", "make backward differentiable")
 
     def test_two_passes_before_one_backward(self) -> None:
         """Real and fake images may pass separately before one backward."""

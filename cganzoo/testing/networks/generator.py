@@ -123,5 +123,5 @@ class GeneratorConformance(NetworkConformance):
             z, _ = self.inputs(network, 1, context=context)
             images = self.images(network, z.expand(len(labels), -1), torch.tensor(labels))
             names = ", ".join(map(str, labels))
-            problem = f"with {classes} classes, two of the labels {names} give the same image"
-            assert smallest_difference(images) > VISIBLE, f"{problem}; use every label"
+            different = smallest_difference(images) > VISIBLE
+            assert different, f"of {classes} classes, two of the labels {names} give the same image; use every label"
