@@ -31,15 +31,11 @@ from .toys import GAN
 
 IMAGE_SIZE, CLASSES, BATCH = 32, 10, 64
 LATENT_DIM, FEATURE_DIM, WIDTH = 64, 128, 16
-SECONDS = 20
-"""Time of the whole measurement; longer only if :data:`FEWEST` pairs take longer."""
-BLOCK = 0.25
-"""Seconds that one of them runs before the other: short, so that both run under the same conditions."""
-FEWEST, MOST = 10, 200
-"""Pairs of blocks."""
+SECONDS = 20  # of the whole measurement; longer only if FEWEST pairs take longer
+BLOCK = 0.25  # seconds that one of them runs before the other: short, so that both run under the same conditions
+FEWEST, MOST = 10, 200  # pairs of blocks
 WARM_UP = 3
-NOISE = 0.01
-"""A ratio closer to 1 than this is noise: two copies of one loss differ by as much, by the place of their memory."""
+NOISE = 0.01  # two copies of one loss differ by as much, by the place of their memory
 
 
 @dataclass(frozen=True)

@@ -202,18 +202,18 @@ def _print(outcome: Outcome, console: Console, *, repeated: bool) -> None:
     mark, plain, style = MARKS[outcome.status]
     mark = plain if console.options.ascii_only else mark
     what = outcome.what.replace("``", "`")
+    texts = {
+        "passed": what,
+        "failed": f"{outcome.check}: {what}",
+        "expected": f"{what} Known to fail: {outcome.message}",
+        "skipped": f"{what} Skipped{' as above.' if repeated else f': {outcome.message}'}",
+    }
+    _line(console, mark, style, texts[outcome.status], "" if outcome.status == "passed" else style)
     if outcome.status == "failed":
-        _line(console, mark, style, f"{outcome.check}: {what}", style)
         message = re.sub(r"\x1b\[[0-9;]*m", "", outcome.message)  # torch's own colours
         message = message if len(message) <= LONGEST else f"{message[:LONGEST]} ..."
         for line in filter(str.strip, message.splitlines()):
             _line(console, " " * len(mark), style, line.strip())
-    elif outcome.status == "expected":
-        _line(console, mark, style, f"{what} Known to fail: {outcome.message}", style)
-    elif outcome.status == "skipped":
-        _line(console, mark, style, f"{what} Skipped{' as above.' if repeated else f': {outcome.message}'}", style)
-    else:
-        _line(console, mark, style, what)
 
 
 def _line(console: Console, mark: str, mark_style: str, text: str, style: str = "") -> None:

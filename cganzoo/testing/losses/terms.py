@@ -153,12 +153,12 @@ class LossTerms(LossChecks):
     @each_variant
     def test_seed_decides_the_heads(self, loss: Loss) -> None:
         """The same torch seed builds the same heads, for any state of the other random number generators."""
-        built = []
+        states = []
         for seed in (1, 2):
             with seeded(seed):
                 torch.manual_seed(0)
-                built.append(loss.spec.build(loss.config, loss.context).state_dict())
-        one, two = built
+                states.append(loss.spec.build(loss.config, loss.context).state_dict())
+        one, two = states
         assert one.keys() == two.keys(), "the same torch seed builds other parameters the second time"
         for name, value in one.items():
             same = torch.equal(value, two[name]) if isinstance(value, Tensor) else value == two[name]

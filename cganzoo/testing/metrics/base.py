@@ -68,16 +68,13 @@ class MetricChecks(Conformance):
         """Samples of an ideal generator: other images of the same distribution."""
         return self.world().draw(self.count, seed=1)
 
-    def generator(self, world: World | None = None) -> Generator:
-        """A generator, for metrics that use it; the samples do not come from it."""
+    def generator(self, world: World | None = None) -> tuple[Generator, Tensor, Tensor]:
+        """A generator, for metrics that use it, noise (N, L) and labels (N,); the samples do not come from it."""
         world = world or self.world()
         with seeded(0):
-            return ToyGenerator(world.num_classes, world.image_size, world.channels).eval()
-
-    def noise(self, world: World | None = None) -> tuple[Tensor, Tensor]:
-        """Noise (N, L) and labels (N,) for the generator."""
+            generator = ToyGenerator(world.num_classes, world.image_size, world.channels).eval()
         z = torch.randn(self.count, ToyGenerator.latent_dim, generator=torch.Generator().manual_seed(0))
-        return z, torch.arange(self.count) % (world or self.world()).num_classes
+        return generator, z, torch.arange(self.count) % world.num_classes
 
     def build(self, world: World | None = None, **options: Any) -> Metric:
         """The metric, built for these images."""
@@ -99,7 +96,7 @@ class MetricChecks(Conformance):
         for batch in reference:
             metric.update_reference(batch)
         if generator:
-            metric.update_generator(*(given or (self.generator(world), *self.noise(world))))
+            metric.update_generator(*(given or self.generator(world)))
         for batch in samples:
             metric.update(batch)
         return metric

@@ -38,7 +38,7 @@ class MetricConformance(MetricScores):
             metric = self.build()
             metric.update_reference(copy.deepcopy(self.reference))
             with torch.inference_mode(False), torch.enable_grad():  # as the host calls it
-                metric.update_generator(self.generator(), *self.noise())
+                metric.update_generator(*self.generator())
             metric.update(copy.deepcopy(self.samples))
             scores = dict(metric.compute())
         self.check_same(scores, self.expected(), "in torch.inference_mode")
@@ -55,14 +55,13 @@ class MetricConformance(MetricScores):
         """The generator's weights, mode and gradients are not changed."""
         if type(self.build()).update_generator is Metric.update_generator:
             raise SkipTest("the metric does not use the generator")
-        generator = self.generator()
+        given = generator, z, _ = self.generator()
         parameters = list(generator.parameters())
         for parameter in parameters[::2]:
             parameter.requires_grad_(False)
         weights = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
         trained = [parameter.requires_grad for parameter in parameters]
-        z, labels = self.noise()
-        self.feed([self.reference], [self.samples], given=(generator, z, labels)).compute()
+        self.feed([self.reference], [self.samples], given=given).compute()
         check_equal(generator.state_dict(), weights, "of the generator is changed by update_generator; use a copy")
         in_training = any(module.training for module in generator.modules())
         assert not in_training, "update_generator changes the generator's mode; do not call train()"
@@ -70,11 +69,11 @@ class MetricConformance(MetricScores):
         assert unchanged, "update_generator changes requires_grad of the generator's weights; use torch.autograd.grad"
         with_gradient = any(parameter.grad is not None for parameter in parameters)
         assert not with_gradient, "update_generator leaves gradients in the weights; use torch.autograd.grad"
-        assert torch.equal(z, self.noise()[0]), "update_generator changes the noise in place; clone it first"
+        assert torch.equal(z, self.generator()[1]), "update_generator changes the noise in place; clone it first"
 
     def test_nothing_it_was_shown_outlives_it(self) -> None:
         """When the metric is deleted, the memory of the generator and the images is released."""
-        generator = copy.deepcopy(self.generator())
+        generator, z, labels = self.generator()
         reference, samples = copy.deepcopy(self.reference), copy.deepcopy(self.samples)
         given: dict[str, list[object]] = {
             "the generator": [generator, *generator.parameters()],
@@ -82,7 +81,7 @@ class MetricConformance(MetricScores):
             "samples": list(tensors(samples).values()),
         }
         alive = {what: [weakref.ref(item) for item in items] for what, items in given.items()}
-        metric = self.feed([reference], [samples], given=(generator, *self.noise()))
+        metric = self.feed([reference], [samples], given=(generator, z, labels))
         metric.compute()
         del metric, generator, reference, samples, given
         for what, references in alive.items():
@@ -184,8 +183,8 @@ class MetricConformance(MetricScores):
             batch_size=11,
         )
         batches = [(part.images, part.labels) for part in cut(self.samples, [17])]
-        of_generator: Any = {"generator": self.generator(), "noise": self.noise()}
-        evaluation = evaluator.evaluate(batches, self.count, sampling={}, **of_generator)
+        generator, z, labels = self.generator()
+        evaluation = evaluator.evaluate(batches, self.count, sampling={}, generator=generator, noise=(z, labels))
         for row in (evaluation.scores, evaluation.real_test, evaluation.real_halves):
             self.check_outputs(row, "in an evaluation")
 

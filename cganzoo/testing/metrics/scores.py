@@ -163,7 +163,7 @@ class MetricScores(MetricChecks):
         one.update_reference(self.reference)
         two.update_reference(others)
         for metric in (one, two):
-            metric.update_generator(self.generator(), *self.noise())
+            metric.update_generator(*self.generator())
         one.update(self.samples)
         two.update(wrong)
         expected = self.expected(), self.score(others, wrong)
