@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from .contract import LossContract
-from .gradients import LossGradients
 from .results import LossResults
 from .terms import LossTerms
 from .training import LossTraining
 
 
-class LossConformance(LossTraining, LossResults, LossContract, LossGradients, LossTerms):
+class LossConformance(LossTraining, LossResults, LossContract, LossTerms):
     """The checks of a loss. Subclass it with the ``name`` of a loss; checks of the last base run first."""
 
     kind = "loss"

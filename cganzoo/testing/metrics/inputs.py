@@ -21,8 +21,7 @@ from cganzoo.metric import Evaluated, Metric
 from cganzoo.specs import NAME
 from cganzoo.testing.conformance import check_equal
 
-from .base import Scores, context, unless_refused
-from .scores import MetricScores
+from .scores import MetricScores, Scores, context, unless_refused
 from .synthetic import World, cut, taken, tensors
 
 
