@@ -15,10 +15,12 @@ from typing import Any
 
 import torch
 from pydantic import ValidationError
+from rich.table import Table
+from rich.text import Text
 from torch import Tensor, nn
 
 from cganzoo.config import parse
-from cganzoo.console.reporter import Reporter
+from cganzoo.console.reporter import Reporter, amount
 from cganzoo.console.streams import stderr_console, stdout_console
 from cganzoo.errors import PluginError
 from cganzoo.networks import Discriminator, Generator
@@ -137,10 +139,9 @@ class _Side:
         objective, conditional = _objective(component)
         torch.manual_seed(1)
         self.gan = GAN(BenchGenerator(conditional=conditional).to(device), trunk, objective.to(device))
-        players = {"discriminator": self.gan.discriminator_parameters, "generator": self.gan.generator_parameters}
         self.optimizers = {
             player: torch.optim.Adam(parameters, lr=1e-5, betas=(0.5, 0.999), fused=True)
-            for player, parameters in players.items()
+            for player, parameters in self.gan.players.items()
         }
 
     def run(self, steps: int) -> float:
@@ -249,11 +250,6 @@ def _loss(name: str) -> Component:
 
 
 def _print(benchmark: Benchmark, device: str) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from cganzoo.console.reporter import amount
-
     console = stdout_console()
     one, two = benchmark.loss, benchmark.against
     table = Table("", box=None, pad_edge=False)

@@ -59,7 +59,8 @@ class Conformance:
         for check, reason in cls.expected_failures.items():
             if check not in checks(cls):
                 raise PluginError(f'there is no check "{check}"; there are: {", ".join(checks(cls))}')
-            _expect_failure(cls, CHECK + check, reason)
+            if "pytest" in sys.modules:  # run() reads expected_failures itself
+                _expect_failure(cls, CHECK + check, reason)
 
     @cached_property
     def component(self) -> Component:
@@ -154,20 +155,18 @@ class Outcome:
 
 def checks(conformance: type[Conformance]) -> list[str]:
     """Names of a class's checks, in the order of definition, those of base classes first."""
-    found: dict[str, None] = {}
-    for owner in reversed(conformance.__mro__):
-        found.update(dict.fromkeys(name.removeprefix(CHECK) for name in vars(owner) if name.startswith(CHECK)))
-    return list(found)
+    names = (name for owner in reversed(conformance.__mro__) for name in vars(owner) if name.startswith(CHECK))
+    return list(dict.fromkeys(name.removeprefix(CHECK) for name in names))
 
 
 def run(conformance: type[Conformance]) -> Iterator[Outcome]:
     """Run the checks of a conformance class, without pytest, each on a new instance.
 
     Raises:
-        PluginError: there is no such component.
+        PluginError: there is no such component, or Python removes assertions (``python -O``).
     """
     if not __debug__:
-        raise RuntimeError("the checks are assertions, which python -O removes; run them without -O")
+        raise PluginError("the checks are assertions, which python -O removes; run without -O and PYTHONOPTIMIZE")
     conformance().component  # noqa: B018 - a component that does not exist is one error, not one for each check
     for check in checks(conformance):
         method = getattr(conformance(), CHECK + check)
@@ -192,17 +191,11 @@ def run(conformance: type[Conformance]) -> Iterator[Outcome]:
 
 def _expect_failure(cls: type[Conformance], method: str, reason: str) -> None:
     """Mark a copy of an inherited check for pytest, so that other classes keep the unmarked one."""
-    if "pytest" not in sys.modules:  # run() reads expected_failures itself
-        return
     import pytest
 
     original = getattr(cls, method)
-
-    @functools.wraps(original)
-    def check(self: Conformance) -> None:
-        original(self)
-
-    setattr(cls, method, pytest.mark.xfail(reason=reason, strict=True)(check))
+    copy = functools.wraps(original)(lambda self: original(self))
+    setattr(cls, method, pytest.mark.xfail(reason=reason, strict=True)(copy))
 
 
 @functools.lru_cache(maxsize=4)

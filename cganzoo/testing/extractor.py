@@ -83,8 +83,6 @@ class ExtractorConformance(Conformance):
             features, logits = extractor(images)
         return features, logits
 
-    # --- outputs ----------------------------------------------------------------------------------------------------
-
     def test_shapes(self) -> None:
         """Images (N, C, H, W) become finite features (N, feature_dim) and logits (N, num_classes)."""
         for channels in self.image_channels:
@@ -143,8 +141,6 @@ class ExtractorConformance(Conformance):
         images = self.images()
         self.outputs(images)
         assert torch.equal(images, self.images()), "the extractor changes its input in place"
-
-    # --- what is kept with a score ----------------------------------------------------------------------------------
 
     def test_protocol(self) -> None:
         """The protocol is plain JSON, not empty, and the same for the same network."""

@@ -14,11 +14,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest import mock
 
 from packaging.utils import canonicalize_name
 from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from cganzoo.config import parse
 from cganzoo.console.streams import stderr_console, stdout_console
@@ -31,9 +34,6 @@ from cganzoo.registry.probe import load_survivors
 
 from .conformance import Conformance, Outcome, checks, only, run
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 MARKS = {
     "passed": ("✓", "ok", "green"),
     "failed": ("✗", "FAILED", "red"),
@@ -45,16 +45,7 @@ LONGEST = 600  # characters of a failure's message that are printed: some errors
 
 
 def show(name: str, kind: str | None = None, overrides: Sequence[str] = (), *, as_json: bool = False) -> bool:
-    """Check a component, or all of a distribution, and print the results; returns whether nothing failed.
-
-    Args:
-        name: a component, ``"my_loss"`` or ``"cganzoo-mine/my_loss"``, or a distribution, ``"cganzoo-mine"``.
-        kind: of the component; default: all kinds.
-        overrides: of its options, ``"width=8"``.
-        as_json: print JSON, and nothing else, on standard output.
-    """
-    if not __debug__:
-        raise PluginError("the checks are assertions, which python -O removes; run without -O and PYTHONOPTIMIZE")
+    """Check a component, or all of a distribution, and print the results; returns whether nothing failed."""
     components = find(name, kind)
     options: dict[str, Any] = {}
     for override in overrides:
@@ -156,8 +147,6 @@ def conformance_class(component: Component, options: Mapping[str, Any] = Mapping
 
 def _check(component: Component, options: Mapping[str, Any], console: Console, *, quiet: bool) -> list[Outcome]:
     """Run the checks of one component, and print a line for each, unless ``quiet``."""
-    from rich.text import Text
-
     conformance = conformance_class(component, options)
     names = checks(conformance)
     if not quiet:
@@ -218,9 +207,6 @@ def _print(outcome: Outcome, console: Console, *, repeated: bool) -> None:
 
 def _line(console: Console, mark: str, mark_style: str, text: str, style: str = "") -> None:
     """Print a mark and a text: on a terminal, the text is wrapped in its own column; otherwise it is one line."""
-    from rich.table import Table
-    from rich.text import Text
-
     if not console.is_terminal:
         console.print(Text(f"  {mark} {text}"), soft_wrap=True)
         return

@@ -162,8 +162,9 @@ class DatasetContent(Conformance):
         if size is None:
             raise SkipTest("the spec gives no image_size")
         for what, image in self.images():
-            problem = f"{what} has {image.size[0]} x {image.size[1]} pixels, but image_size = {size}"
-            assert image.size == (size, size), f"{problem}; remove image_size if images differ"
+            assert image.size == (size, size), (
+                f"{what} is {image.size}, but image_size = {size}; remove that if sizes differ"
+            )
 
     def test_pixels(self) -> None:
         """Pixels are (channels, size, size) uint8 at any size, and show the image of ``read``."""
@@ -189,8 +190,9 @@ class DatasetContent(Conformance):
             for index, pixels in zip(indices, found, strict=True):
                 if isinstance(pixels, DataError):
                     raise pixels
-                equal = same(pixels, self.pixels(split, index))
-                assert equal, f"pixels_of and pixels differ for image {index} of the {split} split"
+                assert same(pixels, self.pixels(split, index)), (
+                    f"pixels_of and pixels differ for image {index} of {split}"
+                )
 
     def test_an_image_stays_the_same(self) -> None:
         """An image that is read twice is the same."""

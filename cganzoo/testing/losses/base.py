@@ -110,7 +110,7 @@ class Loss:
         return {name: head for name, head in self.objective.named_parameters() if head.requires_grad}
 
     def check_finite(self, real: Batch, fake: Batch, where: str) -> None:
-        """Check that the terms, and the gradients in features and heads, are finite."""
+        """The terms, and the gradients in features and heads, are finite."""
         leaves = [real.features, fake.features, *self.heads.values()]
         with buffers_restored(self.objective):
             for method, terms in self.terms(real, fake).items():
@@ -184,15 +184,18 @@ def over(losses: Iterable[Loss], check: Callable[[Loss], None]) -> None:
 def each_variant(check: Callable[[Self, Loss], None]) -> Callable[[Self], None]:
     """Turn a check of one loss into a check of the loss with each choice of options."""
 
+    @functools.wraps(check)
     def check_all(self: Self) -> None:
         over(self.each(), functools.partial(check, self))
 
-    return _renamed(check_all, check)
+    del check_all.__wrapped__  # pytest would look for fixtures in its signature
+    return check_all
 
 
 def each_repeatable_variant(check: Callable[[Self, Loss], None]) -> Callable[[Self], None]:
     """The same for a check that compares two calls: a loss that draws random numbers skips it instead of failing."""
 
+    @functools.wraps(check)
     def check_one(self: Self, loss: Loss) -> None:
         try:
             check(self, loss)
@@ -201,17 +204,7 @@ def each_repeatable_variant(check: Callable[[Self, Loss], None]) -> Callable[[Se
                 raise SkipTest("the losses draw random numbers: see no_global_random_numbers") from None
             raise
 
-    return each_variant(_renamed(check_one, check))
-
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def _renamed(function: Function, original: Callable[..., Any]) -> Function:
-    """``functools.wraps`` without ``__wrapped__``, in whose signature pytest would look for fixtures."""
-    functools.update_wrapper(function, original)
-    del function.__wrapped__  # type: ignore[attr-defined]
-    return function
+    return each_variant(check_one)
 
 
 def draws_random_numbers(loss: Loss) -> bool:

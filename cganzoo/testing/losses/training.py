@@ -98,8 +98,7 @@ def train(loss: Loss, rank: int = 0, processes: int = 1) -> dict[str, Tensor]:
     """Weights after a few steps in float64, in which this process has its part of each batch."""
     gan = loss.gan(dtype=torch.float64)
     modules = {"trunk": gan.trunk, "loss": gan.objective, "generator": gan.generator}
-    players = {"discriminator": gan.discriminator_parameters, "generator": gan.generator_parameters}
-    optimizers = {player: torch.optim.SGD(parameters, SHARED_RATE) for player, parameters in players.items()}
+    optimizers = {player: torch.optim.SGD(parameters, SHARED_RATE) for player, parameters in gan.players.items()}
     if processes > 1:
         gan.discriminator_step = DistributedDataParallel(gan.discriminator_step)
         gan.generator_step = DistributedDataParallel(gan.generator_step)
@@ -180,12 +179,11 @@ def _real(labels: Tensor) -> Tensor:
 
 
 def _train(gan: GAN, steps: int, players: tuple[str, ...]) -> None:
-    parameters = gan.discriminator_parameters, gan.generator_parameters
-    optimizers = [torch.optim.Adam(moved, RATE, betas=(0.5, 0.99)) for moved in parameters]
+    optimizers = {player: torch.optim.Adam(gan.players[player], RATE, betas=(0.5, 0.99)) for player in players}
     labels = torch.arange(BATCH) % CLASSES
     for step in range(steps):
         gan.objective.advance(step, steps)
-        for player, optimizer in zip(players, optimizers, strict=False):
+        for player, optimizer in optimizers.items():
             images = _real(labels)
             fake_labels = labels if gan.objective.fake_labels == "paired" else torch.randint(CLASSES, (BATCH,))
             gan.update(player, optimizer, images, labels, torch.randn(BATCH, LATENT_DIM), fake_labels)

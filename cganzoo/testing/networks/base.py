@@ -202,6 +202,6 @@ def check_slopes(found: tuple[float, float], change: str, advice: str) -> None:
     assert equal, f"{change} by {by_difference:.6g} per unit, but the gradients give {by_gradients:.6g}: {advice}"
 
 
-def positive_int(value: Any) -> bool:
-    """Whether it is a plain int above 0, not a tensor, a float or a bool."""
-    return type(value) is int and value > 0
+def check_positive_int(name: str, value: Any) -> None:
+    """It is a plain int above 0, not a tensor, a float or a bool."""
+    assert type(value) is int and value > 0, f"{name} is {value!r}; it must be a positive int"  # noqa: PT018

@@ -11,7 +11,17 @@ from torch import Tensor
 from cganzoo.specs import BuildContext
 from cganzoo.testing.conformance import explained
 
-from .base import BATCH, Inputs, check_slopes, double, positive_int, projected, slopes, smallest_difference, tensors
+from .base import (
+    BATCH,
+    Inputs,
+    check_positive_int,
+    check_slopes,
+    double,
+    projected,
+    slopes,
+    smallest_difference,
+    tensors,
+)
 from .common import NetworkConformance
 
 EQUAL = 1e-9
@@ -32,10 +42,9 @@ class DiscriminatorConformance(NetworkConformance):
 
     def check_output(self, output: Tensor, count: int, context: BuildContext, network: Any) -> None:
         """Features have the right shape, and are finite."""
-        dim = network.feature_dim
-        assert positive_int(dim), f"feature_dim is {dim!r}; it must be a positive int"
-        shape = tuple(output.shape)
-        assert shape == (count, dim), f"features are {shape}; they must be (N, feature_dim) = {(count, dim)}"
+        check_positive_int("feature_dim", network.feature_dim)
+        found, expected = tuple(output.shape), (count, network.feature_dim)
+        assert found == expected, f"features are {found}; they must be (N, feature_dim) = {expected}"
         assert output.isfinite().all(), "features are not finite"
 
     def features(self, network: Any, images: Tensor) -> Tensor:
@@ -44,8 +53,6 @@ class DiscriminatorConformance(NetworkConformance):
         with torch.no_grad():
             features: Tensor = network(images.double())
         return features
-
-    # --- the checks -------------------------------------------------------------------------------------------------
 
     def test_knows_nothing_of_classes(self) -> None:
         """It takes only images, and is the same network for any number of classes."""

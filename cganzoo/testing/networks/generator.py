@@ -12,7 +12,7 @@ from cganzoo.specs import BuildContext
 from cganzoo.testing.conformance import explained
 from cganzoo.testing.randomness import untouched
 
-from .base import BATCH, Inputs, double, positive_int, smallest_difference
+from .base import BATCH, Inputs, check_positive_int, double, smallest_difference
 from .common import NetworkConformance
 
 VISIBLE = 1e-6
@@ -48,8 +48,6 @@ class GeneratorConformance(NetworkConformance):
             images: Tensor = network(z.double(), labels)
         return images
 
-    # --- the checks -------------------------------------------------------------------------------------------------
-
     def test_range_holds_after_training(self) -> None:
         """Pixels stay in [-1, 1] for all weights."""
         network = self.used()
@@ -73,7 +71,7 @@ class GeneratorConformance(NetworkConformance):
         """``latent_dim`` is the length of the noise that ``sample_latent`` draws, from the generator it gets."""
         network = self.build()
         length = network.latent_dim
-        assert positive_int(length), f"latent_dim is {length!r}; it must be a positive int"
+        check_positive_int("latent_dim", length)
         device = torch.device("cpu")
         with untouched("sample_latent with a torch.Generator"):
             one = network.sample_latent(5, device, torch.Generator().manual_seed(3))
