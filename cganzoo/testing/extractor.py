@@ -90,10 +90,8 @@ class ExtractorConformance(Conformance):
             features, logits = self.outputs(self.images(channels), extractor)
             expected = (COUNT, extractor.feature_dim), (COUNT, extractor.num_classes)
             found = tuple(features.shape), tuple(logits.shape)
-            promise = "feature_dim and num_classes promise"
-            assert found == expected, (
-                f"the shapes are {found[0]} and {found[1]}; {promise} {expected[0]} and {expected[1]}"
-            )
+            problem = f"features and logits are {found[0]} and {found[1]}"
+            assert found == expected, f"{problem}; feature_dim and num_classes promise {expected[0]} and {expected[1]}"
             for name, values in (("feature", features), ("logit", logits)):
                 assert values.is_floating_point(), f"a {name} has the type {values.dtype}; return floats"
                 assert values.isfinite().all(), f"a {name} is not finite"

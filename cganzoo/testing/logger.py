@@ -17,11 +17,7 @@ from .randomness import untouched
 RECIPE: dict[str, Any] = {"train": {"steps": 8, "batch_size": 4, "seed": 3}, "loss": {"name": "any"}}
 TERMS = {"discriminator/real": 0.5, "discriminator/fake": 0.25, "generator/adversarial": -1.5}
 SCORES: dict[str, float | None] = {"fid": 12.5, "undefined": None}
-FILES = {
-    "recipe.toml": b'[loss]\nname = "any"\n',
-    "manifest.json": b"{}\n",
-    "checkpoints/step-00000004.pt": b"weights",
-}
+FILES = {"recipe.toml": b'loss.name = "any"\n', "manifest.json": b"{}\n", "checkpoints/step-00000004.pt": b"weights"}
 PIXEL = bytes.fromhex(  # a PNG of one black pixel
     "89504e470d0a1a0a0000000d4948445200000001000000010000000003a7eedb0000000a49444154789c6360000000020001e221bc330000"
     "000049454e44ae426082"

@@ -162,9 +162,7 @@ class DatasetContent(Conformance):
         if size is None:
             raise SkipTest("the spec gives no image_size")
         for what, image in self.images():
-            assert image.size == (size, size), (
-                f"{what} is {image.size}, but image_size = {size}; remove that if sizes differ"
-            )
+            assert image.size == (size, size), f"{what} is {image.size}, but image_size = {size}; remove that"
 
     def test_pixels(self) -> None:
         """Pixels are (channels, size, size) uint8 at any size, and show the image of ``read``."""
@@ -190,9 +188,8 @@ class DatasetContent(Conformance):
             for index, pixels in zip(indices, found, strict=True):
                 if isinstance(pixels, DataError):
                     raise pixels
-                assert same(pixels, self.pixels(split, index)), (
-                    f"pixels_of and pixels differ for image {index} of {split}"
-                )
+                equal = same(pixels, self.pixels(split, index))
+                assert equal, f"pixels_of and pixels return other pixels for image {index} of the {split} split"
 
     def test_an_image_stays_the_same(self) -> None:
         """An image that is read twice is the same."""

@@ -72,10 +72,8 @@ class LossContract(LossChecks):
     def test_generator_loss_leaves_the_discriminator_alone(self, loss: Loss) -> None:
         """The generator's loss does not change trunk and heads: no gradient, no new value, still frozen."""
         gan = loss.gan()
-        with (
-            frozen(gan.discriminator_parameters),
-            _unchanged("generator_loss", {"the trunk's": gan.trunk, "the loss's": gan.objective}),
-        ):
+        discriminator = {"the trunk's": gan.trunk, "the loss's": gan.objective}
+        with frozen(gan.discriminator_parameters), _unchanged("generator_loss", discriminator):
             value = gan.generator_loss(*base.gan_inputs(gan))
             if value.requires_grad:
                 backward(value)
@@ -104,10 +102,10 @@ class LossContract(LossChecks):
             with buffers_restored(loss.objective):
                 for method, terms in loss.terms(real, fake).items():
                     for name, term in terms.items():
-                        facts = _depends(term, leaves[method]), bool(term.any())
-                        found.setdefault((method, name), []).append(facts)
-        for (method, name), by_seed in found.items():
-            depends, nonzero = map(any, zip(*by_seed, strict=True))
+                        depends, nonzero = _depends(term, leaves[method]), bool(term.any())
+                        found.setdefault((method, name), []).append((depends, nonzero))
+        for (method, name), of_seeds in found.items():
+            depends, nonzero = map(any, zip(*of_seeds, strict=True))
             assert depends or not nonzero, f"{method}, {name} has no gradient; remove a term that is only for the log"
 
     @base.each_variant

@@ -102,9 +102,7 @@ class MetricConformance(MetricScores):
 
     def test_extractor_of_other_classes(self) -> None:
         """An extractor whose classes are not those of the set is accepted or refused."""
-        self._check_accepted(
-            self.world(num_logits=self.num_classes + 3), "an extractor with other classes than the set"
-        )
+        self._check_accepted(self.world(num_logits=self.num_classes + 3), "an extractor with other classes")
 
     def test_few_samples(self) -> None:
         """No sample, and a single one, are scored or refused."""

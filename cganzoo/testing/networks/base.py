@@ -35,8 +35,6 @@ class NetworkChecks(Conformance):
     image_sizes: ClassVar[tuple[int, ...]] = ()
     image_channels: ClassVar[tuple[int, ...]] = ()
 
-    # --- what a generator and a discriminator differ in -------------------------------------------------------------
-
     def inputs(self, network: Any, count: int = BATCH, *, seed: int = 0, context: BuildContext | None = None) -> Inputs:
         """A batch of random float32 inputs for a network that was built for ``context``."""
         raise NotImplementedError
@@ -44,8 +42,6 @@ class NetworkChecks(Conformance):
     def check_output(self, output: Tensor, count: int, context: BuildContext, network: Any) -> None:
         """Check shape and range."""
         raise NotImplementedError
-
-    # --- networks ---------------------------------------------------------------------------------------------------
 
     @classmethod
     @functools.cache
@@ -102,8 +98,6 @@ class NetworkChecks(Conformance):
                 except RuntimeError as error:
                     raise SkipTest("it does not run in float64; see float64") from error
         return network.eval()
-
-    # --- comparing --------------------------------------------------------------------------------------------------
 
     @classmethod
     @functools.cache

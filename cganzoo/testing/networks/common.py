@@ -18,17 +18,7 @@ from cganzoo.testing.conformance import check_equal, explained, first_lines, loa
 from cganzoo.testing.processes import component_in_a_process, in_two_processes
 from cganzoo.testing.randomness import untouched
 
-from .base import (
-    BATCH,
-    NetworkChecks,
-    check_gradients_finite,
-    check_slopes,
-    double,
-    projected,
-    same,
-    slopes,
-    tensors,
-)
+from .base import BATCH, NetworkChecks, check_gradients_finite, check_slopes, double, projected, same, slopes, tensors
 
 ODD_SIZES = (7, 36)
 """Image sizes that many networks do not support; each must work, or be refused when the network is built."""
@@ -109,9 +99,7 @@ class NetworkConformance(NetworkChecks):
                 torch.manual_seed(11)
                 difference = float((network(*(tensor[part] for tensor in inputs)) - whole[part]).abs().max())
                 problem = f"in evaluation mode an output changes by {difference:.2g} without the rest of the batch"
-                assert difference <= 1e-9, (
-                    f"{problem}; use running statistics (a discriminator: batch_statistics = True)"
-                )
+                assert difference <= 1e-9, f"{problem}; use running statistics (or declare batch_statistics of a trunk)"
 
     def test_gradients_reach_every_parameter(self) -> None:
         """Gradients reach every parameter that is trained, and are finite."""
@@ -163,9 +151,7 @@ class NetworkConformance(NetworkChecks):
                 one = network(*inputs)
             torch.manual_seed(5)
             two = twin(*inputs)
-        assert torch.equal(one, two), (
-            "in training mode, one seed gives two outputs; draw random numbers with torch only"
-        )
+        assert torch.equal(one, two), "in training mode, one seed gives two outputs; draw with torch only"
 
     def test_use_is_deterministic(self) -> None:
         """In evaluation mode equal inputs give equal outputs, and no random number is drawn."""

@@ -11,17 +11,8 @@ from torch import Tensor
 from cganzoo.specs import BuildContext
 from cganzoo.testing.conformance import explained
 
-from .base import (
-    BATCH,
-    Inputs,
-    check_positive_int,
-    check_slopes,
-    double,
-    projected,
-    slopes,
-    smallest_difference,
-    tensors,
-)
+from . import base
+from .base import BATCH, Inputs, double, projected, smallest_difference, tensors
 from .common import NetworkConformance
 
 EQUAL = 1e-9
@@ -42,7 +33,7 @@ class DiscriminatorConformance(NetworkConformance):
 
     def check_output(self, output: Tensor, count: int, context: BuildContext, network: Any) -> None:
         """Features have the right shape, and are finite."""
-        check_positive_int("feature_dim", network.feature_dim)
+        base.check_positive_int("feature_dim", network.feature_dim)
         found, expected = tuple(output.shape), (count, network.feature_dim)
         assert found == expected, f"features are {found}; they must be (N, feature_dim) = {expected}"
         assert output.isfinite().all(), "features are not finite"
@@ -112,9 +103,9 @@ class DiscriminatorConformance(NetworkConformance):
             return gradient.square().sum()
 
         with explained("training a gradient penalty", "use only operations with second derivatives"):
-            found = slopes(penalty, trained)
+            found = base.slopes(penalty, trained)
         self.needs_determinism()
-        check_slopes(found, "a small move of the weights changes a gradient penalty", "make backward differentiable")
+        base.check_slopes(found, "a small move of the weights changes a penalty", "make backward differentiable")
 
     def test_two_passes_before_one_backward(self) -> None:
         """Real and fake images may pass separately before one backward."""
