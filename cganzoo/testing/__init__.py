@@ -20,13 +20,13 @@ from cganzoo._util.lazy import lazily
 
 if TYPE_CHECKING:
     from .conformance import Conformance, Outcome, run
-    from .datasets import DatasetConformance
+    from .datasets.packing import DatasetConformance
     from .extractor import ExtractorConformance, extractor_context
     from .logger import LoggerConformance
     from .losses import LossConformance
     from .losses.base import TOLERANCE
-    from .losses.reference import CASES, assert_same, random_batch
-    from .metrics import MetricConformance
+    from .losses.results import CASES, assert_same, random_batch
+    from .metrics.inputs import MetricConformance
     from .metrics.synthetic import KnownScores, evaluated_batch
     from .networks.discriminator import DiscriminatorConformance
     from .networks.generator import GeneratorConformance
@@ -55,13 +55,13 @@ __getattr__ = lazily(
     __name__,
     {
         "conformance": ("Conformance", "Outcome", "run"),
-        "datasets": ("DatasetConformance",),
+        "datasets.packing": ("DatasetConformance",),
         "extractor": ("ExtractorConformance", "extractor_context"),
         "logger": ("LoggerConformance",),
         "losses": ("LossConformance",),
         "losses.base": ("TOLERANCE",),
-        "losses.reference": ("CASES", "assert_same", "random_batch"),
-        "metrics": ("MetricConformance",),
+        "losses.results": ("CASES", "assert_same", "random_batch"),
+        "metrics.inputs": ("MetricConformance",),
         "metrics.synthetic": ("KnownScores", "evaluated_batch"),
         "networks.discriminator": ("DiscriminatorConformance",),
         "networks.generator": ("GeneratorConformance",),
