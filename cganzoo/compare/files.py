@@ -76,18 +76,19 @@ def render_page(view: View) -> str:
         lstrip_blocks=True,
     )
     environment.globals.update(fixed=_fixed, decimals=_decimals, NOTHING=NOTHING)
+    styles = _styles([method["id"] for method in view["methods"]])
+    data = _data(view, styles)
     plotly = Markup()
-    if any(view["curves"].values()):
+    if any(data["curves"].values()):
         from plotly.offline import get_plotlyjs  # slow to import
 
         plotly = _embedded_script(get_plotlyjs())
-    styles = _styles([method["id"] for method in view["methods"]])
     return environment.get_template("report.html.jinja").render(
         view=view,
         styles=styles,
         ranked=_ranked(view),
         published=published_scores(view),
-        data=_embedded_json(_data(view, styles)),
+        data=_embedded_json(data),
         css=Markup((HERE / "report.css").read_text(encoding="utf-8")),
         js=_embedded_script((HERE / "report.js").read_text(encoding="utf-8")),
         plotly=plotly,
@@ -120,7 +121,9 @@ def _data(view: View, styles: dict[str, dict[str, str]]) -> dict[str, Any]:
         "scores": {score["name"]: score for score in view["scores"]},
         "pairs": view["pairs"],
         "ranks": view["ranks"],
-        "curves": view["curves"],
+        "curves": {
+            kind: {name: lines for name, lines in view["curves"][kind].items() if lines} for kind in view["curves"]
+        },
         "perClass": view["per_class"],
         "rows": {name: grid["rows"] for name, grid in view["grids"]["methods"].items()},
     }

@@ -140,10 +140,11 @@ def _curves(
     """A curve for each name and method: the mean over all its runs, for as long as each of them lasted."""
     found: View = {}
     for name in dict.fromkeys(names):
+        found[name] = {}
         for method in comparison.methods:
             curve = _curve([_column(records_of(run), name) for run in comparison.of(method)])
             if curve["step"]:
-                found.setdefault(name, {})[method.name] = curve
+                found[name][method.name] = curve
     return found
 
 
