@@ -19,42 +19,25 @@ from .read import Run, States, read_run
 
 @dataclass(frozen=True)
 class ScoreColumn:
-    """A score, and how it is shown.
-
-    Attributes:
-        name: name of the metric's output.
-        summary: one line; empty if the metric is not installed.
-        higher_is_better: ``None`` if neither direction is better, or if that is not known.
-        headline: whether it is the main output of its metric.
-    """
+    """An output of a metric; only its name is known if the metric is not installed."""
 
     name: str
     summary: str = ""
-    higher_is_better: bool | None = None
-    headline: bool = False
+    higher_is_better: bool | None = None  # None, too, if neither direction is better
+    headline: bool = False  # the main output of its metric
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What there is to compare.
-
-    Attributes:
-        matrix: all runs that were asked for.
-        runs: the runs that could be read, in the order of the matrix.
-        errors: why a run failed, or that another process holds it.
-        skipped: why a folder is left out; one message for each.
-        scores: the scores that the runs have.
-        rank_by: the score that methods are ranked by, if there is one.
-        conflicts: how a method was scored differently from the first one; a message by the method's label.
-    """
+    """The runs of a matrix that could be read, in its order, and the scores that they have."""
 
     matrix: Matrix
     runs: tuple[Run, ...]
-    errors: Mapping[Cell, str]
-    skipped: tuple[str, ...]
+    errors: Mapping[Cell, str]  # why a run failed, or that another process holds it
+    skipped: tuple[str, ...]  # a message for each folder that is left out
     scores: tuple[ScoreColumn, ...]
     rank_by: ScoreColumn | None
-    conflicts: Mapping[str, str]
+    conflicts: Mapping[str, str]  # by a method's label: how it was scored differently from the first one
 
     @property
     def methods(self) -> tuple[Method, ...]:
@@ -102,9 +85,8 @@ def gather(matrix: Matrix, states: States) -> Comparison:
     """
     runs, skipped, errors = [], list(matrix.skipped), dict(states.errors)
     for cell in matrix.cells:
-        state = states.of[cell]
         try:
-            run = read_run(cell, "unfinished" if state == "new" else state)
+            run = read_run(cell, states.of[cell])
         except DamagedError as error:
             skipped.append(states.errors.get(cell, str(error)))
             continue
@@ -194,11 +176,7 @@ def _default_rank_by(
 
 
 def _find(name: str, scores: Iterable[ScoreColumn], place: str) -> ScoreColumn:
-    """The score that a group file names.
-
-    Raises:
-        RecipeError: it is not one of ``scores``.
-    """
+    """The score that a group file names; raises :class:`RecipeError` if it is not one of ``scores``."""
     found = {score.name: score for score in scores}
     if name not in found:
         choices = ", ".join(f'"{choice}"' for choice in found)

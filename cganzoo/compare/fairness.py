@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cganzoo._util.text import shortened
@@ -24,30 +23,15 @@ PLACES = ("root", "download")
 ABSENT = "-"
 
 
-@dataclass(frozen=True)
-class Difference:
-    """A key of the recipes that does not have the same value in all of them.
-
-    Attributes:
-        key: dotted.
-        values: JSON, by the method's name; ``"-"`` if it is absent.
-        expected: whether methods differ there because they are different methods.
-    """
-
-    key: str
-    values: Mapping[str, str]
-    expected: bool
-
-
-def differences(methods: Sequence[Method]) -> list[Difference]:
-    """Every key in which the resolved recipes differ, the unexpected ones first."""
+def differences(methods: Sequence[Method]) -> list[dict[str, Any]]:
+    """Every dotted key in which the resolved recipes differ, with its JSON values by method, the unexpected first."""
     flat = {method.name: dict(_flat(_comparable(method.values))) for method in methods}
     found = []
     for key in dict.fromkeys(key for values in flat.values() for key in values):
         values = {name: values.get(key, ABSENT) for name, values in flat.items()}
         if len(set(values.values())) > 1:
-            found.append(Difference(key, values, key.partition(".")[0] in EXPECTED))
-    return sorted(found, key=lambda difference: difference.expected)
+            found.append({"key": key, "values": values, "expected": key.partition(".")[0] in EXPECTED})
+    return sorted(found, key=lambda difference: difference["expected"])
 
 
 def _comparable(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,21 +53,16 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
 
 def planned_conflicts(methods: Sequence[Method]) -> dict[str, str]:
     """Recipes that ask for other images or another evaluation than the first one."""
-    protocols = []
-    for method in methods:
-        values = _comparable(method.values)
-        protocols.append((method.label, {key: values[key] for key in ("data", "evaluation", "metrics")}))
-    return measured_conflicts(protocols)
+    planned = [(method.label, _comparable(method.values)) for method in methods]
+    parts = ("data", "evaluation", "metrics")
+    return measured_conflicts([(label, {part: values[part] for part in parts}) for label, values in planned])
 
 
 def measured_conflicts(protocols: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, str]:
-    """Protocols that differ from the first one.
+    """Labels with a protocol, of a recipe or of a run, that differs from the first one.
 
     Options of a metric are compared with the first method that has it: a metric that one method has and another has not
     leaves a gap in the table, and no wrong number.
-
-    Args:
-        protocols: label of a method, and the protocol of its recipe or of one of its runs.
     """
     first_with: dict[str, tuple[str, dict[str, str]]] = {}
     messages: dict[str, str] = {}
@@ -112,11 +91,11 @@ def image_conflicts(comparison: Comparison, untrained: Mapping[str, Untrained]) 
     """Methods that are trained on other images than the first one. Recipes only say where images are."""
     fingerprints = {}
     for method in comparison.methods:
-        known = [run.manifest.data.fingerprint for run in comparison.of(method) if run.manifest.data.fingerprint]
+        known = [run.manifest.data.fingerprint for run in comparison.of(method)]
         if method.name in untrained:
             known = [untrained[method.name].images]
-        if known:
-            fingerprints[method.label] = known[0]
+        if found := next(filter(None, known), None):
+            fingerprints[method.label] = found
     first = next(iter(fingerprints), "")
     return {
         label: f"{label} is trained on other images than {first}"
@@ -129,8 +108,7 @@ def missing_metrics(methods: Sequence[Method]) -> list[str]:
     """A message for each metric that only some of the methods have."""
     messages = []
     for metric in dict.fromkeys(name for method in methods for name in sorted(method.metrics)):
-        without = [method.label for method in methods if metric not in method.metrics]
-        if without:
+        if without := [method.label for method in methods if metric not in method.metrics]:
             messages.append(f"{', '.join(without)}: not measured by {metric}, so the table has a dash there")
     return messages
 
@@ -139,34 +117,27 @@ def missing_metrics(methods: Sequence[Method]) -> list[str]:
 
 
 def side_by_side(comparison: Comparison, untrained: Mapping[str, Untrained] | None = None) -> dict[str, Any]:
-    """Differences of the recipes; parameters, images, optimizers and protocol of each method. JSON values.
-
-    Args:
-        comparison: what is shown.
-        untrained: methods that have no run yet, by name.
-    """
+    """Differences of the recipes; parameters, images, optimizers and protocol of each method. JSON values."""
     methods = comparison.methods
     found = differences(methods)
-    unexpected = [difference.key for difference in found if not difference.expected]
+    unexpected = [difference["key"] for difference in found if not difference["expected"]]
     result = f"differ in: {', '.join(unexpected)}" if unexpected else "are the same"
-    rows: dict[str, dict[str, str]] = {}
-    for method in methods:
-        for name, value in _properties(method, comparison.of(method), untrained or {}).items():
-            rows.setdefault(name, {})[method.name] = value
+    properties = {method.name: _properties(method, comparison.of(method), untrained or {}) for method in methods}
+    names = next(iter(properties.values()))
     return {
-        "differences": [vars(difference) for difference in found],
-        "facts": [{"name": name, "values": values} for name, values in rows.items()],
+        "differences": found,
+        "facts": [{"name": name, "values": {key: row[name] for key, row in properties.items()}} for name in names],
         "notes": [f"Outside [loss] and [requires], the recipes {result}."] if len(methods) > 1 else [],
     }
 
 
 def _properties(method: Method, runs: Sequence[Run], untrained: Mapping[str, Untrained]) -> dict[str, str]:
     manifests = [run.manifest for run in runs]
-    parameters = next((manifest.parameters for manifest in manifests if manifest.parameters), None)
-    if parameters is None and method.name in untrained:
-        parameters = dict(untrained[method.name].parameters)
+    parameters = next((manifest.parameters for manifest in manifests if manifest.parameters), {})
+    if not parameters and method.name in untrained:
+        parameters = untrained[method.name].parameters
     generator = discriminator = ABSENT
-    if parameters and {"generator", "trunk", "objective"} <= set(parameters):
+    if {"generator", "trunk", "objective"} <= set(parameters):
         generator = f"{parameters['generator']:,}"
         discriminator = f"{parameters['trunk'] + parameters['objective']:,}"
     train, optimizer = method.values["train"], method.values["optimizer"]
