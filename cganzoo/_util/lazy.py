@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 F = TypeVar("F")
 
 
-def lazily(package: str, homes: Mapping[str, tuple[str, ...]]) -> Callable[[str], Any]:
-    """A package's ``__getattr__``.
+def lazily(package: str) -> None:
+    """Offer the names that a package imports ``if TYPE_CHECKING``, as ``from .module import name as name``.
 
-    Args:
-        package: its ``__name__``.
-        homes: its modules, by their names in it, and the names that each offers.
+    Each is imported when it is first used. Sets the package's ``__all__``, ``__getattr__`` and ``__dir__``.
     """
-    home_of = {name: home for home, names in homes.items() for name in names}
+    module = sys.modules[package]
+    exported = {
+        alias.name: f"{'.' * node.level}{node.module}"
+        for node in ast.walk(ast.parse(inspect.getsource(module)))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname == alias.name
+    }
 
-    def __getattr__(name: str) -> Any:  # noqa: N807 - what Python calls it
-        if name not in home_of:
+    def getattr_(name: str) -> Any:
+        if name not in exported:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(f".{home_of[name]}", package), name)
-        setattr(sys.modules[package], name, value)
+        value = getattr(importlib.import_module(exported[name], package), name)
+        setattr(module, name, value)
         return value
 
-    return __getattr__
+    vars(module).update(
+        __all__=sorted(exported), __getattr__=getattr_, __dir__=lambda: sorted({*vars(module), *exported})
+    )
 
 
 @dataclass(frozen=True)
