@@ -7,7 +7,6 @@ same entry-point name, and one failing import ends the program.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import sys
@@ -15,6 +14,7 @@ import textwrap
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from types import MappingProxyType
 
@@ -23,6 +23,7 @@ from packaging.specifiers import SpecifierSet
 from pydantic import ValidationError
 
 from cganzoo import hookspecs
+from cganzoo._util.text import did_you_mean
 from cganzoo._version import __version__
 from cganzoo.config import parse
 from cganzoo.errors import PluginError
@@ -58,9 +59,8 @@ def load_plugins(
     """Import plugins and collect their components and those of the host.
 
     Args:
-        required: the only distributions to import, written as in ``[requires] plugins`` of a recipe: ``"cganzoo-x"``
-            or ``"cganzoo-x>=0.1"``. ``None`` for those in the environment variable ``CGANZOO_LOAD_PLUGINS`` or, if it
-            is not set, all that are installed.
+        required: the only distributions to import, written as in ``[requires] plugins`` of a recipe. ``None`` for those
+            in the environment variable ``CGANZOO_LOAD_PLUGINS`` or, if it is not set, all that are installed.
         builtin: modules of the host that implement hooks.
         fatal: distribution and entry point of plugins that are not imported but recorded as failed, with the reason.
 
@@ -69,12 +69,12 @@ def load_plugins(
             ``required``, the registry records failures instead.
     """
     wanted, unloaded = choose(required)
-    hosted = built_in(builtin)
-    loader = Loader(fatal=fatal)
+    loader = Loader()
     plugins = []
-    for provider in [*hosted, *wanted]:
-        plugin = loader.load(provider)
-        if plugin.failures and (required is not None or provider in hosted):
+    for provider in [*built_in(builtin), *wanted]:
+        problem = fatal.get((provider.distribution, provider.entry_point), "")
+        plugin = loader.load(replace(provider, problem=provider.problem or problem))
+        if plugin.failures and (required is not None or provider.distribution == PROJECT):
             raise PluginError(str(plugin.failures[0])) from plugin.failures[0].error
         plugins.append(plugin)
     return Registry(tuple(plugins), unloaded)
@@ -107,14 +107,9 @@ class _RuleError(Exception):
 
 
 class Loader:
-    """Imports plugins one by one and calls their hooks.
+    """Imports plugins one by one and calls their hooks."""
 
-    Args:
-        fatal: distribution and entry point of each plugin that must not be imported, with the reason.
-    """
-
-    def __init__(self, fatal: Mapping[tuple[str, str], str] = MappingProxyType({})) -> None:
-        self._fatal = fatal
+    def __init__(self) -> None:
         self._taken: set[tuple[str, str]] = set()  # kind and full name of the components so far
         self._skipped: dict[str, Provider] = {}  # by module
         self._manager = pluggy.PluginManager(PROJECT)
@@ -126,6 +121,7 @@ class Loader:
 
     def load(self, provider: Provider) -> Plugin:
         """Import one plugin and call its hooks; its failures are part of the result."""
+        yielded: list[Component] = []
         components: list[Component] = []
         failures: list[LoadFailure] = []
 
@@ -147,14 +143,11 @@ class Loader:
                 hooks = self._register(provider)
             for hook, implementation in hooks:
                 with recorded(hook):
-                    self._collect(provider, hook, implementation, components)
-            for component in list(components):
+                    self._collect(provider, hook, implementation, yielded)
+            for component in yielded:
                 with recorded(f"building the options of {component}"):
-                    try:
-                        check_options(component)
-                    except BaseException:
-                        components.remove(component)
-                        raise
+                    check_options(component)
+                    components.append(component)
         heavy = sorted((HEAVY & sys.modules.keys()) - had)
         notes = [f"imports {', '.join(heavy)} when it is loaded; import inside build"] if heavy else []
         return Plugin(
@@ -168,8 +161,8 @@ class Loader:
 
     def _register(self, provider: Provider) -> list[tuple[str, pluggy.HookImpl]]:
         """Import a plugin and let pluggy check it; returns its implementations with the names of their hooks."""
-        if reason := provider.problem or self._fatal.get((provider.distribution, provider.entry_point)):
-            raise _RuleError(reason)
+        if provider.problem:
+            raise _RuleError(provider.problem)
         if not SpecifierSet(provider.wants_host).contains(__version__, prereleases=True):
             raise _RuleError(f"incompatible: wants {PROJECT}{provider.wants_host}, running {__version__}")
         if owner := self._skipped.get(provider.module):
@@ -196,7 +189,7 @@ class Loader:
             component = Component(kind=KIND_OF_HOOK[hook], spec=spec, provider=provider)
             key = (component.kind, component.full_name)
             if key in self._taken:
-                raise _RuleError(f'{hook} yields the {component.kind} "{component.name}" twice')
+                raise _RuleError(f"{hook} yields {component} twice")
             if len(components) - before == MOST_COMPONENTS:
                 del components[before:]
                 raise _RuleError(f"{hook} does not end: it yields more than {MOST_COMPONENTS} components")
@@ -235,8 +228,7 @@ def _implementations(plugin: object, manager: pluggy.PluginManager) -> list[tupl
     for hook, implementation in found:
         # As check_pending of pluggy, but with a suggestion.
         if hook not in KIND_OF_HOOK and not implementation.optionalhook:
-            near = difflib.get_close_matches(hook, KIND_OF_HOOK, n=1)
-            meant = f"did you mean {near[0]}?" if near else f"the hooks are {', '.join(KIND_OF_HOOK)}"
+            meant = did_you_mean(hook, KIND_OF_HOOK, f"the hooks are {', '.join(KIND_OF_HOOK)}")
             raise _RuleError(f"there is no hook {hook}; {meant}")
     return [(hook, implementation) for hook, implementation in found if hook in KIND_OF_HOOK]
 
@@ -270,8 +262,8 @@ def check_options(component: Component) -> None:
         for wrong in error.errors(include_url=False):
             # Options without a default are valid, and a check across options may need these.
             if wrong["loc"] and wrong["type"] != "missing":
-                reason = f'{component}: the default of "{wrong["loc"][0]}" does not fit: {wrong["msg"]}'
-                raise _RuleError(reason) from error
+                default = f'the default of "{wrong["loc"][0]}"'
+                raise _RuleError(f"{component}: {default} does not fit: {wrong['msg']}") from error
 
 
 def failure_reason(error: BaseException, doing: str) -> str:
