@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cganzoo.console.streams import escaped, printable, relative, stderr_console, stdout_console
+from cganzoo.console.streams import print_labelled, printable, relative, stdout_console
 from cganzoo.registry.probe import Inventory, inspect
 
 if TYPE_CHECKING:
@@ -23,11 +23,7 @@ WIDEST = 24
 
 
 def show_plugins(name: str | None, *, as_json: bool) -> None:
-    """Print all components, or everything about the components called ``name``, as tables or as JSON.
-
-    Raises:
-        PluginError: no component or distribution has this name.
-    """
+    """Print all components, or everything about the component or distribution ``name``, as tables or as JSON."""
     # The child process takes a quarter of a second; meanwhile this one imports what it needs afterwards.
     threading.Thread(target=lambda: [*map(importlib.import_module, ("rich.table", "cganzoo.registry.kinds"))]).start()
     inventory = inspect(_waiting)
@@ -54,23 +50,21 @@ def show_plugins(name: str | None, *, as_json: bool) -> None:
 def report_failures(registry: Registry) -> None:
     """Print one line for each plugin that did not load, with ``--debug`` also its traceback, to standard error."""
     for failure in registry.failures:
-        _line("[red]failed:[/]", str(failure))
-        if DEBUG in sys.argv:
-            print(printable(failure.traceback), file=sys.stderr)
+        _failed(str(failure), failure.traceback)
 
 
 def _components(inventory: Inventory, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    headings = {"component": "component", "kind": "kind", "distribution": "distribution"}
-    rows = [[printable(entry[key]) for key in (*headings.values(), "summary")] for entry in inventory["components"]]
+    headings = ("component", "kind", "distribution", "summary")
+    rows = [[printable(entry[heading]) for heading in headings] for entry in inventory["components"]]
     if not console.is_terminal:
-        _lines([[*headings, "summary"], *rows])
+        _lines([headings, *rows])
         return
     table = Table(box=None, pad_edge=False, expand=True)
-    for heading, key in headings.items():
-        width = max(len(heading), *(len(entry[key]) for entry in inventory["components"]))
+    for heading, *cells in zip(headings[:3], *rows, strict=False):
+        width = max(map(len, (heading, *cells)))
         # Only the summary is cut if the terminal is narrow.
         table.add_column(heading, width=min(width, WIDEST), no_wrap=True, overflow="ellipsis")
     table.add_column("summary", no_wrap=True, overflow="ellipsis", ratio=1)
@@ -124,18 +118,21 @@ def _report_problems(inventory: Inventory) -> None:
     for provider, texts in notes.items():
         _line("[yellow]note:[/]", f"{provider}: {'; '.join(texts)}")
     for failure in inventory["failures"]:
-        _line("[red]failed:[/]", f"{_provider(failure)}: {failure['reason']}")
-        if DEBUG in sys.argv and failure["traceback"]:
-            print(printable(failure["traceback"]), file=sys.stderr)
+        _failed(f"{_provider(failure)}: {failure['reason']}", failure["traceback"])
 
 
 def _provider(entry: dict[str, Any]) -> str:
     return f"{entry['distribution']} {entry['version']}"
 
 
+def _failed(text: str, traceback: str) -> None:
+    _line("[red]failed:[/]", text)
+    if DEBUG in sys.argv and traceback:
+        print(printable(traceback), file=sys.stderr)
+
+
 def _line(label: str, text: str) -> None:
-    one_line = escaped(text).replace("\n", " ")
-    stderr_console().print(f"{label} {one_line}", highlight=False, soft_wrap=True)
+    print_labelled(label, text.replace("\n", " "))
 
 
 def _waiting(message: str) -> None:

@@ -13,8 +13,8 @@ import keyword
 import os
 import re
 import shlex
-import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -72,15 +72,7 @@ class Names:
 
 @dataclass(frozen=True)
 class Created:
-    """A new plugin.
-
-    Attributes:
-        folder: where it was written.
-        names: names of its parts.
-        recipe: path of the recipe, relative to ``folder``.
-        notes: warnings about the names.
-        next_steps: text for the user: what was written and what to do with it.
-    """
+    """A new plugin: its folder, the path of its recipe in there, warnings about its names, and text for the user."""
 
     folder: Path
     names: Names
@@ -92,14 +84,7 @@ class Created:
 def create(
     name: str, kind: str, out: Path | None = None, *, author: str | None = None, license_name: str = "MIT"
 ) -> Created:
-    """Write a plugin with one component.
-
-    Args:
-        name: of the component or of the distribution: ``"my_loss"``, ``"My-Loss"``, ``"cganzoo-my-loss"``.
-        kind: a key of :data:`cganzoo.registry.kinds.KINDS`.
-        out: folder to write, new or empty; default: the name of the distribution, in the current folder.
-        author: for licence and metadata; default: git's ``user.name``, if it is set.
-        license_name: one of :data:`LICENSES`, or ``"none"``.
+    """Write a plugin with one component; the arguments are those of the command.
 
     Raises:
         PluginError: unknown kind or licence, a name or an author that cannot be used, or a folder that cannot be
@@ -152,11 +137,7 @@ def announce(created: Created) -> None:
 
 
 def named(name: str, kind: str) -> Names:
-    """The names of a plugin's parts.
-
-    Args:
-        name: see :func:`create`.
-        kind: kind of the component.
+    """The names of a plugin's parts, from that of the component or of the distribution: ``"cganzoo-my-loss"``.
 
     Raises:
         PluginError: no valid name can be made from ``name``.
@@ -195,23 +176,22 @@ def _code(kind: str) -> str:
 
 def _notes(kind: str, names: Names) -> tuple[tuple[str, ...], bool]:
     """Warnings about installed things of the same names, and whether recipes must write ``distribution/component``."""
-    installed, notes = inspect(), []
-    same = [
-        found for found in installed["components"] if (found["kind"], found["component"]) == (kind, names.component)
-    ]
-    others = [found for found in same if found["distribution"] != names.distribution]
-    for found in others[:1]:
-        notes.append(
-            f'{found["distribution"]} {found["version"]} has a {kind} "{names.component}", too, so recipes must write '
-            f'"{names.distribution}/{names.component}"; another name would be shorter'
-        )
-    plugins = [*installed["plugins"], *installed["unloaded"]]
-    for version in [found["version"] for found in plugins if found["distribution"] == names.distribution][:1]:
-        notes.append(
-            f"{names.distribution} {version} is installed already: installing this plugin replaces it; "
-            "to keep both, choose another name"
-        )
-    return tuple(notes), bool(others)
+    installed, notes = inspect(), {}
+    for found in installed["components"]:
+        if (found["kind"], found["component"]) == (kind, names.component) and found[
+            "distribution"
+        ] != names.distribution:
+            notes["component"] = (
+                f'{found["distribution"]} {found["version"]} has a {kind} "{names.component}", too, so recipes must '
+                f'write "{names.distribution}/{names.component}"; another name would be shorter'
+            )
+    for found in (*installed["plugins"], *installed["unloaded"]):
+        if found["distribution"] == names.distribution:
+            notes["distribution"] = (
+                f"{names.distribution} {found['version']} is installed already: installing this plugin replaces it; "
+                "to keep both, choose another name"
+            )
+    return tuple(notes.values()), "component" in notes
 
 
 # --- values in the templates ----------------------------------------------------------------------------------------
@@ -232,12 +212,12 @@ def _requirement(distribution: str) -> str:
 def _author() -> str:
     """git's ``user.name``, or an empty text if it is not set or cannot be printed."""
     try:
-        ended = subprocess.run(
-            ["git", "config", "user.name"], capture_output=True, encoding="utf-8", timeout=5, check=False
+        output = subprocess.check_output(
+            ["git", "config", "user.name"], encoding="utf-8", timeout=5, stderr=subprocess.DEVNULL
         )
-    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):  # also if it is not set
         return ""
-    author = " ".join(ended.stdout.split())
+    author = " ".join(output.split())
     return author if author.isprintable() else ""
 
 
@@ -319,22 +299,18 @@ def _rendered(environment: Environment, values: dict[str, Any]) -> dict[str, str
 
 def _write(folder: Path, files: dict[str, str]) -> None:
     """Write the files into a temporary folder and move it, so that a failure leaves no file."""
-    there = folder.is_dir()
-    draft = (folder if there else folder.parent) / f".{folder.resolve().name}-{os.getpid()}"
+    exists = folder.is_dir()
     try:
-        draft.mkdir()
-        try:
+        with tempfile.TemporaryDirectory(prefix=f".{PROJECT}-", dir=folder if exists else folder.parent) as temporary:
+            draft = Path(temporary, "plugin")
             for path, text in files.items():
                 file = draft / path
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text, encoding="utf-8", newline="\n")
-            if there:
-                for entry in sorted(draft.iterdir()):
-                    entry.rename(folder / entry.name)
-            else:
+            for entry in draft.iterdir() if exists else ():
+                entry.rename(folder / entry.name)
+            if not exists:
                 draft.rename(folder)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
         raise PluginError(
             f"{folder}: cannot be written ({error.strerror or error}); choose another folder with --out FOLDER"

@@ -26,7 +26,6 @@ class Kind:
         title: its name in text.
         recipe_table: the table of a recipe that names one, dotted: ``"loss"``, ``"evaluation.extractor"``.
         many: whether a recipe may name several, as ``[[metrics]]``.
-        default: the component that is used if the recipe has no such table.
         decides: what changes when another component of the kind is chosen; ``"weights"`` decide scores, too.
     """
 
@@ -34,7 +33,6 @@ class Kind:
     title: str
     recipe_table: str
     many: bool = False
-    default: str | None = None
     decides: Literal["weights", "scores", "nothing"] = "weights"
 
     @property
@@ -66,13 +64,7 @@ KINDS: dict[str, Kind] = {
         Kind(spec=LossSpec, title="loss", recipe_table="loss"),
         Kind(spec=MetricSpec, title="metric", recipe_table="metrics", many=True, decides="scores"),
         Kind(spec=DatasetSpec, title="data set", recipe_table="data"),
-        Kind(
-            spec=ExtractorSpec,
-            title="feature extractor",
-            recipe_table="evaluation.extractor",
-            default="classifier",
-            decides="scores",
-        ),
+        Kind(spec=ExtractorSpec, title="feature extractor", recipe_table="evaluation.extractor", decides="scores"),
         Kind(spec=LoggerSpec, title="logger", recipe_table="loggers", many=True, decides="nothing"),
     )
 }
