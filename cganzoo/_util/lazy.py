@@ -43,10 +43,7 @@ def lazily(package: str) -> None:
 class Import:
     """A callable by its path, imported when it is called: ``"package.module:name"``.
 
-    Of ``"package.module"`` a call returns the module itself.
-
-    Raises:
-        ValueError: the path has another form.
+    A call of ``"package.module"`` returns the module itself.
     """
 
     path: str
@@ -55,29 +52,18 @@ class Import:
         if not re.fullmatch(r"[A-Za-z_][\w.]*(:[A-Za-z_]\w*)?", self.path):
             raise ValueError(f'"{self.path}" is not written "package.module:name"')
 
-    def load(self) -> Any:
-        """What the path names.
-
-        Raises:
-            ImportError: there is no such module, or no such name in it.
-        """
+    def __call__(self, *arguments: Any) -> Any:
         module, _, name = self.path.partition(":")
         found = importlib.import_module(module)
-        if name and not hasattr(found, name):
+        if not name:
+            return found
+        if not hasattr(found, name):
             raise ImportError(f'{module} has no "{name}"', name=module)
-        return getattr(found, name) if name else found
-
-    def __call__(self, *arguments: Any) -> Any:
-        loaded = self.load()
-        return loaded(*arguments) if ":" in self.path else loaded
+        return getattr(found, name)(*arguments)
 
 
 class Importable(Generic[F]):
-    """A dataclass field for a callable that may be written as its path; reading it gives a callable.
-
-    Args:
-        default: of the field; without one the field is required.
-    """
+    """A dataclass field for a callable that may be written as its path; without ``default`` it is required."""
 
     def __init__(self, *default: F) -> None:
         self._default = default

@@ -178,9 +178,8 @@ def _notes(kind: str, names: Names) -> tuple[tuple[str, ...], bool]:
     """Warnings about installed things of the same names, and whether recipes must write ``distribution/component``."""
     installed, notes = inspect(), {}
     for found in installed["components"]:
-        if (found["kind"], found["component"]) == (kind, names.component) and found[
-            "distribution"
-        ] != names.distribution:
+        same = (found["kind"], found["component"]) == (kind, names.component)
+        if same and found["distribution"] != names.distribution:
             notes["component"] = (
                 f'{found["distribution"]} {found["version"]} has a {kind} "{names.component}", too, so recipes must '
                 f'write "{names.distribution}/{names.component}"; another name would be shorter'
@@ -211,10 +210,9 @@ def _requirement(distribution: str) -> str:
 
 def _author() -> str:
     """git's ``user.name``, or an empty text if it is not set or cannot be printed."""
+    command = ["git", "config", "user.name"]
     try:
-        output = subprocess.check_output(
-            ["git", "config", "user.name"], encoding="utf-8", timeout=5, stderr=subprocess.DEVNULL
-        )
+        output = subprocess.check_output(command, encoding="utf-8", timeout=5, stderr=subprocess.DEVNULL)
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):  # also if it is not set
         return ""
     author = " ".join(output.split())

@@ -10,11 +10,9 @@ if TYPE_CHECKING:
     from .discovery import Provider as Provider
     from .kinds import KIND_OF_HOOK as KIND_OF_HOOK
     from .kinds import KINDS as KINDS
-    from .kinds import Kind as Kind
     from .loading import ALLOW_LIST as ALLOW_LIST
     from .loading import load_plugins as load_plugins
     from .registry import Component as Component
-    from .registry import LoadFailure as LoadFailure
     from .registry import Plugin as Plugin
     from .registry import Registry as Registry
 

@@ -28,8 +28,7 @@ class Provider:
     """Where components come from: one entry point of one installed distribution.
 
     Attributes:
-        distribution: normalised name of the distribution (PEP 503).
-        version: version of the distribution.
+        distribution: its normalised name (PEP 503).
         entry_point: name of the entry point in the group ``cganzoo``.
         module: value of the entry point: a module, or ``module:object``.
         location: folder of the code; for an editable install, the source folder.

@@ -28,7 +28,6 @@ from cganzoo._version import __version__
 from cganzoo.config import parse
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
-from cganzoo.specs import Spec
 
 from .discovery import Provider, folder, installed, select
 from .kinds import KIND_OF_HOOK, KINDS
@@ -140,13 +139,13 @@ class Loader:
         # Standard output belongs to the command: with --json it must stay JSON.
         with _off_standard_output():
             with recorded(f"importing {provider.module}"):
-                hooks = self._register(provider)
+                hooks += self._register(provider)
             for hook, implementation in hooks:
                 with recorded(hook):
                     self._collect(provider, hook, implementation, yielded)
             for component in yielded:
                 with recorded(f"building the options of {component}"):
-                    check_options(component)
+                    _check_options(component)
                     components.append(component)
         heavy = sorted((HEAVY & sys.modules.keys()) - had)
         notes = [f"imports {', '.join(heavy)} when it is loaded; import inside build"] if heavy else []
@@ -183,10 +182,21 @@ class Loader:
     def _collect(
         self, provider: Provider, hook: str, implementation: pluggy.HookImpl, components: list[Component]
     ) -> None:
-        """Add what one implementation yields to ``components``; those before an error remain."""
+        """Add what one implementation yields to ``components``; those before an error remain.
+
+        It is not called through pluggy, which would not say which plugin yielded which specification.
+        """
+        kind = KINDS[KIND_OF_HOOK[hook]]
+        if implementation.wrapper or implementation.hookwrapper:
+            raise _RuleError(f"{hook} is a hook wrapper; only the plain @hookimpl is allowed")
+        yielded = implementation.function()
+        if not isinstance(yielded, Iterable):
+            raise _RuleError(f"{hook} returns {type(yielded).__name__}; yield each {kind.spec.__name__}")
         before = len(components)
-        for spec in _specs(hook, implementation):
-            component = Component(kind=KIND_OF_HOOK[hook], spec=spec, provider=provider)
+        for spec in yielded:
+            if not isinstance(spec, kind.spec):
+                raise _RuleError(f"{hook} yields {type(spec).__name__} where {kind.spec.__name__} belongs")
+            component = Component(kind=kind.name, spec=spec, provider=provider)
             key = (component.kind, component.full_name)
             if key in self._taken:
                 raise _RuleError(f"{hook} yields {component} twice")
@@ -233,21 +243,7 @@ def _implementations(plugin: object, manager: pluggy.PluginManager) -> list[tupl
     return [(hook, implementation) for hook, implementation in found if hook in KIND_OF_HOOK]
 
 
-def _specs(hook: str, implementation: pluggy.HookImpl) -> Iterator[Spec]:
-    """Call one implementation. Not through pluggy, which would not say who yielded which specification."""
-    kind = KINDS[KIND_OF_HOOK[hook]].spec
-    if implementation.wrapper or implementation.hookwrapper:
-        raise _RuleError(f"{hook} is a hook wrapper; only the plain @hookimpl is allowed")
-    yielded = implementation.function()
-    if not isinstance(yielded, Iterable):
-        raise _RuleError(f"{hook} returns {type(yielded).__name__}; yield each {kind.__name__}")
-    for spec in yielded:
-        if not isinstance(spec, kind):
-            raise _RuleError(f"{hook} yields {type(spec).__name__} where {kind.__name__} belongs")
-        yield spec
-
-
-def check_options(component: Component) -> None:
+def _check_options(component: Component) -> None:
     """Raise unless the options of a component have a schema, and names and defaults that a recipe could write."""
     schema = component.json_schema
     for table in (schema, *schema.get("$defs", {}).values()):

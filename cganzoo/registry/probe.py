@@ -235,9 +235,5 @@ def _clashes(inventory: Inventory) -> Iterator[dict[str, Any]]:
         else:
             advice = f"write {choices}"
         if len(found) > 1:
-            yield {
-                "what": what,
-                "name": name,
-                "providers": list(map(" ".join, sorted(found.items()))),
-                "advice": advice,
-            }
+            providers = [" ".join(one) for one in sorted(found.items())]
+            yield {"what": what, "name": name, "providers": providers, "advice": advice}

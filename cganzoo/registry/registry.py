@@ -84,12 +84,7 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Registry:
-    """The loaded components.
-
-    Attributes:
-        plugins: every plugin that was loaded or that failed.
-        unloaded: installed plugins that were not imported, because they were not selected.
-    """
+    """Every plugin that was loaded or that failed, and the installed ones that were not selected (``unloaded``)."""
 
     plugins: tuple[Plugin, ...]
     unloaded: tuple[Provider, ...] = ()
