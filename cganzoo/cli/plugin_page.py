@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from cganzoo._util.text import shortened
 from cganzoo._util.toml import written
 from cganzoo.console.streams import printable, relative
 from cganzoo.recipe import bundled
@@ -22,13 +23,6 @@ from cganzoo.registry.probe import Inventory, find
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-
-GENERATORS = {
-    "any": "conditional and unconditional generators",
-    "conditional": "conditional generators",
-    "unconditional": "unconditional generators",
-}
-"""What a loss trains, by the conditioning in its specification."""
 
 SCHEDULE = 'A schedule is written { from = 1.0, to = 0.0, curve = "cosine" }.'
 ANY_SIZE = 64
@@ -97,12 +91,9 @@ def show_page(inventory: Inventory, console: Console) -> None:
         console.print()
         console.print(_properties(entry))
         console.print()
-        if entry["options"]:
-            console.print(*_options(entry["options"]), sep="")
-            if any("schedule" in option["type"] for option in entry["options"]):
-                console.print(Text(SCHEDULE, "dim"))
-        else:
-            console.print("It has no options.")
+        console.print(*(_options(entry["options"]) if entry["options"] else ["It has no options."]), sep="")
+        if any("schedule" in option["type"] for option in entry["options"]):
+            console.print(Text(SCHEDULE, "dim"))
         if "outputs" in entry:
             console.print()
             console.print(_outputs(entry["outputs"]))
@@ -127,9 +118,10 @@ def _properties(entry: dict[str, Any]) -> Table:
 def _properties_of_kind(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
     kind = entry["kind"]
     if kind == "loss" and entry["trains"]:
+        trained = {"any": "conditional and unconditional generators"}
         yield (
             "trains",
-            _by_options({options: GENERATORS.get(trains, trains) for options, trains in entry["trains"].items()}),
+            _by_options({key: trained.get(one, f"{one} generators") for key, one in entry["trains"].items()}),
         )
     elif kind == "generator" and entry["is"]:
         yield "is", _by_options(entry["is"])
@@ -183,4 +175,4 @@ def _table(*styles: str) -> Table:
 
 def _text(text: str) -> Text:
     """Text of a plugin: without markup, control codes escaped, and cut if it is long."""
-    return Text(printable(text if len(text) <= LONGEST else text[:LONGEST] + " ..."))
+    return Text(printable(shortened(text, LONGEST)))

@@ -49,8 +49,7 @@ Inventory = dict[str, Any]
 def inspect(waiting: Callable[[str], None] = lambda message: None) -> Inventory:
     """The installed components and plugins, and what is wrong with them, as ``cganzoo plugins --json`` prints it.
 
-    Args:
-        waiting: called with a message if a plugin takes longer than a second to load.
+    Calls ``waiting`` with a message if a plugin takes longer than a second to load.
 
     Raises:
         PluginError: ``CGANZOO_LOAD_PLUGINS`` names a plugin that is not installed, or the child process does not start.
