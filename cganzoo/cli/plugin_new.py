@@ -40,8 +40,7 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 SUFFIX = ".jinja"
 """Ending of a template's file name, so that tools do not take templates for Python files."""
 
-LICENSES = ("MIT", "BSD-3-Clause", "Apache-2.0")
-NO_LICENSE = "none"
+LICENSES = ("MIT", "BSD-3-Clause", "Apache-2.0", "none")
 
 LONGEST = 30
 """Most characters of a component's name: with more, lines of the written files would be too long."""
@@ -92,9 +91,9 @@ def create(
     """
     if kind not in KINDS:
         raise PluginError(f'--kind: there is no kind "{kind}"; the kinds are {listed(KINDS)}')
-    licenses = {known.lower(): known for known in (*LICENSES, NO_LICENSE)}
+    licenses = {known.lower(): known for known in LICENSES}
     if license_name.lower() not in licenses:
-        raise PluginError(f'--license: "{license_name}" is not offered; choose {listed(licenses.values())}')
+        raise PluginError(f'--license: "{license_name}" is not offered; choose {listed(LICENSES)}')
     author = _author() if author is None else " ".join(author.split())
     if not author.isprintable():
         raise PluginError(f"--author: {author!r} has characters that cannot be printed; write the name without them")
@@ -158,15 +157,10 @@ def named(name: str, kind: str) -> Names:
         raise PluginError(f'"{component}" is a keyword of Python; write another name, like "my_{component}"')
     # Capitals are kept: "SoftGAN" gives the class SoftGAN.
     classname = "".join(word[0].upper() + word[1:] for word in words)
-    if classname in _names_in_templates(kind) or keyword.iskeyword(classname):
-        classname += kind.capitalize()
+    imports_and_classes = " ".join(re.findall(r"^ *(?:from .* import|class) (.*)", _code(kind), re.MULTILINE))
+    if classname in re.findall(r"\w+", imports_and_classes) or keyword.iskeyword(classname):
+        classname += kind.capitalize()  # the modules that use the class must not import another of its name
     return Names(component, classname)
-
-
-def _names_in_templates(kind: str) -> set[str]:
-    """Names that the kind's modules import or define: the component's class must have another one."""
-    lines = re.findall(r"^ *(?:from .* import|class) (.*)", _code(kind), re.MULTILINE)
-    return {word for line in lines for word in re.findall(r"\w+", line)}
 
 
 def _code(kind: str) -> str:
@@ -290,7 +284,7 @@ def _rendered(environment: Environment, values: dict[str, Any]) -> dict[str, str
     new = environment.get_template(f"{values['kind']}/table.toml.part").render(values).strip()
     tables = _tables(KINDS[values["kind"]], values["base"]["tables"], new)
     files[values["recipe"]] = environment.get_template(f"recipe.toml{SUFFIX}").render(values, tables=tables)
-    if values["license"] != NO_LICENSE:
+    if values["license"] != "none":
         files["LICENSE"] = environment.get_template(f"licenses/{values['license']}{SUFFIX}").render(values)
     return files
 
@@ -305,7 +299,7 @@ def _write(folder: Path, files: dict[str, str]) -> None:
                 file = draft / path
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text, encoding="utf-8", newline="\n")
-            for entry in draft.iterdir() if exists else ():
+            for entry in sorted(draft.iterdir()) if exists else ():
                 entry.rename(folder / entry.name)
             if not exists:
                 draft.rename(folder)

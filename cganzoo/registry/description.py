@@ -20,14 +20,10 @@ Node = Mapping[str, Any]  # of a JSON Schema
 NUMBER_OR_SCHEDULE = "number or schedule"
 TYPES = {"number": "number", "integer": "whole number", "boolean": "true or false", "string": "text", "null": "nothing"}
 BOUNDS = {
-    "minimum": "at least",
-    "ge": "at least",
-    "exclusiveMinimum": "above",
-    "gt": "above",
-    "maximum": "at most",
-    "le": "at most",
-    "exclusiveMaximum": "below",
-    "lt": "below",
+    "at least": ("minimum", "ge"),
+    "above": ("exclusiveMinimum", "gt"),
+    "at most": ("maximum", "le"),
+    "below": ("exclusiveMaximum", "lt"),
 }
 EXAMPLES = {"number": 1.0, "integer": 1, "boolean": True, "string": "...", "array": [], "object": {}}
 
@@ -104,7 +100,9 @@ def in_words(node: Node, definitions: Mapping[str, Node]) -> str:
         text = "table"
     else:
         text = TYPES.get(node.get("type", ""), "anything")
-    return ", ".join([text, *(f"{words} {_number(node[key])}" for key, words in BOUNDS.items() if key in node)])
+    return ", ".join(
+        [text, *(f"{words} {_number(node[key])}" for words, keys in BOUNDS.items() for key in keys if key in node)]
+    )
 
 
 def _number(value: float) -> str:

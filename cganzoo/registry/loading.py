@@ -45,9 +45,6 @@ MOST_COMPONENTS = 100
 HEAVY = frozenset({"PIL", "numpy", "scipy", "sklearn", "timm", "torch", "torchvision"})
 """Modules that a plugin may import only when it builds a component, because they are slow to import."""
 
-BARE_KEY = "[A-Za-z0-9_-]+"
-"""Names of options: keys that TOML accepts without quotes."""
-
 
 def load_plugins(
     required: Iterable[str] | None = None,
@@ -110,13 +107,13 @@ class Loader:
 
     def __init__(self) -> None:
         self._taken: set[tuple[str, str]] = set()  # kind and full name of the components so far
-        self._skipped: dict[str, Provider] = {}  # by module
+        self._owners: dict[str, Provider] = {}  # of the modules that this or another process loaded
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
 
     def skip(self, provider: Provider) -> None:
         """Record a plugin that another process loaded: another plugin of the same module is refused."""
-        self._skipped.setdefault(provider.module, provider)
+        self._owners.setdefault(provider.module, provider)
 
     def load(self, provider: Provider) -> Plugin:
         """Import one plugin and call its hooks; its failures are part of the result."""
@@ -164,20 +161,20 @@ class Loader:
             raise _RuleError(provider.problem)
         if not SpecifierSet(provider.wants_host).contains(__version__, prereleases=True):
             raise _RuleError(f"incompatible: wants {PROJECT}{provider.wants_host}, running {__version__}")
-        if owner := self._skipped.get(provider.module):
+        if owner := self._owners.get(provider.module):
             raise _RuleError(f"{provider.module} is already loaded as {owner.distribution}/{owner.entry_point}")
         plugin = EntryPoint(provider.entry_point, provider.module, PROJECT).load()
         # The distribution is part of the name, because two of them may use the same entry-point name.
         name = f"{provider.distribution}/{provider.entry_point}"
-        if (first := self._manager.get_name(plugin)) is not None:
-            raise _RuleError(f"{provider.module} is already loaded as {first}")
         try:
             self._manager.register(plugin, name)
-            return _implementations(plugin, self._manager)
+            implementations = _implementations(plugin, self._manager)
         except BaseException:
             if self._manager.has_plugin(name):  # pluggy may leave a refused plugin half registered
                 self._manager.unregister(name=name)
             raise
+        self._owners[provider.module] = provider
+        return implementations
 
     def _collect(
         self, provider: Provider, hook: str, implementation: pluggy.HookImpl, components: list[Component]
@@ -248,7 +245,7 @@ def _check_options(component: Component) -> None:
     schema = component.json_schema
     for table in (schema, *schema.get("$defs", {}).values()):
         for name in table.get("properties", {}):
-            if not re.fullmatch(BARE_KEY, name):
+            if not re.fullmatch("[A-Za-z0-9_-]+", name):
                 raise _RuleError(f"{component}: the option {name!a} is not a key that TOML accepts without quotes")
     config = component.spec.config
     defaults = config.model_construct().model_dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
