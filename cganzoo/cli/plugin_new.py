@@ -48,15 +48,10 @@ LONGEST = 30
 
 @dataclass(frozen=True)
 class Names:
-    """Names of a plugin's parts.
+    """Names of a plugin's parts."""
 
-    Attributes:
-        component: the name in a recipe: ``my_loss``.
-        classname: the component's class: ``MyLoss``.
-    """
-
-    component: str
-    classname: str
+    component: str  # in a recipe: my_loss
+    classname: str  # MyLoss
 
     @property
     def distribution(self) -> str:

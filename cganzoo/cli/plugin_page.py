@@ -89,7 +89,10 @@ def show_page(inventory: Inventory, console: Console) -> None:
         console.print(Text(entry["component"], "bold").append(f"  {entry['kind']}", "not bold"))
         console.print(_text(entry["summary"]))
         console.print()
-        console.print(_properties(entry))
+        properties = _table("dim", "")
+        for label, text in _properties(entry):
+            properties.add_row(label, _text(text))
+        console.print(properties)
         console.print()
         console.print(*(_options(entry["options"]) if entry["options"] else ["It has no options."]), sep="")
         if any("schedule" in option["type"] for option in entry["options"]):
@@ -102,20 +105,9 @@ def show_page(inventory: Inventory, console: Console) -> None:
             console.print(f"    {printable(line)}".rstrip(), markup=False, highlight=False, soft_wrap=True)
 
 
-def _properties(entry: dict[str, Any]) -> Table:
-    table = _table("dim", "")
-    table.add_row("from", _text(f"{entry['distribution']} {entry['version']}, {relative(entry['location'])}"))
-    for label, text in _properties_of_kind(entry):
-        table.add_row(label, _text(text))
-    if entry["paper"]:
-        table.add_row("paper", _text(entry["link"] or str(entry["paper"])))
-    recipes = entry["recipes"]
-    more = f" and {len(recipes) - MOST_RECIPES} more" if len(recipes) > MOST_RECIPES else ""
-    table.add_row("recipes", _text(", ".join(recipes[:MOST_RECIPES]) + more or "none of the bundled ones"))
-    return table
-
-
-def _properties_of_kind(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _properties(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Labels and texts."""
+    yield "from", f"{entry['distribution']} {entry['version']}, {relative(entry['location'])}"
     kind = entry["kind"]
     if kind == "loss" and entry["trains"]:
         trained = {"any": "conditional and unconditional generators"}
@@ -133,6 +125,11 @@ def _properties_of_kind(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if entry["download"]:
             megabytes = f" ({entry['download']['size'] / 1e6:,.0f} MB)" if entry["download"]["size"] else ""
             yield "download", entry["download"]["url"] + megabytes
+    if entry["paper"]:
+        yield "paper", entry["link"] or str(entry["paper"])
+    recipes = entry["recipes"]
+    more = f" and {len(recipes) - MOST_RECIPES} more" if len(recipes) > MOST_RECIPES else ""
+    yield "recipes", ", ".join(recipes[:MOST_RECIPES]) + more or "none of the bundled ones"
 
 
 def _by_options(values: dict[str, str]) -> str:

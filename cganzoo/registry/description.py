@@ -100,9 +100,8 @@ def in_words(node: Node, definitions: Mapping[str, Node]) -> str:
         text = "table"
     else:
         text = TYPES.get(node.get("type", ""), "anything")
-    return ", ".join(
-        [text, *(f"{words} {_number(node[key])}" for words, keys in BOUNDS.items() for key in keys if key in node)]
-    )
+    bounds = [f"{words} {_number(node[key])}" for words, keys in BOUNDS.items() for key in keys if key in node]
+    return ", ".join([text, *bounds])
 
 
 def _number(value: float) -> str:

@@ -140,7 +140,14 @@ def select(requirements: Iterable[str], providers: Iterable[Provider], source: s
     found = {provider.distribution: provider for provider in providers}
     names: set[str] = set()
     for text in requirements:
-        requirement = _requirement(text, source)
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            requirement = None
+        if requirement is None or requirement.url or requirement.marker or requirement.extras:
+            raise PluginError(
+                f'{source}: "{text}" does not name a distribution; write it like "{PROJECT}-x" or "{PROJECT}-x>=0.1"'
+            )
         name = canonicalize_name(requirement.name)
         if name not in found:
             raise PluginError(f'{source}: "{name}" {_missing(requirement, name, found)}')
@@ -153,16 +160,6 @@ def select(requirements: Iterable[str], providers: Iterable[Provider], source: s
             )
         names.add(name)
     return names
-
-
-def _requirement(text: str, source: str) -> Requirement:
-    with suppress(InvalidRequirement):
-        requirement = Requirement(text)
-        if not (requirement.url or requirement.marker or requirement.extras):
-            return requirement
-    raise PluginError(
-        f'{source}: "{text}" does not name a distribution; write it like "{PROJECT}-x" or "{PROJECT}-x>=0.1"'
-    )
 
 
 def _missing(requirement: Requirement, name: str, plugins: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from types import MappingProxyType
@@ -207,20 +207,17 @@ class Loader:
 @contextmanager
 def _off_standard_output() -> Iterator[None]:
     """Redirect what the block prints to standard error: the output of Python and of compiled code."""
-    with redirect_stdout(sys.stderr):
-        try:
+    with redirect_stdout(sys.stderr), ExitStack() as restore:
+        with suppress(OSError):  # closed, so that nothing can be printed
             output = os.dup(1)
+            restore.callback(os.close, output)
             os.dup2(2, 1)
-        except OSError:  # closed, so that nothing can be printed
-            yield
-            return
+            restore.callback(os.dup2, output, 1)
         try:
             yield
         finally:
             with suppress(Exception):
                 sys.__stdout__.flush()  # type: ignore[union-attr]
-            os.dup2(output, 1)
-            os.close(output)
 
 
 def _implementations(plugin: object, manager: pluggy.PluginManager) -> list[tuple[str, pluggy.HookImpl]]:
