@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-
-from filelock import FileLock
 
 UNFINISHED = ".part"
 """Ending of the hidden temporary file that is renamed when complete; a killed process may leave it."""
@@ -26,35 +22,3 @@ def write_whole(path: Path, data: bytes | memoryview | str) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-
-
-@contextmanager
-def alone(path: Path) -> Iterator[bool]:
-    """Have other processes wait that want to write the same file or folder.
-
-    Yields whether they do: not every network drive has locks, and the caller then goes on without one.
-
-    Args:
-        path: what is to be written; its folder is there.
-    """
-    lock = FileLock(path.with_name(f".{path.name}.lock"))
-    try:
-        lock.acquire()
-    except (OSError, NotImplementedError):
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        with suppress(OSError):  # Windows removes no open file
-            Path(lock.lock_file).unlink()
-        lock.release()
-
-
-def move_folder(temporary: Path, place: Path) -> None:
-    """Move a folder to its place. Where another process was first, its own stays, as it holds the same."""
-    try:
-        temporary.rename(place)
-    except OSError:
-        if not place.is_dir():
-            raise

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-Stage = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
-"""Announces a piece of work and gives its progress callback: :meth:`~cganzoo.console.reporter.Reporter.stage`."""
+from cganzoo.console.reporter import Progress, Stage
 
 
 class Interrupted(Exception):  # noqa: N818 (not an error)
@@ -62,7 +61,7 @@ class Stop:
         """
 
         @contextmanager
-        def interruptible(what: str) -> Iterator[Callable[[int, int], None]]:
+        def interruptible(what: str) -> Iterator[Progress]:
             with stage(what) as show:
 
                 def progress(done: int, total: int) -> None:
@@ -76,11 +75,7 @@ class Stop:
 
 
 class Clock:
-    """Seconds spent on training, without scoring and saving.
-
-    Args:
-        spent: seconds of earlier calls.
-    """
+    """Seconds spent on training, without scoring and saving; ``spent``: those of earlier calls."""
 
     def __init__(self, spent: float) -> None:
         self._zero = time.monotonic() - spent
