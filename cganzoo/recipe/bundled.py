@@ -24,9 +24,6 @@ def find(recipe: str | Path) -> Path:
     """The file of a recipe: a path, or the name of a bundled recipe or group, with or without ``.toml``.
 
     Recipes are in the bundled folder itself, groups of recipes in its subfolders: ``paper/<name>``.
-
-    Raises:
-        RecipeError: neither exists; the message names the most similar bundled recipe.
     """
     path = Path(recipe).expanduser()
     if path.is_file():
@@ -34,7 +31,8 @@ def find(recipe: str | Path) -> Path:
     if path.is_dir():
         raise RecipeError(f"{recipe}: is a folder; name a recipe file")
     inside = Path(*path.parts[1:]) if path.parts[0] == "recipes" else path
-    if not inside.is_absolute() and (len(inside.parts) == 1 or inside.parts[:-1] in _below()):
+    folders = {Path(), *(Path(name).parent for name in groups())}
+    if inside.name and inside.parent in folders:
         return find_bundled(inside.as_posix())
     raise RecipeError(_no_such(str(recipe), path.name))
 
@@ -44,16 +42,8 @@ def groups() -> list[str]:
     return sorted(path.relative_to(folder()).with_suffix("").as_posix() for path in folder().glob("*/*.toml"))
 
 
-def _below() -> set[tuple[str, ...]]:
-    return {Path(name).parts[:-1] for name in groups()}
-
-
 def find_bundled(name: str) -> Path:
-    """The file of a bundled recipe, named with or without ``.toml``.
-
-    Raises:
-        RecipeError: no bundled recipe has this name.
-    """
+    """The file of a bundled recipe, named with or without ``.toml``."""
     path = folder() / f"{name.removesuffix('.toml')}.toml"
     if not path.is_file():
         raise RecipeError(_no_such(name, name))

@@ -33,10 +33,10 @@ def explain(
     Args:
         error: raised when ``values`` were validated.
         models: the validated model, and other models that share its table.
-        values: as read from TOML.
-        source: name of the file in messages.
+        values: the values at the keys ``prefix`` of the recipe, as read from TOML.
+        source: name of the file.
         overrides: keys that ``--set`` changed.
-        prefix: keys that lead to ``values`` in the recipe.
+        prefix: see ``values``.
     """
     messages: dict[str, str] = {}
     for item in error.errors():

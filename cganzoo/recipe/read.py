@@ -135,7 +135,6 @@ class Recipe:
     Attributes:
         name: the file's name without its ending; the folder of its runs is named after it.
         source: its name in messages.
-        sections: the checked values.
         overrides: dotted keys that ``--set`` changed, for messages.
     """
 
@@ -150,11 +149,7 @@ class Recipe:
 
 
 def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
-    """Read a recipe file, or a bundled recipe by name, and apply ``key.path=value`` overrides.
-
-    Raises:
-        RecipeError: no such file, invalid TOML, an unknown key, a wrong type or a value out of range.
-    """
+    """Read a recipe file, or a bundled recipe by name, and apply ``key.path=value`` overrides."""
     file = bundled.find(path)
     try:
         text = file.read_text(encoding="utf-8-sig")  # editors on Windows may write a byte-order mark
@@ -181,15 +176,9 @@ def parse_recipe(text: str, *, name: str, source: str, overrides: Iterable[str] 
 
 
 def dataset_recipe(name: str, overrides: Iterable[str] = (), image_size: int | None = None) -> Recipe:
-    """A recipe that has only the section ``data``: enough to pack and show a data set.
+    """A recipe that has only the section ``data``: enough to pack and show the data set of this name.
 
-    Args:
-        name: name of the data set.
-        overrides: ``data.key=value``.
-        image_size: used if no override gives it.
-
-    Raises:
-        RecipeError: an unknown key, a wrong type or a value out of range.
+    ``overrides`` are ``data.key=value``; ``image_size`` is used if none of them gives it.
     """
     source = f'data set "{name}"'
     values: dict[str, Any] = {"data": {"name": name} | ({} if image_size is None else {"image_size": image_size})}

@@ -26,7 +26,7 @@ from cganzoo.registry import Registry, load_plugins
 from cganzoo.registry.probe import load_survivors
 from cganzoo.specs import Archive, DatasetSpec
 
-Check = Callable[[tuple[str, ...]], None]
+Check = Callable[[tuple[str, ...]], object]
 """Called with the classes' names; raises if a run on them cannot succeed."""
 
 

@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cganzoo.config import Schedule, value_at
+from cganzoo.config import value_at
 from cganzoo.data.batches import Batches
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import DivergenceError, RunError
 from cganzoo.images.sampling import ready_to_sample
-from cganzoo.networks import Generator
+from cganzoo.networks import Discriminator, Generator
+from cganzoo.objective import Objective
 from cganzoo.recipe.resolve import Resolved
-from cganzoo.specs import BuildContext
 
 from .ema import Average
 from .steps import DiscriminatorStep, GeneratorStep, update
 
 
+class Networks(NamedTuple):
+    """The modules that a run trains."""
+
+    generator: Generator
+    trunk: Discriminator
+    objective: Objective
+
+    def parameter_counts(self) -> dict[str, int]:
+        """Number of parameters of each."""
+        counts = (sum(parameter.numel() for parameter in module.parameters()) for module in self)
+        return dict(zip(self._fields, counts, strict=True))
+
+
 class Engine:
     """Everything that a training step reads or changes; :meth:`state` returns all of it.
-
-    Args:
-        resolved: the recipe.
-        data: the training split.
-        device: where to train.
 
     Attributes:
         settings: the section ``[train]`` of the recipe.
@@ -41,13 +49,12 @@ class Engine:
         self.settings = settings = sections.train
         self.training_digest = resolved.training_digest()
         self.device, self.num_classes = device, data.num_classes
-        self.context = build_context(resolved, data.class_names)
 
         torch.manual_seed(settings.seed)
-        self.generator = resolved.generator.spec.build(resolved.generator.config, self.context).to(device)
-        self.trunk = resolved.discriminator.spec.build(resolved.discriminator.config, self.context).to(device)
-        loss_context = build_context(resolved, data.class_names, feature_dim=self.trunk.feature_dim)
-        self.objective = resolved.loss.spec.build(resolved.loss.config, loss_context).to(device)
+        self.networks = build_networks(resolved, data.class_names)
+        for module in self.networks:
+            module.to(device)
+        self.generator, self.trunk, self.objective = self.networks
         self.batches = Batches(data, settings.batch_size, settings.seed, device)
         self._layout = torch.channels_last if settings.channels_last else torch.contiguous_format
         self.generator.to(memory_format=self._layout)
@@ -62,14 +69,10 @@ class Engine:
             (self.generator_optimizer, sections.optimizer.generator.lr),
             (self.discriminator_optimizer, sections.optimizer.discriminator.lr),
         ]
-        for optimizer, rate in self._rates:
-            _set_rate(optimizer, value_at(rate, 0, settings.steps))
 
         autocast = settings.precision == "bfloat16"
-        self._discriminator_step: nn.Module = DiscriminatorStep(
-            self.generator, self.trunk, self.objective, autocast=autocast
-        )
-        self._generator_step: nn.Module = GeneratorStep(self.generator, self.trunk, self.objective, autocast=autocast)
+        self._discriminator_step = DiscriminatorStep(*self.networks, autocast=autocast)
+        self._generator_step = GeneratorStep(*self.networks, autocast=autocast)
         if settings.compile:
             self._discriminator_step.compile(dynamic=False)
             self._generator_step.compile(dynamic=False)
@@ -89,8 +92,8 @@ class Engine:
         """The discriminator steps and one generator step. Never waits for the device."""
         settings, objective = self.settings, self.objective
         for optimizer, rate in self._rates:
-            if isinstance(rate, Schedule):
-                _set_rate(optimizer, rate.at(self.step, settings.steps))
+            for group in optimizer.param_groups:
+                group["lr"] = value_at(rate, self.step, settings.steps)
         objective.advance(self.step, settings.steps)
 
         for _ in range(settings.discriminator_steps):
@@ -124,11 +127,7 @@ class Engine:
             self.terms.setdefault(f"{player}/{name}", []).append(term)
 
     def mean_terms(self) -> dict[str, float]:
-        """Mean of each loss term over the steps in :attr:`terms`. Waits for the device.
-
-        Raises:
-            DivergenceError: one of them is not finite.
-        """
+        """Mean of each loss term in :attr:`terms`, or a :class:`DivergenceError`. Waits for the device."""
         means = {name: torch.stack(values).mean().item() for name, values in self.terms.items()}
         for name, value in means.items():
             if not math.isfinite(value):
@@ -136,11 +135,7 @@ class Engine:
         return means
 
     def check_finite(self) -> None:
-        """Check that the losses and the weights are finite. Waits for the device.
-
-        Raises:
-            DivergenceError: a loss term or a weight is not finite.
-        """
+        """Raise :class:`DivergenceError` if a loss term or a weight is not finite. Waits for the device."""
         self.mean_terms()
         for player, module in self.modules().items():
             finite = [weight.isfinite().all() for weight in module.parameters()]
@@ -160,12 +155,7 @@ class Engine:
     def modules(self) -> dict[str, nn.Module]:
         """The modules whose weights a checkpoint holds."""
         self.average.sync_buffers()
-        return {
-            "generator": self.generator,
-            "trunk": self.trunk,
-            "objective": self.objective,
-            "average": self.average.generator,
-        }
+        return {**self.networks._asdict(), "average": self.average.generator}
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain values from which :meth:`load_state` resumes exactly."""
@@ -181,11 +171,7 @@ class Engine:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Resume from what :meth:`state` returned.
-
-        Raises:
-            RunError: it is the state of a run of another recipe.
-        """
+        """Resume from what :meth:`state` returned."""
         if state.get("training_digest") != self.training_digest:
             raise RunError("the checkpoint is of a run of another recipe; --fresh starts over")
         self.step, self.batches.position = state["step"], state["position"]
@@ -202,28 +188,9 @@ class Engine:
         return {"generator": self.generator_optimizer, "discriminator": self.discriminator_optimizer}
 
 
-def check_networks(resolved: Resolved, class_names: tuple[str, ...]) -> None:
-    """Build the networks once, so that a wrong image size is an error before minutes of packing, not after.
-
-    Raises:
-        CganzooError: from a network's constructor.
-    """
-    context = build_context(resolved, class_names)
-    for network in (resolved.generator, resolved.discriminator):
-        network.spec.build(network.config, context)
-
-
-def build_context(resolved: Resolved, class_names: tuple[str, ...], feature_dim: int | None = None) -> BuildContext:
-    """What the components of this run get when they are built."""
-    return BuildContext(
-        num_classes=len(class_names),
-        image_size=resolved.recipe.sections.data.image_size,
-        image_channels=resolved.channels,
-        feature_dim=feature_dim,
-        class_names=class_names,
-    )
-
-
-def _set_rate(optimizer: Optimizer, rate: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+def build_networks(resolved: Resolved, class_names: tuple[str, ...]) -> Networks:
+    """Build the three modules of a run on the CPU. They depend on torch's global random state."""
+    context = resolved.context(class_names)
+    generator, trunk = resolved.generator.create(context), resolved.discriminator.create(context)
+    objective = resolved.loss.create(resolved.context(class_names, feature_dim=trunk.feature_dim))
+    return Networks(generator, trunk, objective)
