@@ -143,16 +143,14 @@ class Reporter:
     def scores(self, rows: list[ScoreRow], caption: str) -> None:
         """Show the table of scores and log them."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        errors = ["± se"] if any(row.error is not None for row in rows) else []
         table.add_column("score")
-        table.add_column("samples", justify="right")
-        if any(row.error is not None for row in rows):
-            table.add_column("± se", justify="right")
-        table.add_column("real test", justify="right")
-        table.add_column("real halves", justify="right")
+        for title in ("samples", *errors, "real test", "real halves"):
+            table.add_column(title, justify="right")
         for row in rows:
             arrow = {True: " ↑", False: " ↓", None: ""}[row.higher_is_better]
             name, style = (row.name, "bold") if row.headline else (f"  {row.name}", "dim")
-            error = [Text("" if row.error is None else f"{row.error:.2g}", "dim")] if len(table.columns) == 5 else []
+            error = [Text("" if row.error is None else f"{row.error:.2g}", "dim")] if errors else []
             real = [Text(number(value), "dim") for value in (row.test, row.halves)]
             table.add_row(Text(name + arrow, style), Text(number(row.value), style), *error, *real)
         self.console.print(table)

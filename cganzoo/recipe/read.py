@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -141,7 +141,7 @@ class Recipe:
     name: str
     source: str
     sections: Sections
-    overrides: frozenset[str] = field(default_factory=frozenset)
+    overrides: frozenset[str] = frozenset()
 
     def place(self, *keys: str | int) -> str:
         """How a message names a key: the file and the key, or ``--set`` if the command line gave the value."""
@@ -216,21 +216,16 @@ def set_value(values: dict[str, Any], override: str) -> str:
     value = _value(text.strip(), override)
     node: Any = values
     new_from = len(keys)
-    for depth, key in enumerate(keys):
-        last = depth == len(keys) - 1
-        if isinstance(node, list):
-            index = _index(node, key, override)
-            if last:
-                node[index] = value
-            node = node[index]
-        elif isinstance(node, dict):
-            if key not in node:
-                new_from = min(new_from, depth + 1)
-            if last:
-                node[key] = value
-            node = node.setdefault(key, {})
-        else:
+    for depth, name in enumerate(keys):
+        if not isinstance(node, (dict, list)):
             raise RecipeError(f"--set {override}: {'.'.join(keys[:depth])} is a single value, not a section")
+        key: Any = _index(node, name, override) if isinstance(node, list) else name
+        if isinstance(node, dict) and key not in node:
+            new_from = min(new_from, depth + 1)
+            node[key] = {}
+        if depth == len(keys) - 1:
+            node[key] = value
+        node = node[key]
     return ".".join(keys[:new_from])
 
 

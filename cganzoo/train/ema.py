@@ -12,15 +12,9 @@ from cganzoo.networks import Generator
 
 
 class Average:
-    """Keeps ``decay * average + (1 - decay) * weights`` of a generator's parameters.
+    """Another generator, with ``decay * average + (1 - decay) * weights`` of a trained generator's parameters.
 
-    Args:
-        generator: the trained generator.
-        decay: in [0, 1); 0 keeps a copy.
-        start: number of first steps after which the average is a copy, so that it forgets the initial weights.
-
-    Attributes:
-        generator: another generator, with the averaged parameters.
+    Until step ``start`` it is a copy, so that it forgets the initial weights; with a decay of 0, always.
     """
 
     def __init__(self, generator: Generator, decay: float, start: int = 0) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from cganzoo.config import value_at
 from cganzoo.data.batches import Batches
@@ -63,12 +63,11 @@ class Engine:
 
         self.average = Average(self.generator, settings.ema_decay, settings.ema_start)
         self._discriminator_parameters = [*self.trunk.parameters(), *self.objective.parameters()]
-        self.generator_optimizer = sections.optimizer.generator.build(self.generator.parameters())
-        self.discriminator_optimizer = sections.optimizer.discriminator.build(self._discriminator_parameters)
-        self._rates = [
-            (self.generator_optimizer, sections.optimizer.generator.lr),
-            (self.discriminator_optimizer, sections.optimizer.discriminator.lr),
-        ]
+        self.optimizers = {
+            "generator": sections.optimizer.generator.build(self.generator.parameters()),
+            "discriminator": sections.optimizer.discriminator.build(self._discriminator_parameters),
+        }
+        self._rates = {name: getattr(sections.optimizer, name).lr for name in self.optimizers}
 
         autocast = settings.precision == "bfloat16"
         self._discriminator_step = DiscriminatorStep(*self.networks, autocast=autocast)
@@ -79,6 +78,7 @@ class Engine:
 
         self.step = 0
         self.terms: dict[str, list[Tensor]] = {}
+        self._set_rates()
 
     def _initialize(self) -> None:
         """Data-dependent initialisation, on the batch that the first step will use."""
@@ -88,27 +88,29 @@ class Engine:
             self.trunk.initialize(images)
             self.generator.initialize(*self._noise())
 
+    def _set_rates(self) -> None:
+        for name, optimizer in self.optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = value_at(self._rates[name], self.step, self.settings.steps)
+
     def advance(self) -> None:
         """The discriminator steps and one generator step. Never waits for the device."""
         settings, objective = self.settings, self.objective
-        for optimizer, rate in self._rates:
-            for group in optimizer.param_groups:
-                group["lr"] = value_at(rate, self.step, settings.steps)
+        self._set_rates()
         objective.advance(self.step, settings.steps)
 
         for _ in range(settings.discriminator_steps):
             images, labels = self._real()
             z, fake_labels = self._noise(labels)
-            batch = images, labels, z, fake_labels
-            self._keep("discriminator", update(self._discriminator_step, self.discriminator_optimizer, *batch))
+            inputs: tuple[Tensor, ...] = images, labels, z, fake_labels
+            self._update("discriminator", self._discriminator_step, inputs)
 
         real: tuple[Tensor, Tensor] | tuple[()] = ()
         if objective.uses_real_in_generator_loss or objective.fake_labels == "paired":
             real = self._real()
         z, fake_labels = self._noise(real[1] if real else None)
         inputs = z, fake_labels, *(real if objective.uses_real_in_generator_loss else ())
-        freeze = self._discriminator_parameters
-        self._keep("generator", update(self._generator_step, self.generator_optimizer, *inputs, freeze=freeze))
+        self._update("generator", self._generator_step, inputs, freeze=self._discriminator_parameters)
         self.step += 1
         self.average.update(self.step)
 
@@ -122,8 +124,10 @@ class Engine:
             return z, real_labels
         return z, torch.randint(self.num_classes, (self.settings.batch_size,), device=self.device)
 
-    def _keep(self, player: str, terms: dict[str, Tensor]) -> None:
-        for name, term in terms.items():
+    def _update(
+        self, player: str, step: nn.Module, inputs: tuple[Tensor, ...], freeze: Iterable[nn.Parameter] = ()
+    ) -> None:
+        for name, term in update(step, self.optimizers[player], *inputs, freeze=freeze).items():
             self.terms.setdefault(f"{player}/{name}", []).append(term)
 
     def mean_terms(self) -> dict[str, float]:
@@ -164,7 +168,7 @@ class Engine:
             "step": self.step,
             "position": self.batches.position,
             "modules": {name: module.state_dict() for name, module in self.modules().items()},
-            "optimizers": {name: optimizer.state_dict() for name, optimizer in self._optimizers().items()},
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
             "terms": {name: torch.stack(values) for name, values in self.terms.items()},
@@ -177,15 +181,12 @@ class Engine:
         self.step, self.batches.position = state["step"], state["position"]
         for name, module in self.modules().items():
             module.load_state_dict(state["modules"][name])
-        for name, optimizer in self._optimizers().items():
+        for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         self.terms = {name: list(values.to(self.device).unbind()) for name, values in state["terms"].items()}
         torch.set_rng_state(state["random"].cpu())
         if self.device.type == "cuda" and state["random_cuda"] is not None:
             torch.cuda.set_rng_state(state["random_cuda"].cpu(), self.device)
-
-    def _optimizers(self) -> dict[str, Optimizer]:
-        return {"generator": self.generator_optimizer, "discriminator": self.discriminator_optimizer}
 
 
 def build_networks(resolved: Resolved, class_names: tuple[str, ...]) -> Networks:

@@ -17,15 +17,10 @@ class Interrupted(Exception):  # noqa: N818 (not an error)
 
 @dataclass
 class Stop:
-    """Asks the loop to end after the current step, because of a signal or a time limit.
+    """Asks the loop to end after the current step, because of a signal or a time limit."""
 
-    Attributes:
-        deadline: on the monotonic clock, in seconds.
-        signal: number of the signal that came.
-    """
-
-    deadline: float = float("inf")
-    signal: int | None = None
+    deadline: float = float("inf")  # on the monotonic clock, in seconds
+    signal: int | None = None  # number of the signal that came
 
     @classmethod
     def after(cls, seconds: float | None) -> Stop:

@@ -175,10 +175,7 @@ def test_each_half_of_a_step_moves_one_player_and_leaves_the_other_to_the_bit(re
         }
 
     moments: list[tuple[str, Snapshot, Snapshot]] = [("start", weights(), gradients())]
-    for name, optimizer in (
-        ("discriminator", engine.discriminator_optimizer),
-        ("generator", engine.generator_optimizer),
-    ):
+    for name, optimizer in engine.optimizers.items():
         optimizer.register_step_post_hook(lambda *_, name=name: moments.append((name, weights(), gradients())))
     for _ in range(3):
         engine.advance()
@@ -268,10 +265,7 @@ def test_initialisation_is_done_once_on_the_batch_that_the_first_step_sees(resol
 def test_rates_follow_their_schedules_step_by_step(resolved: Resolve) -> None:
     engine = started(resolved("train.discriminator_steps=2"))
     rates: dict[str, list[float]] = {"generator": [], "discriminator": []}
-    for name, optimizer in (
-        ("discriminator", engine.discriminator_optimizer),
-        ("generator", engine.generator_optimizer),
-    ):
+    for name, optimizer in engine.optimizers.items():
         optimizer.register_step_post_hook(
             lambda optimizer, *_, name=name: rates[name].extend(group["lr"] for group in optimizer.param_groups)
         )
