@@ -58,11 +58,9 @@ class ScoreRow:
 
 
 class Reporter:
-    """Shows the progress and the results of a run.
+    """Shows the progress and the results of a run; the display is live only in a terminal.
 
-    Args:
-        console: where to show them; the display is live only in a terminal.
-        log_file: also receives every line, with its date and without control codes. ``None``: no log.
+    ``log_file`` also receives every line, with its date and without control codes.
     """
 
     def __init__(self, console: Console, log_file: Path | None = None) -> None:
@@ -90,11 +88,9 @@ class Reporter:
 
     @contextmanager
     def stage(self, what: str, *, in_bytes: bool = False) -> Iterator[Progress]:
-        """Show a piece of work; yields ``progress(done, total)``. Shows nothing until that is called.
+        """Show a named piece of work; yields ``progress(done, total)``. Shows nothing until that is called.
 
-        Args:
-            what: name of the work.
-            in_bytes: ``progress`` counts bytes, and a total of 0 means that the total is unknown.
+        With ``in_bytes``, ``progress`` counts bytes. A total of 0 means that the total is unknown.
         """
         if not self.console.is_terminal:
             yield self._lines(what, in_bytes)

@@ -103,6 +103,12 @@ class Sections(Config):
         return self
 
 
+def plain(config: Config) -> dict[str, Any]:
+    """A config as values for TOML: without nulls, with the keys as the recipe spells them."""
+    values: dict[str, Any] = config.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return values
+
+
 def _fields(*, many: bool) -> dict[str, Any]:
     """A field for each kind whose table is a section: kinds of one component, or of several."""
     fields: dict[str, Any] = {}

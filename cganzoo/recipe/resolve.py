@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import tomli_w
 from pydantic import ValidationError
 
-from cganzoo.config import Config, parse
+from cganzoo.config import parse
 from cganzoo.errors import PluginError, RecipeError
 from cganzoo.registry import Provider, Registry, load_plugins
 from cganzoo.registry.kinds import KINDS, Kind
@@ -28,7 +28,7 @@ from cganzoo.specs import (
 )
 
 from .messages import explain
-from .read import Recipe
+from .read import Recipe, plain
 
 S = TypeVar("S", bound=Spec)
 
@@ -52,7 +52,7 @@ class Chosen(Generic[S]):
     def values(self) -> dict[str, Any]:
         """Its table in the resolved recipe, with all defaults."""
         host = {key: getattr(self.table, key) for key in type(self.table).model_fields}
-        values = {**host, **_plain(self.config)}
+        values = {**host, **plain(self.config)}
         argument = getattr(self.spec, "argument", None)
         if argument and self.table.name.endswith(f"/{values[argument]}"):
             del values[argument]  # it is part of the name
@@ -119,7 +119,7 @@ class Resolved:
 
     def values(self) -> dict[str, Any]:
         """Every value of the run, with all defaults, in the form of a recipe."""
-        values = _plain(self.recipe.sections)
+        values = plain(self.recipe.sections)
         for kind in KINDS.values():
             tables = [chosen.values() for chosen in self.components[kind.name]]
             *path, key = kind.recipe_table.split(".")
@@ -254,9 +254,3 @@ def _check_outputs(resolved: Resolved) -> None:
                     f'"{output.name}"; remove one of them'
                 )
             owner[output.name] = metric.spec.name
-
-
-def _plain(config: Config) -> dict[str, Any]:
-    """A config as values for TOML: without nulls, with the keys as the recipe spells them."""
-    plain: dict[str, Any] = config.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return plain

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from cganzoo._util.files import UNFINISHED, write_whole
 from cganzoo._util.text import shortened
 from cganzoo.errors import RunError
-from cganzoo.recipe.read import Recipe, parse_recipe
+from cganzoo.recipe.read import Recipe, parse_recipe, plain
 from cganzoo.recipe.resolve import Resolved, training_values
 
 from . import manifest as manifests
@@ -60,7 +60,7 @@ class RunFolder:
 
     def recipe_values(self) -> dict[str, Any]:
         """The values of the resolved recipe, as :meth:`cganzoo.recipe.resolve.Resolved.values` gives them."""
-        return self.recipe().sections.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return plain(self.recipe().sections)
 
     def manifest(self) -> Manifest:
         """The record of the run; an empty one before the first write."""
@@ -156,8 +156,10 @@ class RunFolder:
         """
         if fresh or not self._has_checkpoints():
             self.clear()
-        elif _scoring(self.recipe_values()) != _scoring(resolved.values()):
-            self._retire_scores()
+        else:
+            there, here = self.recipe_values(), resolved.values()
+            if any(there.get(table) != here.get(table) for table in ("evaluation", "metrics")):
+                self._retire_scores()
         with system_errors(self.path, "cannot be written", "; choose another --out"):
             self.samples.mkdir(exist_ok=True)
             self.checkpoints.mkdir(exist_ok=True)
@@ -176,10 +178,6 @@ class RunFolder:
         began_with = self.manifest().data.fingerprint
         if began_with and began_with != fingerprint:
             raise RunError(f"{self.path}: the images are not those that this run began with; put them back, or --fresh")
-
-
-def _scoring(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: values.get(name) for name in ("evaluation", "metrics")}
 
 
 def _differences(there: Any, here: Any, key: str = "") -> Iterator[str]:

@@ -31,11 +31,6 @@ def train(
     Returns whether the last step was reached.
 
     Args:
-        engine: at the step to continue from.
-        folder: receives the checkpoints.
-        reporter: shows the terms and scores, which ``log`` also receives.
-        log: the loggers.
-        stop: ends the loop early.
         draw: writes a grid of samples.
         evaluate: scores the current generator; may raise :class:`Interrupted`.
         headlines: names of the scores to show; all are kept. If empty, nothing is scored.
