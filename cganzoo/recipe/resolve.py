@@ -168,12 +168,7 @@ def digest(values: Any) -> str:
 
 
 def resolve(recipe: Recipe, registry: Registry | None = None) -> Resolved:
-    """Look up the recipe's names, importing only the distributions in ``[requires]``, and check every option.
-
-    Raises:
-        RecipeError: an unknown option, or components that cannot be combined.
-        PluginError: a component or a distribution is missing, broken or ambiguous.
-    """
+    """Look up the recipe's names, importing only the distributions in ``[requires]``, and check every option."""
     sections = recipe.sections
     if registry is None:
         try:

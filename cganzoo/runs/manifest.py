@@ -148,11 +148,7 @@ def system_errors(file: Path, problem: str, advice: str = "") -> Iterator[None]:
 
 
 def read(file: Path) -> Manifest:
-    """Read a manifest of this version or an older one; an empty one if there is no file. Unknown keys are ignored.
-
-    Raises:
-        RunError: the file cannot be read, or has another shape; the message names the file and the key.
-    """
+    """Read a manifest of this version or an older one; an empty one if there is no file. Unknown keys are ignored."""
     with system_errors(file, "cannot be read"):
         if not file.exists():
             return Manifest()

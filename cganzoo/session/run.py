@@ -44,9 +44,7 @@ class Session:
         """Resume from the newest checkpoint, or start; returns whether the run is finished.
 
         With ``fresh``, the files of earlier calls are removed, but only after the data and the networks are built.
-
-        Raises:
-            CganzooError: the last good checkpoint is still in the folder.
+        After an error, the last good checkpoint is still in the folder.
         """
         if not fresh and self._already_finished():
             return True

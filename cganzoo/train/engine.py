@@ -1,13 +1,15 @@
-"""One run's networks, optimizers and data order, and the step that moves them all."""
+"""One run's networks, their average, the optimizers and the data order, and the step that moves them all."""
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from cganzoo.config import value_at
 from cganzoo.data.batches import Batches
@@ -18,7 +20,6 @@ from cganzoo.networks import Discriminator, Generator
 from cganzoo.objective import Objective
 from cganzoo.recipe.resolve import Resolved
 
-from .ema import Average
 from .steps import DiscriminatorStep, GeneratorStep, update
 
 
@@ -33,6 +34,34 @@ class Networks(NamedTuple):
         """Number of parameters of each."""
         counts = (sum(parameter.numel() for parameter in module.parameters()) for module in self)
         return dict(zip(self._fields, counts, strict=True))
+
+
+class Average:
+    """Another generator, with ``decay * average + (1 - decay) * weights`` of a trained generator's parameters.
+
+    Until step ``start`` it is a copy, so that it forgets the initial weights; with a decay of 0, always.
+    """
+
+    def __init__(self, generator: Generator, decay: float, start: int = 0) -> None:
+        self.generator = copy.deepcopy(generator).requires_grad_(False)
+        self._start = start
+        self._averaged: list[Tensor] = list(self.generator.parameters())
+        self._trained: list[Tensor] = list(generator.parameters())
+        self._source = generator
+        self._update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Update with the parameters after ``step`` (1-based) generator steps."""
+        if step <= self._start:
+            torch._foreach_copy_(self._averaged, self._trained)
+        else:
+            self._update(self._averaged, self._trained, 0)
+
+    def sync_buffers(self) -> None:
+        """Copy the buffers, which are not averaged. Needed before the average is used or saved."""
+        for mine, theirs in zip(self.generator.buffers(), self._source.buffers(), strict=True):
+            mine.copy_(theirs)
 
 
 class Engine:
