@@ -18,7 +18,7 @@ from cganzoo._util.files import UNFINISHED, write_whole
 from cganzoo._util.text import shortened
 from cganzoo.errors import RunError
 from cganzoo.recipe.read import Recipe, parse_recipe, plain
-from cganzoo.recipe.resolve import Resolved, training_values
+from cganzoo.recipe.resolve import WRITTEN_WHEN_EMPTY, Resolved, training_values
 
 from . import manifest as manifests
 from .manifest import Manifest, system_errors
@@ -60,7 +60,8 @@ class RunFolder:
 
     def recipe_values(self) -> dict[str, Any]:
         """The values of the resolved recipe, as :meth:`cganzoo.recipe.resolve.Resolved.values` gives them."""
-        return plain(self.recipe().sections)
+        values = plain(self.recipe().sections)
+        return {name: table for name, table in values.items() if table != [] or name in WRITTEN_WHEN_EMPTY}
 
     def manifest(self) -> Manifest:
         """The record of the run; an empty one before the first write."""

@@ -93,7 +93,7 @@ MISTAKES = {
     ),
     "paper recipe before its data": (["run", "amgan_tinyimagenet"], "tiny-imagenet-200.zip"),
     "no such device": (["run", "RECIPE", "--device", "tpu9"], "--device tpu9"),
-    "time": (["run", "RECIPE", "--for", "soon"], '--for soon: is no time; write it like "90s"'),
+    "time": (["run", "RECIPE", "--for", "soon"], '--for soon: is not a time; write it like "90s"'),
     "no run": (["evaluate", "NOWHERE"], "no such run folder"),
     "no run to sample": (["sample", "NOWHERE"], "no such run folder"),
     "export to another kind of file": (["export", "NOWHERE", "x.pt"], "must end in .safetensors"),

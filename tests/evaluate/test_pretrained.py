@@ -218,7 +218,7 @@ def test_a_hub_that_does_not_answer_is_one_message(
     with pytest.raises(RunError) as caught:
         load(config(None), image_channels=3)
     assert str(caught.value) == (
-        'evaluation.extractor.name = "timm/test_resnet": its weights could not be had from the Hugging Face hub '
+        'evaluation.extractor.name = "timm/test_resnet": its weights could not be downloaded from the Hugging Face hub '
         '(Connection refused); get them by other means and write evaluation.extractor.weights = "FILE"'
     )
     assert "Retrying" not in caplog.text

@@ -22,7 +22,7 @@ from cganzoo.networks import Discriminator, Generator
 from cganzoo.objective import Batch, Objective, Terms
 from cganzoo.recipe.resolve import Chosen, Resolved
 from cganzoo.registry import KINDS
-from cganzoo.specs import BuildContext
+from cganzoo.specs import BuildContext, ComponentTable
 from cganzoo.train.engine import Engine
 
 CPU = torch.device("cpu")
@@ -66,10 +66,10 @@ def with_own(resolved: Resolved, **components: Callable[[BuildContext], nn.Modul
         spec = KINDS[kind].spec(  # type: ignore[call-arg]
             name="own", summary="A test's", config=Config, build=lambda config, context: make(context)
         )
-        return Chosen(spec, Config(), resolved.loss.provider)
+        return Chosen(ComponentTable(name="own"), spec, Config(), resolved.loss.provider)
 
-    changes: dict[str, Any] = {kind: chosen(kind, make) for kind, make in components.items()}
-    return replace(resolved, **changes)
+    own = {kind: (chosen(kind, make),) for kind, make in components.items()}
+    return replace(resolved, components={**resolved.components, **own})
 
 
 class Critic(Objective):
@@ -336,7 +336,7 @@ def test_a_fresh_engine_goes_on_from_a_state_to_the_same_bits(resolved: Resolve)
 def test_the_state_of_another_recipe_is_refused(resolved: Resolve) -> None:
     state = started(resolved()).state()
     started(resolved()).load_state(state)
-    with pytest.raises(RunError, match="from another run"):
+    with pytest.raises(RunError, match="of another recipe"):
         started(resolved("train.batch_size=4")).load_state(state)
 
 
