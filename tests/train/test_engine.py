@@ -336,7 +336,7 @@ def test_a_fresh_engine_goes_on_from_a_state_to_the_same_bits(resolved: Resolve)
 def test_the_state_of_another_recipe_is_refused(resolved: Resolve) -> None:
     state = started(resolved()).state()
     started(resolved()).load_state(state)
-    with pytest.raises(RunError, match="of another recipe"):
+    with pytest.raises(RunError, match="from another run"):
         started(resolved("train.batch_size=4")).load_state(state)
 
 
