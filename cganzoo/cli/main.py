@@ -178,19 +178,9 @@ def evaluate(
     with reproducible(where):
         step, resolved, evaluation = evaluate_run(find_run(source), reporter, where, overrides or [])
     if as_json:
-        print(
-            json.dumps(
-                {
-                    "step": step,
-                    "scores": evaluation.scores,
-                    "real_test": evaluation.real_test,
-                    "real_halves": evaluation.real_halves,
-                    "protocol": evaluation.protocol,
-                },
-                indent=2,
-                allow_nan=False,
-            )
-        )
+        parts = ("scores", "real_test", "real_halves", "protocol")
+        printed = {"step": step, **{name: getattr(evaluation, name) for name in parts}}
+        print(json.dumps(printed, indent=2, allow_nan=False))
     else:
         show(evaluation, resolved, reporter)
 

@@ -18,7 +18,7 @@ from cganzoo.recipe.resolve import Resolved
 from cganzoo.runs.folder import BusyError
 from cganzoo.session.dataset import load_data
 from cganzoo.session.run import Session
-from cganzoo.train.engine import build_context
+from cganzoo.train.engine import build_networks
 from cganzoo.train.stop import Stop
 
 from .matrix import Cell, Matrix, Method
@@ -122,13 +122,5 @@ def build_untrained(methods: Sequence[Method], reporter: Reporter) -> dict[str, 
 
 
 def _parameters(resolved: Resolved, class_names: tuple[str, ...]) -> dict[str, int]:
-    context = build_context(resolved, class_names)
     with torch.random.fork_rng(devices=[]):
-        generator = resolved.generator.spec.build(resolved.generator.config, context)
-        trunk = resolved.discriminator.spec.build(resolved.discriminator.config, context)
-        context = build_context(resolved, class_names, feature_dim=trunk.feature_dim)
-        objective = resolved.loss.spec.build(resolved.loss.config, context)
-    return {
-        name: sum(parameter.numel() for parameter in module.parameters())
-        for name, module in (("generator", generator), ("trunk", trunk), ("objective", objective))
-    }
+        return build_networks(resolved, class_names).parameter_counts()

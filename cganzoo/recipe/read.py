@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -103,6 +103,12 @@ class Sections(Config):
         return self
 
 
+def plain(config: Config) -> dict[str, Any]:
+    """A config as values for TOML: without nulls, with the keys as the recipe spells them."""
+    values: dict[str, Any] = config.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return values
+
+
 def _fields(*, many: bool) -> dict[str, Any]:
     """A field for each kind whose table is a section: kinds of one component, or of several."""
     fields: dict[str, Any] = {}
@@ -135,14 +141,13 @@ class Recipe:
     Attributes:
         name: the file's name without its ending; the folder of its runs is named after it.
         source: its name in messages.
-        sections: the checked values.
         overrides: dotted keys that ``--set`` changed, for messages.
     """
 
     name: str
     source: str
     sections: Sections
-    overrides: frozenset[str] = field(default_factory=frozenset)
+    overrides: frozenset[str] = frozenset()
 
     def place(self, *keys: str | int) -> str:
         """How a message names a key: the file and the key, or ``--set`` if the command line gave the value."""
@@ -150,11 +155,7 @@ class Recipe:
 
 
 def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
-    """Read a recipe file, or a bundled recipe by name, and apply ``key.path=value`` overrides.
-
-    Raises:
-        RecipeError: no such file, invalid TOML, an unknown key, a wrong type or a value out of range.
-    """
+    """Read a recipe file, or a bundled recipe by name, and apply ``key.path=value`` overrides."""
     file = bundled.find(path)
     try:
         text = file.read_text(encoding="utf-8-sig")  # editors on Windows may write a byte-order mark
@@ -181,15 +182,9 @@ def parse_recipe(text: str, *, name: str, source: str, overrides: Iterable[str] 
 
 
 def dataset_recipe(name: str, overrides: Iterable[str] = (), image_size: int | None = None) -> Recipe:
-    """A recipe that has only the section ``data``: enough to pack and show a data set.
+    """A recipe that has only the section ``data``: enough to pack and show the data set of this name.
 
-    Args:
-        name: name of the data set.
-        overrides: ``data.key=value``.
-        image_size: used if no override gives it.
-
-    Raises:
-        RecipeError: an unknown key, a wrong type or a value out of range.
+    ``overrides`` are ``data.key=value``; ``image_size`` is used if none of them gives it.
     """
     source = f'data set "{name}"'
     values: dict[str, Any] = {"data": {"name": name} | ({} if image_size is None else {"image_size": image_size})}
@@ -227,21 +222,16 @@ def set_value(values: dict[str, Any], override: str) -> str:
     value = _value(text.strip(), override)
     node: Any = values
     new_from = len(keys)
-    for depth, key in enumerate(keys):
-        last = depth == len(keys) - 1
-        if isinstance(node, list):
-            index = _index(node, key, override)
-            if last:
-                node[index] = value
-            node = node[index]
-        elif isinstance(node, dict):
-            if key not in node:
-                new_from = min(new_from, depth + 1)
-            if last:
-                node[key] = value
-            node = node.setdefault(key, {})
-        else:
+    for depth, name in enumerate(keys):
+        if not isinstance(node, (dict, list)):
             raise RecipeError(f"--set {override}: {'.'.join(keys[:depth])} is a single value, not a section")
+        key: Any = _index(node, name, override) if isinstance(node, list) else name
+        if isinstance(node, dict) and key not in node:
+            new_from = min(new_from, depth + 1)
+            node[key] = {}
+        if depth == len(keys) - 1:
+            node[key] = value
+        node = node[key]
     return ".".join(keys[:new_from])
 
 

@@ -13,7 +13,6 @@ from cganzoo.registry import KINDS, Component, Registry
 from .read import ALL_SECTIONS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-NOTHING_FITS: dict[str, Any] = {"not": {}}  # "oneOf" may not be empty
 
 
 def recipe_schema(registry: Registry) -> dict[str, Any]:
@@ -53,7 +52,8 @@ def recipe_schema(registry: Registry) -> dict[str, Any]:
 
     for kind in KINDS.values():
         tables = [table(component) for component in registry.components(kind.name)]
-        definitions[kind.name] = {"oneOf": tables} if tables else NOTHING_FITS
+        found: dict[str, Any] = {"oneOf": tables} if tables else {"not": {}}  # "oneOf" may not be empty
+        definitions[kind.name] = found
         *path, key = kind.recipe_table.split(".")
         section = definition(ALL_SECTIONS)
         for step in path:

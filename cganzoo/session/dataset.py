@@ -26,7 +26,8 @@ from cganzoo.registry import Registry, load_plugins
 from cganzoo.registry.probe import load_survivors
 from cganzoo.specs import Archive, DatasetSpec
 
-Check = Callable[[tuple[str, ...]], None]  # gets the classes' names; raises if a run on them cannot succeed
+Check = Callable[[tuple[str, ...]], object]
+"""Called with the classes' names; raises if a run on them cannot succeed."""
 
 
 @dataclass(frozen=True)

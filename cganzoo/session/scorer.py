@@ -22,7 +22,7 @@ from cganzoo.images.trained import from_run
 from cganzoo.networks import Generator
 from cganzoo.recipe.resolve import Resolved, resolve
 from cganzoo.runs.folder import RunFolder
-from cganzoo.specs import STANDARD_ERROR, BuildContext
+from cganzoo.specs import STANDARD_ERROR
 
 from .dataset import load_data
 
@@ -88,12 +88,7 @@ class Scorer:
             splits=self.splits,
             extractor=self.extractor,
             metrics=[(metric.spec, metric.config) for metric in metrics],
-            context=BuildContext(
-                num_classes=self.data.num_classes,
-                image_size=self.resolved.recipe.sections.data.image_size,
-                image_channels=self.resolved.channels,
-                class_names=self.data.class_names,
-            ),
+            context=self.resolved.context(self.data.class_names),
             device=self.device,
             batch_size=self.settings.batch_size,
             seed=self.settings.seed,

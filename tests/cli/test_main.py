@@ -160,7 +160,7 @@ def test_a_checkpoint_of_another_recipe_is_refused(run: Path, dynamic_run: Path,
     for arguments in (again, ["evaluate", folder], ["export", folder, tmp_path / "x.safetensors"]):
         result = command(*arguments)
         assert result.code == 2
-        assert re.search("the checkpoint is (of a run of another recipe|from another run)", result.err)
+        assert "the checkpoint is from another run" in result.err
 
 
 def test_scores_may_be_changed_after_training(run: Path, tmp_path: Path, command):
