@@ -39,19 +39,19 @@ def cganzoo_extractors() -> Iterable[ExtractorSpec[Any]]:
         name="classifier",
         summary="A timm network trained on the training split of the set itself",
         config=ClassifierConfig,
-        build="cganzoo.evaluate.extractors:classifier",
+        build="cganzoo.evaluate.classifier:build",
     )
     yield ExtractorSpec(
         name="inception",
         summary="The Inception network that FID and Inception Score of the literature use",
         config=InceptionConfig,
-        build="cganzoo.evaluate.extractors:inception",
+        build="cganzoo.evaluate.inception:build",
         paper="arXiv:1512.00567",
     )
     yield ExtractorSpec(
         name="timm",
         summary="A pretrained network of timm, written timm/<model>",
         config=TimmConfig,
-        build="cganzoo.evaluate.extractors:pretrained",
+        build="cganzoo.evaluate.pretrained:build",
         argument="model",
     )

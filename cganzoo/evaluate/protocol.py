@@ -8,29 +8,23 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def fingerprint(value: Any) -> str:
+def fingerprint(value: Any, separators: tuple[str, str] = (",", ":")) -> str:
     """16 hexadecimal digits of the SHA-256 of a JSON value, which does not depend on the order of keys."""
-    return _digest(json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False))
+    text = json.dumps(value, sort_keys=True, separators=separators, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def cache_key(value: Any) -> str:
-    """The same of other JSON text; names the files in the cache, which must be found again."""
-    return _digest(json.dumps(value, sort_keys=True))
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    """The name of a file in the cache. Its JSON text has spaces, so that files of earlier versions are found."""
+    return fingerprint(value, (", ", ": "))
 
 
 def with_fingerprints(protocol: Mapping[str, Any]) -> dict[str, Any]:
     """A protocol and its fingerprints: ``"fingerprint"`` of all of it, and ``"fingerprints"`` by metric.
 
     The fingerprint of a metric depends on everything except the other metrics, so two scores with the same name and
-    the same fingerprint are comparable.
-
-    Args:
-        protocol: JSON values; ``protocol["metrics"]`` has the options of each metric by its name. Fingerprints that
-            are already there are computed again; a run of cganzoo 0.1 has only the first.
+    the same fingerprint are comparable. Fingerprints that are already there are computed again; a run of cganzoo 0.1
+    has only the first.
     """
     content = _content(protocol)
     metrics: Mapping[str, Any] = content.get("metrics", {})
