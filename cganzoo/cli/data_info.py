@@ -18,7 +18,7 @@ from cganzoo.data.batches import to_unit
 from cganzoo.data.cache import ImageSet
 from cganzoo.data.source import ImageSource
 from cganzoo.errors import DataError
-from cganzoo.images.by_class import class_grid
+from cganzoo.images.grids import class_grid
 from cganzoo.session.dataset import Selection, downloads, place_of
 
 Splits = Mapping[str, ImageSet]

@@ -11,8 +11,7 @@ from PIL import Image
 
 from cganzoo.console.reporter import Stage
 from cganzoo.errors import CganzooError
-from cganzoo.images.by_class import COLUMNS, class_grid, draw_by_class
-from cganzoo.images.grids import grid
+from cganzoo.images.grids import COLUMNS, class_grid, draw_by_class, grid
 from cganzoo.images.trained import TrainedGenerator, from_run
 from cganzoo.runs.folder import RunFolder
 

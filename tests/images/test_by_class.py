@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from cganzoo.extractor import Extractor
-from cganzoo.images.by_class import COLUMNS, class_grid, draw_by_class, first_of_each
-from cganzoo.images.grids import GAP, grid
+from cganzoo.images.grids import COLUMNS, GAP, class_grid, draw_by_class, first_of_each, grid
 from cganzoo.networks import Generator
 
 
