@@ -8,15 +8,18 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def fingerprint(value: Any, separators: tuple[str, str] = (",", ":")) -> str:
+def fingerprint(value: Any) -> str:
     """16 hexadecimal digits of the SHA-256 of a JSON value, which does not depend on the order of keys."""
-    text = json.dumps(value, sort_keys=True, separators=separators, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return _digest(json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False))
 
 
 def cache_key(value: Any) -> str:
-    """The name of a file in the cache. Its JSON text has spaces, so that files of earlier versions are found."""
-    return fingerprint(value, (", ", ": "))
+    """The same of other JSON text; names the files in the cache, which must be found again."""
+    return _digest(json.dumps(value, sort_keys=True))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def with_fingerprints(protocol: Mapping[str, Any]) -> dict[str, Any]:
