@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .config import at_least as at_least
     from .config import value_at as value_at
     from .hookspecs import hookimpl as hookimpl
-    from .images.trained import load_generator as load_generator
+    from .images.trained_generator import load_generator as load_generator
     from .specs import Archive as Archive
     from .specs import BuildContext as BuildContext
     from .specs import Conditioning as Conditioning

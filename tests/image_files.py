@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from cganzoo.data.pixels import square
-from cganzoo.data.sets.builtin import FolderConfig
 from cganzoo.data.sets.folder import FolderSource
+from cganzoo.data.sets.specs import FolderConfig
 from cganzoo.data.tree import Tree, open_tree
 from cganzoo.errors import DataError
 

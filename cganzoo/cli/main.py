@@ -145,7 +145,7 @@ def export(
 ) -> None:
     """Write the trained generator to one file that also holds its recipe and provenance."""
     from cganzoo.errors import RunError
-    from cganzoo.images.trained import from_run, save
+    from cganzoo.images.trained_generator import from_run, save
     from cganzoo.runs.folder import find_run
 
     if file.suffix != ".safetensors":
@@ -205,7 +205,7 @@ def plugins(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of recipes, with the options of the installed components, for editors."""
-    from cganzoo.recipe.schema import recipe_schema
+    from cganzoo.recipe.json_schema import recipe_schema
     from cganzoo.registry.probe import load_survivors
 
     from .plugin_list import report_failures

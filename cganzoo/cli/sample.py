@@ -15,7 +15,7 @@ from cganzoo.errors import RunError
 from cganzoo.extractor import Extractor
 from cganzoo.images import grids
 from cganzoo.images.grids import BATCH_SIZE, COLUMNS, first_of_each, predicted_classes
-from cganzoo.images.trained import TrainedGenerator, class_index, from_run, load_generator
+from cganzoo.images.trained_generator import TrainedGenerator, class_index, from_run, load_generator
 from cganzoo.runs.folder import RunFolder, find_run
 from cganzoo.session.device import pick_device
 

@@ -32,7 +32,7 @@ def pairs_and_ranks(comparison: Comparison) -> tuple[list[Row], list[Row]]:
 
 
 def summary(comparison: Comparison, rows: Sequence[Row], pairs: Sequence[Row]) -> list[str]:
-    """A few sentences about the last checkpoints, from the rows of their table and from :func:`pairs_and_ranks`."""
+    """A few sentences that summarize the scores of the last checkpoints."""
     score = comparison.rank_by
     if comparison.conflicts:
         return ["The scores were measured in different ways, so nothing is concluded from them."]

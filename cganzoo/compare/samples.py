@@ -12,7 +12,7 @@ from PIL import Image
 from cganzoo.console.reporter import Stage
 from cganzoo.errors import CganzooError
 from cganzoo.images.grids import COLUMNS, class_grid, draw_by_class, grid
-from cganzoo.images.trained import TrainedGenerator, from_run
+from cganzoo.images.trained_generator import TrainedGenerator, from_run
 from cganzoo.runs.folder import RunFolder
 
 from .comparison import Comparison

@@ -22,12 +22,12 @@ from cganzoo.train.stop import Stop
 from . import fairness
 from .comparison import Comparison, gather
 from .conclusions import mean_and_spread
-from .files import write_files
 from .matrix import Cell, Matrix
 from .read import ENDED, States, read_states
+from .report_data import View, build_view, published_scores
+from .report_files import write_files
 from .samples import draw_samples
 from .train import Untrained, build_untrained, train_missing
-from .view import View, build_view, published_scores
 
 STYLES = {"finished": "green", "running": "bold cyan", "diverged": "yellow", "failed": "red"}
 METHOD_WIDTH, SCORE_WIDTH = 18, 20  # of columns; more scores than fit in a line are shown in another table
@@ -108,7 +108,7 @@ class RunReporter(Reporter):
         self.log(text)
 
     def scores(self, rows: list[ScoreRow], caption: str) -> None:
-        """Log the scores; the matrix shows the first."""
+        """Log all scores. The live table shows the first one."""
         self.log_scores(rows, caption)
 
 

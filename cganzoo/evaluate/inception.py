@@ -19,7 +19,7 @@ from cganzoo.errors import RunError
 from cganzoo.extractor import Extractor, weights_hash
 from cganzoo.specs import Archive, ExtractorContext
 
-from .builtin import InceptionConfig
+from .extractors import InceptionConfig
 
 ARCHIVE = Archive(url=URL_INCEPTION_V3, checksum="sha256:6726825d", size=95628359)
 """The weights of the TensorFlow graph ``inception-2015-12-05``, as torch-fidelity publishes them."""

@@ -20,7 +20,7 @@ from cganzoo.errors import RecipeError, RunError
 from cganzoo.extractor import Extractor, weights_hash
 from cganzoo.specs import ExtractorContext
 
-from .builtin import TimmConfig
+from .extractors import TimmConfig
 
 PART = 50  # images in a batch: they are enlarged
 NAME, WEIGHTS = "evaluation.extractor.name", "evaluation.extractor.weights"

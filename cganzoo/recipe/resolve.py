@@ -27,8 +27,9 @@ from cganzoo.specs import (
     Spec,
 )
 
+from .keys import plain
 from .messages import explain
-from .read import Recipe, plain
+from .read import Recipe
 
 S = TypeVar("S", bound=Spec)
 

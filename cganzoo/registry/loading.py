@@ -36,7 +36,7 @@ from .registry import Component, LoadFailure, Plugin, Registry
 ALLOW_LIST = "CGANZOO_LOAD_PLUGINS"
 """Environment variable: distributions that commands without a recipe load, separated by commas; empty for none."""
 
-BUILTIN = ("cganzoo.data.sets.builtin", "cganzoo.evaluate.builtin", "cganzoo.runs.builtin")
+BUILTIN = ("cganzoo.data.sets.specs", "cganzoo.evaluate.extractors", "cganzoo.runs.metrics_file")
 """Modules of the host that implement hooks."""
 
 MOST_COMPONENTS = 100

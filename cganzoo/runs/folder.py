@@ -17,7 +17,8 @@ from filelock import FileLock, Timeout
 from cganzoo._util.files import UNFINISHED, write_whole
 from cganzoo._util.text import shortened
 from cganzoo.errors import RunError
-from cganzoo.recipe.read import Recipe, parse_recipe, plain
+from cganzoo.recipe.keys import plain
+from cganzoo.recipe.read import Recipe, parse_recipe
 from cganzoo.recipe.resolve import WRITTEN_WHEN_EMPTY, Resolved, training_values
 
 from . import manifest as manifests

@@ -9,7 +9,7 @@ from cganzoo.console.reporter import Reporter
 from cganzoo.errors import CganzooError
 from cganzoo.logger import Logger
 from cganzoo.recipe.resolve import Resolved
-from cganzoo.runs.builtin import MetricsFile, MetricsFileConfig
+from cganzoo.runs.metrics_file import MetricsFile, MetricsFileConfig
 
 
 class Loggers(Logger):

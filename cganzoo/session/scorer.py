@@ -19,7 +19,7 @@ from cganzoo.extractor import Extractor
 from cganzoo.images import grids
 from cganzoo.images.grids import BATCH_SIZE, COLUMNS
 from cganzoo.images.sampling import BATCH_STATISTICS, noise, samples
-from cganzoo.images.trained import from_run
+from cganzoo.images.trained_generator import from_run
 from cganzoo.networks import Generator
 from cganzoo.recipe.resolve import Chosen, Resolved, resolve
 from cganzoo.runs.folder import RunFolder

@@ -1,4 +1,4 @@
-"""What the zoo asks of every feature extractor."""
+"""Conformance checks that every feature extractor must pass."""
 
 from __future__ import annotations
 

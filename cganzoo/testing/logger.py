@@ -1,4 +1,4 @@
-"""What the zoo asks of every logger."""
+"""Conformance checks that every logger must pass."""
 
 from __future__ import annotations
 

@@ -288,7 +288,7 @@ def test_sample_picks_a_class_of_an_unconditional_generator_by_the_classifier(
     dynamic_run: Path, tmp_path: Path, command
 ):
     from cganzoo.evaluate import classifier
-    from cganzoo.images.trained import from_run
+    from cganzoo.images.trained_generator import from_run
     from cganzoo.runs.folder import RunFolder
 
     images = from_run(RunFolder(dynamic_run)).sample(250)

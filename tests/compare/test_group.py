@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from comparing import Command, compare
 
-from cganzoo.compare import fairness, files
+from cganzoo.compare import fairness, report_files
 from cganzoo.compare.group import read_group
 from cganzoo.compare.matrix import build_matrix
 from cganzoo.errors import RecipeError, RunError
@@ -95,4 +95,4 @@ def test_a_published_value_of_an_unknown_score_is_reported(command: Command, rec
 def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="choose another --out"):
-        files.save(tmp_path / "file" / "table.md", "")
+        report_files.save(tmp_path / "file" / "table.md", "")

@@ -15,7 +15,7 @@ import pytest
 from browser import Browser, programs
 from PIL import Image
 
-from cganzoo.compare import files
+from cganzoo.compare import report_files
 
 EVIL = "<script>alert(1)</script>"
 NAMES = ["AM-GAN", "AC-GAN", "LabelGAN", "ProjGAN", "ContraGAN", "ECGAN", "ReACGAN", "DCGAN"]
@@ -237,7 +237,7 @@ def embedded(text: str) -> Any:
 def test_the_page_contains_the_view_and_no_text_can_end_an_element() -> None:
     made = view()
     made["curves"]["scores"]["fid"]["m0"]["mean"][0] = float("nan")
-    text = files.render_page(made)
+    text = report_files.render_page(made)
     data = embedded(text)
     assert data["pairs"] == made["pairs"]
     assert data["methods"][1]["label"] == EVIL
@@ -247,16 +247,16 @@ def test_the_page_contains_the_view_and_no_text_can_end_an_element() -> None:
 
 
 def test_a_page_without_curves_contains_no_chart_library() -> None:
-    assert len(files.render_page(view(1, scored=False))) < 200_000
+    assert len(report_files.render_page(view(1, scored=False))) < 200_000
 
 
 def test_sections_without_data_are_left_out() -> None:
     made = view(1, scored=False)
     made |= {"warnings": [], "neighbours": {}, "speed": [], "grids": {"note": "", "classes": [], "methods": {}}}
     made |= {"published": None, "fairness": {"differences": [], "facts": [], "notes": []}}
-    found = re.findall(r'<section id="(\w+)">', files.render_page(made))
+    found = re.findall(r'<section id="(\w+)">', report_files.render_page(made))
     assert found == ["summary", "reproduce"]
-    found = re.findall(r'<section id="(\w+)">', files.render_page(view()))
+    found = re.findall(r'<section id="(\w+)">', report_files.render_page(view()))
     assert found == [
         "summary",
         "scores",
@@ -272,16 +272,16 @@ def test_sections_without_data_are_left_out() -> None:
 
 
 def test_48_methods_have_different_lines() -> None:
-    styles = files._styles([f"m{place}" for place in range(48)])
+    styles = report_files._styles([f"m{place}" for place in range(48)])
     assert len({(style["colour"], style["dash"]) for style in styles.values()}) == 48
 
 
 def test_the_points_of_a_column_are_aligned() -> None:
-    places = files._decimals([12.5, 250.25, None])
-    numbers = [files._fixed(value, places) for value in (12.5, 250.25, -3, None, float("nan"))]
-    assert numbers == ["12.5", "250.2", "\N{MINUS SIGN}3.0", files.NOTHING, files.NOTHING]
-    assert files._fixed(1e-9, 6) == "1.0e-09"
-    assert files._decimals([None, 0]) == 3
+    places = report_files._decimals([12.5, 250.25, None])
+    numbers = [report_files._fixed(value, places) for value in (12.5, 250.25, -3, None, float("nan"))]
+    assert numbers == ["12.5", "250.2", "\N{MINUS SIGN}3.0", report_files.NOTHING, report_files.NOTHING]
+    assert report_files._fixed(1e-9, 6) == "1.0e-09"
+    assert report_files._decimals([None, 0]) == 3
 
 
 # --- in a browser ---------------------------------------------------------------------------------------------------
@@ -301,7 +301,7 @@ def show(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
 
     def opened(*arguments: Any, width: int = 1440, scheme: str = "light", **keywords: Any) -> Any:
         file = tmp_path / "report.html"
-        file.write_text(files.render_page(view(*arguments, **keywords)), encoding="utf-8")
+        file.write_text(report_files.render_page(view(*arguments, **keywords)), encoding="utf-8")
         browser.size(width)
         browser.scheme(scheme)
         browser.open(file)
@@ -470,7 +470,7 @@ def test_a_request_is_noticed_and_refused(browser: Any, tmp_path: Path) -> None:
     """The check of every test here works: on a page with a request, to an address that leads nowhere."""
     file = tmp_path / "report.html"
     request = '<img src="http://127.0.0.1:9/picture.png"></main>'
-    file.write_text(files.render_page(view(1, scored=False)).replace("</main>", request), encoding="utf-8")
+    file.write_text(report_files.render_page(view(1, scored=False)).replace("</main>", request), encoding="utf-8")
     browser.open(file)
     assert any("Content Security Policy" in message for message in browser.errors())
     file.write_text(re.sub("<meta http-equiv[^>]*>", "", file.read_text(encoding="utf-8")), encoding="utf-8")

@@ -240,5 +240,5 @@ def test_augmentation_mirrors_half_of_the_images() -> None:
 
 
 def test_options_are_read_without_torch() -> None:
-    code = "import sys, cganzoo.evaluate.builtin; sys.exit('torch' in sys.modules)"
+    code = "import sys, cganzoo.evaluate.extractors; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -21,11 +21,11 @@ from cganzoo.console.reporter import Reporter
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import DataError, PluginError, RecipeError, RunError
 from cganzoo.evaluate import inception
-from cganzoo.evaluate.builtin import InceptionConfig, TimmConfig
+from cganzoo.evaluate.extractors import InceptionConfig, TimmConfig
 from cganzoo.extractor import Extractor
+from cganzoo.recipe.json_schema import recipe_schema
 from cganzoo.recipe.read import parse_recipe
 from cganzoo.recipe.resolve import Chosen, Resolved, resolve
-from cganzoo.recipe.schema import recipe_schema
 from cganzoo.registry import load_plugins
 from cganzoo.session import scorer
 from cganzoo.specs import ComponentTable

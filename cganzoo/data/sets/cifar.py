@@ -19,7 +19,7 @@ from cganzoo.data.source import ArraySource
 from cganzoo.data.tree import FolderTree, Tree
 from cganzoo.errors import DataError
 
-from .builtin import CIFAR100Config
+from .specs import CIFAR100Config
 
 SIDE, CHANNELS = 32, 3
 

@@ -10,7 +10,7 @@ from cganzoo.data.file_source import FileSource, Splits, is_image
 from cganzoo.data.tree import Tree, open_tree
 from cganzoo.errors import DataError
 
-from .builtin import FolderConfig, ImageNetConfig
+from .specs import FolderConfig, ImageNetConfig
 
 TEST_FOLDERS = ("test", "val", "valid", "validation")
 

@@ -10,7 +10,7 @@ from cganzoo.data.file_source import FileSource, Splits, is_image
 from cganzoo.data.tree import open_tree
 from cganzoo.errors import DataError
 
-from .builtin import TinyImageNetConfig
+from .specs import TinyImageNetConfig
 
 FOLDER = "tiny-imagenet-200"
 ANNOTATIONS = "val/val_annotations.txt"
@@ -80,7 +80,9 @@ class TinyImageNetSource(FileSource):
             for name in names:
                 class_id = labels.pop(name.rpartition("/")[2], "") if folder == "images" else folder
                 if class_id not in classes:
-                    raise DataError(f"{self.tree.where(name)}: its class is not known; get the set again")
+                    raise DataError(
+                        f"{self.tree.where(name)}: the set's files name no class for this image; download the set again: cganzoo data get tinyimagenet"
+                    )
                 classes[class_id].append(name)
             if labels:
                 place = self.tree.where(f"{self._top}val/images/{min(labels)}")

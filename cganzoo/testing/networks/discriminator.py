@@ -39,7 +39,7 @@ class DiscriminatorConformance(NetworkConformance):
         assert output.isfinite().all(), "features are not finite"
 
     def features(self, network: Any, images: Tensor) -> Tensor:
-        """Features of float64 images, without gradient, with the same random numbers each time."""
+        """The trunk's features for float64 images. No gradient is recorded, and each call uses the same random seed."""
         torch.manual_seed(11)
         with torch.no_grad():
             features: Tensor = network(images.double())

@@ -14,7 +14,7 @@ import torchvision
 
 from cganzoo.config import ArchiveConfig
 from cganzoo.data.sets import builtin, cifar
-from cganzoo.data.sets.builtin import CIFAR100Config
+from cganzoo.data.sets.specs import CIFAR100Config
 from cganzoo.errors import DataError
 
 pytestmark = pytest.mark.usefixtures("cache")

@@ -13,8 +13,8 @@ from image_files import BLUE, RED, fill, packed_as, source
 from PIL import Image
 
 from cganzoo.data.cache import packed
-from cganzoo.data.sets.builtin import FolderConfig
 from cganzoo.data.sets.folder import FolderSource
+from cganzoo.data.sets.specs import FolderConfig
 from cganzoo.errors import DataError
 
 

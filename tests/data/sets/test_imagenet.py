@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from cganzoo.data.cache import packed
-from cganzoo.data.sets.builtin import ImageNetConfig
 from cganzoo.data.sets.folder import ImageNetSource
+from cganzoo.data.sets.specs import ImageNetConfig
 from cganzoo.errors import DataError
 
 

@@ -11,8 +11,7 @@ import torch
 
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import RunError
-from cganzoo.images import trained
-from cganzoo.images.trained import from_run
+from cganzoo.images.trained_generator import from_run
 from cganzoo.recipe.resolve import Resolved
 from cganzoo.runs import checkpoint, provenance
 from cganzoo.runs.folder import RunFolder

@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 from cganzoo.config import Config
 from cganzoo.registry import KINDS, Component, Registry
 
-from .read import ALL_SECTIONS
+from .keys import ALL_SECTIONS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -24,7 +24,7 @@ from cganzoo.errors import RunError
 from cganzoo.runs.folder import REPORT_FILES
 
 from .conclusions import mean_and_spread
-from .view import View, published_scores
+from .report_data import View, published_scores
 
 HERE = Path(__file__).parent
 
