@@ -76,5 +76,5 @@ def test_plugins_are_not_loaded_again_for_a_generator_that_is_resolved(
     folder: RunFolder, resolved: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = from_run(folder).sample(4)
-    monkeypatch.setattr(trained, "resolve_generator", lambda *arguments: pytest.fail("loaded again"))
+    monkeypatch.setattr(trained_generator, "resolve_generator", lambda *arguments: pytest.fail("loaded again"))
     assert torch.equal(from_run(folder, None, resolved().generator).sample(4), images)

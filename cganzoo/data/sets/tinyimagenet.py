@@ -81,7 +81,7 @@ class TinyImageNetSource(FileSource):
                 class_id = labels.pop(name.rpartition("/")[2], "") if folder == "images" else folder
                 if class_id not in classes:
                     raise DataError(
-                        f"{self.tree.where(name)}: the set's files name no class for this image; download the set again: cganzoo data get tinyimagenet"
+                        f"{self.tree.where(name)}: no file of the set names its class; download the set again"
                     )
                 classes[class_id].append(name)
             if labels:

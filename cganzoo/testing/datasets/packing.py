@@ -98,7 +98,7 @@ class DatasetConformance(DatasetContent):
             raise SkipTest("no option has another value")
 
     def test_building_decodes_no_image(self) -> None:
-        """Building the set and its fingerprint do not open any image file, so a run on a packed set starts immediately."""
+        """Building the set and its fingerprint opens no image file, so a run on a packed set starts quickly."""
         with mock.patch.object(Image, "open", side_effect=Image.open) as opened:
             self.build().fingerprint()
         assert not opened.called, "build or fingerprint opens images; only list files, and hash their sizes and dates"

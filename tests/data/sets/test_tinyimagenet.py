@@ -166,12 +166,12 @@ def test_what_is_missing_or_contradicts_is_named(folder: Path) -> None:
     annotations.write_text(text.replace("n02", "n77"))
     assert (
         refusal(folder)
-        == f"{folder / 'val/images/val_0.JPEG'}: the set's files name no class for this image; download the set again: cganzoo data get tinyimagenet"
+        == f"{folder / 'val/images/val_0.JPEG'}: no file of the set names its class; download the set again"
     )
     annotations.write_text(text.replace("val_3.JPEG\t", "val_9.JPEG\t"))
     assert (
         refusal(folder)
-        == f"{folder / 'val/images/val_3.JPEG'}: the set's files name no class for this image; download the set again: cganzoo data get tinyimagenet"
+        == f"{folder / 'val/images/val_3.JPEG'}: no file of the set names its class; download the set again"
     )
     annotations.write_text(text)
     (folder / "val" / "images" / "val_1.JPEG").unlink()
