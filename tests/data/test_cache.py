@@ -242,7 +242,7 @@ def test_a_packed_set_needs_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 class Numbered(ArraySource):
-    """Image i is i all over; whoever is asked for one first is not the first to answer."""
+    """Image i is i all over; the first request is not the first to be answered."""
 
     def __init__(self, count: int = 200) -> None:
         images = np.broadcast_to(np.arange(count, dtype=np.uint8)[:, None, None], (count, 4, 4))

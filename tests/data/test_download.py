@@ -103,7 +103,7 @@ def test_a_server_that_never_sends_the_whole_file(server: Any, tmp_path: Path, r
     with pytest.raises(DataError, match=r"ended after 300,000 of 1,024,000 bytes; try again later, or get the file"):
         fetch(archive(server), tmp_path)
     assert len(server.asked) == download.PATIENCE
-    assert (tmp_path / "set.tar.gz.part").stat().st_size == 300_000, "the next call goes on from here"
+    assert (tmp_path / "set.tar.gz.part").stat().st_size == 300_000, "the next call resumes here"
 
 
 def test_an_early_end_is_noticed_by_the_known_size_alone(server: Any, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ TRAIN, TEST = digits(0, 600, "train"), digits(600, 800, "test")
 
 
 class Steps:
-    """A progress callback that keeps what it is told."""
+    """A progress callback that keeps its calls."""
 
     def __init__(self) -> None:
         self.told: list[tuple[int, int]] = []

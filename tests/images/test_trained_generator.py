@@ -11,6 +11,7 @@ import torch
 
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import RunError
+from cganzoo.images import trained_generator
 from cganzoo.images.trained_generator import from_run
 from cganzoo.recipe.resolve import Resolved
 from cganzoo.runs import checkpoint, provenance

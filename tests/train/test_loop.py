@@ -1,4 +1,4 @@
-"""The loop: what it does on the way, and how it ends and goes on."""
+"""The loop: what it does at each step, how it ends, and how it is resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage beside their formulas, written naively."""
+"""Precision, recall, density and coverage against their formulas, written naively."""
 
 from __future__ import annotations
 
