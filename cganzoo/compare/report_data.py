@@ -13,9 +13,9 @@ from cganzoo.console.reporter import amount, number
 
 from . import conclusions, statistics
 from .comparison import Comparison, ScoreColumn
-from .fairness import protocol_of, side_by_side
 from .matrix import Method
 from .read import Run
+from .side_by_side import protocol_of, side_by_side
 
 View = dict[str, Any]
 BEST_NOTE = (

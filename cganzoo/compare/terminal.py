@@ -27,6 +27,7 @@ from .read import ENDED, States, read_states
 from .report_data import View, build_view, published_scores
 from .report_files import write_files
 from .samples import draw_samples
+from .side_by_side import image_conflicts, side_by_side
 from .train import Untrained, build_untrained, train_missing
 
 STYLES = {"finished": "green", "running": "bold cyan", "diverged": "yellow", "failed": "red"}
@@ -43,7 +44,7 @@ def compare(matrix: Matrix, console: Console, device: str, limit: float | None, 
     if len(matrix.methods) > 1:
         waiting = [cell.method for cell in matrix.cells if found.of[cell] not in ("finished", "diverged")]
         untrained = build_untrained(list(dict.fromkeys(waiting)), Reporter(console))
-        _check(fairness.image_conflicts(before, untrained), mixed)
+        _check(image_conflicts(before, untrained), mixed)
         _show_fairness(console, before, untrained)
     interrupted = False
     if matrix.trains:
@@ -175,7 +176,7 @@ class LiveMatrix:
 def _show_fairness(console: Console, comparison: Comparison, untrained: Mapping[str, Untrained]) -> None:
     """Show the differences of the recipes, and the methods side by side."""
     labels = {method.name: method.label for method in comparison.methods}
-    shown = fairness.side_by_side(comparison, untrained)
+    shown = side_by_side(comparison, untrained)
     unexpected = [row for row in shown["differences"] if not row["expected"]]
     _show_losses(console, [row for row in shown["differences"] if row["key"].startswith("loss.")], labels)
     for note in shown["notes"]:

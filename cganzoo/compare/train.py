@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 
@@ -24,12 +24,19 @@ from cganzoo.train.stop import Stop
 from .matrix import Cell, Matrix, Method
 from .read import State, States
 
-if TYPE_CHECKING:
-    from .terminal import LiveMatrix
+
+class Display(Protocol):
+    """Shows the states of the runs."""
+
+    def update(self, cell: Cell, state: str, message: str = "") -> None:
+        """The run has another state."""
+
+    def reporter(self, cell: Cell) -> Reporter:
+        """What shows the progress of the run."""
 
 
 def train_missing(
-    matrix: Matrix, states: States, device: torch.device, stop: Stop, display: LiveMatrix, *, fresh: bool
+    matrix: Matrix, states: States, device: torch.device, stop: Stop, display: Display, *, fresh: bool
 ) -> bool:
     """Train every run that has not ended, and update its state: all methods with the first seed come first.
 
