@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cganzoo.console.streams import print_labelled, printable, relative, stdout_console
+from cganzoo.registry.discovery import PROJECT
 from cganzoo.registry.probe import Inventory, inspect
 
 if TYPE_CHECKING:
@@ -65,8 +66,12 @@ def _components(inventory: Inventory, console: Console) -> None:
 
 
 def _distributions(inventory: Inventory, console: Console) -> None:
+    hosted = [entry for entry in inventory["plugins"] if entry["distribution"] == PROJECT]
+    others = [entry for entry in inventory["plugins"] if entry["distribution"] != PROJECT]
+    # To the user, the host's modules of components are one plugin.
+    host = [{**hosted[0], "seconds": sum(entry["seconds"] for entry in hosted)}] if hosted else []
     rows = []
-    for entry in (*inventory["plugins"], *inventory["unloaded"]):
+    for entry in (*host, *others, *inventory["unloaded"]):
         seconds = entry.get("seconds")
         time = "-" if seconds is None else f"{1000 * seconds:.0f} ms"
         rows.append([entry["distribution"], entry["version"], entry["wants_host"], time, relative(entry["location"])])
