@@ -287,6 +287,11 @@ class ExtractorSpec(ComponentSpec[C]):
     build: Importable[Callable[[C, ExtractorContext], Extractor]] = Importable()
     argument: str | None = None
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.argument is not None and self.argument not in self.config.model_fields:
+            raise ValueError(f'{self.name}: argument "{self.argument}" is not an option of config')
+
 
 @dataclass(frozen=True, kw_only=True)
 class LoggerSpec(ComponentSpec[C]):

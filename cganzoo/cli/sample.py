@@ -62,14 +62,14 @@ def draw(source: str, class_names: Sequence[str], count: int | None, out: Path, 
 
 
 def _classifier(folder: RunFolder | None, device: torch.device) -> Extractor:
-    if folder is None or not folder.extractor_file.is_file():
+    from cganzoo.evaluate.classifier import of_run  # timm takes seconds to import, and only this needs it
+
+    if folder is None or (classifier := of_run(folder, device)) is None:
         raise RunError(
             "--class: this generator is unconditional, and there is no classifier to find images of a class with; "
             "name a run folder whose evaluation has run, or leave --class out"
         )
-    from cganzoo.evaluate import classifier  # timm takes seconds to import, and only this needs it
-
-    return classifier.load(folder.extractor_file, device)
+    return classifier
 
 
 def _find(trained: TrainedGenerator, classifier: Extractor, wanted: Counter[int], seed: int) -> dict[int, Tensor]:

@@ -25,6 +25,7 @@ class ScoreColumn:
     summary: str = ""
     higher_is_better: bool | None = None  # None, too, if neither direction is better
     headline: bool = False  # the main output of its metric
+    metric: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +153,7 @@ def _declared(specs: Iterable[MetricSpec[Any]]) -> list[ScoreColumn]:
     found: dict[str, ScoreColumn] = {}
     for spec in specs:
         for place, output in enumerate(spec.outputs):
-            column = ScoreColumn(output.name, output.summary, output.higher_is_better, headline=place == 0)
+            column = ScoreColumn(output.name, output.summary, output.higher_is_better, place == 0, spec.name)
             found.setdefault(output.name, column)
     return list(found.values())
 

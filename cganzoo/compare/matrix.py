@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +25,7 @@ from cganzoo.runs import provenance
 from cganzoo.runs.folder import RunFolder
 from cganzoo.runs.manifest import Manifest
 
-from .group import Group, read_group
+from .group import Group, GroupMethod, read_group
 
 RUN_FILES = ("recipe.toml", "manifest.json")
 
@@ -154,16 +155,25 @@ def _source(argument: str) -> Path | Group | str:
 # --- recipes --------------------------------------------------------------------------------------------------------
 
 
+@contextmanager
+def _named(group: Group, method: GroupMethod) -> Iterator[None]:
+    """Name the group and the recipe in the message of a mistake."""
+    try:
+        yield
+    except CganzooError as error:
+        raise type(error)(f"{group.source}: {method.recipe}: {error}") from error
+
+
 def _of_group(group: Group, overrides: Sequence[str], seeds: Sequence[int], out: Path) -> Iterator[Cell]:
     for method in group.content.methods:
-        try:
-            file = group.file.parent / method.recipe
-            # The last change of a key wins: the command line's.
-            changes = [*group.content.set, *method.set, *overrides]
-            recipe = load_recipe(file if file.is_file() else method.recipe, changes)
+        file = group.file.parent / method.recipe
+        source, own = file if file.is_file() else method.recipe, [*group.content.set, *method.set]
+        with _named(group, method):  # the mistakes of the group's file
+            load_recipe(source, own)
+        # The last change of a key wins: the command line's.
+        recipe = load_recipe(source, [*own, *overrides])
+        with _named(group, method):
             resolved = resolve(replace(recipe, name=method.name or recipe.name))
-        except CganzooError as error:
-            raise type(error)(f"{group.source}: {method.recipe}: {error}") from error
         yield from _of_recipe(resolved, method.label or resolved.recipe.name, method.published, seeds, out)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from cganzoo._version import __version__
 from cganzoo.console.reporter import amount, number
+from cganzoo.evaluate.protocol import with_fingerprints
 
 from . import conclusions, statistics
 from .comparison import Comparison, ScoreColumn
@@ -254,6 +255,7 @@ def _duration(seconds: int) -> str:
 
 def _run(comparison: Comparison, run: Run) -> View:
     manifest = run.manifest
+    known = with_fingerprints(run.protocol)["fingerprints"] if run.protocol else {}
     return {
         "method": run.cell.method.name,
         "seed": run.cell.seed,
@@ -264,6 +266,7 @@ def _run(comparison: Comparison, run: Run) -> View:
         "device": manifest.device or None,
         "folder": str(run.cell.folder.path),
         "protocol": protocol_of([run]),
+        "fingerprints": {score.name: known[score.metric] for score in comparison.scores if score.metric in known},
         "last_step": run.last_step,
         "error": comparison.errors.get(run.cell) or (manifest.error if run.state == "diverged" else ""),
         "best_step": comparison.best_step(run),

@@ -22,6 +22,7 @@ from cganzoo._util.files import write_whole
 from cganzoo.console.reporter import number
 from cganzoo.errors import RunError
 from cganzoo.runs.folder import REPORT_FILES
+from cganzoo.specs import STANDARD_ERROR
 
 from .conclusions import mean_and_spread
 from .report_data import View, published_scores
@@ -171,7 +172,8 @@ def scores_csv(view: View) -> str:
             marks = [kind for kind in ("last", "best") if str(run[f"{kind}_step"]) == step]
             for name, value in run["scores"][step].items():
                 shown = "" if value is None else repr(value)
-                table.writerow([*start, "+".join(marks) or "earlier", step, name, shown, run["protocol"], warning])
+                protocol = run["fingerprints"].get(name.removesuffix(STANDARD_ERROR), run["protocol"])
+                table.writerow([*start, "+".join(marks) or "earlier", step, name, shown, protocol, warning])
         if not run["scores"]:
             table.writerow([*start, "", "", "", "", "", warning])
     return file.getvalue()

@@ -158,11 +158,15 @@ def _chunks(
     length = max(1, min(CHUNK, CHUNK_BYTES // (channels * size * size)))
     workers = os.cpu_count() or 1
     waiting: deque[Future[list[np.ndarray | DataError | None]]] = deque()
+
+    def decode(indices: range) -> list[np.ndarray | DataError | None]:
+        # Strict: an image too few or too many would give every later one another's label.
+        return [image for _, image in zip(indices, source.pixels_of(split, indices, size, channels), strict=True)]
+
     with ThreadPoolExecutor(workers) as pool:
         try:
             for start in range(0, count, length):
-                indices = range(start, min(start + length, count))
-                waiting.append(pool.submit(source.pixels_of, split, indices, size, channels))
+                waiting.append(pool.submit(decode, range(start, min(start + length, count))))
                 if len(waiting) > 2 * workers:
                     yield waiting.popleft().result()
             while waiting:

@@ -192,7 +192,7 @@ def decode_jpegs(files: Sequence[bytes]) -> list[np.ndarray | None]:
         return decoded
     try:
         images = decode_jpeg([torch.frombuffer(bytearray(files[place]), dtype=torch.uint8) for place in small])
-    except RuntimeError:  # one of them is damaged
+    except (RuntimeError, AttributeError):  # one of them is damaged, or torchvision was built without its decoder
         return [decode_jpegs([data])[0] for data in files] if len(files) > 1 else [None]
     for place, image in zip(small, images, strict=True):
         decoded[place] = image.numpy()

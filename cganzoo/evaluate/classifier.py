@@ -23,6 +23,7 @@ from cganzoo.console.reporter import Progress
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import DataError, DivergenceError, RecipeError, RunError
 from cganzoo.extractor import Extractor, weights_hash
+from cganzoo.runs.folder import RunFolder
 from cganzoo.specs import ExtractorContext
 
 from .protocol import cache_key
@@ -101,6 +102,14 @@ def save(classifier: Classifier, path: Path) -> None:
     }
     weights = {name: tensor.cpu().contiguous() for name, tensor in classifier.trained.state_dict().items()}
     write_whole(path, safetensors.torch.save(weights, metadata={METADATA_KEY: json.dumps(entry)}))
+
+
+def of_run(folder: RunFolder, device: torch.device) -> Classifier | None:
+    """The classifier that a run's scores were measured with, if its extractor is one."""
+    name = folder.recipe_values()["evaluation"]["extractor"]["name"]
+    if name.rpartition("/")[2] != "classifier" or not folder.extractor_file.is_file():
+        return None
+    return load(folder.extractor_file, device)
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> Classifier:

@@ -81,6 +81,7 @@ class Evaluator:
         seed: of the two halves.
         cache: folder for features and scores of real images; ``None``: they are kept in memory.
         versions: of the metrics, by name. A new version computes its scores of real images again.
+        extractor_version: of the code of an extractor that is not the host's; likewise.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Evaluator:
         seed: int = 0,
         cache: Path | None = None,
         versions: Mapping[str, str] | None = None,
+        extractor_version: str = "",
         stage: Stage = silent,
     ) -> None:
         self.splits, self.metrics, self.batch_size, self.seed = splits, metrics, batch_size, seed
@@ -105,7 +107,7 @@ class Evaluator:
         self.device = device
         # Metrics work in float64, which Apple's GPUs do not have.
         self.metric_device = torch.device("cpu") if device.type == "mps" else device
-        self.versions, self.stage = versions or {}, stage
+        self.versions, self.extractor_version, self.stage = versions or {}, extractor_version, stage
         self._feature_folder = None if cache is None else cache / "features"
         self._real_scores = ScoreCache(None if cache is None else cache / "real-scores")
         self._features: dict[str, ImageFeatures] = {}
@@ -170,6 +172,7 @@ class Evaluator:
                     batch_size=self.batch_size,
                     folder=self._feature_folder,
                     progress=progress,
+                    version=self.extractor_version,
                 )
         return self._features[split]
 
@@ -236,6 +239,7 @@ class Evaluator:
             "options": config.model_dump(mode="json"),
             "version": self.versions.get(spec.name),
             "outputs": [output.name for output in spec.outputs],
+            **({"extractor_version": self.extractor_version} if self.extractor_version else {}),
         }
 
     def _halves(self) -> tuple[np.ndarray, np.ndarray]:

@@ -67,10 +67,12 @@ def compute_features(
     batch_size: int,
     folder: Path | None,
     progress: Progress,
+    version: str = "",
 ) -> ImageFeatures:
     """The features of a whole set, computed now or by an earlier call. Needs the memory of one batch.
 
     ``folder`` has a folder of memory-mapped files for each extractor and set; without it, the arrays are in memory.
+    ``version`` identifies the code of an extractor that is not the host's: another version computes them again.
     """
     count = len(data.labels)
     shapes = {"features": (count, extractor.feature_dim), "logits": (count, extractor.num_classes)}
@@ -101,6 +103,7 @@ def compute_features(
         compute(mapped)
 
     key = {"extractor": dict(extractor.protocol()), "images": data.fingerprint, "device": device.type}
+    key |= {"version": version} if version else {}
     place = folder / cache_key(key)
     try:
         make_folder_once(place, fill)
@@ -111,8 +114,8 @@ def compute_features(
         ) from error
     try:
         arrays = {name: np.load(place / f"{name}.npy", mmap_mode="r") for name in shapes}
-        if any(len(array) != count for array in arrays.values()):
-            raise ValueError("another number of images")
+        if any(array.shape != shapes[name] for name, array in arrays.items()):
+            raise ValueError("arrays of another shape")
     except (OSError, ValueError) as error:
         raise RunError(f"{place}: is damaged ({error}); remove this folder to have it made again") from error
     return ImageFeatures(data, **arrays)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -43,7 +44,8 @@ def first_of_each(batches: Iterable[tuple[Tensor, Tensor]], counts: Mapping[int,
 @torch.inference_mode()
 def predicted_classes(classifier: Extractor, images: Tensor) -> Tensor:
     """The most likely class (N,) of each image, on the CPU."""
-    logits: Tensor = classifier(images.to(next(classifier.parameters()).device))[1]
+    weights = itertools.chain(classifier.parameters(), classifier.buffers())
+    logits: Tensor = classifier(images.to(next(weights, images).device))[1]
     return logits.argmax(1).cpu()
 
 

@@ -38,7 +38,7 @@ def recipe_schema(registry: Registry) -> dict[str, Any]:
             name = {
                 "type": "string",
                 "pattern": f"^({written})/.+$",
-                "description": properties[argument]["description"],
+                "description": properties[argument].get("description", ""),
             }
             del properties[argument]
             required = [key for key in required if key != argument]

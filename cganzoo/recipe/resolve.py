@@ -48,7 +48,10 @@ class Chosen(Generic[S]):
 
     def create(self, *context: Any) -> Any:
         """Build the component."""
-        return self.spec.build(self.config, *context)
+        try:
+            return self.spec.build(self.config, *context)
+        except ImportError as error:
+            raise PluginError(f'{self.provider}: "{self.spec.name}" cannot be built: {error}') from error
 
     def values(self) -> dict[str, Any]:
         """Its table in the resolved recipe, with all defaults."""
@@ -104,8 +107,8 @@ class Resolved:
 
     @property
     def providers(self) -> list[Provider]:
-        """The distributions that the run uses, without repetition."""
-        chosen = [one for found in self.components.values() for one in found]
+        """The distributions that decide weights or scores, without repetition."""
+        chosen = [one for kind in KINDS.values() if kind.decides != "nothing" for one in self.components[kind.name]]
         return list({one.provider.distribution: one.provider for one in chosen}.values())
 
     def context(self, class_names: tuple[str, ...], feature_dim: int | None = None) -> BuildContext:

@@ -112,6 +112,25 @@ class Registry:
         Raises:
             PluginError: there is none, or more than one; the message says what to write or to install instead.
         """
+        found = self._find(kind, name)
+        if found is None:
+            prefix, _, bare = name.rpartition("/")
+            raise PluginError(self._unknown(kind, canonicalize_name(prefix), bare))
+        return found
+
+    def named(self, kind: str, name: str) -> tuple[Component, dict[str, str]]:
+        """As :meth:`get`, and the option in the name: ``{"model": "resnet18"}`` for ``"timm/resnet18"``."""
+        head, _, tail = name.rpartition("/")
+        for written, value in ((name, ""), (head, tail), (head.rpartition("/")[0], "")):
+            component = self._find(kind, written)
+            argument: str | None = getattr(component.spec, "argument", None) if component else None
+            if component and argument and not value:
+                raise PluginError(f'"{name}" does not name a {argument}; write "{written}/<{argument}>"')
+            if component and (argument or written == name):
+                return component, {argument: value} if argument else {}
+        return self.get(kind, name), {}
+
+    def _find(self, kind: str, name: str) -> Component | None:
         prefix, _, bare = name.rpartition("/")
         distribution = canonicalize_name(prefix)
         found = {
@@ -119,25 +138,10 @@ class Registry:
             for component in self.components(kind)
             if component.name == bare and distribution in ("", component.provider.distribution)
         }
-        if not found:
-            raise PluginError(self._unknown(kind, distribution, bare))
         if len(found) > 1 and PROJECT not in found:
             choices = " or ".join(f'"{component.full_name}"' for component in found.values())
-            raise PluginError(f'more than one distribution provides a {kind} "{name}"; write {choices}')
-        return found.get(PROJECT) or next(iter(found.values()))
-
-    def named(self, kind: str, name: str) -> tuple[Component, dict[str, str]]:
-        """As :meth:`get`, and the option in the name: ``{"model": "resnet18"}`` for ``"timm/resnet18"``."""
-        for component in self.components(kind):
-            argument: str | None = getattr(component.spec, "argument", None)
-            for written in (component.name, component.full_name):
-                before, _, value = f"{name}/".partition(f"{written}/")
-                value = value.removesuffix("/")
-                if argument and not before:
-                    if not value or "/" in value:
-                        raise PluginError(f'"{name}" does not name a {argument}; write "{written}/<{argument}>"')
-                    return component, {argument: value}
-        return self.get(kind, name), {}
+            raise PluginError(f'more than one distribution provides the {kind} "{name}"; write {choices}')
+        return found.get(PROJECT) or next(iter(found.values()), None)
 
     def _unknown(self, kind: str, distribution: str, name: str) -> str:
         """The message for an unknown name: what may explain it, by metadata and failures, and what to do."""
@@ -161,5 +165,7 @@ class Registry:
             advice = [did_you_mean(full_name.lower(), (*names, *names.values()))]
             if failed := sorted({failure.provider.distribution for failure in self.failures}):
                 advice.append(f'it may belong to a plugin that failed (see "{PROJECT} plugins"): {", ".join(failed)}')
-        available = f"(available: {', '.join(sorted(names))})" if names else f"(no {kind} is available)"
+        arguments = {component.name: getattr(component.spec, "argument", None) for component in self.components(kind)}
+        shown = sorted(f"{name}/<{argument}>" if argument else name for name, argument in arguments.items())
+        available = f"(available: {', '.join(shown)})" if names else f"(no {kind} is available)"
         return "; ".join([f'there is no {kind} "{full_name}"', *filter(None, advice)]) + f" {available}"

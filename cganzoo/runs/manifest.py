@@ -129,7 +129,7 @@ class Manifest(Environment):
     data: Images = Images()
     step: int | None = None
     seconds: float | None = None
-    peak_memory: Numbers = {}
+    peak_memory: dict[str, int | float | None] = {}
     evaluation: StoredEvaluation | None = None
     grid: str = ""
 

@@ -23,9 +23,11 @@ class Loggers(Logger):
 
     def __init__(self, resolved: Resolved, reporter: Reporter) -> None:
         self._reporter = reporter
-        self._loggers: dict[str, Logger] = {"metrics_file": MetricsFile(MetricsFileConfig())}
+        self._loggers: dict[str, Logger] = {"metrics.jsonl": MetricsFile(MetricsFileConfig())}
         for chosen in resolved.components["logger"]:
-            self._loggers.setdefault(chosen.spec.name, chosen.create())
+            logger = chosen.create()
+            if not isinstance(logger, MetricsFile):  # every run has it already
+                self._loggers[chosen.table.name] = logger
 
     def _call(self, method: str, *arguments: Any, **named: Any) -> None:
         for name, logger in list(self._loggers.items()):

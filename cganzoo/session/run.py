@@ -33,12 +33,12 @@ from .scorer import Scorer, show
 class Session:
     """One call of ``cganzoo run``, in a folder that this process has claimed."""
 
+    log: Loggers
     engine: Engine
     scorer: Scorer
 
     def __init__(self, resolved: Resolved, folder: RunFolder, reporter: Reporter, device: torch.device) -> None:
         self.resolved, self.folder, self.reporter, self.device = resolved, folder, reporter, device
-        self.log = Loggers(resolved, reporter)
 
     def run(self, stop: Stop, *, fresh: bool = False) -> bool:
         """Resume from the newest checkpoint, or start; returns whether the run is finished.
@@ -48,6 +48,7 @@ class Session:
         """
         if not fresh and self._already_finished():
             return True
+        self.log = Loggers(self.resolved, self.reporter)
         with reproducible(self.device):
             # The networks are built once before the images are packed, so that a wrong size is found early.
             splits = load_data(self.resolved, self.reporter, partial(build_networks, self.resolved))
@@ -56,25 +57,24 @@ class Session:
             self.folder.begin(self.resolved, fresh=fresh)
             seconds = self._resume(data)
             self._record_call(data)
-            self.log.start(
-                RunInfo(
-                    name=self.resolved.recipe.name,
-                    seed=engine.settings.seed,
-                    folder=self.folder.path,
-                    recipe=self.resolved.values(),
-                    step=engine.step,
-                )
+            run = RunInfo(
+                name=self.resolved.recipe.name,
+                seed=engine.settings.seed,
+                folder=self.folder.path,
+                recipe=self.resolved.values(),
+                step=engine.step,
             )
             stage = stop.interrupting(self.reporter.stage)
             self.scorer = Scorer(self.resolved, self.folder, self.reporter, splits, self.device, stage)
             try:
+                self.log.start(run)
                 if self._train_and_score(stop, seconds):
                     return True
             except CganzooError as error:
                 status: Literal["failed", "diverged"] = "diverged" if isinstance(error, DivergenceError) else "failed"
-                with self.folder.update_manifest() as manifest:
-                    manifest.status, manifest.error = status, str(error)
                 self.log.fail(status, str(error))
+                with suppress(RunError), self.folder.update_manifest() as manifest:  # the disk may be full
+                    manifest.status, manifest.error = status, str(error)
                 if status == "failed":
                     raise
                 kept = checkpoint.kept(self.folder.checkpoints)
@@ -204,7 +204,7 @@ class Session:
         environment, code = self._environment(), provenance.code(self.resolved.providers)
         call = Call(command=provenance.command(), from_step=engine.step, code=code, **dict(environment))
         with self.folder.update_manifest() as manifest:
-            if not manifest.calls:
+            if not manifest.code:
                 manifest.versions, manifest.device, manifest.threads = call.versions, call.device, call.threads
                 manifest.code = code
             manifest.calls.append(call)

@@ -16,12 +16,14 @@ from cganzoo.errors import PluginError, RunError
 from cganzoo.evaluate.evaluation import Evaluation, Evaluator
 from cganzoo.evaluate.protocol import common_fingerprint
 from cganzoo.extractor import Extractor
+from cganzoo.hookspecs import PROJECT
 from cganzoo.images import grids
 from cganzoo.images.grids import BATCH_SIZE, COLUMNS
 from cganzoo.images.sampling import BATCH_STATISTICS, noise, samples
 from cganzoo.images.trained_generator import from_run
 from cganzoo.networks import Generator
 from cganzoo.recipe.resolve import Chosen, Resolved, resolve
+from cganzoo.runs import provenance
 from cganzoo.runs.folder import RunFolder
 from cganzoo.specs import STANDARD_ERROR, ExtractorContext, ExtractorSpec
 
@@ -68,7 +70,10 @@ class Scorer:
 
     @cached_property
     def _evaluator(self) -> Evaluator:
-        metrics = self.resolved.metrics
+        metrics, provider = self.resolved.metrics, self.resolved.extractor.provider
+        # The cache of real images' features must not survive a change of a plugin's code.
+        hosted = provider.distribution == PROJECT
+        extractor_version = "" if hosted else f"{provider} {provenance.code([provider])[provider.distribution]}"
         return Evaluator(
             splits=self.splits,
             extractor=self.extractor,
@@ -79,6 +84,7 @@ class Scorer:
             seed=self.settings.seed,
             cache=cache_folder(),
             versions={metric.spec.name: f"{metric.provider}, cganzoo {__version__}" for metric in metrics},
+            extractor_version=extractor_version,
             stage=self.stage,
         )
 
@@ -195,6 +201,7 @@ def evaluate_run(
     splits = load_data(resolved, reporter)
     folder.check_same_images(splits["train"].fingerprint)
     # Another extractor than the run's must not replace it in the folder.
-    own = of_run["evaluation"]["extractor"] == used["evaluation"]["extractor"]
+    unchanged = not any(override.strip().startswith("evaluation") for override in overrides)
+    own = unchanged or of_run["evaluation"]["extractor"] == used["evaluation"]["extractor"]
     scorer = Scorer(resolved, folder, reporter, splits, device, keep_extractor=own)
     return trained.origin.step, resolved, scorer.score(trained.generator, trained.origin.step)

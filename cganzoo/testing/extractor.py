@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import shutil
 import tempfile
 from contextlib import nullcontext
 from functools import cached_property
@@ -35,11 +37,13 @@ def extractor_context(*, num_classes: int = 2, image_size: int = 32, image_chann
     for seed, name in enumerate(("train", "test")):
         pixels = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
         splits[name] = ImageSet(pixels, labels, context.class_names, name, f"random {name}")
+    cache = Path(tempfile.mkdtemp(prefix="cganzoo-check-"))
+    atexit.register(shutil.rmtree, cache, ignore_errors=True)
     return ExtractorContext(
         **vars(context),
         splits=splits,
         device=torch.device("cpu"),
-        cache=Path(tempfile.mkdtemp(prefix="cganzoo-check-")),
+        cache=cache,
         stage=lambda what, **options: nullcontext(lambda done, total: None),
     )
 

@@ -242,7 +242,10 @@ def test_a_run_with_another_metric_is_still_comparable(command: Command, copy: P
     ended = compare(command, tmp_path / "out", copy / "mine")
     assert ended.code in (0, None), ended.err
     with (tmp_path / "out" / "scores.csv").open() as file:
-        assert len({row["protocol"] for row in csv.DictReader(file)}) == 1
+        found = {(row["seed"], row["score"]): row["protocol"] for row in csv.DictReader(file)}
+    assert {seed for seed, _ in found} == {"0", "1"}
+    assert all(found["0", score] == found["1", score] for _, score in found)
+    assert len(set(found.values())) > 1, "each score has the fingerprint of its own metric"
 
 
 def test_runs_named_one_by_one_are_replicas_and_a_seed_counts_once(command: Command, copy: Path, tmp_path: Path):

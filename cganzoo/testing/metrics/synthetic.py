@@ -109,7 +109,8 @@ def taken(batch: Evaluated, indices: Tensor) -> Evaluated:
 def cut(batch: Evaluated, sizes: Sequence[int]) -> list[Evaluated]:
     """A batch in parts of these sizes, and the rest as a last part."""
     sizes = [*sizes, len(batch.features) - sum(sizes)]
-    return [taken(batch, part) for part in torch.split(torch.arange(len(batch.features)), sizes)]
+    parts = torch.split(torch.arange(len(batch.features)), sizes)
+    return [taken(batch, part) for part in parts if len(part)]
 
 
 def tensors(batch: Evaluated) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ import pytest
 import torchvision
 
 from cganzoo.config import ArchiveConfig
-from cganzoo.data.sets import builtin, cifar
+from cganzoo.data.sets import cifar, specs
 from cganzoo.data.sets.specs import CIFAR100Config
 from cganzoo.errors import DataError
 
@@ -81,13 +81,13 @@ def test_batches_of_either_python(cifar10_members: Members, pickled: Any, tmp_pa
 
 
 def test_the_archive_and_the_names_are_those_that_torchvision_knows() -> None:
-    specs = {spec.name: spec for spec in builtin.cganzoo_datasets()}
+    found = {spec.name: spec for spec in specs.cganzoo_datasets()}
     for name, theirs, key in (
         ("cifar10", torchvision.datasets.CIFAR10, "label_names"),
         ("cifar100", torchvision.datasets.CIFAR100, "fine_label_names"),
     ):
         folder, meta, batches = cifar.FILES[name]
-        archive = specs[name].archive
+        archive = found[name].archive
         assert archive is not None
         assert (archive.url, archive.checksum) == (theirs.url, f"md5:{theirs.tgz_md5}")
         assert archive.filename == theirs.filename
