@@ -35,14 +35,14 @@ def by_hand(engine: Engine, images: torch.Tensor, labels: torch.Tensor) -> Calla
     classes, size = engine.num_classes, plan.batch_size
     head = nn.Linear(trunk.feature_dim, classes + 1).to(device)
     average = copy.deepcopy(generator).requires_grad_(False)
-    options = engine.generator_optimizer.defaults
+    options = engine.optimizers["generator"].defaults
     arguments = {"betas": options["betas"], "eps": options["eps"], "fused": options.get("fused")}
     g_optimizer = torch.optim.Adam(
-        generator.parameters(), lr=engine.generator_optimizer.param_groups[0]["lr"], **arguments
+        generator.parameters(), lr=engine.optimizers["generator"].param_groups[0]["lr"], **arguments
     )
     d_optimizer = torch.optim.Adam(
         [*trunk.parameters(), *head.parameters()],
-        lr=engine.discriminator_optimizer.param_groups[0]["lr"],
+        lr=engine.optimizers["discriminator"].param_groups[0]["lr"],
         **arguments,
     )
     averaged, trained = list(average.parameters()), list(generator.parameters())

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from cganzoo.data.cache import packed
-from cganzoo.data.sets.builtin import cganzoo_datasets
+from cganzoo.data.sets.specs import cganzoo_datasets
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("root", help="the archive or folder")

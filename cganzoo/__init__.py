@@ -11,91 +11,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ._util.lazy import lazily
-from ._version import API_VERSION, __version__
+from ._version import API_VERSION as API_VERSION
+from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from .config import (
-        AdversarialRule,
-        ArchiveConfig,
-        ClassifierConfig,
-        Config,
-        Scalar,
-        Schedule,
-        at_least,
-        value_at,
-    )
-    from .hookspecs import hookimpl
-    from .images.trained import load_generator
-    from .specs import (
-        Archive,
-        BuildContext,
-        Conditioning,
-        DatasetSpec,
-        DiscriminatorSpec,
-        ExtractorContext,
-        ExtractorSpec,
-        GeneratorSpec,
-        LoggerSpec,
-        LossSpec,
-        MetricOutput,
-        MetricSpec,
-    )
+    from .config import AdversarialRule as AdversarialRule
+    from .config import ArchiveConfig as ArchiveConfig
+    from .config import ClassifierConfig as ClassifierConfig
+    from .config import Config as Config
+    from .config import Scalar as Scalar
+    from .config import Schedule as Schedule
+    from .config import at_least as at_least
+    from .config import value_at as value_at
+    from .hookspecs import hookimpl as hookimpl
+    from .images.trained_generator import load_generator as load_generator
+    from .specs import Archive as Archive
+    from .specs import BuildContext as BuildContext
+    from .specs import Conditioning as Conditioning
+    from .specs import DatasetSpec as DatasetSpec
+    from .specs import DiscriminatorSpec as DiscriminatorSpec
+    from .specs import ExtractorContext as ExtractorContext
+    from .specs import ExtractorSpec as ExtractorSpec
+    from .specs import GeneratorSpec as GeneratorSpec
+    from .specs import LoggerSpec as LoggerSpec
+    from .specs import LossSpec as LossSpec
+    from .specs import MetricOutput as MetricOutput
+    from .specs import MetricSpec as MetricSpec
 
-__all__ = [
-    "API_VERSION",
-    "AdversarialRule",
-    "Archive",
-    "ArchiveConfig",
-    "BuildContext",
-    "ClassifierConfig",
-    "Conditioning",
-    "Config",
-    "DatasetSpec",
-    "DiscriminatorSpec",
-    "ExtractorContext",
-    "ExtractorSpec",
-    "GeneratorSpec",
-    "LoggerSpec",
-    "LossSpec",
-    "MetricOutput",
-    "MetricSpec",
-    "Scalar",
-    "Schedule",
-    "__version__",
-    "at_least",
-    "hookimpl",
-    "load_generator",
-    "value_at",
-]
-
-__getattr__ = lazily(
-    __name__,
-    {
-        "config": (
-            "AdversarialRule",
-            "ArchiveConfig",
-            "ClassifierConfig",
-            "Config",
-            "Scalar",
-            "Schedule",
-            "at_least",
-            "value_at",
-        ),
-        "hookspecs": ("hookimpl",),
-        "images.trained": ("load_generator",),
-        "specs": (
-            "Archive",
-            "BuildContext",
-            "Conditioning",
-            "DatasetSpec",
-            "DiscriminatorSpec",
-            "ExtractorContext",
-            "ExtractorSpec",
-            "GeneratorSpec",
-            "LoggerSpec",
-            "LossSpec",
-            "MetricOutput",
-            "MetricSpec",
-        ),
-    },
-)
+lazily(__name__)

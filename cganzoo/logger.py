@@ -32,7 +32,8 @@ class Logger:
 
     All calls come from the training process, in order: ``start``, then any of ``log``, ``scores`` and ``picture``, then
     ``end`` or ``fail``. A run that is killed calls neither of the last two. Steps count generator steps. An exception
-    that a logger raises does not stop the run: it is shown once, and the logger gets no further call.
+    that a logger raises does not stop the run: it is shown once, and the logger gets no further call. But a
+    :class:`cganzoo.errors.CganzooError` that ``start`` raises, for a mistake that the user can correct, ends the run.
     """
 
     def start(self, run: RunInfo) -> None:

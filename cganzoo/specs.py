@@ -35,9 +35,6 @@ Conditioning = Literal["conditional", "unconditional", "any"]
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
-# --- what a component gets when it is built -------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, kw_only=True)
 class BuildContext:
     """What the host knows when it builds a component.
@@ -90,9 +87,6 @@ class ExtractorContext(BuildContext):
     stage: Callable[..., AbstractContextManager[Callable[[int, int], None]]]
 
 
-# --- a component's table in a recipe --------------------------------------------------------------------------------
-
-
 class ComponentTable(Config):
     """A component's table in a recipe: the name, and the component's own options as further keys."""
 
@@ -111,9 +105,6 @@ class DataTable(ComponentTable):
 
     image_size: int = Field(ge=4, le=4096, description="Side of the square images, in pixels.")
     channels: Literal[1, 3] | None = Field(None, description="1 (gray) or 3 (RGB); default: as in the set.")
-
-
-# --- specifications -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -295,6 +286,11 @@ class ExtractorSpec(ComponentSpec[C]):
 
     build: Importable[Callable[[C, ExtractorContext], Extractor]] = Importable()
     argument: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.argument is not None and self.argument not in self.config.model_fields:
+            raise ValueError(f'{self.name}: argument "{self.argument}" is not an option of config')
 
 
 @dataclass(frozen=True, kw_only=True)

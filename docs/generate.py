@@ -110,10 +110,13 @@ def look_up(module: str, name: str) -> Definition | None:
 
 
 def public(module: str) -> list[str]:
-    """Public names of a module: its ``__all__``, or else its definitions without a leading underscore."""
+    """Public names of a module: its ``__all__``, what it imports ``as`` the same name, or else its definitions."""
     defined = definitions(module)
     if "__all__" in defined:
         return sorted(ast.literal_eval(defined["__all__"].node.value))  # type: ignore[attr-defined]
+    imports = [node for node in ast.walk(tree(module)) if isinstance(node, ast.ImportFrom)]
+    if exported := [alias.name for node in imports for alias in node.names if alias.asname == alias.name]:
+        return sorted(exported)
     return [name for name, found in defined.items() if not name.startswith("_") and name != "TYPE_CHECKING"]
 
 

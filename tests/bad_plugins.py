@@ -71,7 +71,7 @@ FOLDERS = {
     "missing_dependency": Bad(
         message='importing cganzoo_missing_dependency needs the module "cganzoo_nowhere", which is not installed'
     ),
-    "misspelt_hook": Bad(message="there is no hook cganzoo_loses; did you mean cganzoo_losses?"),
+    "misspelt_hook": Bad(message='there is no hook cganzoo_loses; did you mean "cganzoo_losses"?'),
     "unknown_argument": Bad(
         message="Argument(s) {'recipe'} are declared in the hookimpl but can not be found in the hookspec"
     ),

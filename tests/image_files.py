@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from cganzoo.data.pixels import square
-from cganzoo.data.sets.config import FolderConfig
 from cganzoo.data.sets.folder import FolderSource
+from cganzoo.data.sets.specs import FolderConfig
 from cganzoo.data.tree import Tree, open_tree
 from cganzoo.errors import DataError
 
@@ -46,8 +46,9 @@ def packed_as(found: FolderSource, name: str, size: int, channels: int) -> np.nd
         for index, file in enumerate(names)
         if Path(file).name == name
     ]
-    pixels, image = found.pixels(split, index, size, channels), found.read(split, index)
-    assert pixels is not None
+    (pixels,) = found.pixels_of(split, [index], size, channels)
+    image = found.read(split, index)
+    assert isinstance(pixels, np.ndarray)
     assert image is not None
     np.testing.assert_array_equal(pixels, square(image, size, channels))
     return pixels

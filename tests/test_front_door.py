@@ -75,7 +75,7 @@ def test_wrong_values_are_refused(values: dict[str, Any], key: str) -> None:
 def test_an_integer_is_a_float_and_a_list_is_a_tuple() -> None:
     options = parse(Options, {"rate": 1, "betas": [0, 0.9], "weight": 2})
     assert (options.rate, options.betas, options.weight) == (1.0, (0.0, 0.9), 2.0)
-    # TOML's 0 would reach torch as an int, which some optimizers refuse beside a float.
+    # TOML's 0 would reach torch as an int, which some optimizers refuse together with a float.
     assert isinstance(options.rate, float)
     assert isinstance(options.betas[0], float)
     assert isinstance(options.weight, float)

@@ -1,16 +1,25 @@
-"""Writing a file so that it is complete or does not exist."""
+"""Files and folders that are complete or do not exist, even if the process is killed or others write the same ones."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock
 
 UNFINISHED = ".part"
-"""Ending of the hidden temporary file that is renamed when complete; a killed process may leave it."""
+"""Ending of the hidden temporary file or folder that is renamed when complete; a killed process may leave it."""
+
+TEMPORARY = re.compile(rf"\.(.+)-[0-9a-f]{{8}}{re.escape(UNFINISHED)}")
+"""Name of a temporary folder: a dot, the name it will get, random digits."""
+
+LEFTOVER_AGE = 24 * 60 * 60  # seconds without a change after which any such folder in the same place is removed
 
 
 def write_whole(path: Path, data: bytes | memoryview | str) -> None:
@@ -29,17 +38,14 @@ def write_whole(path: Path, data: bytes | memoryview | str) -> None:
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[bool]:
-    """Have other processes wait that want to write the same file or folder.
+def lock(path: Path) -> Iterator[bool]:
+    """Hold the lock of the file or folder ``path``, whose parent folder exists; wait while another process holds it.
 
-    Yields whether they do: not every network drive has locks, and the caller then goes on without one.
-
-    Args:
-        path: what is to be written; its folder is there.
+    Yields whether it is held: some network drives have no locks, and the caller then works without one.
     """
-    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    file_lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
-        lock.acquire()
+        file_lock.acquire()
     except (OSError, NotImplementedError):
         yield False
         return
@@ -47,14 +53,46 @@ def alone(path: Path) -> Iterator[bool]:
         yield True
     finally:
         with suppress(OSError):  # Windows removes no open file
-            Path(lock.lock_file).unlink()
-        lock.release()
+            Path(file_lock.lock_file).unlink()
+        file_lock.release()
 
 
-def move_folder(temporary: Path, place: Path) -> None:
-    """Move a folder to its place. Where another process was first, its own stays, as it holds the same."""
+def make_folder_once(folder: Path, fill: Callable[[Path], None]) -> Path:
+    """The folder, made now if it does not exist: ``fill`` gets a temporary folder, which is renamed when it returns.
+
+    So the folder is complete or does not exist, and of several processes that want it one makes it. Without locks
+    each of them may; the first to finish is kept. Nothing is written if the folder exists, so it may be read-only.
+    """
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with lock(folder) as locked:
+        if folder.is_dir():  # another process made it meanwhile
+            return folder
+        _remove_leftovers(folder, locked)
+        temporary = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}{UNFINISHED}")
+        try:
+            temporary.mkdir()
+            fill(temporary)
+            _rename(temporary, folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def _rename(temporary: Path, folder: Path) -> None:
     try:
-        temporary.rename(place)
+        temporary.rename(folder)
     except OSError:
-        if not place.is_dir():
+        if not folder.is_dir():  # else another process was first, and its folder holds the same
             raise
+
+
+def _remove_leftovers(folder: Path, locked: bool) -> None:
+    """Remove temporary folders: this folder's if no other process can be filling one, others' after a day."""
+    for entry in folder.parent.iterdir():
+        if name := TEMPORARY.fullmatch(entry.name):
+            with suppress(OSError):  # another process moved or removed it first
+                changed = max(path.stat().st_mtime for path in (entry, *entry.iterdir()))
+                if (locked and name[1] == folder.name) or time.time() - changed > LEFTOVER_AGE:
+                    shutil.rmtree(entry, ignore_errors=True)

@@ -2,43 +2,48 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 F = TypeVar("F")
 
 
-def lazily(package: str, homes: Mapping[str, tuple[str, ...]]) -> Callable[[str], Any]:
-    """A package's ``__getattr__``.
+def lazily(package: str) -> None:
+    """Offer the names that a package imports ``if TYPE_CHECKING``, as ``from .module import name as name``.
 
-    Args:
-        package: its ``__name__``.
-        homes: its modules, by their names in it, and the names that each offers.
+    Each is imported when it is first used. Sets the package's ``__all__``, ``__getattr__`` and ``__dir__``.
     """
-    home_of = {name: home for home, names in homes.items() for name in names}
+    module = sys.modules[package]
+    exported = {
+        alias.name: f"{'.' * node.level}{node.module}"
+        for node in ast.walk(ast.parse(inspect.getsource(module)))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname == alias.name
+    }
 
-    def __getattr__(name: str) -> Any:  # noqa: N807 - what Python calls it
-        if name not in home_of:
+    def getattr_(name: str) -> Any:
+        if name not in exported:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(f".{home_of[name]}", package), name)
-        setattr(sys.modules[package], name, value)
+        value = getattr(importlib.import_module(exported[name], package), name)
+        setattr(module, name, value)
         return value
 
-    return __getattr__
+    vars(module).update(
+        __all__=sorted(exported), __getattr__=getattr_, __dir__=lambda: sorted({*vars(module), *exported})
+    )
 
 
 @dataclass(frozen=True)
 class Import:
     """A callable by its path, imported when it is called: ``"package.module:name"``.
 
-    Of ``"package.module"`` a call returns the module itself.
-
-    Raises:
-        ValueError: the path has another form.
+    A call of ``"package.module"`` returns the module itself.
     """
 
     path: str
@@ -47,29 +52,18 @@ class Import:
         if not re.fullmatch(r"[A-Za-z_][\w.]*(:[A-Za-z_]\w*)?", self.path):
             raise ValueError(f'"{self.path}" is not written "package.module:name"')
 
-    def load(self) -> Any:
-        """What the path names.
-
-        Raises:
-            ImportError: there is no such module, or no such name in it.
-        """
+    def __call__(self, *arguments: Any) -> Any:
         module, _, name = self.path.partition(":")
         found = importlib.import_module(module)
-        if name and not hasattr(found, name):
+        if not name:
+            return found
+        if not hasattr(found, name):
             raise ImportError(f'{module} has no "{name}"', name=module)
-        return getattr(found, name) if name else found
-
-    def __call__(self, *arguments: Any) -> Any:
-        loaded = self.load()
-        return loaded(*arguments) if ":" in self.path else loaded
+        return getattr(found, name)(*arguments)
 
 
 class Importable(Generic[F]):
-    """A dataclass field for a callable that may be written as its path; reading it gives a callable.
-
-    Args:
-        default: of the field; without one the field is required.
-    """
+    """A dataclass field for a callable that may be written as its path; without ``default`` it is required."""
 
     def __init__(self, *default: F) -> None:
         self._default = default

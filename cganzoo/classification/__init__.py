@@ -125,7 +125,9 @@ def fit(
             training = begin()  # a part of the state may have been loaded
     with seeded(config.seed, device):  # for networks with dropout
         if generators is not None:
-            _set_generators(generators, device)
+            torch.set_rng_state(generators[0])
+            if device.type == "cuda" and len(generators) > 1:  # the state may come from a CPU
+                torch.cuda.set_rng_state(generators[1], device)
         written = time.monotonic()
         while training.done < training.steps:
             training.step()
@@ -186,7 +188,12 @@ class _Training:
         )
         self.done = 0
         self.steps = config.steps or max(2, config.epochs * len(labels) // config.batch_size)
-        self.schedule = _schedule(self.optimizer, config, self.steps)
+        schedules = torch.optim.lr_scheduler
+        self.schedule: schedules.LRScheduler = (
+            schedules.MultiStepLR(self.optimizer, [self.steps // 2, 3 * self.steps // 4], gamma=0.1)
+            if config.schedule == "step"
+            else schedules.OneCycleLR(self.optimizer, config.learning_rate, total_steps=self.steps)
+        )
         self.batches = Batches(ImageSet(images, labels, (), "train", ""), config.batch_size, config.seed, device)
         self.random = torch.Generator().manual_seed(config.seed)
         self.padding = images.shape[-1] // 8 if config.crop_padding is None else config.crop_padding
@@ -217,7 +224,10 @@ class _Training:
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "random": self.random.get_state(),
-            "generators": _generators(self.device),
+            "generators": [
+                torch.get_rng_state(),
+                *([torch.cuda.get_rng_state(self.device)] if self.device.type == "cuda" else []),
+            ],
         }
         buffer = io.BytesIO()
         torch.save(content, buffer)
@@ -225,7 +235,7 @@ class _Training:
             write_whole(path, buffer.getbuffer())
 
     def resume(self, path: Path) -> list[Tensor]:
-        """Load what :meth:`write` wrote, and return the states of the global generators."""
+        """Load what :meth:`write` wrote; returns the states of the global generators of the CPU and a CUDA device."""
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         self.classifier.load_state_dict(content["classifier"])
         self.optimizer.load_state_dict(content["optimizer"])
@@ -233,17 +243,6 @@ class _Training:
         self.random.set_state(content["random"])
         self.done = self.batches.position = content["done"]
         return list(content["generators"])
-
-
-def _generators(device: torch.device) -> list[Tensor]:
-    """The states of torch's global generators of the CPU and, if it is a CUDA device, of ``device``."""
-    return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
-
-
-def _set_generators(states: list[Tensor], device: torch.device) -> None:
-    torch.set_rng_state(states[0])
-    if device.type == "cuda" and len(states) > 1:  # the state may come from a CPU
-        torch.cuda.set_rng_state(states[1], device)
 
 
 @contextmanager
@@ -259,14 +258,6 @@ def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
         yield
-
-
-def _schedule(
-    optimizer: torch.optim.Optimizer, config: ClassifierConfig, steps: int
-) -> torch.optim.lr_scheduler.LRScheduler:
-    if config.schedule == "step":
-        return torch.optim.lr_scheduler.MultiStepLR(optimizer, [steps // 2, 3 * steps // 4], gamma=0.1)
-    return torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps)
 
 
 def augment(images: Tensor, padding: int, flip: bool, random: torch.Generator) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from timm.models.regnet import RegNet
 from timm.models.resnet import ResNet
 from torch import Tensor, nn
 
+from cganzoo._util.text import did_you_mean
 from cganzoo.config import ClassifierConfig
 from cganzoo.errors import RecipeError
 
@@ -39,31 +39,23 @@ def build(config: ClassifierConfig, shape: Shape, where: str) -> tuple[Any, int]
     """A timm network and the size of its features. The weights are drawn from torch's global generator.
 
     For images of up to 64 pixels, the families in :data:`STEMS` get a stem of stride ``config.stem_stride`` without
-    pooling; other families keep their own stem.
-
-    Args:
-        config: the model, its width and the stride of its stem.
-        shape: of the images, and the number of classes.
-        where: name of the table of these options in messages.
-
-    Raises:
-        RecipeError: there is no such model, or it does not take such images or options.
+    pooling; other families keep their own stem. ``where`` names the table of the options in messages.
     """
     if config.model != DENSENET_BC and not timm.is_model(config.model):
-        names = [*timm.list_models(), DENSENET_BC]
-        close = difflib.get_close_matches(config.model, names, n=1)
-        hint = f'did you mean "{close[0]}"?' if close else 'write one that timm.list_models() names, such as "resnet18"'
+        otherwise = 'write one that timm.list_models() names, such as "resnet18"'
+        hint = did_you_mean(config.model, [*timm.list_models(), DENSENET_BC], otherwise)
         raise RecipeError(f'{where}.model = "{config.model}" is no timm model; {hint}')
-    options: dict[str, Any] = (
-        {} if config.width is None else {"channels": tuple(config.width << stage for stage in range(4))}
-    )
-    options |= {"in_chans": shape.image_channels, "num_classes": shape.num_classes}
+    options: dict[str, Any] = {"in_chans": shape.image_channels, "num_classes": shape.num_classes}
+    if config.width is not None:
+        options["channels"] = tuple(config.width << stage for stage in range(4))
     try:
         network: Any = (
             densenet_bc(**options) if config.model == DENSENET_BC else timm.create_model(config.model, **options)
         )
         if shape.image_size <= SMALL:
-            change_stem(network, shape.image_channels, config.stem_stride)
+            for family, change_stem in STEMS.items():
+                if isinstance(network, family):
+                    change_stem(network, shape.image_channels, config.stem_stride)
         with torch.no_grad():
             blank = torch.zeros(1, shape.image_channels, shape.image_size, shape.image_size)
             features, _ = features_and_logits(network.eval(), blank)
@@ -80,14 +72,6 @@ def features_and_logits(network: Any, images: Tensor) -> tuple[Tensor, Tensor]:
     """Features (N, D), the input of the last linear layer, and logits (N, K), its output."""
     features = network.forward_head(network.forward_features(images), pre_logits=True)
     return features, network.get_classifier()(features)
-
-
-def change_stem(network: Any, image_channels: int, stride: int) -> None:
-    """Replace the stem of a network of a known family by one of this stride, in place."""
-    for family, change in STEMS.items():
-        if isinstance(network, family):
-            change(network, image_channels, stride)
-            return
 
 
 def densenet_bc(*, in_chans: int, num_classes: int) -> DenseNet:

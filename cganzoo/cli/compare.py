@@ -69,11 +69,7 @@ def report(
 
 
 def _seeds(text: str | None) -> list[int] | None:
-    """``"0,1,2"``.
-
-    Raises:
-        RecipeError: it is not a list of seeds.
-    """
+    """The seeds of ``"0,1,2"``."""
     if text is None:
         return None
     parts = [part.strip() for part in text.split(",")]
@@ -86,11 +82,7 @@ def _seeds(text: str | None) -> list[int] | None:
 
 
 def seconds(text: str) -> float:
-    """``"1h30m"``, ``"0.5h"``, ``"9m"``, ``"90s"`` or ``"90"`` in seconds.
-
-    Raises:
-        CganzooError: it is not a time.
-    """
+    """``"1h30m"``, ``"0.5h"``, ``"9m"``, ``"90s"`` or ``"90"`` in seconds."""
     number = r"(\d+(?:\.\d+)?)"
     match = re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s?)?", text.strip())
     if match is None or not any(match.groups()):

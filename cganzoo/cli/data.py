@@ -39,11 +39,10 @@ def get(
 
     from cganzoo.console.reporter import amount
     from cganzoo.data.archive import is_tar
-    from cganzoo.session.dataset import archive_of, download, find_dataset, unpack
+    from cganzoo.session.dataset import download, find_archive, unpack
 
     reporter = _reporter()
-    spec = find_dataset(name)
-    archive = archive_of(spec)
+    archive = find_archive(name)
     if archive is None:
         reporter.say(f"{name}: is part of the software; there is nothing to download")
         return
@@ -59,11 +58,7 @@ def get(
 
 @data_app.command()
 def pack(
-    what: What,
-    root: Root = None,
-    size: Size = None,
-    channels: Channels = None,
-    overrides: Overrides = None,
+    what: What, root: Root = None, size: Size = None, channels: Channels = None, overrides: Overrides = None
 ) -> None:
     """Decode a data set into the cache now instead of at the first run."""
     from cganzoo.session.dataset import load, open_source, place_of, select
@@ -115,7 +110,5 @@ def _reporter() -> Reporter:
 
 def _all_overrides(overrides: list[str] | None, root: str | None, size: int | None, channels: int | None) -> list[str]:
     short = {"root": root, "image_size": size, "channels": channels}
-    return [
-        *(overrides or []),
-        *(f"data.{key}={json.dumps(value)}" for key, value in short.items() if value is not None),
-    ]
+    given = [f"data.{key}={json.dumps(value)}" for key, value in short.items() if value is not None]
+    return [*(overrides or []), *given]

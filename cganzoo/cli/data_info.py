@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from cganzoo.data.batches import to_unit
 from cganzoo.data.cache import ImageSet
 from cganzoo.data.source import ImageSource
 from cganzoo.errors import DataError
-from cganzoo.images.by_class import class_grid
+from cganzoo.images.grids import class_grid
 from cganzoo.session.dataset import Selection, downloads, place_of
 
 Splits = Mapping[str, ImageSet]
@@ -58,12 +59,8 @@ def _original_sizes(source: ImageSource) -> str:
             continue
         if image is not None:
             sizes.add(image.size)
-    smallest, largest = (f"{width} x {height}" for width, height in (min(sizes, key=_area), max(sizes, key=_area)))
-    return f"{smallest} px" if len(sizes) == 1 else f"{smallest} to {largest} px, in {min(count, LOOKED_AT)} looked at"
-
-
-def _area(size: tuple[int, int]) -> int:
-    return size[0] * size[1]
+    first, *others = [f"{width} x {height}" for width, height in sorted(sizes, key=math.prod)]
+    return f"{first} to {others[-1]} px, in {min(count, LOOKED_AT)} looked at" if others else f"{first} px"
 
 
 def table(splits: Splits, *, every_class: bool = False) -> Table:
@@ -97,11 +94,7 @@ def grid(data: ImageSet) -> Image.Image:
 
 
 def picture_file(selection: Selection, chosen: Path | None) -> Path:
-    """The grid's file.
-
-    Raises:
-        DataError: the user's choice has no picture format's ending.
-    """
+    """The grid's file, unless the user's choice is not the name of a picture."""
     if chosen is not None and chosen.suffix.lower() not in Image.registered_extensions():
         raise DataError(f"--out {chosen}: is not the name of a picture; end it in .png")
     return chosen or Path(f"{selection.spec.name}-{selection.image_size}px.png")

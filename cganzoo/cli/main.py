@@ -145,7 +145,7 @@ def export(
 ) -> None:
     """Write the trained generator to one file that also holds its recipe and provenance."""
     from cganzoo.errors import RunError
-    from cganzoo.images.trained import from_run, save
+    from cganzoo.images.trained_generator import from_run, save
     from cganzoo.runs.folder import find_run
 
     if file.suffix != ".safetensors":
@@ -178,19 +178,9 @@ def evaluate(
     with reproducible(where):
         step, resolved, evaluation = evaluate_run(find_run(source), reporter, where, overrides or [])
     if as_json:
-        print(
-            json.dumps(
-                {
-                    "step": step,
-                    "scores": evaluation.scores,
-                    "real_test": evaluation.real_test,
-                    "real_halves": evaluation.real_halves,
-                    "protocol": evaluation.protocol,
-                },
-                indent=2,
-                allow_nan=False,
-            )
-        )
+        parts = ("scores", "real_test", "real_halves", "protocol")
+        printed = {"step": step, **{name: getattr(evaluation, name) for name in parts}}
+        print(json.dumps(printed, indent=2, allow_nan=False))
     else:
         show(evaluation, resolved, reporter)
 
@@ -215,7 +205,7 @@ def plugins(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of recipes, with the options of the installed components, for editors."""
-    from cganzoo.recipe.schema import recipe_schema
+    from cganzoo.recipe.json_schema import recipe_schema
     from cganzoo.registry.probe import load_survivors
 
     from .plugin_list import report_failures

@@ -6,10 +6,11 @@ import importlib
 import json
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cganzoo.console.streams import escaped, printable, relative, stderr_console, stdout_console
+from cganzoo.console.streams import print_labelled, printable, relative, stdout_console
+from cganzoo.registry.discovery import PROJECT
 from cganzoo.registry.probe import Inventory, inspect
 
 if TYPE_CHECKING:
@@ -21,13 +22,11 @@ DEBUG = "--debug"
 WIDEST = 24
 """Characters of a name in a table; a longer name is cut."""
 
+ONE_LINE: dict[str, Any] = {"no_wrap": True, "overflow": "ellipsis"}
+
 
 def show_plugins(name: str | None, *, as_json: bool) -> None:
-    """Print all components, or everything about the components called ``name``, as tables or as JSON.
-
-    Raises:
-        PluginError: no component or distribution has this name.
-    """
+    """Print all components, or everything about the component or distribution ``name``, as tables or as JSON."""
     # The child process takes a quarter of a second; meanwhile this one imports what it needs afterwards.
     threading.Thread(target=lambda: [*map(importlib.import_module, ("rich.table", "cganzoo.registry.kinds"))]).start()
     inventory = inspect(_waiting)
@@ -54,59 +53,53 @@ def show_plugins(name: str | None, *, as_json: bool) -> None:
 def report_failures(registry: Registry) -> None:
     """Print one line for each plugin that did not load, with ``--debug`` also its traceback, to standard error."""
     for failure in registry.failures:
-        _line("[red]failed:[/]", str(failure))
-        if DEBUG in sys.argv:
-            print(printable(failure.traceback), file=sys.stderr)
+        _failed(str(failure), failure.traceback)
 
 
 def _components(inventory: Inventory, console: Console) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    headings = {"component": "component", "kind": "kind", "distribution": "distribution"}
-    rows = [[printable(entry[key]) for key in (*headings.values(), "summary")] for entry in inventory["components"]]
-    if not console.is_terminal:
-        _lines([[*headings, "summary"], *rows])
-        return
-    table = Table(box=None, pad_edge=False, expand=True)
-    for heading, key in headings.items():
-        width = max(len(heading), *(len(entry[key]) for entry in inventory["components"]))
-        # Only the summary is cut if the terminal is narrow.
-        table.add_column(heading, width=min(width, WIDEST), no_wrap=True, overflow="ellipsis")
-    table.add_column("summary", no_wrap=True, overflow="ellipsis", ratio=1)
-    for name, *others in rows:
-        table.add_row(Text(name, "bold"), *map(Text, others))
-    console.print(table)
+    headings = ("component", "kind", "distribution", "summary")
+    rows = [[entry[heading] for heading in headings] for entry in inventory["components"]]
+    # Only the summary is cut if the terminal is narrow.
+    widths = [min(max(map(len, cells)), WIDEST) for cells in zip(headings, *rows, strict=True)]
+    columns = [{"width": width, **ONE_LINE} for width in widths[:3]]
+    _table(console, headings, rows, [{**columns[0], "style": "bold"}, *columns[1:], {"ratio": 1, **ONE_LINE}])
 
 
 def _distributions(inventory: Inventory, console: Console) -> None:
+    hosted = [entry for entry in inventory["plugins"] if entry["distribution"] == PROJECT]
+    others = [entry for entry in inventory["plugins"] if entry["distribution"] != PROJECT]
+    # To the user, the host's modules of components are one plugin.
+    host = [{**hosted[0], "seconds": sum(entry["seconds"] for entry in hosted)}] if hosted else []
+    rows = []
+    for entry in (*host, *others, *inventory["unloaded"]):
+        seconds = entry.get("seconds")
+        time = "-" if seconds is None else f"{1000 * seconds:.0f} ms"
+        rows.append([entry["distribution"], entry["version"], entry["wants_host"], time, relative(entry["location"])])
+    columns = [*[{"max_width": WIDEST, **ONE_LINE}] * 3, {"justify": "right", "no_wrap": True}, {"overflow": "fold"}]
+    _table(console, ("distribution", "version", "wants cganzoo", "load", "from"), rows, columns)
+
+
+def _table(
+    console: Console, headings: Sequence[str], rows: list[list[str]], columns: Sequence[Mapping[str, Any]]
+) -> None:
+    """Print a table, whose columns have these options of rich.
+
+    In a pipe or a file it is one line for each row, with two spaces between columns and ``-`` for an empty cell.
+    """
     from rich.table import Table
     from rich.text import Text
 
-    headings = ("distribution", "version", "wants cganzoo", "load", "from")
-    rows = []
-    unloaded = [{**entry, "seconds": None} for entry in inventory["unloaded"]]
-    for entry in [*inventory["plugins"], *unloaded]:
-        time = "-" if entry["seconds"] is None else f"{1000 * entry['seconds']:.0f} ms"
-        cells = (entry["distribution"], entry["version"], entry["wants_host"], time, relative(entry["location"]))
-        rows.append([printable(cell) for cell in cells])
+    rows = [[printable(cell) for cell in row] for row in rows]
     if not console.is_terminal:
-        _lines([headings, *rows])
+        for row in (headings, *rows):
+            print("  ".join(" ".join(cell.splitlines()) or "-" for cell in row))
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in headings[:3]:
-        table.add_column(heading, no_wrap=True, overflow="ellipsis", max_width=WIDEST)
-    table.add_column(headings[3], justify="right", no_wrap=True)
-    table.add_column(headings[4], overflow="fold")
+    table = Table(box=None, pad_edge=False, expand=any("ratio" in column for column in columns))
+    for heading, column in zip(headings, columns, strict=True):
+        table.add_column(heading, **column)
     for row in rows:
         table.add_row(*map(Text, row))
     console.print(table)
-
-
-def _lines(rows: Iterable[Sequence[str]]) -> None:
-    """For a pipe or a file: one line for each row, with two spaces between columns and ``-`` for an empty cell."""
-    for row in rows:
-        print("  ".join(" ".join(cell.splitlines()) or "-" for cell in row))
 
 
 def _report_problems(inventory: Inventory) -> None:
@@ -124,18 +117,21 @@ def _report_problems(inventory: Inventory) -> None:
     for provider, texts in notes.items():
         _line("[yellow]note:[/]", f"{provider}: {'; '.join(texts)}")
     for failure in inventory["failures"]:
-        _line("[red]failed:[/]", f"{_provider(failure)}: {failure['reason']}")
-        if DEBUG in sys.argv and failure["traceback"]:
-            print(printable(failure["traceback"]), file=sys.stderr)
+        _failed(f"{_provider(failure)}: {failure['reason']}", failure["traceback"])
 
 
 def _provider(entry: dict[str, Any]) -> str:
     return f"{entry['distribution']} {entry['version']}"
 
 
+def _failed(text: str, traceback: str) -> None:
+    _line("[red]failed:[/]", text)
+    if DEBUG in sys.argv and traceback:
+        print(printable(traceback), file=sys.stderr)
+
+
 def _line(label: str, text: str) -> None:
-    one_line = escaped(text).replace("\n", " ")
-    stderr_console().print(f"{label} {one_line}", highlight=False, soft_wrap=True)
+    print_labelled(label, text.replace("\n", " "))
 
 
 def _waiting(message: str) -> None:

@@ -13,8 +13,8 @@ import keyword
 import os
 import re
 import shlex
-import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -40,8 +40,7 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 SUFFIX = ".jinja"
 """Ending of a template's file name, so that tools do not take templates for Python files."""
 
-LICENSES = ("MIT", "BSD-3-Clause", "Apache-2.0")
-NO_LICENSE = "none"
+LICENSES = ("MIT", "BSD-3-Clause", "Apache-2.0", "none")
 
 LONGEST = 30
 """Most characters of a component's name: with more, lines of the written files would be too long."""
@@ -49,15 +48,10 @@ LONGEST = 30
 
 @dataclass(frozen=True)
 class Names:
-    """Names of a plugin's parts.
+    """Names of a plugin's parts."""
 
-    Attributes:
-        component: the name in a recipe: ``my_loss``.
-        classname: the component's class: ``MyLoss``.
-    """
-
-    component: str
-    classname: str
+    component: str  # in a recipe: my_loss
+    classname: str  # MyLoss
 
     @property
     def distribution(self) -> str:
@@ -72,15 +66,7 @@ class Names:
 
 @dataclass(frozen=True)
 class Created:
-    """A new plugin.
-
-    Attributes:
-        folder: where it was written.
-        names: names of its parts.
-        recipe: path of the recipe, relative to ``folder``.
-        notes: warnings about the names.
-        next_steps: text for the user: what was written and what to do with it.
-    """
+    """A new plugin: its folder, the path of its recipe in there, warnings about its names, and text for the user."""
 
     folder: Path
     names: Names
@@ -92,14 +78,7 @@ class Created:
 def create(
     name: str, kind: str, out: Path | None = None, *, author: str | None = None, license_name: str = "MIT"
 ) -> Created:
-    """Write a plugin with one component.
-
-    Args:
-        name: of the component or of the distribution: ``"my_loss"``, ``"My-Loss"``, ``"cganzoo-my-loss"``.
-        kind: a key of :data:`cganzoo.registry.kinds.KINDS`.
-        out: folder to write, new or empty; default: the name of the distribution, in the current folder.
-        author: for licence and metadata; default: git's ``user.name``, if it is set.
-        license_name: one of :data:`LICENSES`, or ``"none"``.
+    """Write a plugin with one component; the arguments are those of the command.
 
     Raises:
         PluginError: unknown kind or licence, a name or an author that cannot be used, or a folder that cannot be
@@ -107,9 +86,9 @@ def create(
     """
     if kind not in KINDS:
         raise PluginError(f'--kind: there is no kind "{kind}"; the kinds are {listed(KINDS)}')
-    licenses = {known.lower(): known for known in (*LICENSES, NO_LICENSE)}
+    licenses = {known.lower(): known for known in LICENSES}
     if license_name.lower() not in licenses:
-        raise PluginError(f'--license: "{license_name}" is not offered; choose {listed(licenses.values())}')
+        raise PluginError(f'--license: "{license_name}" is not offered; choose {listed(LICENSES)}')
     author = _author() if author is None else " ".join(author.split())
     if not author.isprintable():
         raise PluginError(f"--author: {author!r} has characters that cannot be printed; write the name without them")
@@ -152,11 +131,7 @@ def announce(created: Created) -> None:
 
 
 def named(name: str, kind: str) -> Names:
-    """The names of a plugin's parts.
-
-    Args:
-        name: see :func:`create`.
-        kind: kind of the component.
+    """The names of a plugin's parts, from that of the component or of the distribution: ``"cganzoo-my-loss"``.
 
     Raises:
         PluginError: no valid name can be made from ``name``.
@@ -177,15 +152,10 @@ def named(name: str, kind: str) -> Names:
         raise PluginError(f'"{component}" is a keyword of Python; write another name, like "my_{component}"')
     # Capitals are kept: "SoftGAN" gives the class SoftGAN.
     classname = "".join(word[0].upper() + word[1:] for word in words)
-    if classname in _names_in_templates(kind) or keyword.iskeyword(classname):
-        classname += kind.capitalize()
+    imports_and_classes = " ".join(re.findall(r"^ *(?:from .* import|class) (.*)", _code(kind), re.MULTILINE))
+    if classname in re.findall(r"\w+", imports_and_classes) or keyword.iskeyword(classname):
+        classname += kind.capitalize()  # the modules that use the class must not import another of its name
     return Names(component, classname)
-
-
-def _names_in_templates(kind: str) -> set[str]:
-    """Names that the kind's modules import or define: the component's class must have another one."""
-    lines = re.findall(r"^ *(?:from .* import|class) (.*)", _code(kind), re.MULTILINE)
-    return {word for line in lines for word in re.findall(r"\w+", line)}
 
 
 def _code(kind: str) -> str:
@@ -195,23 +165,21 @@ def _code(kind: str) -> str:
 
 def _notes(kind: str, names: Names) -> tuple[tuple[str, ...], bool]:
     """Warnings about installed things of the same names, and whether recipes must write ``distribution/component``."""
-    installed, notes = inspect(), []
-    same = [
-        found for found in installed["components"] if (found["kind"], found["component"]) == (kind, names.component)
-    ]
-    others = [found for found in same if found["distribution"] != names.distribution]
-    for found in others[:1]:
-        notes.append(
-            f'{found["distribution"]} {found["version"]} has a {kind} "{names.component}", too, so recipes must write '
-            f'"{names.distribution}/{names.component}"; another name would be shorter'
-        )
-    plugins = [*installed["plugins"], *installed["unloaded"]]
-    for version in [found["version"] for found in plugins if found["distribution"] == names.distribution][:1]:
-        notes.append(
-            f"{names.distribution} {version} is installed already: installing this plugin replaces it; "
-            "to keep both, choose another name"
-        )
-    return tuple(notes), bool(others)
+    installed, notes = inspect(), {}
+    for found in installed["components"]:
+        same = (found["kind"], found["component"]) == (kind, names.component)
+        if same and found["distribution"] != names.distribution:
+            notes["component"] = (
+                f'{found["distribution"]} {found["version"]} has a {kind} "{names.component}", too, so recipes must '
+                f'write "{names.distribution}/{names.component}"; another name would be shorter'
+            )
+    for found in (*installed["plugins"], *installed["unloaded"]):
+        if found["distribution"] == names.distribution:
+            notes["distribution"] = (
+                f"{names.distribution} {found['version']} is installed already: installing this plugin replaces it; "
+                "to keep both, choose another name"
+            )
+    return tuple(notes.values()), "component" in notes
 
 
 # --- values in the templates ----------------------------------------------------------------------------------------
@@ -231,13 +199,12 @@ def _requirement(distribution: str) -> str:
 
 def _author() -> str:
     """git's ``user.name``, or an empty text if it is not set or cannot be printed."""
+    command = ["git", "config", "user.name"]
     try:
-        ended = subprocess.run(
-            ["git", "config", "user.name"], capture_output=True, encoding="utf-8", timeout=5, check=False
-        )
-    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        output = subprocess.check_output(command, encoding="utf-8", timeout=5, stderr=subprocess.DEVNULL)
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):  # also if it is not set
         return ""
-    author = " ".join(ended.stdout.split())
+    author = " ".join(output.split())
     return author if author.isprintable() else ""
 
 
@@ -312,29 +279,25 @@ def _rendered(environment: Environment, values: dict[str, Any]) -> dict[str, str
     new = environment.get_template(f"{values['kind']}/table.toml.part").render(values).strip()
     tables = _tables(KINDS[values["kind"]], values["base"]["tables"], new)
     files[values["recipe"]] = environment.get_template(f"recipe.toml{SUFFIX}").render(values, tables=tables)
-    if values["license"] != NO_LICENSE:
+    if values["license"] != "none":
         files["LICENSE"] = environment.get_template(f"licenses/{values['license']}{SUFFIX}").render(values)
     return files
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:
     """Write the files into a temporary folder and move it, so that a failure leaves no file."""
-    there = folder.is_dir()
-    draft = (folder if there else folder.parent) / f".{folder.resolve().name}-{os.getpid()}"
+    exists = folder.is_dir()
     try:
-        draft.mkdir()
-        try:
+        with tempfile.TemporaryDirectory(prefix=f".{PROJECT}-", dir=folder if exists else folder.parent) as temporary:
+            draft = Path(temporary, "plugin")
             for path, text in files.items():
                 file = draft / path
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text, encoding="utf-8", newline="\n")
-            if there:
-                for entry in sorted(draft.iterdir()):
-                    entry.rename(folder / entry.name)
-            else:
+            for entry in sorted(draft.iterdir()) if exists else ():
+                entry.rename(folder / entry.name)
+            if not exists:
                 draft.rename(folder)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
         raise PluginError(
             f"{folder}: cannot be written ({error.strerror or error}); choose another folder with --out FOLDER"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-import functools
-import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -14,23 +12,17 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cganzoo._util.toml import tomllib, written
+from cganzoo._util.text import shortened
+from cganzoo._util.toml import written
 from cganzoo.console.streams import printable, relative
-from cganzoo.errors import PluginError
 from cganzoo.recipe import bundled
+from cganzoo.recipe.read import Recipe, load_recipe
 from cganzoo.registry import KINDS
 from cganzoo.registry.discovery import PROJECT
-from cganzoo.registry.probe import Inventory
+from cganzoo.registry.probe import Inventory, find
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-
-GENERATORS = {
-    "any": "conditional and unconditional generators",
-    "conditional": "conditional generators",
-    "unconditional": "unconditional generators",
-}
-"""What a loss trains, by the conditioning in its specification."""
 
 SCHEDULE = 'A schedule is written { from = 1.0, to = 0.0, curve = "cosine" }.'
 ANY_SIZE = 64
@@ -47,38 +39,25 @@ MOST_RECIPES = 6
 
 
 def select(inventory: Inventory, name: str) -> Inventory:
-    """The part of an inventory about a component, called ``name`` or ``distribution/name``, or about a distribution.
-
-    Raises:
-        PluginError: nothing has this name; the message suggests similar names or says why the plugin did not load.
-    """
-    prefix, _, bare = name.rpartition("/")
-    distribution = canonicalize_name(prefix)
-    found = [
-        entry
-        for entry in inventory["components"]
-        if (entry["component"] == bare and distribution in ("", entry["distribution"]))
-        or entry["distribution"] == canonicalize_name(name)
-    ]
-    if not found:
-        raise PluginError(_unknown(inventory, name))
-    distributions = {entry["distribution"] for entry in found}
-    named = {entry["component"] for entry in found}
-    part = {
-        key: [entry for entry in value if entry["distribution"] in distributions] if isinstance(value, list) else value
-        for key, value in inventory.items()
-        if key not in ("components", "clashes", "unloaded")
-    }
-    clashes = [clash for clash in inventory["clashes"] if clash["name"] in named and clash["what"] in KINDS]
-    names = [(entry["kind"], entry["component"]) for entry in inventory["components"]]
+    """The part of an inventory that is about what :func:`find` finds, with the lines and the recipes that use it."""
+    found = find(inventory, name)
+    recipes = list(map(load_recipe, bundled.names()))
+    names = Counter((entry["kind"], entry["component"]) for entry in inventory["components"])
     for entry in found:
-        unique = entry["distribution"] == PROJECT or names.count((entry["kind"], entry["component"])) == 1
-        entry["recipe_lines"] = recipe_lines(entry, entry["component" if unique else "full_name"])
-        entry["recipes"] = recipes_with(entry)
-    return {**part, "components": found, "clashes": clashes, "unloaded": []}
+        unique = entry["distribution"] == PROJECT or names[entry["kind"], entry["component"]] == 1
+        entry["recipe_lines"] = _recipe_lines(entry, entry["component" if unique else "full_name"])
+        entry["recipes"] = [recipe.name for recipe in recipes if _uses(recipe, entry)]
+    distributions = {entry["distribution"] for entry in found}
+    part = {
+        key: [entry for entry in inventory[key] if entry["distribution"] in distributions]
+        for key in ("plugins", "notes", "failures")
+    }
+    shown = {(entry["kind"], entry["component"]) for entry in found}
+    clashes = [clash for clash in inventory["clashes"] if (clash["what"], clash["name"]) in shown]
+    return {**inventory, **part, "components": found, "clashes": clashes, "unloaded": []}
 
 
-def recipe_lines(entry: dict[str, Any], name: str) -> str:
+def _recipe_lines(entry: dict[str, Any], name: str) -> str:
     """The lines of a recipe that use the component under ``name``; required options have an example value."""
     lines = []
     if entry["distribution"] != PROJECT:
@@ -93,26 +72,13 @@ def recipe_lines(entry: dict[str, Any], name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def recipes_with(entry: dict[str, Any]) -> list[str]:
-    """The bundled recipes that use the component."""
-    found = []
-    for name, recipe in _bundled_recipes():
-        tables: Any = recipe
-        for key in KINDS[entry["kind"]].recipe_table.split("."):
-            tables = tables.get(key, {})
-        chosen = {table.get("name") for table in (tables if isinstance(tables, list) else [tables])}
-        if entry.get("argument"):
-            chosen = {str(written).rpartition("/")[0] for written in chosen}
-        required = {canonicalize_name(Requirement(one).name) for one in recipe.get("requires", {}).get("plugins", ())}
-        if chosen & {entry["component"], entry["full_name"]} and entry["distribution"] in {*required, PROJECT}:
-            found.append(name)
-    return found
-
-
-@functools.lru_cache(maxsize=1)
-def _bundled_recipes() -> list[tuple[str, dict[str, Any]]]:
-    paths = {name: bundled.folder() / f"{name}.toml" for name in bundled.names()}
-    return [(name, tomllib.loads(path.read_text(encoding="utf-8"))) for name, path in paths.items()]
+def _uses(recipe: Recipe, entry: dict[str, Any]) -> bool:
+    """Whether a recipe uses the component."""
+    chosen = {table.name for table in recipe.sections.tables(KINDS[entry["kind"]])}
+    if entry.get("argument"):
+        chosen = {name.rpartition("/")[0] for name in chosen}
+    required = {canonicalize_name(Requirement(one).name) for one in recipe.sections.requires.plugins}
+    return bool(chosen & {entry["component"], entry["full_name"]}) and entry["distribution"] in {*required, PROJECT}
 
 
 def show_page(inventory: Inventory, console: Console) -> None:
@@ -123,14 +89,14 @@ def show_page(inventory: Inventory, console: Console) -> None:
         console.print(Text(entry["component"], "bold").append(f"  {entry['kind']}", "not bold"))
         console.print(_text(entry["summary"]))
         console.print()
-        console.print(_properties(entry))
+        properties = _table("dim", "")
+        for label, text in _properties(entry):
+            properties.add_row(label, _text(text))
+        console.print(properties)
         console.print()
-        if entry["options"]:
-            console.print(*_options(entry["options"]), sep="")
-            if any("schedule" in option["type"] for option in entry["options"]):
-                console.print(Text(SCHEDULE, "dim"))
-        else:
-            console.print("It has no options.")
+        console.print(*(_options(entry["options"]) if entry["options"] else ["It has no options."]), sep="")
+        if any("schedule" in option["type"] for option in entry["options"]):
+            console.print(Text(SCHEDULE, "dim"))
         if "outputs" in entry:
             console.print()
             console.print(_outputs(entry["outputs"]))
@@ -139,25 +105,15 @@ def show_page(inventory: Inventory, console: Console) -> None:
             console.print(f"    {printable(line)}".rstrip(), markup=False, highlight=False, soft_wrap=True)
 
 
-def _properties(entry: dict[str, Any]) -> Table:
-    table = _table("dim", "")
-    table.add_row("from", _text(f"{entry['distribution']} {entry['version']}, {relative(entry['location'])}"))
-    for label, text in _properties_of_kind(entry):
-        table.add_row(label, _text(text))
-    if entry["paper"]:
-        table.add_row("paper", _text(entry["link"] or str(entry["paper"])))
-    recipes = entry["recipes"]
-    more = f" and {len(recipes) - MOST_RECIPES} more" if len(recipes) > MOST_RECIPES else ""
-    table.add_row("recipes", _text(", ".join(recipes[:MOST_RECIPES]) + more or "none of the bundled ones"))
-    return table
-
-
-def _properties_of_kind(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _properties(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Labels and texts."""
+    yield "from", f"{entry['distribution']} {entry['version']}, {relative(entry['location'])}"
     kind = entry["kind"]
     if kind == "loss" and entry["trains"]:
+        trained = {"any": "conditional and unconditional generators"}
         yield (
             "trains",
-            _by_options({options: GENERATORS.get(trains, trains) for options, trains in entry["trains"].items()}),
+            _by_options({key: trained.get(one, f"{one} generators") for key, one in entry["trains"].items()}),
         )
     elif kind == "generator" and entry["is"]:
         yield "is", _by_options(entry["is"])
@@ -169,6 +125,11 @@ def _properties_of_kind(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if entry["download"]:
             megabytes = f" ({entry['download']['size'] / 1e6:,.0f} MB)" if entry["download"]["size"] else ""
             yield "download", entry["download"]["url"] + megabytes
+    if entry["paper"]:
+        yield "paper", entry["link"] or str(entry["paper"])
+    recipes = entry["recipes"]
+    more = f" and {len(recipes) - MOST_RECIPES} more" if len(recipes) > MOST_RECIPES else ""
+    yield "recipes", ", ".join(recipes[:MOST_RECIPES]) + more or "none of the bundled ones"
 
 
 def _by_options(values: dict[str, str]) -> str:
@@ -211,19 +172,4 @@ def _table(*styles: str) -> Table:
 
 def _text(text: str) -> Text:
     """Text of a plugin: without markup, control codes escaped, and cut if it is long."""
-    return Text(printable(text if len(text) <= LONGEST else text[:LONGEST] + " ..."))
-
-
-def _unknown(inventory: Inventory, name: str) -> str:
-    """Why nothing has this name, and what to write instead."""
-    failures = [
-        f"{failure['distribution']} {failure['version']}: {failure['reason']}"
-        for failure in inventory["failures"]
-        if canonicalize_name(name) in (failure["distribution"], failure["entry_point"])
-    ]
-    if failures:
-        return "; ".join(failures)
-    names = {entry[key] for entry in inventory["components"] for key in ("component", "full_name", "distribution")}
-    close = difflib.get_close_matches(name.lower(), sorted(names), n=3)
-    hint = f"did you mean {' or '.join(map(json.dumps, close))}?" if close else "`cganzoo plugins` lists all"
-    return f'there is no component or distribution "{name}"; {hint}'
+    return Text(printable(shortened(text, LONGEST)))

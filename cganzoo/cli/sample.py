@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -14,8 +14,8 @@ from cganzoo.data.batches import to_pixels
 from cganzoo.errors import RunError
 from cganzoo.extractor import Extractor
 from cganzoo.images import grids
-from cganzoo.images.by_class import BATCH_SIZE, COLUMNS, class_grid, first_of_each, predicted_classes
-from cganzoo.images.trained import TrainedGenerator, class_index, from_run, load_generator
+from cganzoo.images.grids import BATCH_SIZE, COLUMNS, first_of_each, predicted_classes
+from cganzoo.images.trained_generator import TrainedGenerator, class_index, from_run, load_generator
 from cganzoo.runs.folder import RunFolder, find_run
 from cganzoo.session.device import pick_device
 
@@ -34,9 +34,6 @@ def draw(source: str, class_names: Sequence[str], count: int | None, out: Path, 
         out: picture file or folder.
         seed: of the noise.
         device_name: where to work.
-
-    Raises:
-        RunError: there is no such run or class, or no classifier to find a class of an unconditional generator with.
     """
     device = pick_device(device_name)
     folder = None if Path(source).is_file() else find_run(source)
@@ -59,31 +56,26 @@ def draw(source: str, class_names: Sequence[str], count: int | None, out: Path, 
     else:
         found = _find(trained, _classifier(folder, device), Counter(wanted), seed)
     if as_grid:
-        return grids.save(class_grid(found, trained.class_names), out)
+        return grids.save(grids.class_grid(found, trained.class_names), out)
     names = [trained.class_names[label] for label, images in found.items() for _ in images]
     return _write_folder(torch.cat(list(found.values())), names, out)
 
 
 def _classifier(folder: RunFolder | None, device: torch.device) -> Extractor:
-    if folder is None or not folder.extractor_file.is_file():
+    from cganzoo.evaluate.classifier import of_run  # timm takes seconds to import, and only this needs it
+
+    if folder is None or (classifier := of_run(folder, device)) is None:
         raise RunError(
             "--class: this generator is unconditional, and there is no classifier to find images of a class with; "
             "name a run folder whose evaluation has run, or leave --class out"
         )
-    from cganzoo.evaluate import classifier  # timm takes seconds to import, and only this needs it
-
-    return classifier.load(folder.extractor_file, device)
+    return classifier
 
 
 def _find(trained: TrainedGenerator, classifier: Extractor, wanted: Counter[int], seed: int) -> dict[int, Tensor]:
     """Draw until the classifier has found enough images of each wanted class."""
-
-    def batches() -> Iterator[tuple[Tensor, Tensor]]:
-        for batch in range(MAX_BATCHES):
-            images = trained.sample(BATCH_SIZE, seed=seed + batch)
-            yield images, predicted_classes(classifier, images)
-
-    found = first_of_each(batches(), wanted)
+    batches = (trained.sample(BATCH_SIZE, seed=seed + batch) for batch in range(MAX_BATCHES))
+    found = first_of_each(((images, predicted_classes(classifier, images)) for images in batches), wanted)
     for label, needed in wanted.items():
         if len(found[label]) < needed:
             raise RunError(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cganzoo.errors import CganzooError, RecipeError
+from cganzoo.evaluate.protocol import with_fingerprints
 from cganzoo.registry.probe import load_survivors
 from cganzoo.specs import STANDARD_ERROR, MetricSpec
 
@@ -18,42 +19,26 @@ from .read import Run, States, read_run
 
 @dataclass(frozen=True)
 class ScoreColumn:
-    """A score, and how it is shown.
-
-    Attributes:
-        name: name of the metric's output.
-        summary: one line; empty if the metric is not installed.
-        higher_is_better: ``None`` if neither direction is better, or if that is not known.
-        headline: whether it is the main output of its metric.
-    """
+    """An output of a metric; only its name is known if the metric is not installed."""
 
     name: str
     summary: str = ""
-    higher_is_better: bool | None = None
-    headline: bool = False
+    higher_is_better: bool | None = None  # None, too, if neither direction is better
+    headline: bool = False  # the main output of its metric
+    metric: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What there is to compare.
-
-    Attributes:
-        matrix: all runs that were asked for.
-        runs: the runs that could be read, in the order of the matrix.
-        errors: why a run failed, or that another process holds it.
-        skipped: why a folder is left out; one message for each.
-        scores: the scores that the runs have.
-        rank_by: the score that methods are ranked by, if there is one.
-        conflicts: how a method was scored differently from the first one; a message by the method's label.
-    """
+    """The runs of a matrix that could be read, in its order, and the scores that they have."""
 
     matrix: Matrix
     runs: tuple[Run, ...]
-    errors: Mapping[Cell, str]
-    skipped: tuple[str, ...]
+    errors: Mapping[Cell, str]  # why a run failed, or that another process holds it
+    skipped: tuple[str, ...]  # a message for each folder that is left out
     scores: tuple[ScoreColumn, ...]
     rank_by: ScoreColumn | None
-    conflicts: Mapping[str, str]
+    conflicts: Mapping[str, str]  # by a method's label: how it was scored differently from the first one
 
     @property
     def methods(self) -> tuple[Method, ...]:
@@ -101,9 +86,8 @@ def gather(matrix: Matrix, states: States) -> Comparison:
     """
     runs, skipped, errors = [], list(matrix.skipped), dict(states.errors)
     for cell in matrix.cells:
-        state = states.of[cell]
         try:
-            run = read_run(cell, "unfinished" if state == "new" else state)
+            run = read_run(cell, states.of[cell])
         except DamagedError as error:
             skipped.append(states.errors.get(cell, str(error)))
             continue
@@ -140,7 +124,7 @@ def _protocols(runs: Sequence[Run]) -> list[tuple[str, Mapping[str, Any]]]:
     found = []
     for run in runs:
         if run.protocol:
-            fingerprint = run.protocol.get("fingerprint")
+            fingerprint = with_fingerprints(run.protocol)["fingerprint"]
             same = first.setdefault(run.cell.method, fingerprint) == fingerprint
             found.append((run.cell.method.label if same else f"{run.cell} ({run.cell.folder.path})", run.protocol))
     return found
@@ -169,7 +153,7 @@ def _declared(specs: Iterable[MetricSpec[Any]]) -> list[ScoreColumn]:
     found: dict[str, ScoreColumn] = {}
     for spec in specs:
         for place, output in enumerate(spec.outputs):
-            column = ScoreColumn(output.name, output.summary, output.higher_is_better, headline=place == 0)
+            column = ScoreColumn(output.name, output.summary, output.higher_is_better, place == 0, spec.name)
             found.setdefault(output.name, column)
     return list(found.values())
 
@@ -193,11 +177,7 @@ def _default_rank_by(
 
 
 def _find(name: str, scores: Iterable[ScoreColumn], place: str) -> ScoreColumn:
-    """The score that a group file names.
-
-    Raises:
-        RecipeError: it is not one of ``scores``.
-    """
+    """The score that a group file names; raises :class:`RecipeError` if it is not one of ``scores``."""
     found = {score.name: score for score in scores}
     if name not in found:
         choices = ", ".join(f'"{choice}"' for choice in found)

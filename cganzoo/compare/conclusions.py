@@ -32,13 +32,7 @@ def pairs_and_ranks(comparison: Comparison) -> tuple[list[Row], list[Row]]:
 
 
 def summary(comparison: Comparison, rows: Sequence[Row], pairs: Sequence[Row]) -> list[str]:
-    """A few sentences about the last checkpoints.
-
-    Args:
-        comparison: what is shown.
-        rows: the table of last checkpoints.
-        pairs: see :func:`pairs_and_ranks`.
-    """
+    """A few sentences that summarize the scores of the last checkpoints."""
     score = comparison.rank_by
     if comparison.conflicts:
         return ["The scores were measured in different ways, so nothing is concluded from them."]
@@ -117,8 +111,7 @@ def _about_runs(comparison: Comparison, method: Method) -> list[str]:
         if seeds := [str(run.cell.seed) for run in runs if run.state == state]:
             count = f"{len(seeds)} of {len(runs)} seeds ({', '.join(seeds)})"
             found.append(f"{method.label}: {count} {state} and are not included in its scores.")
-    errors = {run: comparison.errors.get(run.cell, "") for run in runs}
-    found += [f"{run.cell}: {error.rstrip('.')}." for run, error in errors.items() if error]
+    found += [f"{run.cell}: {error.rstrip('.')}." for run in runs if (error := comparison.errors.get(run.cell))]
     for score in comparison.scores:
         known = len(comparison.last(score.name)[method.name])
         if score.headline and 0 < known < finished:
@@ -144,7 +137,7 @@ def _different_evaluations(comparison: Comparison) -> list[str]:
     """The best of many evaluations looks better than the best of few, so their numbers should be equal."""
     runs: dict[int, list[str]] = {}
     for run in comparison.runs:
-        if run.last is not None:
+        if run.last_step is not None:
             runs.setdefault(len(run.scores), []).append(f"{run.cell.method.label} seed {run.cell.seed}")
     if len(runs) < 2:
         return []

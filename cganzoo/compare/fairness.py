@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from cganzoo._util.text import shortened
 
 from .matrix import Method, shared_values
-from .read import Run
-
-if TYPE_CHECKING:
-    from .comparison import Comparison
-    from .train import Untrained
 
 EXPECTED = frozenset({"loss", "requires"})
 """Sections in which methods differ because they are different methods."""
@@ -23,30 +17,15 @@ PLACES = ("root", "download")
 ABSENT = "-"
 
 
-@dataclass(frozen=True)
-class Difference:
-    """A key of the recipes that does not have the same value in all of them.
-
-    Attributes:
-        key: dotted.
-        values: JSON, by the method's name; ``"-"`` if it is absent.
-        expected: whether methods differ there because they are different methods.
-    """
-
-    key: str
-    values: Mapping[str, str]
-    expected: bool
-
-
-def differences(methods: Sequence[Method]) -> list[Difference]:
-    """Every key in which the resolved recipes differ, the unexpected ones first."""
+def differences(methods: Sequence[Method]) -> list[dict[str, Any]]:
+    """Every dotted key in which the resolved recipes differ, with its JSON values by method, the unexpected first."""
     flat = {method.name: dict(_flat(_comparable(method.values))) for method in methods}
     found = []
     for key in dict.fromkeys(key for values in flat.values() for key in values):
         values = {name: values.get(key, ABSENT) for name, values in flat.items()}
         if len(set(values.values())) > 1:
-            found.append(Difference(key, values, key.partition(".")[0] in EXPECTED))
-    return sorted(found, key=lambda difference: difference.expected)
+            found.append({"key": key, "values": values, "expected": key.partition(".")[0] in EXPECTED})
+    return sorted(found, key=lambda difference: difference["expected"])
 
 
 def _comparable(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,21 +47,16 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
 
 def planned_conflicts(methods: Sequence[Method]) -> dict[str, str]:
     """Recipes that ask for other images or another evaluation than the first one."""
-    protocols = []
-    for method in methods:
-        values = _comparable(method.values)
-        protocols.append((method.label, {key: values[key] for key in ("data", "evaluation", "metrics")}))
-    return measured_conflicts(protocols)
+    planned = [(method.label, _comparable(method.values)) for method in methods]
+    parts = ("data", "evaluation", "metrics")
+    return measured_conflicts([(label, {part: values[part] for part in parts}) for label, values in planned])
 
 
 def measured_conflicts(protocols: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, str]:
-    """Protocols that differ from the first one.
+    """Labels with a protocol, of a recipe or of a run, that differs from the first one.
 
     Options of a metric are compared with the first method that has it: a metric that one method has and another has not
     leaves a gap in the table, and no wrong number.
-
-    Args:
-        protocols: label of a method, and the protocol of its recipe or of one of its runs.
     """
     first_with: dict[str, tuple[str, dict[str, str]]] = {}
     messages: dict[str, str] = {}
@@ -107,97 +81,10 @@ def measured_conflicts(protocols: Sequence[tuple[str, Mapping[str, Any]]]) -> di
     return messages
 
 
-def image_conflicts(comparison: Comparison, untrained: Mapping[str, Untrained]) -> dict[str, str]:
-    """Methods that are trained on other images than the first one. Recipes only say where images are."""
-    fingerprints = {}
-    for method in comparison.methods:
-        known = [run.manifest.data.fingerprint for run in comparison.of(method) if run.manifest.data.fingerprint]
-        if method.name in untrained:
-            known = [untrained[method.name].images]
-        if known:
-            fingerprints[method.label] = known[0]
-    first = next(iter(fingerprints), "")
-    return {
-        label: f"{label} is trained on other images than {first}"
-        for label, fingerprint in fingerprints.items()
-        if fingerprint != fingerprints[first]
-    }
-
-
 def missing_metrics(methods: Sequence[Method]) -> list[str]:
     """A message for each metric that only some of the methods have."""
     messages = []
     for metric in dict.fromkeys(name for method in methods for name in sorted(method.metrics)):
-        without = [method.label for method in methods if metric not in method.metrics]
-        if without:
+        if without := [method.label for method in methods if metric not in method.metrics]:
             messages.append(f"{', '.join(without)}: not measured by {metric}, so the table has a dash there")
     return messages
-
-
-# --- the section of the report --------------------------------------------------------------------------------------
-
-
-def side_by_side(comparison: Comparison, untrained: Mapping[str, Untrained] | None = None) -> dict[str, Any]:
-    """Differences of the recipes; parameters, images, optimizers and protocol of each method. JSON values.
-
-    Args:
-        comparison: what is shown.
-        untrained: methods that have no run yet, by name.
-    """
-    methods = comparison.methods
-    found = differences(methods)
-    unexpected = [difference.key for difference in found if not difference.expected]
-    result = f"differ in: {', '.join(unexpected)}" if unexpected else "are the same"
-    rows: dict[str, dict[str, str]] = {}
-    for method in methods:
-        for name, value in _properties(method, comparison.of(method), untrained or {}).items():
-            rows.setdefault(name, {})[method.name] = value
-    return {
-        "differences": [vars(difference) for difference in found],
-        "facts": [{"name": name, "values": values} for name, values in rows.items()],
-        "notes": [f"Outside [loss] and [requires], the recipes {result}."] if len(methods) > 1 else [],
-    }
-
-
-def _properties(method: Method, runs: Sequence[Run], untrained: Mapping[str, Untrained]) -> dict[str, str]:
-    manifests = [run.manifest for run in runs]
-    parameters = next((manifest.parameters for manifest in manifests if manifest.parameters), None)
-    if parameters is None and method.name in untrained:
-        parameters = dict(untrained[method.name].parameters)
-    generator = discriminator = ABSENT
-    if parameters and {"generator", "trunk", "objective"} <= set(parameters):
-        generator = f"{parameters['generator']:,}"
-        discriminator = f"{parameters['trunk'] + parameters['objective']:,}"
-    train, optimizer = method.values["train"], method.values["optimizer"]
-    return {
-        "generator parameters": generator,
-        "discriminator parameters": discriminator,
-        "generator steps": f"{train['steps']:,}",
-        "real images seen": f"{train['steps'] * train['batch_size'] * train['discriminator_steps']:,}",
-        "generator's optimizer": _optimizer(optimizer["generator"]),
-        "discriminator's optimizer": _optimizer(optimizer["discriminator"]),
-        "average of weights (EMA)": str(train["ema_decay"]),
-        "protocol": protocol_of(runs) or ABSENT,
-        "device": _joined(manifest.device for manifest in manifests),
-        "torch": _joined(manifest.versions.torch for manifest in manifests),
-    }
-
-
-def protocol_of(runs: Iterable[Run]) -> str | None:
-    """The fingerprint of how runs were scored; several, with commas, only where they were scored differently."""
-    return ", ".join(sorted({run.protocol["fingerprint"] for run in runs if run.protocol.get("fingerprint")})) or None
-
-
-def _joined(values: Iterable[str]) -> str:
-    return ", ".join(dict.fromkeys(filter(None, values))) or ABSENT
-
-
-def _optimizer(values: Mapping[str, Any]) -> str:
-    rest = [f"{key} {_plain(value)}" for key, value in values.items() if key != "name"]
-    return ", ".join([str(values["name"]), *rest])
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "(" + ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items()) + ")"
-    return str(value)

@@ -68,30 +68,15 @@ class GroupFile(Config):
 
 @dataclass(frozen=True)
 class Group:
-    """A group file.
-
-    Attributes:
-        source: its name in messages.
-        file: recipes are first searched next to it.
-        content: the checked values.
-    """
+    """A group file, and its name in messages."""
 
     source: str
     file: Path
     content: GroupFile
 
-    def recipe_of(self, method: GroupMethod) -> str:
-        """File or name of a method's recipe, for :func:`cganzoo.recipe.read.load_recipe`."""
-        recipe = self.file.parent / method.recipe
-        return str(recipe) if recipe.is_file() else method.recipe
-
 
 def read_group(path: str) -> Group | None:
-    """The group in a file; ``None`` if the file does not contain a group.
-
-    Raises:
-        RecipeError: there is no such file, or the group has a mistake.
-    """
+    """The group in a file; ``None`` if the file does not contain a group."""
     file = bundled.find(path)
     try:
         values: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8-sig"))
@@ -102,5 +87,5 @@ def read_group(path: str) -> Group | None:
     try:
         content = parse(GroupFile, values)
     except ValidationError as error:
-        raise RecipeError(explain(error, (GroupFile,), values, str(path))) from error
-    return Group(str(path), file, content)
+        raise RecipeError(explain(error, (GroupFile,), values, path)) from error
+    return Group(path, file, content)

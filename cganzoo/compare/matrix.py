@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,16 +17,16 @@ from cganzoo._util.toml import tomllib
 from cganzoo.config import parse
 from cganzoo.errors import CganzooError, RecipeError, RunError
 from cganzoo.recipe import bundled
+from cganzoo.recipe.keys import ALL_SECTIONS, Sections
 from cganzoo.recipe.messages import explain
-from cganzoo.recipe.read import ALL_SECTIONS, Sections, load_recipe
+from cganzoo.recipe.read import load_recipe
 from cganzoo.recipe.resolve import OBSERVERS, Resolved, resolve
 from cganzoo.runs import provenance
 from cganzoo.runs.folder import RunFolder
 from cganzoo.runs.manifest import Manifest
 
-from .group import Group, read_group
+from .group import Group, GroupMethod, read_group
 
-SEEDS = (0, 1, 2)
 RUN_FILES = ("recipe.toml", "manifest.json")
 
 
@@ -35,24 +36,14 @@ class DamagedError(RunError):
 
 @dataclass(frozen=True, eq=False)
 class Method:
-    """A row of the matrix.
+    """A row of the matrix. Its name and its label are unique."""
 
-    Attributes:
-        name: folder of its runs; unique in the matrix.
-        label: its name in tables; unique in the matrix.
-        values: every value of its recipe, as :meth:`~cganzoo.recipe.resolve.Resolved.values` returns them, with the
-            first seed.
-        resolved: its recipe, if it is trained here; ``None`` for finished runs that were named by their folder.
-        code: hash of the source code of its runs, by distribution.
-        published: scores printed in a paper, by name.
-    """
-
-    name: str
-    label: str
-    values: dict[str, Any]
-    resolved: Resolved | None
-    code: Mapping[str, str]
-    published: Mapping[str, float] = field(default_factory=dict)
+    name: str  # folder of its runs
+    label: str  # in tables
+    values: dict[str, Any]  # of its recipe with the first seed, as Resolved.values() returns them
+    resolved: Resolved | None  # None for runs that were named by their folder
+    code: Mapping[str, str]  # hash of the source code of its runs, by distribution
+    published: Mapping[str, float] = field(default_factory=dict)  # scores printed in a paper
 
     @property
     def metrics(self) -> list[str]:
@@ -80,21 +71,13 @@ class Cell:
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """All runs of a comparison.
-
-    Attributes:
-        title: heading of the report.
-        out: folder of the report, the tables and new runs.
-        cells: all runs, method by method.
-        skipped: why a folder is left out; one message for each.
-        group: the group file, if one was named.
-    """
+    """All runs of a comparison, method by method."""
 
     title: str
-    out: Path
+    out: Path  # folder of the report, the tables and new runs
     cells: tuple[Cell, ...]
-    skipped: tuple[str, ...] = ()
-    group: Group | None = None
+    skipped: tuple[str, ...]  # a message for each folder that is left out
+    group: Group | None
 
     @property
     def methods(self) -> tuple[Method, ...]:
@@ -106,26 +89,11 @@ class Matrix:
         """Whether a run may have to be trained."""
         return any(cell.resolved for cell in self.cells)
 
-    def of(self, method: Method) -> list[Cell]:
-        """The runs of a method."""
-        return [cell for cell in self.cells if cell.method is method]
-
 
 def build_matrix(
     arguments: Sequence[str], *, seeds: Sequence[int] | None, overrides: Sequence[str], out: Path | None
 ) -> Matrix:
-    """The matrix that the command line asks for.
-
-    Args:
-        arguments: recipes, group files and folders of runs, in any mixture.
-        seeds: seeds of the recipes; default: those of a group file, or 0, 1 and 2.
-        overrides: ``--set``, for every recipe.
-        out: default: ``runs/<group>`` for a group, ``runs/comparison`` for folders of runs only, otherwise ``runs``,
-            where ``cganzoo run`` keeps its runs.
-
-    Raises:
-        CganzooError: an argument is none of these, or a recipe has a mistake.
-    """
+    """The matrix of recipes, group files and folders of runs, in any mixture; the options are those of the command."""
     for override in overrides:
         if override.partition("=")[0].strip() == "train.seed":
             raise RecipeError(f"--set {override}: a comparison has several seeds; write them as --seeds 0,1,2")
@@ -142,7 +110,7 @@ def build_matrix(
     out = out or (Path("runs", group.file.stem) if group else Path("runs", "comparison") if only_runs else Path("runs"))
     if out.exists() and not out.is_dir():
         raise RunError(f"--out {out}: is a file; name a folder")
-    seeds = tuple(seeds or (group.content.seeds if group else SEEDS))
+    seeds = seeds or (group.content.seeds if group else (0, 1, 2))
     cells: list[Cell] = []
     skipped: list[str] = []
     for source in sources:
@@ -187,14 +155,25 @@ def _source(argument: str) -> Path | Group | str:
 # --- recipes --------------------------------------------------------------------------------------------------------
 
 
+@contextmanager
+def _named(group: Group, method: GroupMethod) -> Iterator[None]:
+    """Name the group and the recipe in the message of a mistake."""
+    try:
+        yield
+    except CganzooError as error:
+        raise type(error)(f"{group.source}: {method.recipe}: {error}") from error
+
+
 def _of_group(group: Group, overrides: Sequence[str], seeds: Sequence[int], out: Path) -> Iterator[Cell]:
     for method in group.content.methods:
-        try:
-            # The last change of a key wins: the command line's.
-            recipe = load_recipe(group.recipe_of(method), [*group.content.set, *method.set, *overrides])
+        file = group.file.parent / method.recipe
+        source, own = file if file.is_file() else method.recipe, [*group.content.set, *method.set]
+        with _named(group, method):  # the mistakes of the group's file
+            load_recipe(source, own)
+        # The last change of a key wins: the command line's.
+        recipe = load_recipe(source, [*own, *overrides])
+        with _named(group, method):
             resolved = resolve(replace(recipe, name=method.name or recipe.name))
-        except CganzooError as error:
-            raise type(error)(f"{group.source}: {method.recipe}: {error}") from error
         yield from _of_recipe(resolved, method.label or resolved.recipe.name, method.published, seeds, out)
 
 
@@ -238,11 +217,7 @@ def _find_runs(place: Path) -> list[Path]:
 
 
 def _of_run(path: Path) -> Cell:
-    """A run that is compared as it is.
-
-    Raises:
-        DamagedError: its recipe or its manifest cannot be read.
-    """
+    """A run that is compared as it is."""
     folder, place = RunFolder(path), path.absolute()
     sections, manifest = read_sections(folder), read_manifest(folder)
     if manifest == Manifest():
@@ -253,11 +228,7 @@ def _of_run(path: Path) -> Cell:
 
 
 def read_manifest(folder: RunFolder) -> Manifest:
-    """The manifest of a run.
-
-    Raises:
-        DamagedError: it is damaged, or another version wrote it.
-    """
+    """The manifest of a run; raises :class:`DamagedError`."""
     try:
         return folder.manifest()
     except RunError as error:
@@ -292,12 +263,7 @@ def _code(manifest: Manifest) -> dict[str, str]:
 
 
 def _merge_replicas(cells: Sequence[Cell]) -> dict[Method, list[Cell]]:
-    """The runs by method. A run that was named twice is kept once; replicas belong to one method wherever they are.
-
-    Raises:
-        RecipeError: two recipes would share a folder of runs.
-        RunError: two runs have the same recipe, code and seed.
-    """
+    """The runs by method. A run that was named twice is kept once; replicas belong to one method wherever they are."""
     trained = _methods([cell for cell in cells if cell.resolved])
     names = [method.name for method in trained]
     for name in names:

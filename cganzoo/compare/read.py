@@ -15,7 +15,7 @@ from cganzoo.runs.manifest import Manifest, Numbers
 
 from .matrix import Cell, DamagedError, Matrix, read_manifest
 
-State = Literal["new", "unfinished", "finished", "diverged", "failed"]
+State = Literal["unfinished", "finished", "diverged", "failed"]
 """State of a run. A diverged run is a result and is not repeated; a failed run is tried again."""
 
 ENDED: tuple[State, ...] = ("finished", "diverged", "failed")
@@ -28,21 +28,11 @@ class States:
     of: dict[Cell, State] = field(default_factory=dict)
     errors: dict[Cell, str] = field(default_factory=dict)
 
-    @property
-    def complete(self) -> bool:
-        """Whether every run has ended."""
-        return all(state in ENDED for state in self.of.values())
-
 
 def read_states(matrix: Matrix, *, fresh: bool = False) -> States:
     """The states before anything is trained. A damaged run counts as failed and does not stop the others.
 
-    Args:
-        matrix: all runs.
-        fresh: whether the runs that are trained here start again.
-
-    Raises:
-        RunError: a folder contains a run of another recipe or of other code.
+    A run of another recipe or of other code raises :class:`RunError`, except if ``fresh`` trains it again.
     """
     found = States()
     for cell in matrix.cells:
@@ -57,7 +47,7 @@ def read_states(matrix: Matrix, *, fresh: bool = False) -> States:
 def _state(cell: Cell, fresh: bool) -> State:
     resolved, folder = cell.resolved, cell.folder
     if resolved and fresh:
-        return "new"
+        return "unfinished"
     manifest = read_manifest(folder)
     status: State = next((state for state in ENDED if state == manifest.status), "unfinished")
     if resolved is None:
@@ -74,7 +64,7 @@ def _state(cell: Cell, fresh: bool) -> State:
                 f"{folder.path}: contains a finished run of another recipe or of other code, without its checkpoints; "
                 "choose another --out, or --fresh to start over"
             )
-        return "new"
+        return "unfinished"
     for file in (folder.manifest_file, folder.recipe_file):
         if not file.is_file():
             raise DamagedError(f"{folder.path}: has checkpoints but no {file.name}")
@@ -100,23 +90,14 @@ def _changed_code(manifest: Manifest, resolved: Resolved) -> list[str]:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """The records of a run.
-
-    Attributes:
-        cell: its place in the matrix.
-        state: never ``"new"``.
-        manifest: its manifest.
-        scores: scores by step.
-        terms: loss terms by step.
-        speed: images per second, and seconds of training until then, by step.
-    """
+    """The records of a run; scores, loss terms and speed are by step."""
 
     cell: Cell
     state: State
     manifest: Manifest
     scores: Mapping[int, Numbers]
     terms: Mapping[int, Numbers]
-    speed: Mapping[int, tuple[float, float]]
+    speed: Mapping[int, tuple[float, float]]  # images per second, and seconds of training until then
 
     @property
     def last_step(self) -> int | None:
@@ -125,14 +106,9 @@ class Run:
         return step if self.state == "finished" and step in self.scores else None
 
     @property
-    def last(self) -> Numbers | None:
-        """The scores at :attr:`last_step`."""
-        return None if self.last_step is None else self.scores[self.last_step]
-
-    @property
     def protocol(self) -> Mapping[str, Any]:
         """How the last scores were measured; empty if there are none."""
-        return self.manifest.evaluation.protocol if self.manifest.evaluation and self.last is not None else {}
+        return self.manifest.evaluation.protocol if self.manifest.evaluation and self.last_step is not None else {}
 
     @property
     def images_per_second(self) -> float | None:
@@ -145,11 +121,7 @@ class Run:
 
 
 def read_run(cell: Cell, state: State) -> Run:
-    """Read a run's records.
-
-    Raises:
-        DamagedError: a file is damaged, or another version wrote it.
-    """
+    """Read a run's records; raises :class:`DamagedError`."""
     folder, manifest = cell.folder, read_manifest(cell.folder)
     scores: dict[int, Numbers] = {}
     terms: dict[int, Numbers] = {}

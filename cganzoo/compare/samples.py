@@ -11,9 +11,8 @@ from PIL import Image
 
 from cganzoo.console.reporter import Stage
 from cganzoo.errors import CganzooError
-from cganzoo.images.by_class import COLUMNS, class_grid, draw_by_class
-from cganzoo.images.grids import grid
-from cganzoo.images.trained import TrainedGenerator, from_run
+from cganzoo.images.grids import COLUMNS, class_grid, draw_by_class, grid
+from cganzoo.images.trained_generator import TrainedGenerator, from_run
 from cganzoo.runs.folder import RunFolder
 
 from .comparison import Comparison
@@ -78,9 +77,9 @@ def _common_seed(comparison: Comparison) -> int | None:
 def _pictures(trained: TrainedGenerator, folder: RunFolder, device: torch.device) -> dict[str, Any]:
     names, classifier = trained.class_names[:MOST_ROWS], None
     if not trained.conditional and folder.extractor_file.is_file():
-        from cganzoo.evaluate.classifier import load  # timm takes seconds to import
+        from cganzoo.evaluate.classifier import of_run  # timm takes seconds to import
 
-        classifier = load(folder.extractor_file, device)
+        classifier = of_run(folder, device)
     turn = [label for label in range(len(names)) for _ in range(COLUMNS)]
     found = draw_by_class(trained.generator, len(trained.class_names), turn, classifier, seed=SEED)
     if found is None:  # no classifier to sort by

@@ -1,4 +1,7 @@
-"""Statistics for few seeds: intervals, tests corrected for multiple comparisons, ranks with their uncertainty."""
+"""Statistics for few seeds: intervals, tests corrected for multiple comparisons, ranks with their uncertainty.
+
+Every function takes the values of a score, finite and one for each seed, and raises ``ValueError`` for other values.
+"""
 
 from __future__ import annotations
 
@@ -15,24 +18,16 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Summary:
-    """One score of a method over its seeds.
-
-    Attributes:
-        count: number of values.
-        mean: mean of the values.
-        sd: standard deviation with ``count - 1`` degrees of freedom; ``None`` for one value.
-        interval: 95 % confidence interval of the mean, by Student's t; ``None`` for one value.
-        bootstrap: 95 % percentile bootstrap interval of the mean; ``None`` for one value.
-    """
+    """One score of a method over its seeds; of one value, there is only the mean."""
 
     count: int
     mean: float
-    sd: float | None
-    interval: tuple[float, float] | None
-    bootstrap: tuple[float, float] | None
+    sd: float | None = None  # with count - 1 degrees of freedom
+    interval: tuple[float, float] | None = None  # 95 % confidence interval of the mean, by Student's t
+    bootstrap: tuple[float, float] | None = None  # 95 % percentile bootstrap interval of the mean
 
 
-def summary(values: Sequence[float], *, resamples: int = 9_999, seed: int = 0) -> Summary:
+def summary(values: Sequence[float], *, resamples: int = 9_999) -> Summary:
     """Mean and spread.
 
     With 3 seeds of a normal score, the bootstrap interval contains the true mean in 75 % of the cases, not in 95 %. In
@@ -41,24 +36,16 @@ def summary(values: Sequence[float], *, resamples: int = 9_999, seed: int = 0) -
     Use Student's interval if values are roughly normal.
 
     The percentile interval is that of Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
-
-    Args:
-        values: one for each seed, finite.
-        resamples: number of resamples of the bootstrap.
-        seed: seed of the bootstrap.
-
-    Raises:
-        ValueError: there is no value, or one is not finite.
     """
     found = _checked(values)
     if len(found) < 2:
-        return Summary(len(found), _mean(found), None, None, None)
+        return Summary(len(found), _mean(found))
     mean, sd = _mean(found), _sd(found)
     if not np.ptp(found):
         return Summary(len(found), mean, sd, (mean, mean), (mean, mean))
     half = float(stats.t.ppf(0.975, len(found) - 1)) * sd / np.sqrt(len(found))
     drawn = stats.bootstrap(
-        (found,), np.mean, n_resamples=resamples, method="percentile", random_state=np.random.default_rng(seed)
+        (found,), np.mean, n_resamples=resamples, method="percentile", random_state=np.random.default_rng(0)
     ).confidence_interval
     return Summary(
         len(found), mean, sd, (float(mean - half), float(mean + half)), (float(drawn.low), float(drawn.high))
@@ -67,21 +54,13 @@ def summary(values: Sequence[float], *, resamples: int = 9_999, seed: int = 0) -
 
 @dataclass(frozen=True)
 class Pair:
-    """Two methods, compared by one score.
-
-    Attributes:
-        a: a method.
-        b: another method.
-        difference: mean of ``a`` minus mean of ``b``.
-        p: p value of the two-sided test; ``None`` if one of them has fewer than two seeds.
-        p_corrected: corrected by Holm's method, over all pairs.
-    """
+    """Two methods, compared by one score; there is no p value if one of them has fewer than two seeds."""
 
     a: str
     b: str
-    difference: float
-    p: float | None
-    p_corrected: float | None
+    difference: float  # mean of a minus mean of b
+    p: float | None  # of the two-sided test
+    p_corrected: float | None  # by Holm's method, over all pairs
 
 
 def pairwise(samples: Mapping[str, Sequence[float]]) -> list[Pair]:
@@ -90,12 +69,6 @@ def pairwise(samples: Mapping[str, Sequence[float]]) -> list[Pair]:
     The test is that of Welch, Biometrika 34 (1947), 28-35; the variances may differ. If neither method has any spread,
     t is not defined, and the exact permutation test of the difference in means is used instead. With 3 seeds each, its
     p is 0.1 or 1, so such a pair is never significantly different at 0.05.
-
-    Args:
-        samples: values by method, one for each seed, finite.
-
-    Raises:
-        ValueError: a method has no value, or one is not finite.
     """
     checked = {name: _checked(values) for name, values in samples.items()}
     pairs = list(combinations(checked, 2))
@@ -121,72 +94,42 @@ def holm(p: Sequence[float]) -> list[float]:
     """Correct p values so that the probability of any false difference stays below the level.
 
     Holm, Scandinavian Journal of Statistics 6 (1979), 65-70. The tests may depend on each other, as pairs of the same
-    methods do.
-
-    Args:
-        p: one for each test, in any order.
-
-    Returns:
-        The corrected p values, in the same order.
-
-    Raises:
-        ValueError: one is not between 0 and 1.
+    methods do. The order of the p values is kept.
     """
     if not all(0 <= value <= 1 for value in p):  # false for NaN, too
         raise ValueError(f"p values must be between 0 and 1: {list(p)}")
     order = np.argsort(p, kind="stable")
-    corrected = [0.0] * len(p)
-    most = 0.0
-    for place, index in enumerate(order):
-        most = max(most, min(1.0, (len(p) - place) * p[index]))
-        corrected[index] = most
-    return corrected
+    corrected = np.empty(len(p))
+    corrected[order] = np.maximum.accumulate(np.minimum(1.0, np.arange(len(p), 0, -1) * np.take(p, order)))
+    return [float(value) for value in corrected]
 
 
-def ties(
-    samples: Mapping[str, Sequence[float]], *, higher_is_better: bool, level: float = LEVEL
-) -> tuple[str, set[str]]:
+def ties(samples: Mapping[str, Sequence[float]], *, higher_is_better: bool) -> tuple[str, set[str]]:
     """The method with the best mean, and the methods that are not significantly different from it.
 
-    The correction is over all pairs, as in :func:`pairwise`: the best method was not known before, so all pairs count.
-
-    Args:
-        samples: values by method, one for each seed, finite.
-        higher_is_better: whether the best is the highest.
-        level: two methods are tied if their corrected p is not below this level.
-
-    Returns:
-        The best method, and those whose corrected p against it is not below the level or not known.
-
-    Raises:
-        ValueError: there is no method, a method has no value, or one is not finite.
+    These are the methods whose p against the best is not below the level, or not known. The correction is over all
+    pairs, as in :func:`pairwise`: the best method was not known before, so all pairs count.
     """
     best = _order({name: _mean(_checked(values)) for name, values in samples.items()}, higher_is_better)[0]
-    tied = set()
-    for pair in pairwise(samples):
-        if best in (pair.a, pair.b) and (pair.p_corrected is None or pair.p_corrected >= level):
-            tied.add(pair.b if pair.a == best else pair.a)
-    return best, tied
+    pairs = [pair for pair in pairwise(samples) if pair.p_corrected is None or pair.p_corrected >= LEVEL]
+    return best, {pair.b if pair.a == best else pair.a for pair in pairs if best in (pair.a, pair.b)}
 
 
 @dataclass(frozen=True)
 class Ranking:
     """Order of the methods, and its uncertainty.
 
-    Attributes:
-        ranks: for each method, its rank by mean (1 is the best) and the 95 % interval of its rank, the best first.
-            Equal means share the better rank. The interval is that of the resamples and may not contain the rank by
-            mean: a method of small spread whose mean is slightly better than those of 6 methods of large spread is
-            first in 1 of 64 resamples.
-        ahead: for each ordered pair, the share of resamples in which the first is better; equals count half.
+    Equal means share the better rank. The interval of a rank is that of the resamples and may not contain the rank by
+    mean: a method of small spread whose mean is slightly better than those of 6 methods of large spread is first in 1
+    of 64 resamples.
     """
 
-    ranks: dict[str, tuple[int, int, int]]
-    ahead: dict[tuple[str, str], float]
+    ranks: dict[str, tuple[int, int, int]]  # rank by mean (1 is the best) and its 95 % interval, the best first
+    ahead: dict[tuple[str, str], float]  # share of resamples in which the first is better; equals count half
 
 
 def ranking(
-    samples: Mapping[str, Sequence[float]], *, higher_is_better: bool, resamples: int = 10_000, seed: int = 0
+    samples: Mapping[str, Sequence[float]], *, higher_is_better: bool, resamples: int = 10_000
 ) -> Ranking | None:
     """Ranks of the methods' means under resampling; ``None`` if no method has two seeds.
 
@@ -197,15 +140,6 @@ def ranking(
 
     The spread of a method with one seed is not known, so it has a rank, an interval of all ranks, and no shares. It may
     be ahead of any other method, so the intervals of the others end one rank later for each such method.
-
-    Args:
-        samples: values by method, one for each seed, finite.
-        higher_is_better: whether rank 1 is the highest.
-        resamples: number of resamples of each method's mean.
-        seed: seed of the resamples, not negative.
-
-    Raises:
-        ValueError: a method has no value, or one is not finite.
     """
     checked = {name: _checked(values) for name, values in samples.items()}
     if all(len(values) < 2 for values in checked.values()):
@@ -217,7 +151,7 @@ def ranking(
     for name in sorted(known):  # the result must not depend on the order of methods
         values = checked[name]
         # Each method has its own random stream, chosen by its name and not by its place.
-        random = np.random.default_rng([seed, *name.encode()])
+        random = np.random.default_rng([0, *name.encode()])
         drawn[name] = means[name] + _sd(values) / np.sqrt(len(values)) * random.standard_t(len(values) - 1, resamples)
     sign = 1 if higher_is_better else -1
     ahead = {
@@ -231,20 +165,15 @@ def ranking(
     low, high = np.quantile(places, [0.025, 0.975], axis=1, method="nearest")
     unknown = len(order) - len(known)
     intervals = {name: (int(low[index]), int(high[index]) + unknown) for index, name in enumerate(known)}
-    ranks = {
-        name: (
-            1 + sum(sign * mean > sign * means[name] for mean in means.values()),
-            *intervals.get(name, (1, len(order))),
-        )
-        for name in order
-    }
+    ranks = {}
+    for name in order:
+        better = sum(sign * mean > sign * means[name] for mean in means.values())
+        ranks[name] = (1 + better, *intervals.get(name, (1, len(order))))
     return Ranking(ranks, ahead)
 
 
 def _order(means: Mapping[str, float], higher_is_better: bool) -> list[str]:
     """Names, the best first; equals by name, so that the result does not depend on the order of methods."""
-    if not means:
-        raise ValueError("there is no method to rank")
     return sorted(means, key=lambda name: (-means[name] if higher_is_better else means[name], name))
 
 

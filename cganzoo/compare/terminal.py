@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -24,10 +24,11 @@ from .comparison import Comparison, gather
 from .conclusions import mean_and_spread
 from .matrix import Cell, Matrix
 from .read import ENDED, States, read_states
+from .report_data import View, build_view, published_scores
+from .report_files import write_files
 from .samples import draw_samples
-from .tables import write_files
-from .train import build_untrained, train_missing
-from .view import View, build_view, published_scores
+from .side_by_side import image_conflicts, side_by_side
+from .train import Untrained, build_untrained, train_missing
 
 STYLES = {"finished": "green", "running": "bold cyan", "diverged": "yellow", "failed": "red"}
 METHOD_WIDTH, SCORE_WIDTH = 18, 20  # of columns; more scores than fit in a line are shown in another table
@@ -35,19 +36,7 @@ MOST_KEYS = 12  # differing keys shown; the report shows all
 
 
 def compare(matrix: Matrix, console: Console, device: str, limit: float | None, *, fresh: bool, mixed: bool) -> int:
-    """Check, train what is missing, write and show; returns the exit code.
-
-    Args:
-        matrix: all runs.
-        console: where to show them.
-        device: where to train.
-        limit: seconds for all runs together.
-        fresh: start every run again.
-        mixed: show scores that were measured in different ways; otherwise they are an error.
-
-    Raises:
-        CganzooError: nothing is written, and nothing is trained unless runs conflict only afterwards.
-    """
+    """Check, train what is missing, write and show; returns the exit code. The options are those of the command."""
     stop, place = Stop.after(limit), pick_device(device)
     found = read_states(matrix, fresh=fresh)
     before = gather(matrix, found)
@@ -55,9 +44,8 @@ def compare(matrix: Matrix, console: Console, device: str, limit: float | None, 
     if len(matrix.methods) > 1:
         waiting = [cell.method for cell in matrix.cells if found.of[cell] not in ("finished", "diverged")]
         untrained = build_untrained(list(dict.fromkeys(waiting)), Reporter(console))
-        _check(fairness.image_conflicts(before, untrained), mixed)
-        labels = {method.name: method.label for method in matrix.methods}
-        show_fairness(console, fairness.side_by_side(before, untrained), labels)
+        _check(image_conflicts(before, untrained), mixed)
+        _show_fairness(console, before, untrained)
     interrupted = False
     if matrix.trains:
         display = LiveMatrix(console, matrix, found)
@@ -68,17 +56,13 @@ def compare(matrix: Matrix, console: Console, device: str, limit: float | None, 
     _write_and_show(comparison, console, place)
     if interrupted:
         return 130
-    if stop.signal is not None and not found.complete:
+    if stop.signal is not None and not all(state in ENDED for state in found.of.values()):
         return 128 + stop.signal
     return 2 if found.errors else 0
 
 
 def report(matrix: Matrix, console: Console, device: str) -> None:
-    """Write and show the files of one run.
-
-    Raises:
-        CganzooError: the run cannot be read, or a file cannot be written.
-    """
+    """Write and show the files of one run."""
     comparison = gather(matrix, read_states(matrix))
     if not comparison.runs:
         raise RunError(comparison.skipped[0])
@@ -92,24 +76,27 @@ def _check(conflicts: Mapping[str, str], allowed: bool) -> None:
 
 
 def _write_and_show(comparison: Comparison, console: Console, device: torch.device) -> None:
-    found = build_view(comparison, provenance.command())
+    view = build_view(comparison, provenance.command())
     pictures, warnings = draw_samples(comparison, device, Reporter(console).stage)
-    found = {**found, **pictures, "warnings": [*found["warnings"], *warnings]}
-    files = write_files(found, comparison.matrix.out)
-    show_results(console, found)
+    view |= {**pictures, "warnings": [*view["warnings"], *warnings]}
+    files = write_files(view, comparison.matrix.out)
+    _show_results(console, view)
     console.print(Text(f"report: {files[0]}"), soft_wrap=True)
+
+
+def _say(console: Console, text: str, style: str = "") -> None:
+    console.print(Text(text, style), soft_wrap=not console.is_terminal)
+
+
+def _new_table(**options: Any) -> Table:
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, **options)
 
 
 # --- while runs are trained -----------------------------------------------------------------------------------------
 
 
 class RunReporter(Reporter):
-    """Shows one run of several: a progress bar in a terminal, lines elsewhere; the log has everything.
-
-    Args:
-        console: where to show it.
-        name: start of each line.
-    """
+    """Shows one run of several: a progress bar in a terminal, lines with its name elsewhere; the log has everything."""
 
     def __init__(self, console: Console, name: str) -> None:
         super().__init__(console)
@@ -122,18 +109,12 @@ class RunReporter(Reporter):
         self.log(text)
 
     def scores(self, rows: list[ScoreRow], caption: str) -> None:
-        """Log the scores; the matrix shows the first."""
+        """Log all scores. The live table shows the first one."""
         self.log_scores(rows, caption)
 
 
 class LiveMatrix:
-    """The table of methods and seeds, updated while runs are trained; lines where the console is not a terminal.
-
-    Args:
-        console: where to show it.
-        matrix: all runs.
-        states: their states at the start.
-    """
+    """The table of methods and seeds, updated while runs are trained; lines where the console is not a terminal."""
 
     def __init__(self, console: Console, matrix: Matrix, states: States) -> None:
         self.console, self.matrix, self.states = console, matrix, dict[Cell, str](states.of)
@@ -168,24 +149,23 @@ class LiveMatrix:
 
     def _table(self) -> Table:
         seeds = list(dict.fromkeys(cell.seed for cell in self.matrix.cells))
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table = _new_table()
         table.add_column("method")
         for seed in seeds:
             table.add_column(f"seed {seed}", justify="right", no_wrap=True)
         for method in self.matrix.methods:
-            cells = {cell.seed: self._shown(cell) for cell in self.matrix.of(method)}
+            cells = {cell.seed: self._shown(cell) for cell in self.matrix.cells if cell.method is method}
             table.add_row(Text(method.label), *(cells.get(seed, Text("")) for seed in seeds))
         return table
 
     def _shown(self, cell: Cell) -> Text:
         state = self.states[cell]
-        text = {"new": "waiting", "unfinished": "waiting"}.get(state, state)
+        text = "waiting" if state == "unfinished" else state
         if state == "finished" and cell.resolved and cell.resolved.metrics:
             score = cell.resolved.metrics[0].spec.outputs[0].name
-            try:
+            evaluation = None
+            with suppress(CganzooError):
                 evaluation = cell.folder.manifest().evaluation
-            except CganzooError:
-                evaluation = None
             text = f"{score} {number(evaluation.scores.get(score) if evaluation else None)}"
         return Text(text, STYLES.get(state, "dim"))
 
@@ -193,12 +173,14 @@ class LiveMatrix:
 # --- before training ------------------------------------------------------------------------------------------------
 
 
-def show_fairness(console: Console, shown: Mapping[str, Any], labels: Mapping[str, str]) -> None:
+def _show_fairness(console: Console, comparison: Comparison, untrained: Mapping[str, Untrained]) -> None:
     """Show the differences of the recipes, and the methods side by side."""
+    labels = {method.name: method.label for method in comparison.methods}
+    shown = side_by_side(comparison, untrained)
     unexpected = [row for row in shown["differences"] if not row["expected"]]
     _show_losses(console, [row for row in shown["differences"] if row["key"].startswith("loss.")], labels)
     for note in shown["notes"]:
-        console.print(Text(note, "yellow" if unexpected else ""), soft_wrap=not console.is_terminal)
+        _say(console, note, "yellow" if unexpected else "")
     if unexpected:
         rows = [(row["key"], row["values"]) for row in unexpected[:MOST_KEYS]]
         _show_values(console, "differs", labels, rows, "yellow")
@@ -211,14 +193,13 @@ def _show_losses(console: Console, options: Sequence[Mapping[str, Any]], labels:
     """A line for each method, with the options of its loss that differ."""
     if not options:
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = _new_table()
     table.add_column("method", no_wrap=True)
     table.add_column(Text("[loss], where it differs"), overflow="fold")
     for name, label in labels.items():
         values = [(row["key"].removeprefix("loss."), row["values"][name]) for row in options]
-        table.add_row(
-            Text(label), Text(", ".join(f"{key} {value}" for key, value in values if value != fairness.ABSENT))
-        )
+        shown = [f"{key} {value}" for key, value in values if value != fairness.ABSENT]
+        table.add_row(Text(label), Text(", ".join(shown)))
     console.print(table)
 
 
@@ -226,7 +207,7 @@ def _show_values(
     console: Console, head: str, labels: Mapping[str, str], rows: Sequence[tuple[str, Mapping[str, str]]], style: str
 ) -> None:
     """Values by method; a value that several methods share is shown once."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=bool(head))
+    table = _new_table(show_header=bool(head))
     for column in (head, "value", "methods"):
         table.add_column(column, overflow="fold")
     for key, values in rows:
@@ -242,14 +223,10 @@ def _show_values(
 # --- results --------------------------------------------------------------------------------------------------------
 
 
-def show_results(console: Console, view: View) -> None:
+def _show_results(console: Console, view: View) -> None:
     """Show the tables of scores, and what can be concluded."""
     columns = [score for score in view["scores"] if score["headline"]]
     across = max(1, (console.width - METHOD_WIDTH) // SCORE_WIDTH)
-
-    def lines(texts: Iterable[str], style: str = "") -> None:
-        for text in texts:
-            console.print(Text(text, style), soft_wrap=not console.is_terminal)
 
     for part in view["tables"]:
         for start in range(0, len(columns), across):
@@ -257,40 +234,38 @@ def show_results(console: Console, view: View) -> None:
             table.title = Text(part["title"], "bold") if start == 0 else None
             console.print(table)
         if part["id"] != "last":
-            lines([part["note"]], "dim")
+            _say(console, part["note"], "dim")
             continue
-        lines(["bold: best; ~: no significant difference from the best"], "dim")
+        _say(console, "bold: best; ~: no significant difference from the best", "dim")
         if view["published"]:
             text = f"published: {view['published']['source']}; {view['published']['difference']}"
-            lines([" ".join(text.split())], "dim")
-    lines(view["summary"])
-    lines(view["warnings"], "yellow")
+            _say(console, " ".join(text.split()), "dim")
+    for text in view["summary"]:
+        _say(console, text)
+    for text in view["warnings"]:
+        _say(console, text, "yellow")
 
 
 def _score_table(view: View, part: Mapping[str, Any], columns: Sequence[Mapping[str, Any]]) -> Table:
-    """A table of some scores."""
     labels = {method["id"]: method["label"] for method in view["methods"]}
     values = (view["published"] or {"values": {}})["values"] if part["id"] == "last" else {}
     published = published_scores(view) if values else []
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    table = _new_table(title_justify="left")
     table.add_column("method")
+    names: list[tuple[str, bool]] = []  # of each column: its score, and whether its values are published ones
     for score in columns:
         arrow = {True: " ↑", False: " ↓", None: ""}[score["higher_is_better"]]
         table.add_column(score["name"].replace("_", " ") + arrow, justify="right")  # so that long names are wrapped
+        names.append((score["name"], False))
         if score["name"] in published:
             table.add_column("published", justify="right", style="dim")
+            names.append((score["name"], True))
     for row in part["rows"]:
-        cells = []
-        for score in columns:
-            cells.append(_cell(row["cells"][score["name"]]))
-            if score["name"] in published:
-                cells.append(Text(number(values.get(row["method"], {}).get(score["name"]))))
+        printed = values.get(row["method"], {})
+        cells = [Text(number(printed.get(name))) if paper else _cell(row["cells"][name]) for name, paper in names]
         table.add_row(Text(labels[row["method"]]), *cells)
     for real in part["real"]:
-        cells = []
-        for score in columns:
-            cells += [Text(f"{number(real['cells'].get(score['name']))}  ")]
-            cells += [Text("")] * (score["name"] in published)
+        cells = [Text("" if paper else f"{number(real['cells'].get(name))}  ") for name, paper in names]
         table.add_row(Text(real["label"]), *cells, style="dim")
     return table
 

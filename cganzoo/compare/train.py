@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gc
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 
@@ -18,33 +18,30 @@ from cganzoo.recipe.resolve import Resolved
 from cganzoo.runs.folder import BusyError
 from cganzoo.session.dataset import load_data
 from cganzoo.session.run import Session
-from cganzoo.train.engine import build_context
+from cganzoo.train.engine import build_networks
 from cganzoo.train.stop import Stop
 
 from .matrix import Cell, Matrix, Method
 from .read import State, States
 
-if TYPE_CHECKING:
-    from .terminal import LiveMatrix
+
+class Display(Protocol):
+    """Shows the states of the runs."""
+
+    def update(self, cell: Cell, state: str, message: str = "") -> None:
+        """The run has another state."""
+
+    def reporter(self, cell: Cell) -> Reporter:
+        """What shows the progress of the run."""
 
 
 def train_missing(
-    matrix: Matrix, states: States, device: torch.device, stop: Stop, display: LiveMatrix, *, fresh: bool = False
+    matrix: Matrix, states: States, device: torch.device, stop: Stop, display: Display, *, fresh: bool
 ) -> bool:
-    """Train every run that has not ended, in the order of the seeds: all methods with the first seed come first.
+    """Train every run that has not ended, and update its state: all methods with the first seed come first.
 
-    A run that fails is reported and skipped; a run that diverges is a result. A damaged run is left as it is.
-
-    Args:
-        matrix: all runs.
-        states: their states; updated.
-        device: where to train.
-        stop: shared by all runs, so that a time limit covers all of them.
-        display: shows what happens.
-        fresh: start every run again.
-
-    Returns:
-        Whether Ctrl+C came between two runs, or while a run began.
+    A run that fails is reported and skipped; a run that diverges is a result. A damaged run is left as it is. The
+    result is whether Ctrl+C came between two runs, or while a run began.
     """
     for cell, message in states.errors.items():
         display.update(cell, "failed", message)
@@ -58,19 +55,16 @@ def train_missing(
     for cell in sorted(waiting, key=lambda cell: seeds.index(cell.seed)):
         if stop.requested:
             break
-        before = states.of[cell]
         try:
+            states.of[cell] = "unfinished"  # until _train returns; Ctrl+C may come before
             display.update(cell, "running")
-            state, error = _train(cell, device, stop, display.reporter(cell), fresh)
-            states.of[cell] = state
-            if error and state != "diverged":
+            states.of[cell], error = _train(cell, device, stop, display.reporter(cell), fresh)
+            if error and states.of[cell] != "diverged":
                 states.errors[cell] = error
-            display.update(cell, state, error)
+            display.update(cell, states.of[cell], error)
             gc.collect()  # networks have reference cycles, and the next run needs their memory
             torch.compiler.reset()
         except KeyboardInterrupt:
-            if states.of[cell] == before:
-                states.of[cell] = "unfinished"
             return True
     return False
 
@@ -105,25 +99,16 @@ def _train(cell: Cell, device: torch.device, stop: Stop, reporter: Reporter, fre
 
 @dataclass(frozen=True)
 class Untrained:
-    """What is known of a method before it is trained.
+    """What is known of a method before it is trained."""
 
-    Attributes:
-        parameters: number of parameters of ``"generator"``, ``"trunk"`` and ``"objective"``; empty if a plugin fails
-            to build one.
-        images: fingerprint of the training images.
-    """
-
-    parameters: Mapping[str, int]
-    images: str
+    parameters: dict[str, int]  # as in a manifest; empty if a plugin fails to build a network
+    images: str  # fingerprint of the training images
 
 
 def build_untrained(methods: Sequence[Method], reporter: Reporter) -> dict[str, Untrained]:
     """Build the networks of methods that are trained here, and find their images; by the method's name.
 
     Packs a data set that is not in the cache.
-
-    Raises:
-        CganzooError: a data set is missing, or a network refuses the images.
     """
     sets: dict[str, ImageSet] = {}
     found = {}
@@ -144,13 +129,5 @@ def build_untrained(methods: Sequence[Method], reporter: Reporter) -> dict[str, 
 
 
 def _parameters(resolved: Resolved, class_names: tuple[str, ...]) -> dict[str, int]:
-    context = build_context(resolved, class_names)
     with torch.random.fork_rng(devices=[]):
-        generator = resolved.generator.spec.build(resolved.generator.config, context)
-        trunk = resolved.discriminator.spec.build(resolved.discriminator.config, context)
-        context = build_context(resolved, class_names, feature_dim=trunk.feature_dim)
-        objective = resolved.loss.spec.build(resolved.loss.config, context)
-    return {
-        name: sum(parameter.numel() for parameter in module.parameters())
-        for name, module in (("generator", generator), ("trunk", trunk), ("objective", objective))
-    }
+        return build_networks(resolved, class_names).parameter_counts()

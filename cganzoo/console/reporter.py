@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from rich import box
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.filesize import decimal
 from rich.live import Live
 from rich.progress import (
@@ -35,7 +35,6 @@ Stage = Callable[[str], AbstractContextManager[Progress]]
 """``with stage("packing images") as progress``: shows a named piece of work; :meth:`Reporter.stage` is one."""
 
 LINE_EVERY = 10.0  # seconds between two progress lines without a live display
-SHOW_EVERY = 0.2  # seconds between two updates of the bar
 
 
 @dataclass(frozen=True)
@@ -43,13 +42,10 @@ class ScoreRow:
     """One row of the table of scores.
 
     Attributes:
-        name: name of the metric's output.
-        value: score of the samples.
-        test: score of the test images.
+        value: score of the samples; ``test``: of the test images.
         halves: score of one half of the training images against the other half.
-        higher_is_better: ``None`` if neither direction is better.
         headline: whether this is the metric's main output; other outputs are shown indented below it.
-        error: standard error of the value, if it is known.
+        error: standard error of the value.
     """
 
     name: str
@@ -62,11 +58,9 @@ class ScoreRow:
 
 
 class Reporter:
-    """Shows the progress and the results of a run.
+    """Shows the progress and the results of a run; the display is live only in a terminal.
 
-    Args:
-        console: where to show them; the display is live only in a terminal.
-        log_file: also receives every line, with its date and without control codes. ``None``: no log.
+    ``log_file`` also receives every line, with its date and without control codes.
     """
 
     def __init__(self, console: Console, log_file: Path | None = None) -> None:
@@ -94,11 +88,9 @@ class Reporter:
 
     @contextmanager
     def stage(self, what: str, *, in_bytes: bool = False) -> Iterator[Progress]:
-        """Show a piece of work; yields ``progress(done, total)``. Shows nothing until that is called.
+        """Show a named piece of work; yields ``progress(done, total)``. Shows nothing until that is called.
 
-        Args:
-            what: name of the work.
-            in_bytes: ``progress`` counts bytes, and a total of 0 means that the total is unknown.
+        With ``in_bytes``, ``progress`` counts bytes. A total of 0 means that the total is unknown.
         """
         if not self.console.is_terminal:
             yield self._lines(what, in_bytes)
@@ -135,35 +127,26 @@ class Reporter:
     @contextmanager
     def training(self, start: int, steps: int) -> Iterator[TrainingDisplay]:
         """Show the training loop; yields the display to update."""
-        display = TrainingDisplay(self, steps)
         if not self.console.is_terminal:
-            yield display
+            yield TrainingDisplay(self, steps)
             return
         bar = _bar(self.console)
-        task = bar.add_task("training", total=steps, completed=start)
-        with Live(console=self.console, refresh_per_second=4) as live:
-
-            def show(step: int) -> None:
-                bar.update(task, completed=step)
-                live.update(Group(bar, *display.renderables()))
-
-            display.show = show
-            show(start)
+        bar.add_task("training", total=steps, completed=start)
+        display = TrainingDisplay(self, steps, bar)
+        with Live(display, console=self.console, refresh_per_second=4):
             yield display
 
     def scores(self, rows: list[ScoreRow], caption: str) -> None:
         """Show the table of scores and log them."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        errors = ["± se"] if any(row.error is not None for row in rows) else []
         table.add_column("score")
-        table.add_column("samples", justify="right")
-        if any(row.error is not None for row in rows):
-            table.add_column("± se", justify="right")
-        table.add_column("real test", justify="right")
-        table.add_column("real halves", justify="right")
+        for title in ("samples", *errors, "real test", "real halves"):
+            table.add_column(title, justify="right")
         for row in rows:
             arrow = {True: " ↑", False: " ↓", None: ""}[row.higher_is_better]
             name, style = (row.name, "bold") if row.headline else (f"  {row.name}", "dim")
-            error = [Text("" if row.error is None else f"{row.error:.2g}", "dim")] if len(table.columns) == 5 else []
+            error = [Text("" if row.error is None else f"{row.error:.2g}", "dim")] if errors else []
             real = [Text(number(value), "dim") for value in (row.test, row.halves)]
             table.add_row(Text(name + arrow, style), Text(number(row.value), style), *error, *real)
         self.console.print(table)
@@ -179,25 +162,22 @@ class Reporter:
 
 
 class TrainingDisplay:
-    """Keeps the latest numbers of a training run and shows them."""
+    """The latest numbers of a training run: a bar with lines below it, or without a bar one line after the other."""
 
-    def __init__(self, reporter: Reporter, steps: int) -> None:
-        self._reporter, self._steps = reporter, steps
+    def __init__(self, reporter: Reporter, steps: int, bar: ProgressBar | None = None) -> None:
+        self._reporter, self._steps, self._bar = reporter, steps, bar
         self._terms: Mapping[str, float] = {}
         self._speed = 0.0
         self._scores: Mapping[str, float | None] = {}
         self._scored_at = 0
         self._began = time.monotonic()
-        self._last_line = self._shown = float("-inf")
-        self.show: Callable[[int], None] | None = None
+        self._last_line = float("-inf")
 
     def step(self, step: int) -> None:
         """Show the current step: move the bar, or without a bar print a line if none was printed for long."""
         now = time.monotonic()
-        if self.show:
-            if now - self._shown >= SHOW_EVERY:
-                self._shown = now
-                self.show(step)
+        if self._bar:
+            self._bar.update(self._bar.task_ids[0], completed=step)
         elif now - max(self._began, self._last_line) >= 3 * LINE_EVERY:  # usually a line of terms() comes first
             self._last_line = now
             self._reporter.say(f"step {step}/{self._steps}")
@@ -209,26 +189,18 @@ class TrainingDisplay:
         if now - self._last_line >= LINE_EVERY or step == self._steps:
             self._last_line = now
             self._line(step, f"{images_per_second:.0f} images/s  {_figures(terms)}")
-        if self.show:
-            self.show(step)
 
     def scores(self, step: int, scores: Mapping[str, float | None]) -> None:
         """Show new scores."""
         self._scores, self._scored_at = scores, step
         self._line(step, _figures(scores))
-        if self.show:
-            self.show(step)
 
     def _line(self, step: int, text: str) -> None:
-        line = f"step {step}/{self._steps}  {text}"
-        if self.show:  # the live display shows the same numbers
-            self._reporter.log(line)
-        else:
-            self._reporter.say(line)
+        show = self._reporter.log if self._bar else self._reporter.say  # the live display shows the same numbers
+        show(f"step {step}/{self._steps}  {text}")
 
-    def renderables(self) -> list[Text]:
-        """The lines below the bar."""
-        lines = []
+    def __rich__(self) -> Group:
+        lines: list[RenderableType] = [self._bar] if self._bar else []
         if self._terms:
             lines.append(Text(f"  {self._speed:.0f} images/s", style="cyan"))
             for player in ("discriminator", "generator"):
@@ -236,7 +208,7 @@ class TrainingDisplay:
                 lines.append(Text.assemble((f"  {player:<14}", "dim"), _figures(named)))
         if self._scores:
             lines.append(Text.assemble((f"  scores @{self._scored_at:<6}", "dim"), _figures(self._scores)))
-        return lines
+        return Group(*lines)
 
 
 def number(value: float | None) -> str:

@@ -13,11 +13,9 @@ import os
 import shutil
 import tarfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from cganzoo._util.once import make_folder_once
+from cganzoo._util.files import make_folder_once
 from cganzoo.console.reporter import Progress
 from cganzoo.errors import DataError
 
@@ -37,10 +35,6 @@ def unpacked(archive: Path, progress: Progress | None = None) -> Path:
     """The folder with an archive's contents, unpacked now if the cache does not have it; a folder is returned as it is.
 
     An archive that has changed is unpacked again.
-
-    Raises:
-        DataError: there is no such file, it is not a complete tar archive, a member is not a plain file or folder
-            inside the archive's own folder, or there is not enough disk space.
     """
     if archive.is_dir():
         return archive
@@ -51,7 +45,8 @@ def unpacked(archive: Path, progress: Progress | None = None) -> Path:
         raise DataError(f"{archive}: cannot be read: {error.strerror}") from error
     content = (str(archive.resolve()), status.st_size, status.st_mtime_ns)
     key = hashlib.sha256(repr(content).encode()).hexdigest()[:16]
-    place = cache_folder() / "unpacked" / f"{_stem(archive)}-{key}"
+    ending = max((end for end in ENDINGS if archive.name.lower().endswith(end)), key=len, default="")
+    place = cache_folder() / "unpacked" / f"{archive.name[: len(archive.name) - len(ending)]}-{key}"
     try:
         return make_folder_once(place, lambda folder: _unpack(archive, folder, progress))
     except OSError as error:
@@ -61,15 +56,12 @@ def unpacked(archive: Path, progress: Progress | None = None) -> Path:
         ) from error
 
 
-def _stem(archive: Path) -> str:
-    ending = max((end for end in ENDINGS if archive.name.lower().endswith(end)), key=len, default="")
-    return archive.name[: len(archive.name) - len(ending)]
-
-
 def _unpack(archive: Path, folder: Path, progress: Progress | None) -> None:
     members = _safe_members(archive)
     total, done = sum(member.size for member in members), 0
-    _check_room(archive, folder.parent, total)
+    free = shutil.disk_usage(folder).free
+    if total > free:
+        raise OSError(f"it needs {total:,} bytes, and {free:,} are free")
     with tarfile.open(archive) as tar:
         for member in members:
             target = folder / member.name
@@ -86,15 +78,6 @@ def _unpack(archive: Path, folder: Path, progress: Progress | None) -> None:
                 progress(done, total)
 
 
-@contextmanager
-def _reading(archive: Path) -> Iterator[None]:
-    """Report every error of reading the archive as damage of it."""
-    try:
-        yield
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError) as error:
-        raise _damaged(archive) from error
-
-
 def _damaged(archive: Path) -> DataError:
     return DataError(
         f"{archive}: is no tar archive, or is damaged or cut short; get it again, or name the folder that it was "
@@ -105,31 +88,35 @@ def _damaged(archive: Path) -> DataError:
 def _safe_members(archive: Path) -> list[tarfile.TarInfo]:
     """All members, each checked to be harmless. Reads the whole archive and writes nothing."""
     members: list[tarfile.TarInfo] = []
+    try:
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                if member.size < 0:  # tarfile would go backwards
+                    raise _damaged(archive)
+                members.append(member)
+            # tarfile treats a header that it cannot read as the archive's end; the true end is all zeros.
+            assert tar.fileobj is not None
+            tar.fileobj.seek(tar.offset)
+            while rest := tar.fileobj.read(BLOCK):
+                if rest.strip(b"\0"):
+                    raise _damaged(archive)
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError) as error:
+        raise _damaged(archive) from error
     files: set[PurePosixPath] = set()
     folders = {PurePosixPath()}
-    with _reading(archive), tarfile.open(archive) as tar:
-        for member in tar:
-            if member.size < 0:
-                raise _damaged(archive)
-            # Windows accepts both slashes and knows drives: a name that is safe there is safe everywhere.
-            name = PureWindowsPath(member.name)
-            if name.anchor or ".." in name.parts:
-                raise _refused(archive, member, "its name leads out of the archive's folder")
-            if not (member.isreg() or member.isdir()) or member.issparse():
-                kind = "a link" if member.issym() or member.islnk() else "a device or another special file"
-                raise _refused(archive, member, f"it is {kind}")
-            path = PurePosixPath(member.name)
-            if path in files or (member.isreg() and path in folders) or not files.isdisjoint(path.parents):
-                raise _refused(archive, member, "another member has its name, or is a file where its folder must be")
-            (files if member.isreg() else folders).add(path)
-            folders.update(path.parents)
-            members.append(member)
-        # tarfile treats a header that it cannot read as the archive's end; the true end is all zeros.
-        assert tar.fileobj is not None
-        tar.fileobj.seek(tar.offset)
-        while rest := tar.fileobj.read(BLOCK):
-            if rest.strip(b"\0"):
-                raise _damaged(archive)
+    for member in members:
+        # Windows accepts both slashes and knows drives: a name that is safe there is safe everywhere.
+        name = PureWindowsPath(member.name)
+        if name.anchor or ".." in name.parts:
+            raise _refused(archive, member, "its name leads out of the archive's folder")
+        if not (member.isreg() or member.isdir()) or member.issparse():
+            kind = "a link" if member.issym() or member.islnk() else "a device or another special file"
+            raise _refused(archive, member, f"it is {kind}")
+        path = PurePosixPath(member.name)
+        if path in files or (member.isreg() and path in folders) or not files.isdisjoint(path.parents):
+            raise _refused(archive, member, "another member has its name, or is a file where its folder must be")
+        (files if member.isreg() else folders).add(path)
+        folders.update(path.parents)
     return members
 
 
@@ -138,12 +125,3 @@ def _refused(archive: Path, member: tarfile.TarInfo, reason: str) -> DataError:
         f'{archive}: is not unpacked, because of its member "{member.name}": {reason}; get the archive from a source '
         "that you trust"
     )
-
-
-def _check_room(archive: Path, folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise DataError(
-            f"{archive}: unpacking needs {needed:,} bytes in {folder}, and {free:,} are free; make room, or set "
-            "CGANZOO_CACHE to another folder"
-        )

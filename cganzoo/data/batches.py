@@ -15,9 +15,7 @@ from .cache import ImageSet
 RESIDENT_BYTES = 4 << 30
 """Sets up to this size are copied to the device; larger ones are read from the mapped file during training."""
 
-AHEAD = 3
-"""Number of batches of a larger set that are read ahead."""
-
+AHEAD = 3  # batches of a larger set that are read ahead
 COPY_BYTES = 64 << 20  # copied to the device at a time
 
 
@@ -30,10 +28,7 @@ class Batches:
     large the set is.
 
     Args:
-        data: the packed set.
-        batch_size: N.
         seed: seed of the order; ``(seed, position)`` alone determine a batch.
-        device: where batches are returned.
 
     Attributes:
         position: number of batches drawn so far; part of a checkpoint. Set it to resume from there.

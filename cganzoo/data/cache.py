@@ -2,7 +2,7 @@
 
 A packed set is a folder whose name is a hash of its source's fingerprint and the settings, so a stale one is never
 read. It is complete or does not exist, and of several processes that want it one packs it: see
-:func:`cganzoo._util.once.make_folder_once`.
+:func:`cganzoo._util.files.make_folder_once`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from cganzoo._util.once import make_folder_once
+from cganzoo._util.files import make_folder_once
 from cganzoo.console.reporter import Progress
 from cganzoo.errors import DataError
 
@@ -116,7 +116,6 @@ def _read(place: Path) -> dict[str, ImageSet]:
 
 
 def _pack(source: ImageSource, folder: Path, image_size: int, channels: int, progress: Progress | None) -> None:
-    """Write the packed splits into ``folder``."""
     labels, shape = source.labels(), (channels, image_size, image_size)
     total, done = sum(len(part) for part in labels.values()), 0
     splits: dict[str, dict[str, object]] = {}
@@ -125,20 +124,20 @@ def _pack(source: ImageSource, folder: Path, image_size: int, channels: int, pro
         digest, kept, left_out, read = hashlib.sha256(), list[int](), 0, 0
         with (folder / f"{split}.images").open("wb") as file:
             for chunk in _chunks(source, split, len(split_labels), image_size, channels):
-                images: dict[int, np.ndarray] = {}
+                images: list[np.ndarray] = []
                 for index, image in enumerate(chunk, read):
-                    if image is None:
+                    if isinstance(image, np.ndarray):
+                        images.append(image)
+                        kept.append(index)
+                    elif image is None:
                         left_out += 1
-                    elif isinstance(image, np.ndarray):
-                        images[index] = image
                     elif source.skip_unreadable():
                         skipped.append(str(image))
                     else:
                         raise image
-                pixels = np.array(list(images.values()), np.uint8).reshape(len(images), *shape).data
+                pixels = np.array(images, np.uint8).reshape(len(images), *shape).data
                 file.write(pixels)
                 digest.update(pixels)
-                kept += images
                 read += len(chunk)
                 if progress:
                     progress(done + read, total)
@@ -148,12 +147,7 @@ def _pack(source: ImageSource, folder: Path, image_size: int, channels: int, pro
         packed_labels.tofile(folder / f"{split}.labels")
         digest.update(packed_labels.tobytes())
         splits[split] = {"count": len(kept), "left_out": left_out, "fingerprint": digest.hexdigest()[:16]}
-    meta = {
-        "shape": shape,
-        "class_names": source.class_names,
-        "splits": splits,
-        "skipped": skipped,
-    }
+    meta = {"shape": shape, "class_names": source.class_names, "splits": splits, "skipped": skipped}
     (folder / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
 
 
@@ -164,11 +158,15 @@ def _chunks(
     length = max(1, min(CHUNK, CHUNK_BYTES // (channels * size * size)))
     workers = os.cpu_count() or 1
     waiting: deque[Future[list[np.ndarray | DataError | None]]] = deque()
+
+    def decode(indices: range) -> list[np.ndarray | DataError | None]:
+        # Strict: an image too few or too many would give every later one another's label.
+        return [image for _, image in zip(indices, source.pixels_of(split, indices, size, channels), strict=True)]
+
     with ThreadPoolExecutor(workers) as pool:
         try:
             for start in range(0, count, length):
-                indices = range(start, min(start + length, count))
-                waiting.append(pool.submit(source.pixels_of, split, indices, size, channels))
+                waiting.append(pool.submit(decode, range(start, min(start + length, count))))
                 if len(waiting) > 2 * workers:
                     yield waiting.popleft().result()
             while waiting:

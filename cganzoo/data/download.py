@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import json
 import re
 import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlsplit
 
-from cganzoo._util.files import write_whole
-from cganzoo._util.once import lock
+from cganzoo._util.files import lock
 from cganzoo._version import __version__
 from cganzoo.console.reporter import Progress
 from cganzoo.errors import DataError
@@ -31,20 +30,6 @@ BLOCK = 1 << 18  # bytes
 
 CHECKSUM = re.compile(r"(md5):([0-9a-f]{32})|(sha256):([0-9a-f]{8,64})", re.IGNORECASE)
 
-BY_OTHER_MEANS = "get the file by other means and set data.root to it"
-
-
-class _BrokenError(Exception):
-    """A transfer ended early, for the reason in the message.
-
-    Attributes:
-        answered: whether the server had agreed to send the file, so that another attempt is likely to help.
-    """
-
-    def __init__(self, reason: object, *, answered: bool) -> None:
-        super().__init__(str(reason))
-        self.answered = answered
-
 
 def fetch(
     archive: Archive,
@@ -52,16 +37,13 @@ def fetch(
     progress: Progress | None = None,
     *,
     mirror: str | None = None,
-    advice: str = BY_OTHER_MEANS,
+    advice: str = "get the file by other means and set data.root to it",
 ) -> Path:
-    """``folder / archive.filename``, downloaded now if it does not exist.
+    """``folder / archive.filename``, downloaded now if it does not exist; its checksum is verified each time.
 
-    An interrupted download is resumed, in this call or the next. Of several processes one downloads. A verified file
-    is not read again until its size or time changes.
+    An interrupted download is resumed, in this call or the next. Of several processes one downloads.
 
     Args:
-        archive: the file's address, checksum and size.
-        folder: keeps the file; created if necessary.
         progress: called with bytes, so far and in total; the total is 0 if the server does not say it.
         mirror: address to download the same file from instead of ``archive.url``.
         advice: what else the user can do, for messages.
@@ -71,8 +53,6 @@ def fetch(
     """
     url, place = mirror or archive.url, folder / archive.filename
     algorithm, digits = parse_checksum(archive.checksum)
-    if _is_stamped(place, archive.checksum):
-        return place
 
     def check(file: Path, named: object, then: str) -> None:
         found = _digest(file, algorithm)[: len(digits)]
@@ -82,34 +62,34 @@ def fetch(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with lock(place):
-            if _is_stamped(place, archive.checksum):  # another process was first
-                return place
             if place.exists():
                 check(place, place, "remove it to have it downloaded, or set data.root to it to use it as it is")
-            else:
-                part = place.with_name(place.name + PART)
-                _Transfer(url, part, archive.size, progress, advice).run()
-                try:
-                    check(part, url, f"it was removed; try again, or {advice}")
-                except DataError:
-                    part.unlink()
-                    raise
-                part.replace(place)
-            write_whole(_stamp_file(place), json.dumps(_stamp_for(place, archive.checksum)))
+                return place
+            part = place.with_name(place.name + PART)
+            _Transfer(url, part, archive.size, progress, advice).run()
+            try:
+                check(part, url, f"it was removed; try again, or {advice}")
+            except DataError:
+                part.unlink()
+                raise
+            return part.replace(place)
     except OSError as error:
         raise DataError(
             f"{url}: cannot be kept in {folder}: {error.strerror or error}; make room, set CGANZOO_CACHE to another "
             f"folder, or {advice}"
         ) from error
-    return place
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def parse_checksum(text: str) -> tuple[str, str]:
-    """Algorithm and lower-case hexadecimal digits of ``"md5:<digits>"`` or ``"sha256:<digits>"``.
-
-    Raises:
-        DataError: the text is neither.
-    """
+    """Algorithm and lower-case hexadecimal digits of ``"md5:<digits>"`` or ``"sha256:<digits>"``."""
     match = CHECKSUM.fullmatch(text)
     if match is None:
         raise DataError(f'"{text}" is no checksum; write "md5:" and 32 hexadecimal digits, or "sha256:" and 8 to 64')
@@ -117,7 +97,12 @@ def parse_checksum(text: str) -> tuple[str, str]:
     return algorithm, digits
 
 
-# --- transfer -------------------------------------------------------------------------------------------------------
+class _BrokenError(Exception):
+    """A transfer ended early. ``answered``: the server had agreed to send the file, so another attempt may help."""
+
+    def __init__(self, reason: str, *, answered: bool) -> None:
+        super().__init__(reason)
+        self.answered = answered
 
 
 @dataclass(frozen=True)
@@ -152,44 +137,38 @@ class _Transfer:
         start = self._length()
         if start and start == self.size:
             return  # complete, but not verified yet
-        try:
-            answer = self._open(start)
-        except urllib.error.HTTPError as error:
-            with error:
-                self._refused(error, start)
-            return
-        with answer:
-            if start and not _resumes_at(start, answer):
-                start = self._start_over()
-                if answer.status == http.client.PARTIAL_CONTENT:
-                    raise _BrokenError("the server did not send the requested part", answered=True)
-            length = answer.headers.get("Content-Length")
-            total = start + int(length) if length and length.isdecimal() else None
-            if None not in (total, self.size) and total != self.size:
-                raise DataError(
-                    f"{self.url}: is not the expected file: it has {total:,} bytes, not {self.size:,}; {self.advice}"
-                )
-            self._receive(answer, start, total or self.size or 0)
-
-    def _open(self, start: int) -> http.client.HTTPResponse:
         headers = {"User-Agent": f"cganzoo/{__version__}", "Accept-Encoding": "identity"}
         if start:
             headers["Range"] = f"bytes={start}-"
         try:
-            answer = _opener().open(urllib.request.Request(self.url, headers=headers), timeout=TIMEOUT)
-        except urllib.error.HTTPError:
-            raise
+            request = urllib.request.Request(self.url, headers=headers)
+            answer = urllib.request.build_opener(_WithoutFTP).open(request, timeout=TIMEOUT)
+        except urllib.error.HTTPError as error:
+            with error:
+                return self._refused(error, start)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise _BrokenError(_reason(error), answered=False) from error
         assert isinstance(answer, http.client.HTTPResponse)
-        return answer
+        with answer:
+            resumed = answer.status == http.client.PARTIAL_CONTENT
+            if start and not (resumed and answer.headers.get("Content-Range", "").startswith(f"bytes {start}-")):
+                self.part.unlink()
+                start = 0
+                if resumed:
+                    raise _BrokenError("the server did not send the requested part", answered=True)
+            total = None if answer.length is None else start + answer.length
+            if total is not None and self.size not in (None, total):
+                raise DataError(
+                    f"{self.url}: is not the expected file: it has {total:,} bytes, not {self.size:,}; {self.advice}"
+                )
+            self._receive(answer, start, total or self.size or 0)
 
     def _refused(self, error: urllib.error.HTTPError, start: int) -> None:
         """Raise the error of a status; return if it means that ``part`` is complete."""
         if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and start:
             if error.headers.get("Content-Range") == f"bytes */{start}":
                 return
-            self._start_over()  # longer than the file, so it is part of another one
+            self.part.unlink()  # longer than the file, so it is part of another one
             raise _BrokenError("the part that existed does not belong to this file", answered=True) from error
         status = f"HTTP {error.code} {error.reason}"
         if error.code >= http.client.INTERNAL_SERVER_ERROR:
@@ -198,7 +177,13 @@ class _Transfer:
 
     def _receive(self, answer: http.client.HTTPResponse, done: int, total: int) -> None:
         with self.part.open("ab") as file:
-            while block := self._block(answer):
+            while True:
+                try:
+                    block = answer.read1(BLOCK)
+                except (OSError, http.client.HTTPException) as error:
+                    raise _BrokenError(_reason(error), answered=True) from error
+                if not block:
+                    break
                 file.write(block)
                 done += len(block)
                 if self.progress:
@@ -206,26 +191,11 @@ class _Transfer:
         if done < total:
             raise _BrokenError(f"the connection ended after {done:,} of {total:,} bytes", answered=True)
 
-    def _block(self, answer: http.client.HTTPResponse) -> bytes:
-        try:
-            return answer.read1(BLOCK)
-        except (OSError, http.client.HTTPException) as error:
-            raise _BrokenError(_reason(error), answered=True) from error
-
     def _length(self) -> int:
         return self.part.stat().st_size if self.part.exists() else 0
 
-    def _start_over(self) -> int:
-        self.part.unlink(missing_ok=True)
-        return 0
-
     def _error(self, reason: str) -> DataError:
         return DataError(f"{self.url}: cannot be downloaded: {reason}; try again later, or {self.advice}")
-
-
-def _resumes_at(start: int, answer: http.client.HTTPResponse) -> bool:
-    part = answer.headers.get("Content-Range", "")
-    return answer.status == http.client.PARTIAL_CONTENT and part.startswith(f"bytes {start}-")
 
 
 def _reason(error: Exception) -> str:
@@ -238,45 +208,8 @@ def _reason(error: Exception) -> str:
     return (inner.strerror if isinstance(inner, OSError) else None) or str(inner) or type(inner).__name__
 
 
-def _opener() -> urllib.request.OpenerDirector:
-    """urllib's opener without the handlers for local files and FTP, to which a redirect could lead."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler,
-        urllib.request.UnknownHandler,
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
-        urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPRedirectHandler,
-        urllib.request.HTTPErrorProcessor,
-    ):
-        opener.add_handler(handler())
-    return opener
+class _WithoutFTP(urllib.request.FTPHandler):
+    """Refuses FTP, the only other kind of address that urllib would follow a redirect to."""
 
-
-# --- verified files -------------------------------------------------------------------------------------------------
-
-
-def _digest(path: Path, algorithm: str) -> str:
-    digest = hashlib.new(algorithm, usedforsecurity=False)
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _stamp_file(place: Path) -> Path:
-    """Records that the file was verified, so that it is not read again at each start."""
-    return place.with_name(f".{place.name}.verified")
-
-
-def _stamp_for(place: Path, checksum: str) -> dict[str, object]:
-    status = place.stat()
-    return {"checksum": checksum, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
-
-
-def _is_stamped(place: Path, checksum: str) -> bool:
-    try:
-        return bool(json.loads(_stamp_file(place).read_text(encoding="utf-8")) == _stamp_for(place, checksum))
-    except (OSError, ValueError):
-        return False
+    def ftp_open(self, req: urllib.request.Request) -> NoReturn:
+        raise urllib.error.URLError("unknown url type: ftp")

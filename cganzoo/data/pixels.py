@@ -45,7 +45,8 @@ def square_of_pixels(pixels: np.ndarray, size: int, channels: int) -> np.ndarray
     if planes > channels or side % size:
         if count:
             return np.stack([square_of_pixels(image, size, channels) for image in pixels])
-        return square(to_image(pixels), size, channels)
+        image = Image.fromarray(pixels[0] if planes == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+        return square(image, size, channels)
     left, top = (width - side) // 2, (height - side) // 2
     pixels = _area_mean(pixels[..., top : top + side, left : left + side], side // size)
     return pixels if planes == channels else np.repeat(pixels, channels, axis=-3)
@@ -65,11 +66,6 @@ def _area_mean(pixels: np.ndarray, factor: int) -> np.ndarray:
     mean += factor * factor // 2
     mean //= factor * factor
     return np.asarray(mean, np.uint8)
-
-
-def to_image(pixels: np.ndarray) -> Image.Image:
-    """A Pillow image of pixels (1, H, W) or (3, H, W) uint8."""
-    return Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
 
 
 def _planes(image: Image.Image) -> np.ndarray:

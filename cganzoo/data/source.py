@@ -50,9 +50,7 @@ class ImageSource(ABC):
             return None
         try:
             return square(image, size, channels)
-        except (
-            Exception
-        ) as error:  # Pillow raises many kinds: for a mode that it cannot convert, or when it decodes now
+        except Exception as error:  # Pillow raises many kinds: for a mode, or for damage that it finds only now
             raise self.unreadable(split, index, f"cannot be made into pixels ({error})") from error
 
     def pixels_of(

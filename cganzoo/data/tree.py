@@ -11,14 +11,12 @@ from abc import ABC, abstractmethod
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import NoReturn
 
 from cganzoo.errors import DataError
 
 LARGEST_MEMBER = 1 << 30  # bytes; an archive can state any size, and no image is larger
-
 UTF_8 = 1 << 11  # flag of a zip member: its name is UTF-8
-
 TAIL = 1 << 16  # bytes at an archive's end that its fingerprint covers
 
 
@@ -36,11 +34,7 @@ class Tree(ABC):
     @property
     @abstractmethod
     def names(self) -> list[str]:
-        """Every file and, with a slash at the end, folders (an archive need not list them); in any order.
-
-        Raises:
-            DataError: a folder cannot be listed, or an archive's directory is damaged or has unsafe names.
-        """
+        """Every file and, with a slash at the end, folders (an archive need not list them); in any order."""
 
     @abstractmethod
     def read(self, name: str) -> bytes:
@@ -52,11 +46,7 @@ class Tree(ABC):
         """
 
     def lines(self, name: str) -> list[str]:
-        """A text file's lines, without empty ones.
-
-        Raises:
-            DataError: the file is missing or cannot be read.
-        """
+        """A text file's lines, without empty ones."""
         try:
             text = self.read(name).decode("utf-8", "replace")
         except FileNotFoundError:
@@ -75,26 +65,17 @@ class Tree(ABC):
 
 
 def open_tree(path: str | Path) -> Tree:
-    """The files below a folder or in a zip archive. Fast: files are listed when first needed.
-
-    Raises:
-        DataError: there is no such folder or archive, or the archive is incomplete.
-    """
+    """The files below a folder or in a zip archive. Fast: files are listed when first needed."""
     path = Path(path).expanduser()
     if path.is_dir():
         return FolderTree(path)
     if path.is_file():
         return ZipTree(path)
-    raise DataError(f"{path}: no such folder or zip archive")
+    raise DataError(f'data.root = "{path}": no such folder or zip archive; name one that holds the set')
 
 
 class FolderTree(Tree):
-    """The files below a folder, links followed.
-
-    Args:
-        folder: contains them.
-        path: its name in messages, if another: the archive that the folder was unpacked from.
-    """
+    """The files below a folder, links followed. Messages name ``path`` instead, if it was unpacked from an archive."""
 
     def __init__(self, folder: Path, path: Path | None = None) -> None:
         self.folder = folder
@@ -124,17 +105,15 @@ class FolderTree(Tree):
             try:
                 status = os.stat(folder)
                 with os.scandir(folder) as found:
-                    entries = sorted(found, key=lambda entry: entry.name)
+                    visible = [entry for entry in found if not entry.name.startswith(".")]
+                entries = sorted((prefix + entry.name, entry.is_dir(), entry) for entry in visible)
             except OSError as error:
                 _refuse(error)
             identity = (status.st_dev, status.st_ino)
             if identity in above:  # a link to one of its own parents
                 return
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                name = prefix + entry.name
-                if _is_folder(entry):
+            for name, is_folder, entry in entries:
+                if is_folder:
                     names.append(f"{name}/")
                     visit(entry.path, f"{name}/", (*above, identity))
                 else:
@@ -143,15 +122,6 @@ class FolderTree(Tree):
 
         visit(str(self.folder), "", ())
         return names, digest.hexdigest()
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise DataError(f"{entry.path}: is a symbolic link that leads back to itself; remove it") from error
-        _refuse(error)
 
 
 def _size_and_times(entry: os.DirEntry[str]) -> tuple[int, int, int]:
@@ -167,26 +137,24 @@ def _refuse(error: OSError) -> NoReturn:
 
 
 class ZipTree(Tree):
-    """The files in a zip archive, read without unpacking it.
-
-    Raises:
-        DataError: the file cannot be read, or is not a complete zip archive.
-    """
+    """The files in a zip archive, read without unpacking it. The constructor reads only its ends."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        whole = False
         try:
             with path.open("rb") as file:
                 begins_as_zip = file.read(4) == b"PK\3\4"
-                whole = _has_end(file)
+                with suppress(Exception):  # the end is damaged
+                    whole = zipfile.is_zipfile(file)
         except OSError as error:
             _refuse(error)
-        if not whole and begins_as_zip:
+        if not whole:
             raise DataError(
                 f"{path}: is cut short: the end of the zip archive is missing or damaged; copy or download it again"
+                if begins_as_zip
+                else f"{path}: is not a zip archive; name one, or an unpacked folder"
             )
-        if not whole:
-            raise DataError(f"{path}: is not a zip archive; name one, or an unpacked folder")
 
     @cached_property
     def _archive(self) -> zipfile.ZipFile:
@@ -251,14 +219,6 @@ class ZipTree(Tree):
             _refuse(error)
         digest.update(repr((status.st_size, status.st_mtime_ns, status.st_ctime_ns)).encode())
         return digest.hexdigest()
-
-
-def _has_end(file: IO[bytes]) -> bool:
-    """Whether a file ends as a zip archive does; reads only its end."""
-    try:
-        return zipfile.is_zipfile(file)
-    except Exception:  # the end is damaged
-        return False
 
 
 def _name(member: zipfile.ZipInfo) -> str:

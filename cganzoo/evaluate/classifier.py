@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,42 +21,30 @@ from cganzoo.classification.networks import Shape
 from cganzoo.config import ClassifierConfig
 from cganzoo.console.reporter import Progress
 from cganzoo.data.cache import ImageSet
-from cganzoo.errors import RecipeError, RunError
+from cganzoo.errors import DataError, DivergenceError, RecipeError, RunError
 from cganzoo.extractor import Extractor, weights_hash
+from cganzoo.runs.folder import RunFolder
+from cganzoo.specs import ExtractorContext
 
 from .protocol import cache_key
 
 METADATA_KEY = "cganzoo_classifier"
-TABLE = "evaluation.extractor"
-"""The recipe's table of the options."""
 
 
 class Classifier(Extractor):
     """A trained classifier; the features are the input of its last linear layer.
 
-    Args:
-        trained: the classifier.
-        accuracy: share of ``accuracy_count`` held-out images that it classifies correctly.
-        accuracy_count: number of held-out images.
+    ``accuracy`` is the share of ``accuracy_count`` held-out images that it classifies correctly.
     """
 
     own_classes = True
 
     def __init__(self, trained: ImageClassifier, accuracy: float, accuracy_count: int) -> None:
         super().__init__()
-        self.trained = trained
+        self.trained, self.config, self.weights_hash = trained, trained.config, weights_hash(trained)
         self.accuracy, self.accuracy_count = accuracy, accuracy_count
         self.feature_dim, self.num_classes = trained.feature_dim, trained.shape.num_classes
         self.eval().requires_grad_(False)
-
-    @property
-    def config(self) -> ClassifierConfig:
-        """The options of its training."""
-        return self.trained.config
-
-    @cached_property
-    def _weights_hash(self) -> str:
-        return weights_hash(self.trained)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """See :class:`Extractor`."""
@@ -69,7 +56,7 @@ class Classifier(Extractor):
             "kind": "classifier",
             "model": self.config.model,
             "width": self.config.width,
-            "weights": self._weights_hash,
+            "weights": self.weights_hash,
             "accuracy": self.accuracy,
             "accuracy_count": self.accuracy_count,
         }
@@ -79,6 +66,31 @@ class Classifier(Extractor):
         return f"classifier {self.config.model}: accuracy {self.accuracy:.4f} on {self.accuracy_count} test images"
 
 
+def build(config: ClassifierConfig, context: ExtractorContext) -> Classifier:
+    """The extractor of a recipe: read from ``context.run_file`` if that has these options, otherwise written to it."""
+    splits, run_file = context.splits, context.run_file
+    if run_file is not None and run_file.is_file():
+        with suppress(RunError):  # a damaged one is made again
+            own = load(run_file, context.device)
+            if own.config == config and own.num_classes == context.num_classes:
+                return own
+    if "test" not in splits:
+        raise DataError(
+            "the data set has no test split to measure the classifier on, so nothing can be scored with it; set "
+            'metrics = [] to train without scores, or evaluation.extractor = { name = "inception" }'
+        )
+    folder = context.cache / "classifiers"
+    try:
+        with context.stage("training the classifier for the scores") as progress:
+            trained = load_or_train(splits["train"], splits["test"], config, folder, context.device, progress)
+    except DivergenceError as error:  # of a run, it would count as the method's divergence
+        raise RunError(str(error)) from error
+    if run_file is not None:
+        with suppress(OSError):  # of a folder that can only be read, for example: the cache has it, too
+            save(trained, run_file)
+    return trained
+
+
 def save(classifier: Classifier, path: Path) -> None:
     """Write weights, options and accuracy to one safetensors file, completely or not at all."""
     entry = {
@@ -86,27 +98,32 @@ def save(classifier: Classifier, path: Path) -> None:
         "shape": asdict(classifier.trained.shape),
         "accuracy": classifier.accuracy,
         "accuracy_count": classifier.accuracy_count,
-        "weights": weights_hash(classifier.trained),
+        "weights": classifier.weights_hash,
     }
     weights = {name: tensor.cpu().contiguous() for name, tensor in classifier.trained.state_dict().items()}
     write_whole(path, safetensors.torch.save(weights, metadata={METADATA_KEY: json.dumps(entry)}))
 
 
-def load(path: Path, device: torch.device | str = "cpu") -> Classifier:
-    """Read what :func:`save` wrote.
+def of_run(folder: RunFolder, device: torch.device) -> Classifier | None:
+    """The classifier that a run's scores were measured with, if its extractor is one."""
+    name = folder.recipe_values()["evaluation"]["extractor"]["name"]
+    if name.rpartition("/")[2] != "classifier" or not folder.extractor_file.is_file():
+        return None
+    return load(folder.extractor_file, device)
 
-    Raises:
-        RunError: there is no such file, it is another kind of file, or it is damaged.
-    """
+
+def load(path: Path, device: torch.device | str = "cpu") -> Classifier:
+    """Read what :func:`save` wrote."""
     try:
         with safetensors.safe_open(path, "pt") as opened:
             entry = json.loads((opened.metadata() or {})[METADATA_KEY])
             weights = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
         trained = ImageClassifier(ClassifierConfig(**entry["config"]), Shape(**entry["shape"]))
         trained.load_state_dict(weights)
-        if weights_hash(trained) != entry["weights"]:
+        classifier = Classifier(trained.to(device), entry["accuracy"], entry["accuracy_count"])
+        if classifier.weights_hash != entry["weights"]:
             raise ValueError("the weights are not those that were written")
-        return Classifier(trained.to(device), entry["accuracy"], entry["accuracy_count"])
+        return classifier
     except FileNotFoundError as error:
         raise RunError(f"{path}: no such file") from error
     except (OSError, safetensors.SafetensorError, RecipeError, KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -123,21 +140,8 @@ def load_or_train(
 ) -> Classifier:
     """Load the classifier with these data and options from ``folder``; if there is no intact one, train it.
 
-    If several processes want the same one, one of them trains it. A training that was stopped continues from its last
-    state, which is at most a few minutes older.
-
-    Args:
-        train_set: images that it learns.
-        held_out: other images, to measure its accuracy.
-        config: the options.
-        folder: where classifiers are kept.
-        device: where to train; the classifier is returned there.
-        progress: called after each training step.
-
-    Raises:
-        RecipeError: the options fit no network for these images.
-        DivergenceError: the training did not stay finite.
-        RunError: the cache cannot be written.
+    Its accuracy is measured on ``held_out``. If several processes want the same one, one of them trains it. A training
+    that was stopped continues from its last state, which is at most a few minutes older.
     """
     parts = [config.model_dump(), train_set.num_classes, train_set.fingerprint, held_out.fingerprint]
     path = folder / f"{config.model}-{cache_key(parts)}.safetensors"
@@ -169,5 +173,5 @@ def train(
 ) -> Classifier:
     """Train a classifier from scratch or from ``state``; see :func:`cganzoo.classification.fit`."""
     images, labels, num_classes = train_set.images, train_set.labels, train_set.num_classes
-    trained = fit(images, labels, num_classes, config, device, progress, state=state, where=TABLE)
+    trained = fit(images, labels, num_classes, config, device, progress, state=state, where="evaluation.extractor")
     return Classifier(trained, accuracy(trained, held_out.images, held_out.labels), len(held_out.labels))

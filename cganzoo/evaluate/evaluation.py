@@ -34,7 +34,7 @@ Scores = dict[str, float | None]
 MetricOptions = tuple[MetricSpec[Any], Config]
 """A metric with its options."""
 
-Built = Sequence[tuple[MetricSpec[Any], Metric]]
+Built = list[tuple[MetricSpec[Any], Metric]]
 
 
 @dataclass(frozen=True)
@@ -76,15 +76,12 @@ class Evaluator:
 
     Args:
         splits: the real images; ``"train"`` is the reference, ``"test"`` is optional.
-        extractor: computes the features for all metrics; it is moved to ``device``.
-        metrics: specs with their options.
         context: of the run's data; the extractor's feature size is filled in here.
-        device: where the extractor and the metrics work.
         batch_size: real images at a time.
         seed: of the two halves.
         cache: folder for features and scores of real images; ``None``: they are kept in memory.
         versions: of the metrics, by name. A new version computes its scores of real images again.
-        stage: shows progress.
+        extractor_version: of the code of an extractor that is not the host's; likewise.
     """
 
     def __init__(
@@ -99,6 +96,7 @@ class Evaluator:
         seed: int = 0,
         cache: Path | None = None,
         versions: Mapping[str, str] | None = None,
+        extractor_version: str = "",
         stage: Stage = silent,
     ) -> None:
         self.splits, self.metrics, self.batch_size, self.seed = splits, metrics, batch_size, seed
@@ -109,17 +107,13 @@ class Evaluator:
         self.device = device
         # Metrics work in float64, which Apple's GPUs do not have.
         self.metric_device = torch.device("cpu") if device.type == "mps" else device
-        self.versions, self.stage = versions or {}, stage
+        self.versions, self.extractor_version, self.stage = versions or {}, extractor_version, stage
         self._feature_folder = None if cache is None else cache / "features"
         self._real_scores = ScoreCache(None if cache is None else cache / "real-scores")
         self._features: dict[str, ImageFeatures] = {}
 
     def check(self) -> None:
-        """Build every metric, so that a mistake in its options is found before hours of training, not after.
-
-        Raises:
-            CganzooError: a metric cannot be built, or the data set has no images of the split it measures against.
-        """
+        """Build every metric, so that a mistake in its options is found before hours of training, not after."""
         for spec, config in self.metrics:
             spec.build(config, self.context)
             if spec.reference not in self.splits:
@@ -146,11 +140,6 @@ class Evaluator:
             sampling: how they were made, for the protocol: weights, batch statistics, seed. JSON values.
             generator: made the samples; for metrics that measure the generator itself.
             noise: a batch of noise (N, L) and labels (N,) for those.
-
-        Raises:
-            DivergenceError: a sample is not finite.
-            CganzooError: a metric cannot score these samples.
-            ValueError: the batches do not hold ``count`` samples.
         """
         built = self._build(self.metrics)
         self._feed_reference(built)
@@ -183,6 +172,7 @@ class Evaluator:
                     batch_size=self.batch_size,
                     folder=self._feature_folder,
                     progress=progress,
+                    version=self.extractor_version,
                 )
         return self._features[split]
 
@@ -249,6 +239,7 @@ class Evaluator:
             "options": config.model_dump(mode="json"),
             "version": self.versions.get(spec.name),
             "outputs": [output.name for output in spec.outputs],
+            **({"extractor_version": self.extractor_version} if self.extractor_version else {}),
         }
 
     def _halves(self) -> tuple[np.ndarray, np.ndarray]:
@@ -259,6 +250,7 @@ class Evaluator:
 
     def _protocol(self, count: int, sampling: Mapping[str, Any]) -> dict[str, Any]:
         half = len(self.splits["train"].labels) // 2
+        context = self.context
         return with_fingerprints(
             {
                 "extractor": dict(self.extractor.protocol()),
@@ -266,12 +258,7 @@ class Evaluator:
                 "real_test": _identity(self.splits["test"]) if "test" in self.splits else None,
                 "real_halves": {"samples": half, "reference": half, "seed": self.seed},
                 "samples": {"count": count, **sampling},
-                "images": {
-                    "size": self.context.image_size,
-                    "channels": self.context.image_channels,
-                    "bits": 8,
-                    "resize": RESIZE,
-                },
+                "images": {"size": context.image_size, "channels": context.image_channels, "bits": 8, "resize": RESIZE},
                 "metrics": {spec.name: config.model_dump(mode="json") for spec, config in self.metrics},
             }
         )

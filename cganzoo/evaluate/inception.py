@@ -17,9 +17,9 @@ from cganzoo.data.batches import to_pixels
 from cganzoo.data.download import fetch
 from cganzoo.errors import RunError
 from cganzoo.extractor import Extractor, weights_hash
-from cganzoo.specs import Archive
+from cganzoo.specs import Archive, ExtractorContext
 
-from .builtin import InceptionConfig
+from .extractors import InceptionConfig
 
 ARCHIVE = Archive(url=URL_INCEPTION_V3, checksum="sha256:6726825d", size=95628359)
 """The weights of the TensorFlow graph ``inception-2015-12-05``, as torch-fidelity publishes them."""
@@ -33,12 +33,6 @@ class Inception(Extractor):
     Features are the 2048 of the last pooling layer, as for FID and KID; logits are those of 1008 classes without the
     bias, as for the Inception Score (``"2048"`` and ``"logits_unbiased"`` in torch-fidelity). Images are rounded to 8
     bits first, like PNG files; gray images are repeated to three channels.
-
-    Args:
-        weights: the state of the network, with the names of torch-fidelity.
-
-    Raises:
-        RuntimeError: the weights are of another network.
     """
 
     feature_dim = 2048
@@ -77,13 +71,14 @@ class Inception(Extractor):
         )
 
 
-def load(config: InceptionConfig, folder: Path, progress: Progress | None = None) -> Inception:
-    """The network with the weights of ``config.weights``, or of ``folder``, to which they are downloaded once.
+def build(config: InceptionConfig, context: ExtractorContext) -> Inception:
+    """The extractor of a recipe; its weights are downloaded to the cache."""
+    with context.stage("downloading the weights of the Inception network", in_bytes=True) as progress:
+        return load(config, context.cache / "weights", progress)
 
-    Raises:
-        RunError: the file is missing, damaged, or holds something else.
-        DataError: the weights cannot be downloaded.
-    """
+
+def load(config: InceptionConfig, folder: Path, progress: Progress | None = None) -> Inception:
+    """The network with the weights of ``config.weights``, or of ``folder``, to which they are downloaded once."""
     if config.weights is None:
         advice = "get the file by other means and set evaluation.extractor.weights to it"
         path = fetch(ARCHIVE, folder, progress, advice=advice)

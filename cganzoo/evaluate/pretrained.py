@@ -18,8 +18,9 @@ from torch.nn import functional as F
 
 from cganzoo.errors import RecipeError, RunError
 from cganzoo.extractor import Extractor, weights_hash
+from cganzoo.specs import ExtractorContext
 
-from .builtin import TimmConfig
+from .extractors import TimmConfig
 
 PART = 50  # images in a batch: they are enlarged
 NAME, WEIGHTS = "evaluation.extractor.name", "evaluation.extractor.weights"
@@ -32,13 +33,6 @@ class Pretrained(Extractor):
     of the data set. A network without a classifier (a self-supervised one, for example) has logits (N, 0). The whole
     image is resized to the network's input with the interpolation of its training, antialiased, and then normalised
     with the mean and standard deviation of its training; gray images are repeated to its channels.
-
-    Args:
-        network: the timm network, with its ``pretrained_cfg``.
-        config: the options.
-
-    Raises:
-        ValueError: the network does not return features (N, D) for such images.
     """
 
     mean: Tensor
@@ -69,8 +63,8 @@ class Pretrained(Extractor):
     def prepare(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) in [-1, 1], resized and normalised for the network."""
         images = (images.expand(-1, self.channels, -1, -1) + 1) / 2
-        if images.shape[-2:] != (self.input_size, self.input_size):
-            size = (self.input_size, self.input_size)
+        size = (self.input_size, self.input_size)
+        if images.shape[-2:] != size:
             images = F.interpolate(images, size, mode=self.interpolation, align_corners=False, antialias=True)
             images = images.clamp(0, 1)  # bicubic interpolation gives values that no image file has
         return (images - self.mean[:, None, None]) / self.std[:, None, None]
@@ -102,18 +96,19 @@ class Pretrained(Extractor):
         )
 
 
+def build(config: TimmConfig, context: ExtractorContext) -> Pretrained:
+    """The extractor of a recipe."""
+    return load(config, image_channels=context.image_channels)
+
+
 def load(config: TimmConfig, *, image_channels: int) -> Pretrained:
-    """The network with the weights of ``config.weights``, or of the Hugging Face hub, which keeps its own cache.
-
-    Args:
-        config: the options.
-        image_channels: of the images.
-
-    Raises:
-        RecipeError: there is no such model, or it does not take such images.
-        RunError: the weights are missing, damaged or another network's, or cannot be downloaded.
-    """
-    _check_name(config)
+    """The network with the weights of ``config.weights``, or of the Hugging Face hub, which keeps its own cache."""
+    tagged = "." in config.model  # as in resnet50.a1_in1k, which names one of several weights
+    known = timm.list_pretrained() if tagged else timm.list_models()
+    if not (config.model in known if tagged else timm.is_model(config.model)):
+        close = difflib.get_close_matches(config.model, known, n=1)
+        hint = f'did you mean "timm/{close[0]}"?' if close else "write timm/ and one that timm.list_models() names"
+        raise RecipeError(f'{NAME} = "timm/{config.model}": timm has no such model; {hint}')
     network = _from_hub(config) if config.weights is None else _from_file(config, Path(config.weights).expanduser())
     try:
         extractor = Pretrained(network, config)
@@ -128,15 +123,6 @@ def load(config: TimmConfig, *, image_channels: int) -> Pretrained:
             "write another model"
         )
     return extractor
-
-
-def _check_name(config: TimmConfig) -> None:
-    tagged = "." in config.model  # as in resnet50.a1_in1k, which names one of several weights
-    known = timm.list_pretrained() if tagged else timm.list_models()
-    if not (config.model in known if tagged else timm.is_model(config.model)):
-        close = difflib.get_close_matches(config.model, known, n=1)
-        hint = f'did you mean "timm/{close[0]}"?' if close else "write timm/ and one that timm.list_models() names"
-        raise RecipeError(f'{NAME} = "timm/{config.model}": timm has no such model; {hint}')
 
 
 def _from_hub(config: TimmConfig) -> Any:

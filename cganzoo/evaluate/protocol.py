@@ -26,11 +26,8 @@ def with_fingerprints(protocol: Mapping[str, Any]) -> dict[str, Any]:
     """A protocol and its fingerprints: ``"fingerprint"`` of all of it, and ``"fingerprints"`` by metric.
 
     The fingerprint of a metric depends on everything except the other metrics, so two scores with the same name and
-    the same fingerprint are comparable.
-
-    Args:
-        protocol: JSON values; ``protocol["metrics"]`` has the options of each metric by its name. Fingerprints that
-            are already there are computed again; a run of cganzoo 0.1 has only the first.
+    the same fingerprint are comparable. Fingerprints that are already there are computed again; a run of cganzoo 0.1
+    has only the first.
     """
     content = _content(protocol)
     metrics: Mapping[str, Any] = content.get("metrics", {})

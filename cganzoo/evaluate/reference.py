@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cganzoo._util.files import write_whole
-from cganzoo._util.once import make_folder_once
+from cganzoo._util.files import make_folder_once, write_whole
 from cganzoo.console.reporter import Progress
 from cganzoo.data.batches import to_unit
 from cganzoo.data.cache import ImageSet
@@ -39,13 +38,7 @@ def full_precision() -> Iterator[None]:
 
 
 class ImageFeatures:
-    """An image set with the features and logits that an extractor computed.
-
-    Args:
-        data: N images.
-        features: (N, D) float32, in memory or memory-mapped.
-        logits: (N, K) float32, likewise.
-    """
+    """N images with their features (N, D) and logits (N, K), float32, in memory or memory-mapped."""
 
     def __init__(self, data: ImageSet, features: np.ndarray, logits: np.ndarray) -> None:
         self.data, self.features, self.logits = data, features, logits
@@ -58,15 +51,12 @@ class ImageFeatures:
             labels, features, logits = (
                 torch.from_numpy(array[part]).to(device) for array in (self.data.labels, self.features, self.logits)
             )
-            yield Evaluated(lambda part=part: self.images(part).to(device), labels, features, logits)  # type: ignore[misc]
-
-    def images(self, indices: np.ndarray) -> Tensor:
-        """Images (N, C, H, W) in [-1, 1], on the CPU."""
-        return to_unit(torch.from_numpy(np.ascontiguousarray(self.data.images[indices])))
+            positions = torch.from_numpy(part)
+            yield Evaluated(lambda at=positions: self.recall(at).to(device), labels, features, logits)  # type: ignore[misc]
 
     def recall(self, positions: Tensor) -> Tensor:
-        """See :data:`cganzoo.metric.Recall`."""
-        return self.images(positions.cpu().numpy())
+        """Images (N, C, H, W) in [-1, 1], on the CPU; see :data:`cganzoo.metric.Recall`."""
+        return to_unit(torch.from_numpy(np.ascontiguousarray(self.data.images[positions.cpu().numpy()])))
 
 
 def compute_features(
@@ -77,25 +67,29 @@ def compute_features(
     batch_size: int,
     folder: Path | None,
     progress: Progress,
+    version: str = "",
 ) -> ImageFeatures:
     """The features of a whole set, computed now or by an earlier call. Needs the memory of one batch.
 
-    Args:
-        extractor: on ``device``.
-        data: the images.
-        device: where the extractor works.
-        batch_size: images at a time.
-        folder: has a folder of memory-mapped files for each extractor and set; ``None``: arrays in memory.
-        progress: called with the number of images, if features are computed.
-
-    Raises:
-        RunError: the folder cannot be written, or holds damaged files.
+    ``folder`` has a folder of memory-mapped files for each extractor and set; without it, the arrays are in memory.
+    ``version`` identifies the code of an extractor that is not the host's: another version computes them again.
     """
-    names = {"features": extractor.feature_dim, "logits": extractor.num_classes}
-    shapes = {name: (len(data.labels), width) for name, width in names.items()}
+    count = len(data.labels)
+    shapes = {"features": (count, extractor.feature_dim), "logits": (count, extractor.num_classes)}
+
+    def compute(arrays: dict[str, np.ndarray]) -> None:
+        for start in range(0, count, batch_size):
+            part = slice(start, min(start + batch_size, count))
+            images = to_unit(torch.from_numpy(np.array(data.images[part])).to(device))
+            with torch.inference_mode(), full_precision():
+                features, logits = extractor(images)
+            arrays["features"][part] = features.float().cpu().numpy()
+            arrays["logits"][part] = logits.float().cpu().numpy()
+            progress(part.stop, count)
+
     if folder is None:
         arrays = {name: np.empty(shape, np.float32) for name, shape in shapes.items()}
-        _compute(extractor, data, arrays, device, batch_size, progress)
+        compute(arrays)
         return ImageFeatures(data, **arrays)
 
     def fill(temporary: Path) -> None:
@@ -106,9 +100,10 @@ def compute_features(
                 np.save(temporary / f"{name}.npy", mapped[name])
             else:
                 mapped[name] = np.lib.format.open_memmap(temporary / f"{name}.npy", "w+", np.float32, shape)
-        _compute(extractor, data, mapped, device, batch_size, progress)
+        compute(mapped)
 
     key = {"extractor": dict(extractor.protocol()), "images": data.fingerprint, "device": device.type}
+    key |= {"version": version} if version else {}
     place = folder / cache_key(key)
     try:
         make_folder_once(place, fill)
@@ -118,39 +113,18 @@ def compute_features(
             "another folder"
         ) from error
     try:
-        arrays = {name: np.load(place / f"{name}.npy", mmap_mode="r") for name in names}
-        if any(len(array) != len(data.labels) for array in arrays.values()):
-            raise ValueError("another number of images")
+        arrays = {name: np.load(place / f"{name}.npy", mmap_mode="r") for name in shapes}
+        if any(array.shape != shapes[name] for name, array in arrays.items()):
+            raise ValueError("arrays of another shape")
     except (OSError, ValueError) as error:
         raise RunError(f"{place}: is damaged ({error}); remove this folder to have it made again") from error
     return ImageFeatures(data, **arrays)
 
 
-def _compute(
-    extractor: Extractor,
-    data: ImageSet,
-    out: Mapping[str, np.ndarray],
-    device: torch.device,
-    batch_size: int,
-    progress: Progress,
-) -> None:
-    total = len(data.labels)
-    with torch.inference_mode():
-        for start in range(0, total, batch_size):
-            part = slice(start, min(start + batch_size, total))
-            images = to_unit(torch.from_numpy(np.array(data.images[part])).to(device))
-            with full_precision():
-                features, logits = extractor(images)
-            out["features"][part] = features.float().cpu().numpy()
-            out["logits"][part] = logits.float().cpu().numpy()
-            progress(part.stop, total)
-
-
 class ScoreCache:
-    """Scores of real images by what they depend on: in memory, and in a folder if there is one.
+    """Scores of real images by what they depend on: in memory, and as small JSON files in ``folder`` if there is one.
 
-    Args:
-        folder: has a small JSON file for each entry. An entry that cannot be read or written is computed again.
+    An entry that cannot be read or written is computed again.
     """
 
     def __init__(self, folder: Path | None) -> None:

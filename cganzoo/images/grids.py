@@ -1,8 +1,9 @@
-"""Images as a grid with named rows, and saving a picture."""
+"""Grids of images: samples sorted by class, rows with names, and saving a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -11,9 +12,81 @@ from torch import Tensor
 
 from cganzoo.data.batches import to_pixels
 from cganzoo.errors import RunError
+from cganzoo.extractor import Extractor
+from cganzoo.networks import Generator
 
+from .sampling import samples
+
+COLUMNS = 10
+BATCH_SIZE = 250
+MAX_SORTED = 4_000
+"""Samples of an unconditional generator that are sorted for one grid."""
 MIN_CELL = 48  # pixels; smaller images are enlarged by a whole factor, without smoothing
 GAP = 2
+
+
+def first_of_each(batches: Iterable[tuple[Tensor, Tensor]], counts: Mapping[int, int]) -> dict[int, Tensor]:
+    """The first ``counts[k]`` images of each class k, in the order of ``counts``; fewer if there are not as many.
+
+    ``batches`` has at least one, of images (N, C, H, W) and their classes (N,). It is read until all are found.
+    """
+    found: dict[int, list[Tensor]] = {label: [] for label in counts}
+    missing = dict(counts)
+    for images, labels in batches:
+        for label, count in missing.items():
+            found[label].append(images[labels == label][:count])
+            missing[label] -= len(found[label][-1])
+        if not any(missing.values()):
+            break
+    return {label: torch.cat(parts) for label, parts in found.items()}
+
+
+@torch.inference_mode()
+def predicted_classes(classifier: Extractor, images: Tensor) -> Tensor:
+    """The most likely class (N,) of each image, on the CPU."""
+    weights = itertools.chain(classifier.parameters(), classifier.buffers())
+    logits: Tensor = classifier(images.to(next(weights, images).device))[1]
+    return logits.argmax(1).cpu()
+
+
+@torch.inference_mode()
+def draw_by_class(
+    generator: Generator,
+    num_classes: int,
+    classes: Sequence[int],
+    classifier: Extractor | None,
+    *,
+    seed: int,
+    most_frequent: bool = False,
+) -> dict[int, Tensor] | None:
+    """Draw :data:`COLUMNS` samples of each class, on the CPU; ``None`` if there are no classes to draw by.
+
+    Args:
+        generator: see :func:`~cganzoo.images.sampling.ready_to_sample`.
+        num_classes: of the data set.
+        classes: the classes to draw. A conditional generator gets them in turn, so a class that is listed ten times is
+            drawn ten times in a row.
+        classifier: sorts the samples of an unconditional generator by class; without it, ``None`` is returned.
+        seed: of the noise.
+        most_frequent: draw the most frequent classes of an unconditional generator instead, as many as ``classes``.
+    """
+    wanted = list(dict.fromkeys(classes))
+    batches: Iterable[tuple[Tensor, Tensor]]
+    if generator.conditional:
+        drawn = samples(generator, COLUMNS * len(wanted), BATCH_SIZE, num_classes, seed=seed, classes=classes)
+        batches = [(images.cpu(), labels.cpu()) for images, labels in drawn if labels is not None]
+    elif classifier is None:
+        return None
+    else:
+        # Many more than are shown, so that the row of each class that the generator makes is full.
+        count = min(10 * COLUMNS * num_classes, MAX_SORTED)
+        drawn = samples(generator, count, BATCH_SIZE, num_classes, seed=seed)
+        batches = [(images.cpu(), predicted_classes(classifier, images)) for images, _ in drawn]
+        if most_frequent:
+            frequencies = torch.cat([labels for _, labels in batches]).bincount()
+            order = frequencies.argsort(descending=True, stable=True)[: len(wanted)].tolist()
+            wanted = sorted(label for label in order if frequencies[label])
+    return first_of_each(batches, dict.fromkeys(wanted, COLUMNS))
 
 
 def grid(images: Tensor, columns: int, row_names: Sequence[str] | None = None) -> Image.Image:
@@ -37,6 +110,20 @@ def grid(images: Tensor, columns: int, row_names: Sequence[str] | None = None) -
     return sheet
 
 
+def class_grid(images: Mapping[int, Tensor], class_names: Sequence[str], columns: int = COLUMNS) -> Image.Image:
+    """A grid of images (n, C, H, W) by class: rows of ``columns`` images, the last row of a class filled with white.
+
+    The first row of each class is named.
+    """
+    rows, names = [], []
+    for label, members in images.items():
+        row_count = max(1, -(-len(members) // columns))
+        white = members.new_ones(row_count * columns - len(members), *members.shape[1:])
+        rows += [members, white]
+        names += [class_names[label], *[""] * (row_count - 1)]
+    return grid(torch.cat(rows), columns, names)
+
+
 def picture(image: Tensor) -> Image.Image:
     """One image (C, H, W) in [-1, 1]."""
     pixels = to_pixels(image[None]).cpu()[0]
@@ -44,11 +131,7 @@ def picture(image: Tensor) -> Image.Image:
 
 
 def save(sheet: Image.Image, path: Path) -> Path:
-    """Write a picture. The folder is created if necessary.
-
-    Raises:
-        RunError: it cannot be written, or no picture format has this ending.
-    """
+    """Write a picture. The folder is created if necessary."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         sheet.save(path)
@@ -57,15 +140,3 @@ def save(sheet: Image.Image, path: Path) -> Path:
     except ValueError as error:  # Pillow knows no format with this ending
         raise RunError(f"{path}: is no name of a picture; end it in .png") from error
     return path
-
-
-def rows_by_class(images: Tensor, classes: Tensor, wanted: Sequence[int], columns: int) -> Tensor:
-    """The first ``columns`` images of each wanted class in a row of its own, filled up with white where there are
-    fewer: (len(wanted) * columns, C, H, W).
-    """
-    blank = torch.ones_like(images[:1])
-    rows = []
-    for label in wanted:
-        members = images[classes == label][:columns]
-        rows += [members, blank.expand(columns - len(members), -1, -1, -1)]
-    return torch.cat(rows)

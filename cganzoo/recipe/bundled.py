@@ -21,22 +21,13 @@ def names() -> list[str]:
 
 
 def find(recipe: str | Path) -> Path:
-    """The file of a recipe: a path, or the name of a bundled recipe or group, with or without ``.toml``.
-
-    Recipes are in the bundled folder itself, groups of recipes in its subfolders: ``paper/<name>``.
-
-    Raises:
-        RecipeError: neither exists; the message names the most similar bundled recipe.
-    """
+    """The file of a recipe or a group: a path, or the name of a bundled one, with or without ``.toml``."""
     path = Path(recipe).expanduser()
     if path.is_file():
         return path
     if path.is_dir():
         raise RecipeError(f"{recipe}: is a folder; name a recipe file")
-    inside = Path(*path.parts[1:]) if path.parts[0] == "recipes" else path
-    if not inside.is_absolute() and (len(inside.parts) == 1 or inside.parts[:-1] in _below()):
-        return find_bundled(inside.as_posix())
-    raise RecipeError(_no_such(str(recipe), path.name))
+    return find_bundled(Path(*path.parts[1:]).as_posix() if path.parts[0] == "recipes" else str(recipe))
 
 
 def groups() -> list[str]:
@@ -44,26 +35,14 @@ def groups() -> list[str]:
     return sorted(path.relative_to(folder()).with_suffix("").as_posix() for path in folder().glob("*/*.toml"))
 
 
-def _below() -> set[tuple[str, ...]]:
-    return {Path(name).parts[:-1] for name in groups()}
-
-
 def find_bundled(name: str) -> Path:
-    """The file of a bundled recipe, named with or without ``.toml``.
-
-    Raises:
-        RecipeError: no bundled recipe has this name.
-    """
-    path = folder() / f"{name.removesuffix('.toml')}.toml"
-    if not path.is_file():
-        raise RecipeError(_no_such(name, name))
-    return path
-
-
-def _no_such(recipe: str, name: str) -> str:
-    known = [*names(), *groups()]
-    hint = did_you_mean(name.removesuffix(".toml"), known, "`cganzoo recipes` lists those that come with the zoo")
-    return f"{recipe}: no such recipe; {hint}"
+    """The file of a bundled recipe or group, named with or without ``.toml``."""
+    stem, known = name.removesuffix(".toml"), [*names(), *groups()]
+    if stem in known:
+        return folder() / f"{stem}.toml"
+    listed = "`cganzoo recipes` lists those that come with the zoo"
+    hint = did_you_mean(stem, known) or did_you_mean(Path(stem).name, known, listed)
+    raise RecipeError(f"{name}: no such recipe; {hint}")
 
 
 def summary(path: Path) -> str:

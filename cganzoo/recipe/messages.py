@@ -30,13 +30,7 @@ def explain(
 ) -> str:
     """One line for each mistake: the file, the key, the value, and what to write instead.
 
-    Args:
-        error: raised when ``values`` were validated.
-        models: the validated model, and other models that share its table.
-        values: as read from TOML.
-        source: name of the file in messages.
-        overrides: keys that ``--set`` changed.
-        prefix: keys that lead to ``values`` in the recipe.
+    ``models`` are the validated model and others that share its table; ``values`` is what the recipe has at ``prefix``.
     """
     messages: dict[str, str] = {}
     for item in error.errors():

@@ -31,7 +31,7 @@ class Optimizer(Config):
     weight_decay: NonNegative = Field(0.0, description="Weight decay, as torch's optimizer of this name applies it.")
 
     def build(self, parameters: Iterable[Parameter]) -> optim.Optimizer:
-        """The optimizer, at rate 0: the engine sets ``lr`` before training, and a schedule before each step."""
+        """The optimizer, at rate 0: the engine sets ``lr``."""
         import torch
 
         arguments = self.model_dump(exclude={"name", "lr"}) | ({"fused": True} if self.fused else {})

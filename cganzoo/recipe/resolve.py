@@ -11,11 +11,12 @@ from typing import Any, Generic, TypeVar
 import tomli_w
 from pydantic import ValidationError
 
-from cganzoo.config import Config, parse
+from cganzoo.config import parse
 from cganzoo.errors import PluginError, RecipeError
 from cganzoo.registry import Provider, Registry, load_plugins
 from cganzoo.registry.kinds import KINDS, Kind
 from cganzoo.specs import (
+    BuildContext,
     ComponentTable,
     DatasetSpec,
     DiscriminatorSpec,
@@ -26,6 +27,7 @@ from cganzoo.specs import (
     Spec,
 )
 
+from .keys import plain
 from .messages import explain
 from .read import Recipe
 
@@ -36,11 +38,7 @@ S = TypeVar("S", bound=Spec)
 class Chosen(Generic[S]):
     """A component that a recipe names, with its checked options and the distribution it comes from.
 
-    Attributes:
-        table: its table in the recipe.
-        spec: its specification.
-        config: its options, of the class that the specification names.
-        provider: the distribution that provides it.
+    ``table`` is its table in the recipe; ``config`` is of the class ``spec.config``.
     """
 
     table: ComponentTable = field(compare=False)
@@ -50,12 +48,15 @@ class Chosen(Generic[S]):
 
     def create(self, *context: Any) -> Any:
         """Build the component."""
-        return self.spec.build(self.config, *context)
+        try:
+            return self.spec.build(self.config, *context)
+        except ImportError as error:
+            raise PluginError(f'{self.provider}: "{self.spec.name}" cannot be built: {error}') from error
 
     def values(self) -> dict[str, Any]:
         """Its table in the resolved recipe, with all defaults."""
         host = {key: getattr(self.table, key) for key in type(self.table).model_fields}
-        values = {**host, **_plain(self.config)}
+        values = {**host, **plain(self.config)}
         argument = getattr(self.spec, "argument", None)
         if argument and self.table.name.endswith(f"/{values[argument]}"):
             del values[argument]  # it is part of the name
@@ -64,12 +65,7 @@ class Chosen(Generic[S]):
 
 @dataclass(frozen=True)
 class Resolved:
-    """A recipe in which every name and option has been checked.
-
-    Attributes:
-        recipe: the recipe as it was read.
-        components: the components that it names, by kind, in the recipe's order.
-    """
+    """A recipe in which every name and option has been checked; its components by kind, in the recipe's order."""
 
     recipe: Recipe
     components: Mapping[str, tuple[Chosen[Any], ...]]
@@ -111,13 +107,23 @@ class Resolved:
 
     @property
     def providers(self) -> list[Provider]:
-        """The distributions that the run uses, without repetition."""
-        chosen = [one for found in self.components.values() for one in found]
+        """The distributions that decide weights or scores, without repetition."""
+        chosen = [one for kind in KINDS.values() if kind.decides != "nothing" for one in self.components[kind.name]]
         return list({one.provider.distribution: one.provider for one in chosen}.values())
+
+    def context(self, class_names: tuple[str, ...], feature_dim: int | None = None) -> BuildContext:
+        """What the components of this run get when they are built."""
+        return BuildContext(
+            num_classes=len(class_names),
+            image_size=self.recipe.sections.data.image_size,
+            image_channels=self.channels,
+            feature_dim=feature_dim,
+            class_names=class_names,
+        )
 
     def values(self) -> dict[str, Any]:
         """Every value of the run, with all defaults, in the form of a recipe."""
-        values = _plain(self.recipe.sections)
+        values = plain(self.recipe.sections)
         for kind in KINDS.values():
             tables = [chosen.values() for chosen in self.components[kind.name]]
             *path, key = kind.recipe_table.split(".")
@@ -166,12 +172,7 @@ def digest(values: Any) -> str:
 
 
 def resolve(recipe: Recipe, registry: Registry | None = None) -> Resolved:
-    """Look up the recipe's names, importing only the distributions in ``[requires]``, and check every option.
-
-    Raises:
-        RecipeError: an unknown option, or components that cannot be combined.
-        PluginError: a component or a distribution is missing, broken or ambiguous.
-    """
+    """Look up the recipe's names, importing only the distributions in ``[requires]``, and check every option."""
     sections = recipe.sections
     if registry is None:
         try:
@@ -180,8 +181,8 @@ def resolve(recipe: Recipe, registry: Registry | None = None) -> Resolved:
             raise PluginError(f"{recipe.source}: {error}") from error
     components = {name: _all_chosen(recipe, registry, kind) for name, kind in KINDS.items()}
     resolved = Resolved(recipe, components)
-    _check_conditioning(recipe, resolved.generator, resolved.loss)
-    _check_outputs(recipe, resolved.metrics)
+    _check_conditioning(resolved)
+    _check_outputs(resolved)
     return resolved
 
 
@@ -191,12 +192,7 @@ def resolve_generator(recipe: Recipe, distribution: str) -> Chosen[GeneratorSpec
 
 
 def resolve_dataset(recipe: Recipe, registry: Registry | None = None) -> Chosen[DatasetSpec[Any]]:
-    """Only the data set: enough to pack and show it.
-
-    Raises:
-        RecipeError: an unknown option of the set.
-        PluginError: the set is missing or its name ambiguous, or a required distribution cannot be loaded.
-    """
+    """Only the data set: enough to pack and show it."""
     return _all_chosen(recipe, registry or load_plugins(recipe.sections.requires.plugins), KINDS["dataset"])[0]
 
 
@@ -216,30 +212,24 @@ def _chosen(recipe: Recipe, registry: Registry, kind: Kind, table: ComponentTabl
         raise PluginError(f"{recipe.place(*keys, 'name')}: {error}") from error
     for option in argument.keys() & table.options.keys():
         raise RecipeError(f"{recipe.place(*keys, option)}: is already part of the name; remove it")
-    values = {**table.options, **argument}
-    config = _options(component.spec.config, type(table), values, recipe, keys)
+    values, model = {**table.options, **argument}, component.spec.config
+    try:
+        config = parse(model, values)
+    except ValidationError as error:
+        models = model, type(table)
+        raise RecipeError(explain(error, models, values, recipe.source, recipe.overrides, prefix=keys)) from error
     return Chosen(table, component.spec, config, component.provider)
 
 
-def _options(
-    model: type[Config], host: type[ComponentTable], values: dict[str, Any], recipe: Recipe, keys: tuple[str | int, ...]
-) -> Config:
-    try:
-        return parse(model, values)
-    except ValidationError as error:
-        raise RecipeError(
-            explain(error, (model, host), values, recipe.source, recipe.overrides, prefix=keys)
-        ) from error
-
-
-def _check_conditioning(recipe: Recipe, generator: Chosen[Any], loss: Chosen[Any]) -> None:
+def _check_conditioning(resolved: Resolved) -> None:
+    generator, loss = resolved.generator, resolved.loss
     wanted = _asked(loss, "conditioning")
     conditional = _asked(generator, "conditional")
     if wanted != "any" and conditional != (wanted == "conditional"):
         has, needs = ("a conditional", "an unconditional") if conditional else ("an unconditional", "a conditional")
         raise RecipeError(
-            f'{recipe.place("loss")}: loss "{loss.spec.name}" with these options trains {needs} generator, but '
-            f'[generator] "{generator.spec.name}" is {has} one; change the generator\'s conditioning '
+            f'{resolved.recipe.place("loss")}: loss "{loss.spec.name}" with these options trains {needs} generator, '
+            f'but [generator] "{generator.spec.name}" is {has} one; change the generator\'s conditioning '
             f'(for instance "conditional = {str(not conditional).lower()}") or the loss\'s labeling'
         )
 
@@ -253,19 +243,13 @@ def _asked(chosen: Chosen[Any], question: str) -> Any:
         raise PluginError(f"{chosen.provider}: {reason}") from error
 
 
-def _check_outputs(recipe: Recipe, metrics: tuple[Chosen[MetricSpec[Any]], ...]) -> None:
+def _check_outputs(resolved: Resolved) -> None:
     owner: dict[str, str] = {}
-    for metric in metrics:
+    for metric in resolved.metrics:
         for output in metric.spec.outputs:
             if output.name in owner:
                 raise RecipeError(
-                    f'{recipe.place("metrics")}: "{owner[output.name]}" and "{metric.spec.name}" both report '
+                    f'{resolved.recipe.place("metrics")}: "{owner[output.name]}" and "{metric.spec.name}" both report '
                     f'"{output.name}"; remove one of them'
                 )
             owner[output.name] = metric.spec.name
-
-
-def _plain(config: Config) -> dict[str, Any]:
-    """A config as values for TOML: without nulls, with the keys as the recipe spells them."""
-    plain: dict[str, Any] = config.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return plain

@@ -7,30 +7,13 @@ from typing import TYPE_CHECKING
 from cganzoo._util.lazy import lazily
 
 if TYPE_CHECKING:
-    from .discovery import Provider
-    from .kinds import KIND_OF_HOOK, KINDS, Kind
-    from .loading import ALLOW_LIST, load_plugins
-    from .registry import Component, LoadFailure, Plugin, Registry
+    from .discovery import Provider as Provider
+    from .kinds import KIND_OF_HOOK as KIND_OF_HOOK
+    from .kinds import KINDS as KINDS
+    from .loading import ALLOW_LIST as ALLOW_LIST
+    from .loading import load_plugins as load_plugins
+    from .registry import Component as Component
+    from .registry import Plugin as Plugin
+    from .registry import Registry as Registry
 
-__all__ = [
-    "ALLOW_LIST",
-    "KINDS",
-    "KIND_OF_HOOK",
-    "Component",
-    "Kind",
-    "LoadFailure",
-    "Plugin",
-    "Provider",
-    "Registry",
-    "load_plugins",
-]
-
-__getattr__ = lazily(
-    __name__,
-    {
-        "discovery": ("Provider",),
-        "kinds": ("KINDS", "KIND_OF_HOOK", "Kind"),
-        "loading": ("ALLOW_LIST", "load_plugins"),
-        "registry": ("Component", "LoadFailure", "Plugin", "Registry"),
-    },
-)
+lazily(__name__)

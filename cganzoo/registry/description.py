@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from cganzoo._util.text import listed
 from cganzoo._util.toml import written
 from cganzoo.config import Config, Schedule, parse
 from cganzoo.specs import DatasetSpec, ExtractorSpec, GeneratorSpec, LossSpec, MetricSpec
@@ -19,14 +20,10 @@ Node = Mapping[str, Any]  # of a JSON Schema
 NUMBER_OR_SCHEDULE = "number or schedule"
 TYPES = {"number": "number", "integer": "whole number", "boolean": "true or false", "string": "text", "null": "nothing"}
 BOUNDS = {
-    "minimum": "at least",
-    "ge": "at least",
-    "exclusiveMinimum": "above",
-    "gt": "above",
-    "maximum": "at most",
-    "le": "at most",
-    "exclusiveMaximum": "below",
-    "lt": "below",
+    "at least": ("minimum", "ge"),
+    "above": ("exclusiveMinimum", "gt"),
+    "at most": ("maximum", "le"),
+    "below": ("exclusiveMaximum", "lt"),
 }
 EXAMPLES = {"number": 1.0, "integer": 1, "boolean": True, "string": "...", "array": [], "object": {}}
 
@@ -50,10 +47,9 @@ def describe(component: Component) -> dict[str, Any]:
     if isinstance(spec, LossSpec):
         described["trains"] = _by_options(spec.config, schema, spec.conditioning)
     elif isinstance(spec, GeneratorSpec):
+        words = {True: "conditional", False: "unconditional"}
         conditional = spec.conditional
-        described["is"] = _by_options(
-            spec.config, schema, lambda config: "conditional" if conditional(config) else "unconditional"
-        )
+        described["is"] = _by_options(spec.config, schema, lambda config: words[bool(conditional(config))])
     elif isinstance(spec, MetricSpec):
         described["reference"] = spec.reference
         described["outputs"] = [
@@ -95,30 +91,31 @@ def in_words(node: Node, definitions: Mapping[str, Node]) -> str:
             words = [NUMBER_OR_SCHEDULE + words[0].removeprefix("number")]
         text = " or ".join(words)
     elif "const" in node or "enum" in node:
-        text = _listed([written(choice) for choice in node.get("enum", [node.get("const")])])
+        text = listed(map(written, _choices(node)))
+    elif "prefixItems" in node:
+        text = "list: " + ", ".join(in_words(item, definitions) for item in node["prefixItems"])
     elif node.get("type") == "array":
-        text = _array(node, definitions)
+        text = f"list of {in_words(node.get('items', {}), definitions)}"
     elif node.get("type") == "object":
         text = "table"
     else:
         text = TYPES.get(node.get("type", ""), "anything")
-    return ", ".join([text, *(f"{words} {_number(node[key])}" for key, words in BOUNDS.items() if key in node)])
+    bounds = [f"{words} {_number(node[key])}" for words, keys in BOUNDS.items() for key in keys if key in node]
+    return ", ".join([text, *bounds])
 
 
 def _number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
-def _array(node: Node, definitions: Mapping[str, Node]) -> str:
-    if "prefixItems" in node:
-        return "list: " + ", ".join(in_words(item, definitions) for item in node["prefixItems"])
-    return f"list of {in_words(node.get('items', {}), definitions)}"
+def _choices(node: Node) -> list[Any]:
+    """The values of an option that has only a few; else none."""
+    choices: list[Any] = [node["const"]] if "const" in node else node.get("enum", [])
+    return choices
 
 
 def _target(node: Node, definitions: Mapping[str, Node]) -> Node:
-    if "$ref" not in node:
-        return node
-    return definitions[node["$ref"].removeprefix("#/$defs/")]
+    return definitions[node["$ref"].removeprefix("#/$defs/")] if "$ref" in node else node
 
 
 def _options(table: Node, definitions: Mapping[str, Node], prefix: str = "") -> Iterator[dict[str, Any]]:
@@ -143,8 +140,8 @@ def _example(node: Node, definitions: Mapping[str, Node]) -> Any:
     node = _target(node, definitions)
     if parts := node.get("anyOf") or node.get("oneOf"):
         return _example(parts[0], definitions)
-    if "enum" in node or "const" in node:
-        return node.get("enum", [node.get("const")])[0]
+    if choices := _choices(node):
+        return choices[0]
     return node.get("minimum", EXAMPLES.get(node.get("type", "")))
 
 
@@ -159,8 +156,7 @@ def _by_options(config: type[Config], schema: Node, property_of: Callable[[Any],
         return None
     found = {"": by_default}
     for name, node in schema.get("properties", {}).items():
-        choices = [True, False] if node.get("type") == "boolean" else node.get("enum", ())
-        for choice in choices:
+        for choice in [True, False] if node.get("type") == "boolean" else _choices(node):
             try:
                 value = property_of(parse(config, {name: choice}))
             except ValidationError:  # not valid without another option
@@ -168,7 +164,3 @@ def _by_options(config: type[Config], schema: Node, property_of: Callable[[Any],
             if value != by_default:
                 found[f"{name} = {written(choice)}"] = value
     return found
-
-
-def _listed(words: list[str]) -> str:
-    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -16,6 +15,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from cganzoo._util.text import did_you_mean
 from cganzoo.errors import PluginError
 
 PROJECT = "cganzoo"  # as in cganzoo.hookspecs, which imports pydantic
@@ -28,8 +28,7 @@ class Provider:
     """Where components come from: one entry point of one installed distribution.
 
     Attributes:
-        distribution: normalised name of the distribution (PEP 503).
-        version: version of the distribution.
+        distribution: its normalised name (PEP 503).
         entry_point: name of the entry point in the group ``cganzoo``.
         module: value of the entry point: a module, or ``module:object``.
         location: folder of the code; for an editable install, the source folder.
@@ -56,8 +55,13 @@ def installed() -> list[Provider]:
 
     Broken metadata raises nothing: :attr:`Provider.problem` describes it.
     """
-    named = {name: found for found in metadata.distributions() if (name := _plugin_name(found))}
-    return [provider for name in sorted(named) for provider in _providers(name, _first_copy(name, named[name]))]
+    providers: list[Provider] = []
+    for name, found in sorted({_plugin_name(found): found for found in metadata.distributions()}.items()):
+        if name:
+            with suppress(metadata.PackageNotFoundError):  # its metadata is in a folder of another name
+                found = metadata.distribution(name)  # the first copy on sys.path, which Python imports
+            providers += _providers(name, found)
+    return providers
 
 
 def ignore_unreadable_entry_points() -> None:
@@ -74,14 +78,6 @@ def ignore_unreadable_entry_points() -> None:
         return metadata.EntryPoints(())
 
     metadata.Distribution.entry_points = property(entry_points)  # type: ignore[assignment, method-assign]
-
-
-def _first_copy(name: str, some_copy: metadata.Distribution) -> metadata.Distribution:
-    """The first copy of a distribution on sys.path, which Python imports."""
-    try:
-        return metadata.distribution(name)
-    except metadata.PackageNotFoundError:  # its metadata is in a folder of another name
-        return some_copy
 
 
 def _providers(name: str, distribution: metadata.Distribution) -> Iterator[Provider]:
@@ -128,73 +124,57 @@ def zoo() -> set[str]:
     """Distributions of the host's ``zoo`` extra: the only ones that a message tells the user to install."""
     with suppress(metadata.PackageNotFoundError):
         return {
-            canonicalize_name(requirement.name)
-            for requirement in _parsed(metadata.requires(PROJECT) or ())
-            if isinstance(requirement, Requirement)
-            and requirement.marker
-            and requirement.marker.evaluate({"extra": "zoo"})
-            and not requirement.marker.evaluate({"extra": ""})
+            canonicalize_name(one.name)
+            for one in map(Requirement, metadata.requires(PROJECT) or ())
+            if one.marker and one.marker.evaluate({"extra": "zoo"}) and not one.marker.evaluate({"extra": ""})
         }
     return set()
 
 
 def select(requirements: Iterable[str], providers: Iterable[Provider], source: str) -> set[str]:
-    """Normalised names of the distributions that ``requirements`` name; each is installed in a version that fits.
-
-    Args:
-        requirements: names, with or without versions, such as ``"cganzoo-x>=0.1"``.
-        providers: the installed plugins.
-        source: where the requirements are written, for messages.
+    """Normalised names of the distributions that ``requirements`` name, with or without versions.
 
     Raises:
-        PluginError: a requirement is invalid or not met.
+        PluginError: a requirement is invalid, or no installed plugin meets it; the message begins with ``source``.
     """
     found = {provider.distribution: provider for provider in providers}
-    versions = {name: provider.version for name, provider in found.items()}
     names: set[str] = set()
     for text in requirements:
-        requirement = _requirement(text, source)
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            requirement = None
+        if requirement is None or requirement.url or requirement.marker or requirement.extras:
+            raise PluginError(
+                f'{source}: "{text}" does not name a distribution; write it like "{PROJECT}-x" or "{PROJECT}-x>=0.1"'
+            )
         name = canonicalize_name(requirement.name)
-        if name not in versions:
-            raise PluginError(f'{source}: "{name}" {_missing(requirement, name, versions)}')
+        if name not in found:
+            raise PluginError(f'{source}: "{name}" {_missing(requirement, name, found)}')
         if found[name].problem:
             raise PluginError(f"{found[name]}: {found[name].problem}")
-        if not requirement.specifier.contains(versions[name], prereleases=True):
+        if not requirement.specifier.contains(found[name].version, prereleases=True):
             raise PluginError(
-                f'{source}: wants "{requirement}", but {name} {versions[name]} is installed; '
+                f'{source}: wants "{requirement}", but {found[name]} is installed; '
                 "install a version that fits or change the requirement"
             )
         names.add(name)
     return names
 
 
-def _requirement(text: str, source: str) -> Requirement:
-    with suppress(InvalidRequirement):
-        requirement = Requirement(text)
-        if not (requirement.url or requirement.marker or requirement.extras):
-            return requirement
-    raise PluginError(
-        f'{source}: "{text}" does not name a distribution; write it like "{PROJECT}-x" or "{PROJECT}-x>=0.1"'
-    )
-
-
-def _missing(requirement: Requirement, name: str, versions: Iterable[str]) -> str:
+def _missing(requirement: Requirement, name: str, plugins: Iterable[str]) -> str:
     """Why no installed plugin meets a requirement, and what to do."""
     with suppress(metadata.PackageNotFoundError, KeyError, UnicodeDecodeError):
         return f"is installed ({metadata.version(name)}) but is not a plugin of {PROJECT}; remove it"
-    first_party = zoo()
-    if name in first_party:
+    if name in zoo():
         return f'is not installed: pip install "{requirement}"'
-    near = difflib.get_close_matches(name, {*versions, *first_party}, n=1)
-    if near:
-        return f'is not installed; did you mean "{near[0]}"?'
-    return "is not installed; install it or remove it"
+    return f"is not installed; {did_you_mean(name, {*plugins, *zoo()}, 'install it or remove it')}"
 
 
-def _plugin_name(distribution: metadata.Distribution) -> str | None:
-    """Normalised name of a distribution that has plugins, or ``None``. Parses no metadata of other distributions."""
+def _plugin_name(distribution: metadata.Distribution) -> str:
+    """Normalised name of a distribution that has plugins, or "". Parses no metadata of other distributions."""
     if f"[{PROJECT}]" not in _text_of_entry_points(distribution):
-        return None
+        return ""
     with suppress(Exception):
         if name := distribution.metadata["Name"]:
             return canonicalize_name(name)
@@ -244,25 +224,13 @@ def _line(error: Exception) -> str:
 def _wants_host(distribution: metadata.Distribution) -> tuple[str, tuple[str, ...]]:
     """The versions of its ``Requires-Dist: cganzoo``, which pip checks only at install; and notes on invalid lines."""
     specifiers, notes = [], []
-    for requirement in _parsed(distribution.requires or ()):
-        if isinstance(requirement, str):
-            notes.append(f'its METADATA requires "{requirement}", which is invalid and ignored')
-        elif canonicalize_name(requirement.name) == PROJECT and requirement.specifier and _holds(requirement):
-            specifiers.append(str(requirement.specifier))
-    return ",".join(specifiers), tuple(notes)
-
-
-def _holds(requirement: Requirement) -> bool:
-    return requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-
-
-def _parsed(requirements: Iterable[str]) -> Iterator[Requirement | str]:
-    """Each requirement, or its text if it is invalid, which is no reason to fail."""
-    for text in requirements:
+    for text in distribution.requires or ():
         try:
             requirement = Requirement(text)
-            _holds(requirement)  # a marker of valid syntax may still have no value
-        except (InvalidRequirement, UndefinedComparison):
-            yield text
-        else:
-            yield requirement
+            applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        except (InvalidRequirement, UndefinedComparison):  # a marker of valid syntax may still have no value
+            notes.append(f'its METADATA requires "{text}", which is invalid and ignored')
+            continue
+        if applies and canonicalize_name(requirement.name) == PROJECT and requirement.specifier:
+            specifiers.append(str(requirement.specifier))
+    return ",".join(specifiers), tuple(notes)

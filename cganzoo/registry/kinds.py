@@ -22,26 +22,33 @@ class Kind:
     """A kind of component.
 
     Attributes:
-        name: its name in messages, in ``--kind`` and as a folder of templates.
-        title: its name in text.
         spec: the specification that a plugin yields.
-        hook: the hook that yields it.
+        title: its name in text.
         recipe_table: the table of a recipe that names one, dotted: ``"loss"``, ``"evaluation.extractor"``.
         many: whether a recipe may name several, as ``[[metrics]]``.
-        default: the component that is used if the recipe has no such table.
         decides: what changes when another component of the kind is chosen; ``"weights"`` decide scores, too.
-        conformance: the conformance class, as ``"module:Class"``.
     """
 
-    name: str
-    title: str
     spec: type[Spec]
-    hook: str
+    title: str
     recipe_table: str
     many: bool = False
-    default: str | None = None
     decides: Literal["weights", "scores", "nothing"] = "weights"
-    conformance: str
+
+    @property
+    def name(self) -> str:
+        """Its name in messages, in ``--kind`` and as a folder of templates: ``"loss"`` of ``LossSpec``."""
+        return self.spec.__name__.removesuffix("Spec").lower()
+
+    @property
+    def hook(self) -> str:
+        """The hook that yields it: ``"cganzoo_losses"``."""
+        return f"cganzoo_{self.name}{'es' if self.name.endswith('s') else 's'}"
+
+    @property
+    def conformance(self) -> str:
+        """The conformance class, as ``"module:Class"``."""
+        return f"cganzoo.testing:{self.spec.__name__.removesuffix('Spec')}Conformance"
 
     @property
     def heading(self) -> str:
@@ -52,68 +59,13 @@ class Kind:
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind(
-            name="generator",
-            title="generator",
-            spec=GeneratorSpec,
-            hook="cganzoo_generators",
-            recipe_table="generator",
-            conformance="cganzoo.testing:GeneratorConformance",
-        ),
-        Kind(
-            name="discriminator",
-            title="discriminator trunk",
-            spec=DiscriminatorSpec,
-            hook="cganzoo_discriminators",
-            recipe_table="discriminator",
-            conformance="cganzoo.testing:DiscriminatorConformance",
-        ),
-        Kind(
-            name="loss",
-            title="loss",
-            spec=LossSpec,
-            hook="cganzoo_losses",
-            recipe_table="loss",
-            conformance="cganzoo.testing:LossConformance",
-        ),
-        Kind(
-            name="metric",
-            title="metric",
-            spec=MetricSpec,
-            hook="cganzoo_metrics",
-            recipe_table="metrics",
-            many=True,
-            decides="scores",
-            conformance="cganzoo.testing:MetricConformance",
-        ),
-        Kind(
-            name="dataset",
-            title="data set",
-            spec=DatasetSpec,
-            hook="cganzoo_datasets",
-            recipe_table="data",
-            conformance="cganzoo.testing:DatasetConformance",
-        ),
-        Kind(
-            name="extractor",
-            title="feature extractor",
-            spec=ExtractorSpec,
-            hook="cganzoo_extractors",
-            recipe_table="evaluation.extractor",
-            default="classifier",
-            decides="scores",
-            conformance="cganzoo.testing:ExtractorConformance",
-        ),
-        Kind(
-            name="logger",
-            title="logger",
-            spec=LoggerSpec,
-            hook="cganzoo_loggers",
-            recipe_table="loggers",
-            many=True,
-            decides="nothing",
-            conformance="cganzoo.testing:LoggerConformance",
-        ),
+        Kind(spec=GeneratorSpec, title="generator", recipe_table="generator"),
+        Kind(spec=DiscriminatorSpec, title="discriminator trunk", recipe_table="discriminator"),
+        Kind(spec=LossSpec, title="loss", recipe_table="loss"),
+        Kind(spec=MetricSpec, title="metric", recipe_table="metrics", many=True, decides="scores"),
+        Kind(spec=DatasetSpec, title="data set", recipe_table="data"),
+        Kind(spec=ExtractorSpec, title="feature extractor", recipe_table="evaluation.extractor", decides="scores"),
+        Kind(spec=LoggerSpec, title="logger", recipe_table="loggers", many=True, decides="nothing"),
     )
 }
 """Every kind of component, by name, in the order of lists. To add one, see CONTRIBUTING.md."""

@@ -7,14 +7,14 @@ same entry-point name, and one failing import ends the program.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import sys
 import textwrap
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from types import MappingProxyType
 
@@ -23,11 +23,11 @@ from packaging.specifiers import SpecifierSet
 from pydantic import ValidationError
 
 from cganzoo import hookspecs
+from cganzoo._util.text import did_you_mean
 from cganzoo._version import __version__
 from cganzoo.config import parse
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
-from cganzoo.specs import Spec
 
 from .discovery import Provider, folder, installed, select
 from .kinds import KIND_OF_HOOK, KINDS
@@ -36,7 +36,7 @@ from .registry import Component, LoadFailure, Plugin, Registry
 ALLOW_LIST = "CGANZOO_LOAD_PLUGINS"
 """Environment variable: distributions that commands without a recipe load, separated by commas; empty for none."""
 
-BUILTIN = ("cganzoo.data.sets.builtin", "cganzoo.evaluate.builtin", "cganzoo.runs.builtin")
+BUILTIN = ("cganzoo.data.sets.specs", "cganzoo.evaluate.extractors", "cganzoo.runs.metrics_file")
 """Modules of the host that implement hooks."""
 
 MOST_COMPONENTS = 100
@@ -44,9 +44,6 @@ MOST_COMPONENTS = 100
 
 HEAVY = frozenset({"PIL", "numpy", "scipy", "sklearn", "timm", "torch", "torchvision"})
 """Modules that a plugin may import only when it builds a component, because they are slow to import."""
-
-BARE_KEY = "[A-Za-z0-9_-]+"
-"""Names of options: keys that TOML accepts without quotes."""
 
 
 def load_plugins(
@@ -58,9 +55,8 @@ def load_plugins(
     """Import plugins and collect their components and those of the host.
 
     Args:
-        required: the only distributions to import, written as in ``[requires] plugins`` of a recipe: ``"cganzoo-x"``
-            or ``"cganzoo-x>=0.1"``. ``None`` for those in the environment variable ``CGANZOO_LOAD_PLUGINS`` or, if it
-            is not set, all that are installed.
+        required: the only distributions to import, written as in ``[requires] plugins`` of a recipe. ``None`` for those
+            in the environment variable ``CGANZOO_LOAD_PLUGINS`` or, if it is not set, all that are installed.
         builtin: modules of the host that implement hooks.
         fatal: distribution and entry point of plugins that are not imported but recorded as failed, with the reason.
 
@@ -69,12 +65,12 @@ def load_plugins(
             ``required``, the registry records failures instead.
     """
     wanted, unloaded = choose(required)
-    hosted = built_in(builtin)
-    loader = Loader(fatal=fatal)
+    loader = Loader()
     plugins = []
-    for provider in [*hosted, *wanted]:
-        plugin = loader.load(provider)
-        if plugin.failures and (required is not None or provider in hosted):
+    for provider in [*built_in(builtin), *wanted]:
+        problem = fatal.get((provider.distribution, provider.entry_point), "")
+        plugin = loader.load(replace(provider, problem=provider.problem or problem))
+        if plugin.failures and (required is not None or provider.distribution == PROJECT):
             raise PluginError(str(plugin.failures[0])) from plugin.failures[0].error
         plugins.append(plugin)
     return Registry(tuple(plugins), unloaded)
@@ -107,25 +103,21 @@ class _RuleError(Exception):
 
 
 class Loader:
-    """Imports plugins one by one and calls their hooks.
+    """Imports plugins one by one and calls their hooks."""
 
-    Args:
-        fatal: distribution and entry point of each plugin that must not be imported, with the reason.
-    """
-
-    def __init__(self, fatal: Mapping[tuple[str, str], str] = MappingProxyType({})) -> None:
-        self._fatal = fatal
+    def __init__(self) -> None:
         self._taken: set[tuple[str, str]] = set()  # kind and full name of the components so far
-        self._skipped: dict[str, Provider] = {}  # by module
+        self._owners: dict[str, Provider] = {}  # of the modules that this or another process loaded
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
 
     def skip(self, provider: Provider) -> None:
         """Record a plugin that another process loaded: another plugin of the same module is refused."""
-        self._skipped.setdefault(provider.module, provider)
+        self._owners.setdefault(provider.module, provider)
 
     def load(self, provider: Provider) -> Plugin:
         """Import one plugin and call its hooks; its failures are part of the result."""
+        yielded: list[Component] = []
         components: list[Component] = []
         failures: list[LoadFailure] = []
 
@@ -144,17 +136,14 @@ class Loader:
         # Standard output belongs to the command: with --json it must stay JSON.
         with _off_standard_output():
             with recorded(f"importing {provider.module}"):
-                hooks = self._register(provider)
+                hooks += self._register(provider)
             for hook, implementation in hooks:
                 with recorded(hook):
-                    self._collect(provider, hook, implementation, components)
-            for component in list(components):
+                    self._collect(provider, hook, implementation, yielded)
+            for component in yielded:
                 with recorded(f"building the options of {component}"):
-                    try:
-                        check_options(component)
-                    except BaseException:
-                        components.remove(component)
-                        raise
+                    _check_options(component)
+                    components.append(component)
         heavy = sorted((HEAVY & sys.modules.keys()) - had)
         notes = [f"imports {', '.join(heavy)} when it is loaded; import inside build"] if heavy else []
         return Plugin(
@@ -168,35 +157,46 @@ class Loader:
 
     def _register(self, provider: Provider) -> list[tuple[str, pluggy.HookImpl]]:
         """Import a plugin and let pluggy check it; returns its implementations with the names of their hooks."""
-        if reason := provider.problem or self._fatal.get((provider.distribution, provider.entry_point)):
-            raise _RuleError(reason)
+        if provider.problem:
+            raise _RuleError(provider.problem)
         if not SpecifierSet(provider.wants_host).contains(__version__, prereleases=True):
             raise _RuleError(f"incompatible: wants {PROJECT}{provider.wants_host}, running {__version__}")
-        if owner := self._skipped.get(provider.module):
+        if owner := self._owners.get(provider.module):
             raise _RuleError(f"{provider.module} is already loaded as {owner.distribution}/{owner.entry_point}")
         plugin = EntryPoint(provider.entry_point, provider.module, PROJECT).load()
         # The distribution is part of the name, because two of them may use the same entry-point name.
         name = f"{provider.distribution}/{provider.entry_point}"
-        if (first := self._manager.get_name(plugin)) is not None:
-            raise _RuleError(f"{provider.module} is already loaded as {first}")
         try:
             self._manager.register(plugin, name)
-            return _implementations(plugin, self._manager)
+            implementations = _implementations(plugin, self._manager)
         except BaseException:
             if self._manager.has_plugin(name):  # pluggy may leave a refused plugin half registered
                 self._manager.unregister(name=name)
             raise
+        self._owners[provider.module] = provider
+        return implementations
 
     def _collect(
         self, provider: Provider, hook: str, implementation: pluggy.HookImpl, components: list[Component]
     ) -> None:
-        """Add what one implementation yields to ``components``; those before an error remain."""
+        """Add what one implementation yields to ``components``; those before an error remain.
+
+        It is not called through pluggy, which would not say which plugin yielded which specification.
+        """
+        kind = KINDS[KIND_OF_HOOK[hook]]
+        if implementation.wrapper or implementation.hookwrapper:
+            raise _RuleError(f"{hook} is a hook wrapper; only the plain @hookimpl is allowed")
+        yielded = implementation.function()
+        if not isinstance(yielded, Iterable):
+            raise _RuleError(f"{hook} returns {type(yielded).__name__}; yield each {kind.spec.__name__}")
         before = len(components)
-        for spec in _specs(hook, implementation):
-            component = Component(kind=KIND_OF_HOOK[hook], spec=spec, provider=provider)
+        for spec in yielded:
+            if not isinstance(spec, kind.spec):
+                raise _RuleError(f"{hook} yields {type(spec).__name__} where {kind.spec.__name__} belongs")
+            component = Component(kind=kind.name, spec=spec, provider=provider)
             key = (component.kind, component.full_name)
             if key in self._taken:
-                raise _RuleError(f'{hook} yields the {component.kind} "{component.name}" twice')
+                raise _RuleError(f"{hook} yields {component} twice")
             if len(components) - before == MOST_COMPONENTS:
                 del components[before:]
                 raise _RuleError(f"{hook} does not end: it yields more than {MOST_COMPONENTS} components")
@@ -207,20 +207,17 @@ class Loader:
 @contextmanager
 def _off_standard_output() -> Iterator[None]:
     """Redirect what the block prints to standard error: the output of Python and of compiled code."""
-    with redirect_stdout(sys.stderr):
-        try:
+    with redirect_stdout(sys.stderr), ExitStack() as restore:
+        with suppress(OSError):  # closed, so that nothing can be printed
             output = os.dup(1)
+            restore.callback(os.close, output)
             os.dup2(2, 1)
-        except OSError:  # closed, so that nothing can be printed
-            yield
-            return
+            restore.callback(os.dup2, output, 1)
         try:
             yield
         finally:
             with suppress(Exception):
                 sys.__stdout__.flush()  # type: ignore[union-attr]
-            os.dup2(output, 1)
-            os.close(output)
 
 
 def _implementations(plugin: object, manager: pluggy.PluginManager) -> list[tuple[str, pluggy.HookImpl]]:
@@ -235,32 +232,17 @@ def _implementations(plugin: object, manager: pluggy.PluginManager) -> list[tupl
     for hook, implementation in found:
         # As check_pending of pluggy, but with a suggestion.
         if hook not in KIND_OF_HOOK and not implementation.optionalhook:
-            near = difflib.get_close_matches(hook, KIND_OF_HOOK, n=1)
-            meant = f"did you mean {near[0]}?" if near else f"the hooks are {', '.join(KIND_OF_HOOK)}"
+            meant = did_you_mean(hook, KIND_OF_HOOK, f"the hooks are {', '.join(KIND_OF_HOOK)}")
             raise _RuleError(f"there is no hook {hook}; {meant}")
     return [(hook, implementation) for hook, implementation in found if hook in KIND_OF_HOOK]
 
 
-def _specs(hook: str, implementation: pluggy.HookImpl) -> Iterator[Spec]:
-    """Call one implementation. Not through pluggy, which would not say who yielded which specification."""
-    kind = KINDS[KIND_OF_HOOK[hook]].spec
-    if implementation.wrapper or implementation.hookwrapper:
-        raise _RuleError(f"{hook} is a hook wrapper; only the plain @hookimpl is allowed")
-    yielded = implementation.function()
-    if not isinstance(yielded, Iterable):
-        raise _RuleError(f"{hook} returns {type(yielded).__name__}; yield each {kind.__name__}")
-    for spec in yielded:
-        if not isinstance(spec, kind):
-            raise _RuleError(f"{hook} yields {type(spec).__name__} where {kind.__name__} belongs")
-        yield spec
-
-
-def check_options(component: Component) -> None:
+def _check_options(component: Component) -> None:
     """Raise unless the options of a component have a schema, and names and defaults that a recipe could write."""
     schema = component.json_schema
     for table in (schema, *schema.get("$defs", {}).values()):
         for name in table.get("properties", {}):
-            if not re.fullmatch(BARE_KEY, name):
+            if not re.fullmatch("[A-Za-z0-9_-]+", name):
                 raise _RuleError(f"{component}: the option {name!a} is not a key that TOML accepts without quotes")
     config = component.spec.config
     defaults = config.model_construct().model_dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
@@ -270,8 +252,8 @@ def check_options(component: Component) -> None:
         for wrong in error.errors(include_url=False):
             # Options without a default are valid, and a check across options may need these.
             if wrong["loc"] and wrong["type"] != "missing":
-                reason = f'{component}: the default of "{wrong["loc"][0]}" does not fit: {wrong["msg"]}'
-                raise _RuleError(reason) from error
+                default = f'the default of "{wrong["loc"][0]}"'
+                raise _RuleError(f"{component}: {default} does not fit: {wrong['msg']}") from error
 
 
 def failure_reason(error: BaseException, doing: str) -> str:

@@ -15,15 +15,18 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from packaging.utils import canonicalize_name
+
+from cganzoo._util.text import did_you_mean
 from cganzoo._version import API_VERSION, __version__
 from cganzoo.errors import PluginError
 
-from .discovery import PROJECT
+from .discovery import PROJECT, zoo
 
 if TYPE_CHECKING:
     from .registry import Registry
@@ -46,8 +49,7 @@ Inventory = dict[str, Any]
 def inspect(waiting: Callable[[str], None] = lambda message: None) -> Inventory:
     """The installed components and plugins, and what is wrong with them, as ``cganzoo plugins --json`` prints it.
 
-    Args:
-        waiting: called with a message if a plugin takes longer than a second to load.
+    Calls ``waiting`` with a message if a plugin takes longer than a second to load.
 
     Raises:
         PluginError: ``CGANZOO_LOAD_PLUGINS`` names a plugin that is not installed, or the child process does not start.
@@ -70,10 +72,7 @@ def inspect(waiting: Callable[[str], None] = lambda message: None) -> Inventory:
 def load_survivors() -> Registry:
     """Load every plugin in this process, except those that crashed, hung or yielded no component in the child process.
 
-    These are recorded as failures. For commands that use whatever is installed.
-
-    Raises:
-        PluginError: as :func:`inspect`.
+    These are recorded as failures. For commands that use whatever is installed. Raises the errors of :func:`inspect`.
     """
     from .loading import load_plugins
 
@@ -87,6 +86,39 @@ def load_survivors() -> Registry:
             if _key(failure) in crashed or failure["distribution"] not in useful
         }
     )
+
+
+def find(inventory: Inventory, name: str) -> list[dict[str, Any]]:
+    """The components called ``name`` or ``distribution/name``, or all of the distribution ``name``.
+
+    Raises:
+        PluginError: there is none; the message says why a plugin did not load, or what to write or install instead.
+    """
+    prefix, _, bare = name.rpartition("/")
+    distribution = canonicalize_name(prefix or name)
+    components = inventory["components"]
+    if prefix:
+        found = [one for one in components if (one["distribution"], one["component"]) == (distribution, bare)]
+    else:
+        found = [one for one in components if one["distribution"] == distribution or one["component"] == name]
+    if found:
+        return found
+    likely = {distribution, canonicalize_name(f"{PROJECT}-{name}")}
+    reasons = [(failure, failure["reason"]) for failure in inventory["failures"]]
+    reasons += [(plugin, "may provide it, but CGANZOO_LOAD_PLUGINS excludes it") for plugin in inventory["unloaded"]]
+    explanations = [
+        f"{entry['distribution']} {entry['version']}: {reason}"
+        for entry, reason in reasons
+        if entry["distribution"] in likely or entry["entry_point"] == name
+    ]
+    if explanations:
+        raise PluginError("; ".join(explanations))
+    known = {entry[key] for entry in components for key in ("component", "full_name", "distribution")}
+    if missing := (likely & zoo()) - known:
+        advice = f"pip install {min(missing)}"
+    else:
+        advice = did_you_mean(name.lower(), known, f"`{PROJECT} plugins` lists all")
+    raise PluginError(f'there is no component or distribution "{name}"; {advice}')
 
 
 def _key(provider: Mapping[str, Any]) -> tuple[str, str]:
@@ -184,27 +216,23 @@ class _Child:
 
 def _clashes(inventory: Inventory) -> Iterator[dict[str, Any]]:
     """Names of components, entry points and modules that several distributions use, each with advice for the user."""
-
-    def shared(entries: Iterable[dict[str, Any]], *keys: str) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
-        groups: dict[tuple[str, ...], dict[str, dict[str, Any]]] = {}
-        for entry in entries:
-            groups.setdefault(tuple(entry[key] for key in keys), {})[entry["distribution"]] = entry
-        for names, group in groups.items():
-            if len(group) > 1:
-                yield names, sorted(group.values(), key=lambda entry: entry["distribution"])
-
-    def clash(what: str, name: str, group: list[dict[str, Any]], advice: str) -> dict[str, Any]:
-        providers = [f"{entry['distribution']} {entry['version']}" for entry in group]
-        return {"what": what, "name": name, "providers": providers, "advice": advice}
-
-    for (kind, name), group in shared(inventory["components"], "kind", "component"):
-        choices = " or ".join(f'"{entry["full_name"]}"' for entry in group if entry["distribution"] != PROJECT)
-        if any(entry["distribution"] == PROJECT for entry in group):
-            yield clash(kind, name, group, f'"{name}" means the one of {PROJECT}; for the other write {choices}')
+    plugins = [plugin for plugin in inventory["plugins"] if plugin["entry_point"]]
+    named = [(component["kind"], component["component"], component) for component in inventory["components"]]
+    named += [("entry point", plugin["entry_point"], plugin) for plugin in plugins]
+    named += [("module", plugin["module"], plugin) for plugin in plugins]
+    versions: dict[tuple[str, str], dict[str, str]] = {}  # of the distributions, by what has the name
+    for what, name, entry in named:
+        versions.setdefault((what, name), {})[entry["distribution"]] = entry["version"]
+    for (what, name), found in versions.items():
+        choices = " or ".join(f'"{distribution}/{name}"' for distribution in sorted(found) if distribution != PROJECT)
+        if what == "entry point":
+            advice = "both are loaded"
+        elif what == "module":
+            advice = "the distribution that was installed last provides the code; uninstall one"
+        elif PROJECT in found:
+            advice = f'"{name}" means the one of {PROJECT}; for the other write {choices}'
         else:
-            yield clash(kind, name, group, f"write {choices}")
-    loaded = [entry for entry in inventory["plugins"] if entry["entry_point"]]
-    for (name,), group in shared(loaded, "entry_point"):
-        yield clash("entry point", name, group, "both are loaded")
-    for (name,), group in shared(loaded, "module"):
-        yield clash("module", name, group, "the distribution that was installed last provides the code; uninstall one")
+            advice = f"write {choices}"
+        if len(found) > 1:
+            providers = [" ".join(one) for one in sorted(found.items())]
+            yield {"what": what, "name": name, "providers": providers, "advice": advice}

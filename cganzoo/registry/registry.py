@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import traceback
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from cganzoo._util.text import did_you_mean
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
 from cganzoo.specs import Spec
@@ -65,12 +65,9 @@ class LoadFailure:
 
 @dataclass(frozen=True, kw_only=True)
 class Plugin:
-    """A loaded entry point.
+    """A loaded entry point. It may have both components and failures.
 
     Attributes:
-        provider: where it comes from.
-        components: its components.
-        failures: its failures; a plugin may have both components and failures.
         seconds: time to import it and to call its hooks.
         imported_torch: whether loading it imported torch, which makes every command slow to start. Known only for the
             first such plugin in a process.
@@ -87,12 +84,7 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Registry:
-    """The loaded components.
-
-    Attributes:
-        plugins: every plugin that was loaded or that failed.
-        unloaded: installed plugins that were not imported, because they were not selected.
-    """
+    """Every plugin that was loaded or that failed, and the installed ones that were not selected (``unloaded``)."""
 
     plugins: tuple[Plugin, ...]
     unloaded: tuple[Provider, ...] = ()
@@ -120,34 +112,36 @@ class Registry:
         Raises:
             PluginError: there is none, or more than one; the message says what to write or to install instead.
         """
-        prefix, _, bare = name.rpartition("/")
-        distribution = canonicalize_name(prefix)
-        found = [
-            component
-            for component in self.components(kind)
-            if component.name == bare and distribution in ("", component.provider.distribution)
-        ]
-        if not found:
-            raise PluginError(self._unknown(kind, distribution, bare))
-        hosted = [component for component in found if component.provider.distribution == PROJECT]
-        found = hosted or found
-        if len(found) > 1:
-            choices = " or ".join(f'"{component.full_name}"' for component in found)
-            raise PluginError(f'more than one distribution provides a {kind} "{name}"; write {choices}')
-        return found[0]
+        found = self._find(kind, name)
+        if found is None:
+            prefix, _, bare = name.rpartition("/")
+            raise PluginError(self._unknown(kind, canonicalize_name(prefix), bare))
+        return found
 
     def named(self, kind: str, name: str) -> tuple[Component, dict[str, str]]:
         """As :meth:`get`, and the option in the name: ``{"model": "resnet18"}`` for ``"timm/resnet18"``."""
-        for component in self.components(kind):
-            argument: str | None = getattr(component.spec, "argument", None)
-            for written in (component.name, component.full_name):
-                before, _, value = f"{name}/".partition(f"{written}/")
-                value = value.removesuffix("/")
-                if argument and not before:
-                    if not value or "/" in value:
-                        raise PluginError(f'"{name}" does not name a {argument}; write "{written}/<{argument}>"')
-                    return component, {argument: value}
+        head, _, tail = name.rpartition("/")
+        for written, value in ((name, ""), (head, tail), (head.rpartition("/")[0], "")):
+            component = self._find(kind, written)
+            argument: str | None = getattr(component.spec, "argument", None) if component else None
+            if component and argument and not value:
+                raise PluginError(f'"{name}" does not name a {argument}; write "{written}/<{argument}>"')
+            if component and (argument or written == name):
+                return component, {argument: value} if argument else {}
         return self.get(kind, name), {}
+
+    def _find(self, kind: str, name: str) -> Component | None:
+        prefix, _, bare = name.rpartition("/")
+        distribution = canonicalize_name(prefix)
+        found = {
+            component.provider.distribution: component
+            for component in self.components(kind)
+            if component.name == bare and distribution in ("", component.provider.distribution)
+        }
+        if len(found) > 1 and PROJECT not in found:
+            choices = " or ".join(f'"{component.full_name}"' for component in found.values())
+            raise PluginError(f'more than one distribution provides the {kind} "{name}"; write {choices}')
+        return found.get(PROJECT) or next(iter(found.values()), None)
 
     def _unknown(self, kind: str, distribution: str, name: str) -> str:
         """The message for an unknown name: what may explain it, by metadata and failures, and what to do."""
@@ -157,22 +151,21 @@ class Registry:
             return provider.distribution == likely or (not distribution and provider.entry_point == name)
 
         full_name = f"{distribution}/{name}" if distribution else name
-        components = self.components(kind)
-        known = {component.name for component in components}
+        names = {component.name: component.full_name for component in self.components(kind)}
         advice = [
             f'{provider} is installed and may provide it: add "{provider.distribution}" to [requires] plugins'
             for provider in self.unloaded
             if may_provide(provider)
         ]
         advice += [str(failure) for failure in self.failures if may_provide(failure.provider)]
-        present = {plugin.provider.distribution for plugin in self.plugins} | {p.distribution for p in self.unloaded}
-        if likely in zoo() - present:
+        installed = {one.distribution for one in (*self.unloaded, *(plugin.provider for plugin in self.plugins))}
+        if likely in zoo() - installed:
             advice.append(f"pip install {likely}")
         if not advice:
-            candidates = known | {component.full_name for component in components}
-            near = difflib.get_close_matches(full_name.lower(), candidates, n=1)
-            advice += [f'did you mean "{choice}"?' for choice in near]
+            advice = [did_you_mean(full_name.lower(), (*names, *names.values()))]
             if failed := sorted({failure.provider.distribution for failure in self.failures}):
                 advice.append(f'it may belong to a plugin that failed (see "{PROJECT} plugins"): {", ".join(failed)}')
-        available = f"(available: {', '.join(sorted(known))})" if known else f"(no {kind} is available)"
-        return "; ".join([f'there is no {kind} "{full_name}"', *advice]) + f" {available}"
+        arguments = {component.name: getattr(component.spec, "argument", None) for component in self.components(kind)}
+        shown = sorted(f"{name}/<{argument}>" if argument else name for name, argument in arguments.items())
+        available = f"(available: {', '.join(shown)})" if names else f"(no {kind} is available)"
+        return "; ".join([f'there is no {kind} "{full_name}"', *filter(None, advice)]) + f" {available}"

@@ -12,6 +12,8 @@ import torch
 from cganzoo._util.files import write_whole
 from cganzoo.errors import RunError
 
+from .manifest import system_errors
+
 _NAME = re.compile(r"step-(\d+)\.pt")
 
 
@@ -29,36 +31,29 @@ def path_of(folder: Path, step: int) -> Path:
 def save(folder: Path, state: dict[str, Any], keep: int) -> Path:
     """Write ``state`` as the checkpoint of ``state["step"]``, then keep only the newest ``keep`` up to this step.
 
-    The file is complete before it gets its name, so a kill at any instant leaves the earlier checkpoints as they are.
-    Checkpoints of later steps are removed too: the resumed run skipped them because they are damaged.
-
-    Raises:
-        RunError: the disk is full or cannot be written; the earlier checkpoints stay.
+    If this fails or is killed, the earlier checkpoints stay. Checkpoints of later steps are removed: the resumed run
+    skipped them because they are damaged.
     """
     step = state["step"]
     path = path_of(folder, step)
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    try:
+    with system_errors(path, "saving failed", f"; {kept(folder)}; make room, then run the same command again"):
         write_whole(path, buffer.getbuffer())
-    except OSError as error:
-        last = steps(folder)
-        kept = f"the checkpoint of step {last[-1]} is kept" if last else "there is no earlier checkpoint"
-        raise RunError(
-            f"{path}: saving failed: {error.strerror or error}; {kept}; make room, then run the same command again"
-        ) from error
     present = steps(folder)
     for other in set(present) - set([earlier for earlier in present if earlier <= step][-keep:]):
         path_of(folder, other).unlink(missing_ok=True)
     return path
 
 
-def load(path: Path) -> dict[str, Any]:
-    """The tensors and plain values of a checkpoint, on the CPU.
+def kept(folder: Path) -> str:
+    """For messages: which checkpoint a run has after an error."""
+    last = steps(folder)
+    return f"the checkpoint of step {last[-1]} is kept" if last else "there is no earlier checkpoint"
 
-    Raises:
-        RunError: the file is damaged.
-    """
+
+def load(path: Path) -> dict[str, Any]:
+    """The tensors and plain values of a checkpoint, on the CPU; raises :class:`RunError` if the file is damaged."""
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # of torch, pickle, zipfile or the system

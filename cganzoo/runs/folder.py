@@ -15,12 +15,14 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cganzoo._util.files import UNFINISHED, write_whole
+from cganzoo._util.text import shortened
 from cganzoo.errors import RunError
+from cganzoo.recipe.keys import plain
 from cganzoo.recipe.read import Recipe, parse_recipe
 from cganzoo.recipe.resolve import WRITTEN_WHEN_EMPTY, Resolved, training_values
 
 from . import manifest as manifests
-from .manifest import Manifest
+from .manifest import Manifest, system_errors
 
 REPORT_FILES = ("report.html", "scores.csv", "scores.json", "table.md", "table.tex")
 """What ``cganzoo report`` and ``cganzoo compare`` write."""
@@ -42,7 +44,6 @@ class RunFolder:
         self.samples = path / "samples"
         self.checkpoints = path / "checkpoints"
         self.extractor_file = path / "extractor.safetensors"
-        self._lock_file = path / ".lock"
 
     def grid_file(self, step: int) -> Path:
         """The grid of samples of a step."""
@@ -52,37 +53,19 @@ class RunFolder:
         """A metric's picture of a step."""
         return self.samples / f"{name}-step-{step:08d}.png"
 
-    @property
-    def _own_files(self) -> list[Path]:
-        small = [self.recipe_file, self.manifest_file, self.metrics_file, self.log_file]
-        return [*small, self.extractor_file, *(self.path / name for name in REPORT_FILES)]
-
     def recipe(self, overrides: Iterable[str] = ()) -> Recipe:
-        """The resolved recipe of the run.
-
-        Raises:
-            RunError: the file cannot be read.
-            RecipeError: it is no recipe.
-        """
-        try:
+        """The resolved recipe of the run."""
+        with system_errors(self.recipe_file, "cannot be read", "; this run folder is incomplete"):
             text = self.recipe_file.read_text(encoding="utf-8")
-        except OSError as error:
-            raise RunError(
-                f"{self.recipe_file}: cannot be read: {error.strerror or error}; this run folder is incomplete"
-            ) from error
         return parse_recipe(text, name=self.path.parent.name, source=str(self.recipe_file), overrides=overrides)
 
     def recipe_values(self) -> dict[str, Any]:
         """The values of the resolved recipe, as :meth:`cganzoo.recipe.resolve.Resolved.values` gives them."""
-        values = self.recipe().sections.model_dump(mode="json", by_alias=True, exclude_none=True)
+        values = plain(self.recipe().sections)
         return {name: table for name, table in values.items() if table != [] or name in WRITTEN_WHEN_EMPTY}
 
     def manifest(self) -> Manifest:
-        """The record of the run; an empty one before the first write.
-
-        Raises:
-            RunError: the file is damaged; the message names the key.
-        """
+        """The record of the run; an empty one before the first write."""
         return manifests.read(self.manifest_file)
 
     @contextmanager
@@ -106,72 +89,52 @@ class RunFolder:
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Add a line to ``metrics.jsonl``."""
-        try:
-            with self.metrics_file.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
-        except OSError as error:
-            raise RunError(f"{self.metrics_file}: saving failed: {error.strerror or error}") from error
+        with system_errors(self.metrics_file, "saving failed"), self.metrics_file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
 
     def drop_records_after(self, step: int) -> None:
         """Remove the records of later steps from ``metrics.jsonl``: a resumed run takes these steps again."""
         self._rewrite(record for record in self.records() if record["step"] <= step)
 
     def _rewrite(self, records: Iterable[Mapping[str, Any]]) -> None:
-        try:
+        with system_errors(self.metrics_file, "saving failed"):
             write_whole(self.metrics_file, "".join(json.dumps(record) + "\n" for record in records))
-        except OSError as error:
-            raise RunError(f"{self.metrics_file}: saving failed: {error.strerror or error}") from error
 
     def clear(self) -> None:
         """Remove the files of the run; other files in the folder stay."""
         unfinished = f".*{UNFINISHED}"
         files = [
-            *self._own_files,
+            *(self.recipe_file, self.manifest_file, self.metrics_file, self.log_file, self.extractor_file),
+            *(self.path / name for name in REPORT_FILES),
             *self.path.glob(unfinished),
             *self.checkpoints.glob("step-*.pt"),
             *self.checkpoints.glob(unfinished),
             *self.samples.glob("step-*.png"),
             *self.samples.glob("*-step-*.png"),
         ]
-        try:
-            for file in files:
+        for file in files:
+            with system_errors(file, "cannot be removed"):
                 file.unlink(missing_ok=True)
-        except OSError as error:
-            raise RunError(f"{error.filename}: cannot be removed: {error.strerror or error}") from error
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """Lock the folder against other processes; a kill releases the lock, too.
-
-        Raises:
-            BusyError: another process uses the folder.
-            RunError: the folder cannot be written.
-        """
-        try:
+        """Lock the folder against other processes; raises :class:`BusyError`. A kill releases the lock, too."""
+        lock = FileLock(self.path / ".lock", timeout=0)
+        with system_errors(self.path, "cannot be written", "; choose another --out"):
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self._lock_file, timeout=0)
-            lock.acquire()
-        except Timeout as error:
-            raise BusyError(
-                f"{self.path}: another cganzoo is running here; wait for it, or choose another --out"
-            ) from error
-        except OSError as error:
-            raise RunError(
-                f"{self.path}: cannot be written: {error.strerror or error}; choose another --out"
-            ) from error
+            try:
+                lock.acquire()
+            except Timeout as error:
+                raise BusyError(
+                    f"{self.path}: another cganzoo is running here; wait for it, or choose another --out"
+                ) from error
         try:
             yield
         finally:
             lock.release()
 
     def check_same_recipe(self, resolved: Resolved) -> None:
-        """Check that a run with checkpoints in this folder is one of this recipe.
-
-        The keys for scoring and bookkeeping may differ: they change no weight.
-
-        Raises:
-            RunError: it is a run of another recipe; the message names the keys that differ.
-        """
+        """Raise an error if this folder holds checkpoints of another recipe; scoring and bookkeeping may differ."""
         if not self._has_checkpoints():
             return
         if not self.recipe_file.is_file():
@@ -195,16 +158,14 @@ class RunFolder:
         """
         if fresh or not self._has_checkpoints():
             self.clear()
-        elif _scoring(self.recipe_values()) != _scoring(resolved.values()):
-            self._retire_scores()
-        try:
+        else:
+            there, here = self.recipe_values(), resolved.values()
+            if any(there.get(table) != here.get(table) for table in ("evaluation", "metrics")):
+                self._retire_scores()
+        with system_errors(self.path, "cannot be written", "; choose another --out"):
             self.samples.mkdir(exist_ok=True)
             self.checkpoints.mkdir(exist_ok=True)
             write_whole(self.recipe_file, resolved.toml())
-        except OSError as error:
-            raise RunError(
-                f"{self.path}: cannot be written: {error.strerror or error}; choose another --out"
-            ) from error
 
     def _retire_scores(self) -> None:
         self._rewrite(
@@ -215,18 +176,10 @@ class RunFolder:
             manifest.evaluation = None
 
     def check_same_images(self, fingerprint: str) -> None:
-        """Check that the training images are those that the run began with.
-
-        Raises:
-            RunError: they are others.
-        """
+        """Raise an error if the training images are not those that the run began with."""
         began_with = self.manifest().data.fingerprint
         if began_with and began_with != fingerprint:
             raise RunError(f"{self.path}: the images are not those that this run began with; put them back, or --fresh")
-
-
-def _scoring(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: values.get(name) for name in ("evaluation", "metrics")}
 
 
 def _differences(there: Any, here: Any, key: str = "") -> Iterator[str]:
@@ -234,20 +187,12 @@ def _differences(there: Any, here: Any, key: str = "") -> Iterator[str]:
         for name in sorted({*there, *here}):
             yield from _differences(there.get(name), here.get(name), f"{key}.{name}" if key else name)
     elif there != here:
-        yield f"{key} is {_short(there)} there, {_short(here)} here"
-
-
-def _short(value: Any) -> str:
-    text = "absent" if value is None else json.dumps(value)
-    return text if len(text) <= 40 else text[:37] + "..."
+        one, other = ("absent" if value is None else shortened(json.dumps(value)) for value in (there, here))
+        yield f"{key} is {one} there, {other} here"
 
 
 def find_run(path: str | Path) -> RunFolder:
-    """The run folder at ``path``, or the only one below it.
-
-    Raises:
-        RunError: there is none, or several; the message lists them.
-    """
+    """The run folder at ``path``, or the only one below it."""
     place = Path(path).expanduser()
     if (place / "recipe.toml").is_file():
         return RunFolder(place)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -51,13 +53,7 @@ class Environment(_Part):
 
 
 class Call(Environment):
-    """One call of ``cganzoo run`` that trained the run further.
-
-    Attributes:
-        command: the command line.
-        from_step: the generator step at which the call began.
-        code: hash of the source of each distribution; see :func:`cganzoo.runs.provenance.code`.
-    """
+    """One call of ``cganzoo run`` that trained the run further, from generator step ``from_step`` on."""
 
     command: str = ""
     from_step: int | None = None
@@ -105,20 +101,12 @@ class Manifest(Environment):
     """The record of a run. A field that has its default value was not recorded; it is left out of the file.
 
     Attributes:
-        status: what the last call reached.
         error: why a run failed or diverged.
-        name: of the recipe.
         recipe_digest: identifies the resolved recipe; see :meth:`cganzoo.recipe.resolve.Resolved.recipe_digest`.
         training_digest: identifies the part of the recipe that decides the weights. A checkpoint has it, too.
-        seed: of the training.
         versions: of the first call, as are ``device``, ``threads`` and ``code``.
-        code: hash of the source of each distribution.
-        calls: all calls, the first one first.
+        code: hash of the source of each distribution; see :func:`cganzoo.runs.provenance.code`.
         parameters: number of parameters of ``"generator"``, ``"trunk"`` and ``"objective"``.
-        generator_distribution: the distribution that provides the generator.
-        classes: names of the K classes.
-        channels: channels of an image.
-        data: the training images.
         step: generator step of the newest checkpoint.
         seconds: spent on training until then.
         peak_memory: most bytes held in any call, of ``"process"`` and ``"device"``.
@@ -141,7 +129,7 @@ class Manifest(Environment):
     data: Images = Images()
     step: int | None = None
     seconds: float | None = None
-    peak_memory: Numbers = {}
+    peak_memory: dict[str, int | float | None] = {}
     evaluation: StoredEvaluation | None = None
     grid: str = ""
 
@@ -150,18 +138,21 @@ class Manifest(Environment):
         return [name for name in fields if getattr(self, name) == type(self).model_fields[name].default]
 
 
-def read(file: Path) -> Manifest:
-    """Read a manifest of this version or an older one; an empty one if there is no file. Unknown keys are ignored.
-
-    Raises:
-        RunError: the file cannot be read, or has another shape; the message names the file and the key.
-    """
+@contextmanager
+def system_errors(file: Path, problem: str, advice: str = "") -> Iterator[None]:
+    """Raise an ``OSError`` of the block as a :class:`RunError`: the file, the problem, the reason and the advice."""
     try:
-        text = file.read_bytes()
-    except FileNotFoundError:
-        return Manifest()
+        yield
     except OSError as error:
-        raise RunError(f"{file}: cannot be read: {error.strerror or error}") from error
+        raise RunError(f"{file}: {problem}: {error.strerror or error}{advice}") from error
+
+
+def read(file: Path) -> Manifest:
+    """Read a manifest of this version or an older one; an empty one if there is no file. Unknown keys are ignored."""
+    with system_errors(file, "cannot be read"):
+        if not file.exists():
+            return Manifest()
+        text = file.read_bytes()
     try:
         return _parsed(text)
     except (ValueError, RecursionError) as error:
@@ -173,20 +164,17 @@ def read(file: Path) -> Manifest:
 
 
 def write(file: Path, manifest: Manifest) -> None:
-    """Write a manifest completely or not at all.
-
-    Raises:
-        RunError: the disk is full or cannot be written; the old file stays.
-    """
+    """Write a manifest completely or not at all."""
     values = {"version": VERSION, **manifest.model_dump(exclude_defaults=True)}
-    try:
+    with system_errors(file, "saving failed"):
         write_whole(file, json.dumps(values, indent=2, allow_nan=False) + "\n")
-    except OSError as error:
-        raise RunError(f"{file}: saving failed: {error.strerror or error}") from error
 
 
 def _parsed(text: bytes) -> Manifest:
-    values = json.loads(text.decode(), parse_constant=lambda name: None, parse_float=_finite)
+    def finite(number: str) -> float | None:
+        return None if math.isinf(float(number)) else float(number)
+
+    values = json.loads(text.decode(), parse_constant=lambda name: None, parse_float=finite)
     if not isinstance(values, dict):
         raise ValueError("the file must hold one JSON object")
     version = values.get("version", 1)
@@ -199,19 +187,12 @@ def _parsed(text: bytes) -> Manifest:
 
 def _from_version_1(values: dict[str, Any]) -> dict[str, Any]:
     """Rename the two digests, and move the scores into a table of their own; they count only if they are complete."""
-    found = {_RENAMED.get(name, name): value for name, value in values.items()}
+    renamed = {"recipe": "recipe_digest", "training": "training_digest"}
+    found = {renamed.get(name, name): value for name, value in values.items()}
     required = [name for name, field in StoredEvaluation.model_fields.items() if field.is_required()]
     if all(name in found for name in required):
         found["evaluation"] = {name: found[name] for name in StoredEvaluation.model_fields if name in found}
     return found
-
-
-_RENAMED = {"recipe": "recipe_digest", "training": "training_digest"}
-
-
-def _finite(text: str) -> float | None:
-    number = float(text)
-    return number if math.isfinite(number) else None
 
 
 def _first_problem(error: ValidationError) -> str:

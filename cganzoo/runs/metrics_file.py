@@ -1,14 +1,20 @@
-"""The logger that every run has: ``metrics.jsonl``, one JSON record a line."""
+"""The logger that every run has: ``metrics.jsonl``, one JSON record a line. No torch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cganzoo.config import Config
+from cganzoo.hookspecs import hookimpl
 from cganzoo.logger import Logger, RunInfo
+from cganzoo.specs import LoggerSpec
 
 from .folder import RunFolder
+
+
+class MetricsFileConfig(Config):
+    """The ``metrics_file`` logger has no options."""
 
 
 class MetricsFile(Logger):
@@ -22,7 +28,7 @@ class MetricsFile(Logger):
 
     folder: RunFolder
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: MetricsFileConfig) -> None:
         pass
 
     def start(self, run: RunInfo) -> None:
@@ -38,3 +44,14 @@ class MetricsFile(Logger):
     def scores(self, step: int, scores: Mapping[str, float | None]) -> None:
         """See :class:`Logger`."""
         self.folder.append({"step": step, "scores": scores})
+
+
+@hookimpl
+def cganzoo_loggers() -> Iterable[LoggerSpec[Any]]:
+    """The file ``metrics.jsonl`` of a run's folder."""
+    yield LoggerSpec(
+        name="metrics_file",
+        summary="metrics.jsonl in the run's folder; part of every run",
+        config=MetricsFileConfig,
+        build=MetricsFile,
+    )

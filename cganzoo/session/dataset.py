@@ -26,29 +26,22 @@ from cganzoo.registry import Registry, load_plugins
 from cganzoo.registry.probe import load_survivors
 from cganzoo.specs import Archive, DatasetSpec
 
-Check = Callable[[tuple[str, ...]], None]
+Check = Callable[[tuple[str, ...]], object]
 """Called with the classes' names; raises if a run on them cannot succeed."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """A data set with its options, at one size.
-
-    Attributes:
-        spec: the set's.
-        config: its options.
-        image_size: height and width of the packed images, in pixels.
-        channels: 1 or 3.
-    """
+    """A data set with its options, at one image size."""
 
     spec: DatasetSpec[Any]
     config: Any  # the spec's own Config subclass
-    image_size: int
-    channels: int
+    image_size: int  # height and width of the packed images, in pixels
+    channels: int  # 1 or 3
 
     @classmethod
     def of(cls, recipe: Recipe, dataset: Chosen[DatasetSpec[Any]]) -> Selection:
-        """The selection of a recipe."""
+        """The data set of a recipe."""
         data = recipe.sections.data
         return cls(dataset.spec, dataset.config, data.image_size, data.channels or dataset.spec.channels)
 
@@ -59,27 +52,23 @@ def select(what: str, overrides: Sequence[str] = ()) -> Selection:
     Args:
         what: recipe file, name of a bundled recipe, or name of an installed data set.
         overrides: ``data.key=value``.
-
-    Raises:
-        DataError: ``what`` is both, or neither, or a set without an image size of its own and none is given.
-        RecipeError: an unknown key, a wrong type or a value out of range.
-        PluginError: more than one distribution provides a set of this name, or the recipe's plugins do not load.
     """
     registry = _registry(what)
     names = _names(registry)
     if what in names and what in bundled.names():
         full_name = registry.get("dataset", what).full_name
         raise DataError(f'"{what}" is both a recipe and a data set; write "{what}.toml" or "{full_name}"')
-    if what not in names and (what.endswith(".toml") or what in bundled.names() or Path(what).expanduser().is_file()):
-        recipe = load_recipe(what, overrides)
-        return Selection.of(recipe, resolve_dataset(recipe))
-    if what not in names and Path(what).expanduser().is_dir():
-        raise DataError(
-            f'"{what}" is a folder; name the set and, with --root, the folder, like '
-            f"`cganzoo data info folder --root {shlex.quote(what)}`"
-        )
-    if what not in names and (hint := did_you_mean(what, names | set(bundled.names()))):
-        raise DataError(f'"{what}" is neither a data set nor a recipe; {hint}')
+    if what not in names:
+        if what.endswith(".toml") or what in bundled.names() or Path(what).expanduser().is_file():
+            recipe = load_recipe(what, overrides)
+            return Selection.of(recipe, resolve_dataset(recipe))
+        if Path(what).expanduser().is_dir():
+            raise DataError(
+                f'"{what}" is a folder; name the set and, with --root, the folder, like '
+                f"`cganzoo data info folder --root {shlex.quote(what)}`"
+            )
+        if hint := did_you_mean(what, names | set(bundled.names())):
+            raise DataError(f'"{what}" is neither a data set nor a recipe; {hint}')
     spec = registry.get("dataset", what).spec
     assert isinstance(spec, DatasetSpec)
     given = {override.partition("=")[0].strip() for override in overrides}
@@ -92,15 +81,21 @@ def select(what: str, overrides: Sequence[str] = ()) -> Selection:
     return Selection.of(recipe, resolve_dataset(recipe, registry))
 
 
-def find_dataset(name: str) -> DatasetSpec[Any]:
-    """The installed data set of this name.
+def find_archive(name: str) -> Archive | None:
+    """The archive to download of the data set of this name; ``None`` if it needs none.
 
     Raises:
-        PluginError: there is none, or more than one.
+        DataError: the set cannot be downloaded: the user needs an own copy.
     """
     spec = _registry(name).get("dataset", name).spec
     assert isinstance(spec, DatasetSpec)
-    return spec
+    root = spec.config.model_fields.get("root")
+    if spec.archive is None and root is not None:
+        raise DataError(
+            f'data set "{spec.name}": cannot be downloaded; name your own copy with data.root or --root: '
+            f"{root.description}"
+        )
+    return spec.archive
 
 
 def _registry(what: str) -> Registry:
@@ -113,32 +108,8 @@ def _names(registry: Registry) -> set[str]:
     return {name for component in registry.components("dataset") for name in (component.name, component.full_name)}
 
 
-def archive_of(spec: DatasetSpec[Any]) -> Archive | None:
-    """The archive to download of a set; ``None`` if the set needs none.
-
-    Raises:
-        DataError: the set cannot be downloaded: the user needs an own copy.
-    """
-    root = spec.config.model_fields.get("root")
-    if spec.archive is None and root is not None:
-        raise DataError(
-            f'data set "{spec.name}": cannot be downloaded; name your own copy with data.root or --root: '
-            f"{root.description}"
-        )
-    return spec.archive
-
-
 def load_data(resolved: Resolved, reporter: Reporter, check: Check | None = None) -> dict[str, ImageSet]:
-    """The recipe's packed splits, ``"train"`` and, if the set has one, ``"test"``.
-
-    Args:
-        resolved: the recipe.
-        reporter: shows progress.
-        check: see :func:`load`.
-
-    Raises:
-        DataError: the set is missing or damaged, or has fewer than two training images.
-    """
+    """The recipe's packed splits, ``"train"`` and, if the set has one, ``"test"``; ``check`` as in :func:`load`."""
     selection = Selection.of(resolved.recipe, resolved.dataset)
     return load(selection, open_source(selection, reporter), reporter, check)
 
@@ -148,11 +119,7 @@ def load(
 ) -> dict[str, ImageSet]:
     """The packed splits of ``source``, packed now if they are not in the cache.
 
-    Args:
-        selection: the size and channels to pack at.
-        source: the set.
-        reporter: shows progress.
-        check: called when packing begins; if it raises, packing stops and nothing is kept.
+    ``check`` is called when packing begins; if it raises, packing stops and nothing is kept.
 
     Raises:
         DataError: an image cannot be read, or there are fewer than two training images.
@@ -178,20 +145,18 @@ def load(
     if left_out:
         counts = ", ".join(f"{count:,} {split}" for split, count in left_out.items())
         reporter.say(f"{counts} images are left out because of the options of {name}")
-    skipped = splits["train"].skipped
-    if skipped:
-        reporter.say(f"{len(skipped):,} unreadable images were left out; the first: {skipped[0]}", style="yellow")
-    if len(splits["train"].labels) < 2:
-        raise DataError(f'data set "{name}": has {len(splits["train"].labels)} training images; it needs two or more')
+    train = splits["train"]
+    if train.skipped:
+        reporter.say(
+            f"{len(train.skipped):,} unreadable images were left out; the first: {train.skipped[0]}", style="yellow"
+        )
+    if len(train.labels) < 2:
+        raise DataError(f'data set "{name}": has {len(train.labels)} training images; it needs two or more')
     return splits
 
 
 def open_source(selection: Selection, reporter: Reporter) -> ImageSource:
-    """The set, downloaded (if the user agrees) and unpacked if necessary.
-
-    Raises:
-        DataError: it does not exist, cannot be downloaded, or is damaged.
-    """
+    """The set, downloaded (if the user agrees) and unpacked if necessary."""
     config = selection.config
     if selection.spec.archive is not None:
         place = _find(selection.spec, selection.spec.archive, config, reporter)
@@ -215,11 +180,7 @@ def downloads() -> Path:
 
 
 def download(archive: Archive, reporter: Reporter, folder: Path | None = None, mirror: str | None = None) -> Path:
-    """The path of an archive, downloaded now if it does not exist.
-
-    Raises:
-        DataError: it cannot be downloaded, or ``folder`` is a file.
-    """
+    """The path of an archive in ``folder``, downloaded now, if necessary from another address."""
     if folder is not None and folder.exists() and not folder.is_dir():
         raise DataError(f"--to {folder}: is a file; name the folder to keep {archive.filename} in")
     with reporter.stage(f"downloading {archive.filename}", in_bytes=True) as progress:
@@ -227,18 +188,9 @@ def download(archive: Archive, reporter: Reporter, folder: Path | None = None, m
 
 
 def unpack(archive: Path, reporter: Reporter) -> Path:
-    """The folder with a tar archive's contents, unpacked now if necessary.
-
-    Raises:
-        DataError: as :func:`cganzoo.data.archive.unpacked`.
-    """
+    """The folder with a tar archive's contents, unpacked now if necessary."""
     with reporter.stage(f"unpacking {archive.name}", in_bytes=True) as progress:
         return unpacked(archive, progress)
-
-
-def size_of(archive: Archive) -> str:
-    """A download's size, for messages."""
-    return "of unknown size" if archive.size is None else amount(archive.size)
 
 
 def _find(spec: DatasetSpec[Any], archive: Archive, config: ArchiveConfig, reporter: Reporter) -> Path:
@@ -254,10 +206,11 @@ def _find(spec: DatasetSpec[Any], archive: Archive, config: ArchiveConfig, repor
     place = downloads() / archive.filename
     if place.exists():
         return place
-    question = f"{spec.name} is not on this machine. Download {size_of(archive)} from {archive.url} to {downloads()}?"
+    size = "of unknown size" if archive.size is None else amount(archive.size)
+    question = f"{spec.name} is not on this machine. Download {size} from {archive.url} to {downloads()}?"
     if config.download or reporter.agrees(question):
         return download(archive, reporter)
     raise DataError(
-        f'data set "{spec.name}" is not on this machine; run `cganzoo data get {spec.name}` ({size_of(archive)}), or '
+        f'data set "{spec.name}" is not on this machine; run `cganzoo data get {spec.name}` ({size}), or '
         f"set data.download = true, or data.root to {archive.filename} or the folder that it was unpacked to"
     )

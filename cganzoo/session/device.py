@@ -16,11 +16,7 @@ STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of this name; ``"auto"`` is the GPU if there is one, else the CPU.
-
-    Raises:
-        RunError: there is no such device.
-    """
+    """The device of this name; ``"auto"`` is the GPU if there is one, else the CPU."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -71,10 +67,8 @@ def peak_memory(device: torch.device) -> dict[str, int]:
 
     A number that the system does not give is left out. Where no reset is possible, the peak is that of the process.
     """
-    found = {}
     resident = _peak_resident_bytes()
-    if resident is not None:
-        found["process"] = resident
+    found = {} if resident is None else {"process": resident}
     if device.type == "cuda":
         found["device"] = torch.cuda.max_memory_allocated(device)
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -20,7 +20,7 @@ from cganzoo.recipe.resolve import Resolved
 from cganzoo.runs import checkpoint, provenance
 from cganzoo.runs.folder import RunFolder
 from cganzoo.runs.manifest import Call, Environment, Images, StoredEvaluation
-from cganzoo.train.engine import Engine, check_networks
+from cganzoo.train.engine import Engine, build_networks
 from cganzoo.train.loop import train
 from cganzoo.train.stop import Interrupted, Stop
 
@@ -31,95 +31,81 @@ from .scorer import Scorer, show
 
 
 class Session:
-    """One call of ``cganzoo run``.
+    """One call of ``cganzoo run``, in a folder that this process has claimed."""
 
-    Args:
-        resolved: the recipe.
-        folder: of the run, claimed by this process.
-        reporter: shows the progress.
-        device: where to train.
-    """
+    log: Loggers
+    engine: Engine
+    scorer: Scorer
 
     def __init__(self, resolved: Resolved, folder: RunFolder, reporter: Reporter, device: torch.device) -> None:
         self.resolved, self.folder, self.reporter, self.device = resolved, folder, reporter, device
-        self.log = Loggers(resolved, reporter)
 
     def run(self, stop: Stop, *, fresh: bool = False) -> bool:
         """Resume from the newest checkpoint, or start; returns whether the run is finished.
 
         With ``fresh``, the files of earlier calls are removed, but only after the data and the networks are built.
-
-        Raises:
-            CganzooError: the last good checkpoint is still in the folder.
+        After an error, the last good checkpoint is still in the folder.
         """
         if not fresh and self._already_finished():
             return True
+        self.log = Loggers(self.resolved, self.reporter)
         with reproducible(self.device):
-            splits = load_data(self.resolved, self.reporter, partial(check_networks, self.resolved))
-            engine = Engine(self.resolved, splits["train"], self.device)
+            # The networks are built once before the images are packed, so that a wrong size is found early.
+            splits = load_data(self.resolved, self.reporter, partial(build_networks, self.resolved))
+            data = splits["train"]
+            self.engine = engine = Engine(self.resolved, data, self.device)
             self.folder.begin(self.resolved, fresh=fresh)
-            seconds = self._resume(engine, splits["train"])
-            self._record_call(engine, splits["train"])
-            self.log.start(self._info(engine.step))
+            seconds = self._resume(data)
+            self._record_call(data)
+            run = RunInfo(
+                name=self.resolved.recipe.name,
+                seed=engine.settings.seed,
+                folder=self.folder.path,
+                recipe=self.resolved.values(),
+                step=engine.step,
+            )
             stage = stop.interrupting(self.reporter.stage)
-            scorer = Scorer(self.resolved, self.folder, self.reporter, splits, self.device, stage)
+            self.scorer = Scorer(self.resolved, self.folder, self.reporter, splits, self.device, stage)
             try:
-                if self._train_and_score(engine, scorer, stop, seconds):
+                self.log.start(run)
+                if self._train_and_score(stop, seconds):
                     return True
-            except DivergenceError as error:
-                self._record_end("diverged", error)
-                last = checkpoint.steps(self.folder.checkpoints)
-                kept = f"the checkpoint of step {last[-1]} is kept" if last else "no checkpoint was written yet"
-                raise DivergenceError(f"{self.folder.path}: {error}; {kept}") from error
             except CganzooError as error:
-                self._record_end("failed", error)
-                raise
+                status: Literal["failed", "diverged"] = "diverged" if isinstance(error, DivergenceError) else "failed"
+                self.log.fail(status, str(error))
+                with suppress(RunError), self.folder.update_manifest() as manifest:  # the disk may be full
+                    manifest.status, manifest.error = status, str(error)
+                if status == "failed":
+                    raise
+                kept = checkpoint.kept(self.folder.checkpoints)
+                raise DivergenceError(f"{self.folder.path}: {error}; {kept}") from error
             except Exception as error:
                 self.log.fail("failed", f"{type(error).__name__}: {error}")
                 raise
-        self._record_end("stopped")
+        with self.folder.update_manifest() as manifest:
+            manifest.status, manifest.error = "stopped", ""
+        self.log.end("stopped")
         again = "the same command without --fresh" if fresh else "the same command"
         self.reporter.say(f"stopped at step {engine.step} of {engine.settings.steps}; {again} resumes there")
         return False
 
-    def _record_end(self, status: Literal["stopped", "failed", "diverged"], error: CganzooError | None = None) -> None:
-        with self.folder.update_manifest() as manifest:
-            manifest.status, manifest.error = status, str(error or "")
-        if status == "stopped":
-            self.log.end(status)
-        else:
-            self.log.fail(status, str(error))
-
-    def _info(self, step: int) -> RunInfo:
-        return RunInfo(
-            name=self.resolved.recipe.name,
-            seed=self.resolved.recipe.sections.train.seed,
-            folder=self.folder.path,
-            recipe=self.resolved.values(),
-            step=step,
-        )
-
-    def _train_and_score(self, engine: Engine, scorer: Scorer, stop: Stop, seconds: float) -> bool:
+    def _train_and_score(self, stop: Stop, seconds: float) -> bool:
         if self.resolved.metrics:
-            scorer.check()
-        with stop.on_signals(), self._recording_peak_memory():
-            ended = train(
-                engine,
+            self.scorer.check()
+        with stop.on_signals(), self._recording_peak_memory(), suppress(Interrupted):
+            if train(
+                self.engine,
                 self.folder,
                 self.reporter,
                 self.log,
                 stop,
-                draw=lambda: self._draw(engine, scorer),
-                evaluate=lambda: self._score(engine, scorer).scores,
+                draw=self._draw,
+                evaluate=lambda: self._score().scores,
                 headlines=[metric.spec.outputs[0].name for metric in self.resolved.metrics],
                 seconds=seconds,
-            )
-            try:
-                if ended:
-                    self._finish(engine, scorer)
-                    return True
-            except Interrupted:
-                pass
+            ):
+                self._finish()
+                return True
         return False
 
     @contextmanager
@@ -133,33 +119,35 @@ class Session:
                 for name, most in peak_memory(self.device).items():
                     manifest.peak_memory[name] = max(most, manifest.peak_memory.get(name) or 0)
 
-    def _ready(self, engine: Engine) -> Generator:
-        return engine.ready_generator(self.resolved.recipe.sections.evaluation.weights)
+    def _ready_generator(self) -> Generator:
+        return self.engine.ready_generator(self.resolved.recipe.sections.evaluation.weights)
 
-    def _draw(self, engine: Engine, scorer: Scorer) -> Path:
+    def _draw(self) -> Path:
         """Write a grid of samples."""
-        grid = scorer.draw(self._ready(engine), engine.step)
-        self.log.picture(engine.step, "samples", grid)
+        grid = self.scorer.draw(self._ready_generator(), self.engine.step)
+        self.log.picture(self.engine.step, "samples", grid)
         return grid
 
-    def _score(self, engine: Engine, scorer: Scorer) -> Evaluation:
+    def _score(self) -> Evaluation:
         """Score the current generator and write the pictures of the metrics."""
-        evaluation = scorer.score(self._ready(engine), engine.step)
+        step = self.engine.step
+        evaluation = self.scorer.score(self._ready_generator(), step)
         for name in evaluation.pictures:
-            self.log.picture(engine.step, name, self.folder.picture_file(name, engine.step))
+            self.log.picture(step, name, self.folder.picture_file(name, step))
         return evaluation
 
-    def _finish(self, engine: Engine, scorer: Scorer) -> None:
+    def _finish(self) -> None:
         """Score the generator of the last step and draw samples."""
+        step = self.engine.step
         if self.resolved.metrics:
-            evaluation = self._score(engine, scorer)
-            self.log.scores(engine.step, evaluation.scores)
+            evaluation = self._score()
+            self.log.scores(step, evaluation.scores)
             with self.folder.update_manifest() as manifest:
                 manifest.evaluation = StoredEvaluation.model_validate(evaluation)
             show(evaluation, self.resolved, self.reporter)
             for name in evaluation.pictures:
-                self.reporter.say(f"{name}: {self.folder.picture_file(name, engine.step)}")
-        grid = self._draw(engine, scorer)
+                self.reporter.say(f"{name}: {self.folder.picture_file(name, step)}")
+        grid = self._draw()
         with self.folder.update_manifest() as manifest:
             manifest.status, manifest.grid = "finished", grid.name
         self.log.end("finished")
@@ -173,12 +161,12 @@ class Session:
         if self.resolved.metrics and manifest.evaluation is None:  # scored by an older version
             return False
         self.reporter.say(f"{self.folder.path}: is finished; --fresh starts over")
-        if self.resolved.metrics and manifest.evaluation is not None:
+        if manifest.evaluation is not None:
             show(Evaluation(**dict(manifest.evaluation)), self.resolved, self.reporter)
         self.reporter.say(f"samples: {self.folder.samples / manifest.grid}")
         return True
 
-    def _resume(self, engine: Engine, data: ImageSet) -> float:
+    def _resume(self, data: ImageSet) -> float:
         """Load the newest checkpoint, if there is one; returns the training seconds of earlier calls."""
         state, damaged = checkpoint.newest(self.folder.checkpoints)
         for message in damaged:
@@ -194,6 +182,7 @@ class Session:
                 "note: this run began with other versions or on another device, so the bits may differ from here on",
                 style="yellow",
             )
+        engine = self.engine
         try:
             engine.load_state(state)
         except (RuntimeError, KeyError) as error:
@@ -209,20 +198,13 @@ class Session:
             threads=torch.get_num_threads(),
         )
 
-    def _record_call(self, engine: Engine, data: ImageSet) -> None:
+    def _record_call(self, data: ImageSet) -> None:
         """Write into the manifest what the run consists of, and this call."""
-        counts = {
-            name: sum(parameter.numel() for parameter in module.parameters())
-            for name, module in (
-                ("generator", engine.generator),
-                ("trunk", engine.trunk),
-                ("objective", engine.objective),
-            )
-        }
+        engine, counts = self.engine, self.engine.networks.parameter_counts()
         environment, code = self._environment(), provenance.code(self.resolved.providers)
         call = Call(command=provenance.command(), from_step=engine.step, code=code, **dict(environment))
         with self.folder.update_manifest() as manifest:
-            if not manifest.calls:
+            if not manifest.code:
                 manifest.versions, manifest.device, manifest.threads = call.versions, call.device, call.threads
                 manifest.code = code
             manifest.calls.append(call)
@@ -237,6 +219,6 @@ class Session:
             manifest.data = Images(count=len(data.labels), fingerprint=data.fingerprint, skipped=len(data.skipped))
         self.reporter.say(
             f"{self.resolved.recipe.name}: {len(data.labels):,} images of {data.num_classes} classes, "
-            f"{engine.context.image_size} px; parameters: generator {counts['generator']:,}, "
+            f"{self.resolved.recipe.sections.data.image_size} px; parameters: generator {counts['generator']:,}, "
             f"discriminator {counts['trunk'] + counts['objective']:,}; {device_name(self.device)}"
         )

@@ -5,29 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 
 from cganzoo._version import __version__
 from cganzoo.console.reporter import Reporter, ScoreRow, Stage
 from cganzoo.data.cache import ImageSet, cache_folder
-from cganzoo.errors import RunError
+from cganzoo.errors import PluginError, RunError
 from cganzoo.evaluate.evaluation import Evaluation, Evaluator
 from cganzoo.evaluate.protocol import common_fingerprint
+from cganzoo.extractor import Extractor
+from cganzoo.hookspecs import PROJECT
 from cganzoo.images import grids
-from cganzoo.images.by_class import BATCH_SIZE, COLUMNS, class_grid, draw_by_class
+from cganzoo.images.grids import BATCH_SIZE, COLUMNS
 from cganzoo.images.sampling import BATCH_STATISTICS, noise, samples
-from cganzoo.images.trained import from_run
+from cganzoo.images.trained_generator import from_run
 from cganzoo.networks import Generator
-from cganzoo.recipe.resolve import Resolved, resolve
+from cganzoo.recipe.resolve import Chosen, Resolved, resolve
+from cganzoo.runs import provenance
 from cganzoo.runs.folder import RunFolder
-from cganzoo.specs import STANDARD_ERROR, BuildContext
+from cganzoo.specs import STANDARD_ERROR, ExtractorContext, ExtractorSpec
 
 from .dataset import load_data
-
-if TYPE_CHECKING:
-    from cganzoo.extractor import Extractor
 
 GRID_ROWS = 20
 
@@ -37,14 +37,8 @@ class Scorer:
 
     The extractor is trained or loaded when it is first needed, and so are the features of the real images.
 
-    Args:
-        resolved: the recipe.
-        folder: of the run; the extractor's weights and the grids are written there.
-        reporter: shows progress.
-        splits: the packed set; ``"test"`` measures a trained extractor and gives a row of scores of real images.
-        device: where to work.
-        stage: shows each piece of work; default: the reporter's.
-        keep_extractor: whether to keep a trained extractor in the run folder.
+    The grids, and with ``keep_extractor`` the weights of a trained extractor, are written to ``folder``. The ``"test"``
+    split measures a trained extractor and gives a row of scores of real images.
     """
 
     def __init__(
@@ -68,37 +62,29 @@ class Scorer:
     @cached_property
     def extractor(self) -> Extractor:
         """The recipe's feature extractor."""
-        # timm takes seconds to import, and only scores need it.
-        from cganzoo.evaluate.extractors import obtain
-
         return obtain(self.resolved.extractor, self.splits, self.reporter, self.device, self._extractor_file)
 
     def check(self) -> None:
-        """Build the extractor and the metrics, so that a mistake is found before hours of training, not after.
-
-        Raises:
-            CganzooError: the extractor or a metric cannot be built, or there are no images to measure it on.
-        """
+        """Build the extractor and the metrics, so that a mistake is found before hours of training, not after."""
         self._evaluator.check()
 
     @cached_property
     def _evaluator(self) -> Evaluator:
-        metrics = self.resolved.metrics
+        metrics, provider = self.resolved.metrics, self.resolved.extractor.provider
+        # The cache of real images' features must not survive a change of a plugin's code.
+        hosted = provider.distribution == PROJECT
+        extractor_version = "" if hosted else f"{provider} {provenance.code([provider])[provider.distribution]}"
         return Evaluator(
             splits=self.splits,
             extractor=self.extractor,
             metrics=[(metric.spec, metric.config) for metric in metrics],
-            context=BuildContext(
-                num_classes=self.data.num_classes,
-                image_size=self.resolved.recipe.sections.data.image_size,
-                image_channels=self.resolved.channels,
-                class_names=self.data.class_names,
-            ),
+            context=self.resolved.context(self.data.class_names),
             device=self.device,
             batch_size=self.settings.batch_size,
             seed=self.settings.seed,
             cache=cache_folder(),
             versions={metric.spec.name: f"{metric.provider}, cganzoo {__version__}" for metric in metrics},
+            extractor_version=extractor_version,
             stage=self.stage,
         )
 
@@ -129,13 +115,47 @@ class Scorer:
             classifier = self.extractor  # it may be trained here, so outside inference mode
         # Of many classes, an unconditional generator may not make the first ones.
         many = num_classes > GRID_ROWS
-        found = draw_by_class(ready, num_classes, classes, classifier, seed=seed, most_frequent=many)
+        found = grids.draw_by_class(ready, num_classes, classes, classifier, seed=seed, most_frequent=many)
         if found is None:
             drawn = samples(ready, COLUMNS * len(classes), BATCH_SIZE, num_classes, seed=seed)
             sheet = grids.grid(torch.cat([images for images, _ in drawn]), COLUMNS)
         else:
-            sheet = class_grid(found, self.data.class_names)
+            sheet = grids.class_grid(found, self.data.class_names)
         return grids.save(sheet, self.folder.grid_file(step))
+
+
+def obtain(
+    chosen: Chosen[ExtractorSpec[Any]],
+    splits: dict[str, ImageSet],
+    reporter: Reporter,
+    device: torch.device,
+    run_file: Path | None = None,
+) -> Extractor:
+    """The feature extractor of a recipe: read, downloaded, or trained now; the reporter shows its description.
+
+    A run keeps weights that were trained for it in ``run_file``.
+    """
+    data = splits["train"]
+    extractor = chosen.create(
+        ExtractorContext(
+            num_classes=data.num_classes,
+            image_size=data.images.shape[-1],
+            image_channels=data.images.shape[1],
+            class_names=data.class_names,
+            splits=splits,
+            device=device,
+            cache=cache_folder(),
+            run_file=run_file,
+            stage=reporter.stage,
+        )
+    )
+    if not isinstance(extractor, Extractor):
+        raise PluginError(
+            f'{chosen.provider}: the extractor "{chosen.spec.name}" builds {type(extractor).__name__}, not a '
+            "cganzoo.extractor.Extractor; report this to the plugin's author"
+        )
+    reporter.say(extractor.description())
+    return extractor.to(device)
 
 
 def show(evaluation: Evaluation, resolved: Resolved, reporter: Reporter) -> None:
@@ -171,14 +191,7 @@ def evaluate_run(
 ) -> tuple[int, Resolved, Evaluation]:
     """Score a run's newest checkpoint. Returns its step, the recipe, and the scores.
 
-    Args:
-        folder: of the run.
-        reporter: shows progress.
-        device: where to work.
-        overrides: changes of the recipe for this evaluation, such as another place of the same images.
-
-    Raises:
-        CganzooError: the run has no checkpoint or no metrics, or its data set or plugins are missing.
+    ``overrides`` change the recipe for this evaluation: another place of the same images, for example.
     """
     resolved = resolve(folder.recipe(overrides))
     if not resolved.metrics:
@@ -188,6 +201,7 @@ def evaluate_run(
     splits = load_data(resolved, reporter)
     folder.check_same_images(splits["train"].fingerprint)
     # Another extractor than the run's must not replace it in the folder.
-    own = of_run["evaluation"]["extractor"] == used["evaluation"]["extractor"]
+    unchanged = not any(override.strip().startswith("evaluation") for override in overrides)
+    own = unchanged or of_run["evaluation"]["extractor"] == used["evaluation"]["extractor"]
     scorer = Scorer(resolved, folder, reporter, splits, device, keep_extractor=own)
     return trained.origin.step, resolved, scorer.score(trained.generator, trained.origin.step)

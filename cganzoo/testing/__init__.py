@@ -19,51 +19,22 @@ from typing import TYPE_CHECKING
 from cganzoo._util.lazy import lazily
 
 if TYPE_CHECKING:
-    from .conformance import Conformance, Outcome, run
-    from .datasets import DatasetConformance
-    from .extractor import ExtractorConformance, extractor_context
-    from .logger import LoggerConformance
-    from .losses import LossConformance
-    from .losses.base import TOLERANCE
-    from .losses.reference import CASES, assert_same, random_batch
-    from .metrics import MetricConformance
-    from .metrics.synthetic import KnownScores, evaluated_batch
-    from .networks.discriminator import DiscriminatorConformance
-    from .networks.generator import GeneratorConformance
+    from .conformance import Conformance as Conformance
+    from .conformance import Outcome as Outcome
+    from .conformance import run as run
+    from .datasets.packing import DatasetConformance as DatasetConformance
+    from .extractor import ExtractorConformance as ExtractorConformance
+    from .extractor import extractor_context as extractor_context
+    from .logger import LoggerConformance as LoggerConformance
+    from .losses import LossConformance as LossConformance
+    from .losses.base import TOLERANCE as TOLERANCE
+    from .losses.results import CASES as CASES
+    from .losses.results import assert_same as assert_same
+    from .losses.results import random_batch as random_batch
+    from .metrics.inputs import MetricConformance as MetricConformance
+    from .metrics.synthetic import KnownScores as KnownScores
+    from .metrics.synthetic import evaluated_batch as evaluated_batch
+    from .networks.discriminator import DiscriminatorConformance as DiscriminatorConformance
+    from .networks.generator import GeneratorConformance as GeneratorConformance
 
-__all__ = [
-    "CASES",
-    "TOLERANCE",
-    "Conformance",
-    "DatasetConformance",
-    "DiscriminatorConformance",
-    "ExtractorConformance",
-    "GeneratorConformance",
-    "KnownScores",
-    "LoggerConformance",
-    "LossConformance",
-    "MetricConformance",
-    "Outcome",
-    "assert_same",
-    "evaluated_batch",
-    "extractor_context",
-    "random_batch",
-    "run",
-]
-
-__getattr__ = lazily(
-    __name__,
-    {
-        "conformance": ("Conformance", "Outcome", "run"),
-        "datasets": ("DatasetConformance",),
-        "extractor": ("ExtractorConformance", "extractor_context"),
-        "logger": ("LoggerConformance",),
-        "losses": ("LossConformance",),
-        "losses.base": ("TOLERANCE",),
-        "losses.reference": ("CASES", "assert_same", "random_batch"),
-        "metrics": ("MetricConformance",),
-        "metrics.synthetic": ("KnownScores", "evaluated_batch"),
-        "networks.discriminator": ("DiscriminatorConformance",),
-        "networks.generator": ("GeneratorConformance",),
-    },
-)
+lazily(__name__)

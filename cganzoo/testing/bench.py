@@ -8,17 +8,19 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from pydantic import ValidationError
+from rich.table import Table
+from rich.text import Text
 from torch import Tensor, nn
 
 from cganzoo.config import parse
-from cganzoo.console.reporter import Reporter
+from cganzoo.console.reporter import Reporter, amount
 from cganzoo.console.streams import stderr_console, stdout_console
 from cganzoo.errors import PluginError
 from cganzoo.networks import Discriminator, Generator
@@ -31,52 +33,32 @@ from .toys import GAN
 
 IMAGE_SIZE, CLASSES, BATCH = 32, 10, 64
 LATENT_DIM, FEATURE_DIM, WIDTH = 64, 128, 16
-SECONDS = 20
-"""Time of the whole measurement; longer only if :data:`FEWEST` pairs take longer."""
-BLOCK = 0.25
-"""Seconds that one of them runs before the other: short, so that both run under the same conditions."""
-FEWEST, MOST = 10, 200
-"""Pairs of blocks."""
+SECONDS = 20  # of the whole measurement; longer only if FEWEST pairs take longer
+BLOCK = 0.25  # seconds that one of them runs before the other: short, so that both run under the same conditions
+FEWEST, MOST = 10, 200  # pairs of blocks
 WARM_UP = 3
-NOISE = 0.01
-"""A ratio closer to 1 than this is noise: two copies of one loss differ by as much, by the place of their memory."""
+NOISE = 0.01  # two copies of one loss differ by as much, by the place of their memory
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Time and memory of training steps with one loss.
-
-    Attributes:
-        name: of the loss, or ``"bare networks"``.
-        milliseconds: of a step of both players, median.
-        head_parameters: number of parameters that the loss adds to the trunk.
-        peak_memory: bytes of a step without weights and optimizers; ``None`` if it is not measured.
-    """
+    """Time and memory of training steps with one loss."""
 
     name: str
-    milliseconds: float
-    head_parameters: int
-    peak_memory: int | None
+    milliseconds: float  # of a step of both players, median
+    head_parameters: int  # that the loss adds to the trunk
+    peak_memory: int | None  # bytes of a step without weights and optimizers; None if it is not measured
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Two losses, timed alternately.
-
-    Attributes:
-        loss: the first.
-        against: the second.
-        ratio: time of the first divided by that of the second, median over pairs of neighbouring blocks.
-        quartiles: of those ratios.
-        interval: 95 % confidence interval of their median.
-        pairs: number of ratios.
-    """
+    """Two losses, timed alternately."""
 
     loss: Cost
     against: Cost
-    ratio: float
-    quartiles: tuple[float, float]
-    interval: tuple[float, float]
+    ratio: float  # time of the first divided by that of the second, median over pairs of neighbouring blocks
+    quartiles: tuple[float, float]  # of those ratios
+    interval: tuple[float, float]  # 95 % confidence interval of their median
     pairs: int
 
     @property
@@ -94,25 +76,26 @@ class Benchmark:
 
 
 def show(what: str, against: str | None = None, *, as_json: bool = False) -> None:
-    """Time a loss against another one, or against networks without a loss, and print the result.
-
-    Raises:
-        PluginError: there is no such loss, or it cannot be built with its default options.
-    """
+    """Time a loss against another one, or against networks without a loss, and print the result."""
     losses = [_loss(name) if name is not None else None for name in (what, against)]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    with redirect_stdout(sys.stderr), _one_thread():  # standard output is for the table or the JSON only
-        first, second = (_Side(component, device) for component in losses)
-        with Reporter(stderr_console()).stage(f"timing {first.name} against {second.name}, seconds") as progress:
-            benchmark = compare(first, second, progress)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # several would wait for each other if other programs run on the machine
+    try:
+        with redirect_stdout(sys.stderr):  # standard output is for the table or the JSON only
+            first, second = (_Side(component, device) for component in losses)
+            with Reporter(stderr_console()).stage(f"timing {first.name} against {second.name}, seconds") as progress:
+                benchmark = compare(first, second, progress)
+    finally:
+        torch.set_num_threads(threads)
     on_gpu = device.type == "cuda"
     name = torch.cuda.get_device_name(device) if on_gpu else f"CPU ({platform.machine()}, one thread)"
-    setting = {"device": name, "torch": torch.__version__, "image_size": IMAGE_SIZE, "batch_size": BATCH}
-    setting["classes"] = CLASSES
     if as_json:
-        print(json.dumps({**asdict(benchmark), "within_noise": benchmark.within_noise, **setting}, indent=2))
+        setting = {"device": name, "torch": torch.__version__, "image_size": IMAGE_SIZE, "batch_size": BATCH}
+        result = {**asdict(benchmark), "within_noise": benchmark.within_noise, **setting, "classes": CLASSES}
+        print(json.dumps(result, indent=2))
     else:
-        _print(benchmark, setting)
+        _print(benchmark, name)
 
 
 def compare(first: _Side, second: _Side, progress: Callable[[int, int], None], seconds: int = SECONDS) -> Benchmark:
@@ -156,10 +139,10 @@ class _Side:
         objective, conditional = _objective(component)
         torch.manual_seed(1)
         self.gan = GAN(BenchGenerator(conditional=conditional).to(device), trunk, objective.to(device))
-        self._critic, self._generator = (
-            torch.optim.Adam(parameters, lr=1e-5, betas=(0.5, 0.999), fused=True)
-            for parameters in (self.gan.discriminator_parameters, self.gan.generator_parameters)
-        )
+        self.optimizers = {
+            player: torch.optim.Adam(parameters, lr=1e-5, betas=(0.5, 0.999), fused=True)
+            for player, parameters in self.gan.players.items()
+        }
 
     def run(self, steps: int) -> float:
         """Seconds that this many steps of both players take."""
@@ -169,23 +152,19 @@ class _Side:
             torch.cuda.reset_peak_memory_stats(self.device)
             held = torch.cuda.memory_allocated(self.device)
         start = time.perf_counter()
+        objective, generator = self.gan.objective, self.gan.generator
         for _ in range(steps):
-            self._advance()
+            objective.advance(self.step, 1_000_000)
+            self.step += 1
+            sampled = torch.randint(CLASSES, (BATCH,), device=self.device)
+            fake_labels = self.labels if objective.fake_labels == "paired" else sampled
+            for player, optimizer in self.optimizers.items():
+                z = generator.sample_latent(BATCH, self.device)
+                self.gan.update(player, optimizer, self.images, self.labels, z, fake_labels)
         if on_gpu:
             torch.cuda.synchronize(self.device)
             self._peak = max(self._peak, torch.cuda.max_memory_allocated(self.device) - held)
         return time.perf_counter() - start
-
-    def _advance(self) -> None:
-        """One step of both players."""
-        objective, generator = self.gan.objective, self.gan.generator
-        objective.advance(self.step, 1_000_000)
-        self.step += 1
-        sampled = torch.randint(CLASSES, (BATCH,), device=self.device)
-        fake_labels = self.labels if objective.fake_labels == "paired" else sampled
-        for player, optimizer in (("discriminator", self._critic), ("generator", self._generator)):
-            z = generator.sample_latent(BATCH, self.device)
-            self.gan.update(player, optimizer, self.images, self.labels, z, fake_labels)
 
     def cost(self, seconds: list[float]) -> Cost:
         """Its cost, from the seconds of a step in each block."""
@@ -260,17 +239,6 @@ class _Bare(Objective):
         return {"sum": -fake.features.sum()}
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """torch uses one thread: several would wait for each other if other programs run on the machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 # --- printing ------------------------------------------------------------------------------------------------------
 
 
@@ -281,12 +249,7 @@ def _loss(name: str) -> Component:
     return found[0]
 
 
-def _print(benchmark: Benchmark, setting: dict[str, Any]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from cganzoo.console.reporter import amount
-
+def _print(benchmark: Benchmark, device: str) -> None:
     console = stdout_console()
     one, two = benchmark.loss, benchmark.against
     table = Table("", box=None, pad_edge=False)
@@ -298,14 +261,9 @@ def _print(benchmark: Benchmark, setting: dict[str, Any]) -> None:
         table.add_row("peak memory of a step", amount(one.peak_memory), amount(two.peak_memory))
     console.print(table)
     low, high = benchmark.quartiles
-    ratio = (
-        f"\n{one.name} / {two.name}: {benchmark.ratio:.3f}, "
-        f"quartiles {low:.3f} to {high:.3f} of {benchmark.pairs} pairs: "
-    )
-    measured = (
-        f"{setting['device']}, torch {setting['torch']}; both on the same small convolutional networks: "
-        f"{IMAGE_SIZE} px, batches of {BATCH}, {CLASSES} classes"
-    )
-    result = Text.assemble(ratio, (benchmark.verdict, "" if benchmark.within_noise else "bold"))
-    for text in (result, Text(measured, "dim")):
+    ratio = f"\n{one.name} / {two.name}: {benchmark.ratio:.3f}"
+    pairs = f", quartiles {low:.3f} to {high:.3f} of {benchmark.pairs} pairs: "
+    result = Text.assemble(ratio, pairs, (benchmark.verdict, "" if benchmark.within_noise else "bold"))
+    networks = f"the same small convolutional networks: {IMAGE_SIZE} px, batches of {BATCH}, {CLASSES} classes"
+    for text in (result, Text(f"{device}, torch {torch.__version__}; both on {networks}", "dim")):
         console.print(text, soft_wrap=not console.is_terminal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 from unittest import SkipTest
 
 import tomli_w
@@ -25,10 +26,13 @@ from cganzoo.registry import ALLOW_LIST, Component, Registry, load_plugins
 from cganzoo.specs import BuildContext
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
+
+T = TypeVar("T")
 
 CHECK = "test_"
 """How the method of a check begins, so that pytest finds it; the rest is the name of the check."""
+UNKNOWN_KEYS = "the options accept unknown keys; do not change extra='forbid' of cganzoo.Config"
 
 
 class Conformance:
@@ -54,11 +58,9 @@ class Conformance:
         super().__init_subclass__()
         for check, reason in cls.expected_failures.items():
             if check not in checks(cls):
-                raise TypeError(
-                    f'{cls.__name__}.expected_failures: there is no check "{check}"; there are: '
-                    f"{', '.join(checks(cls))}"
-                )
-            _expect_failure(cls, CHECK + check, reason)
+                raise PluginError(f'there is no check "{check}"; there are: {", ".join(checks(cls))}')
+            if "pytest" in sys.modules:  # run() reads expected_failures itself
+                _expect_failure(cls, CHECK + check, reason)
 
     @cached_property
     def component(self) -> Component:
@@ -87,10 +89,8 @@ class Conformance:
     def test_no_check_is_missing(self) -> None:
         """The class has all checks of the kit: none was overwritten or removed."""
         found = [check for check in checks(type(self)) if getattr(type(self), CHECK + check) is not None]
-        assert len(found) >= self.number_of_checks, (
-            f"the class has {len(found)} of the {self.number_of_checks} checks of a {self.kind}; list a check that is "
-            "known to fail in expected_failures, with its reason"
-        )
+        problem = f"the class has {len(found)} of the {self.number_of_checks} checks of a {self.kind}"
+        assert len(found) >= self.number_of_checks, f"{problem}; list a check that fails in expected_failures"
 
     def test_registering_imports_no_torch(self) -> None:
         """Registering the component imports no torch and prints nothing."""
@@ -110,22 +110,17 @@ class Conformance:
     def test_schema_is_valid(self) -> None:
         """The options have a JSON Schema, for editors and for ``cganzoo plugins NAME``."""
         schema = self.spec.config.model_json_schema()
-        assert json.loads(json.dumps(schema, allow_nan=False)) == schema, (
-            "the options' JSON Schema changes when it is written as JSON; use only plain values in Field(...)"
-        )
-        assert schema.get("additionalProperties") is False, (
-            "the options accept unknown keys; do not change extra='forbid' of cganzoo.Config"
-        )
+        plain = json.loads(json.dumps(schema, allow_nan=False)) == schema
+        assert plain, "the options' JSON Schema changes when it is written as JSON; use plain values in Field(...)"
+        assert schema.get("additionalProperties") is False, UNKNOWN_KEYS
 
     def test_options_survive_a_recipe(self) -> None:
         """The options are the same after they were written as TOML, as in a run folder, and read again."""
         config = self.config()
         written = tomli_w.dumps(config.model_dump(mode="json", by_alias=True, exclude_none=True))
         again = parse(self.spec.config, tomllib.loads(written))
-        assert again == config, (
-            f"written as TOML and read again, the options {config!r} become {again!r}; check the validators of the "
-            "config class"
-        )
+        problem = f"written as TOML and read again, the options {config!r} become {again!r}"
+        assert again == config, f"{problem}; check the validators of the config class"
 
     def test_unknown_option_is_refused(self) -> None:
         """A misspelt option is an error."""
@@ -133,7 +128,7 @@ class Conformance:
             self.config(no_such_option_of_anyone=1)
         except ValueError:
             return
-        raise AssertionError("an unknown option is accepted; do not change extra='forbid' of cganzoo.Config")
+        raise AssertionError(UNKNOWN_KEYS)
 
 
 # --- running the checks ---------------------------------------------------------------------------------------------
@@ -160,20 +155,18 @@ class Outcome:
 
 def checks(conformance: type[Conformance]) -> list[str]:
     """Names of a class's checks, in the order of definition, those of base classes first."""
-    found: dict[str, None] = {}
-    for owner in reversed(conformance.__mro__):
-        found.update(dict.fromkeys(name.removeprefix(CHECK) for name in vars(owner) if name.startswith(CHECK)))
-    return list(found)
+    names = (name for owner in reversed(conformance.__mro__) for name in vars(owner) if name.startswith(CHECK))
+    return list(dict.fromkeys(name.removeprefix(CHECK) for name in names))
 
 
 def run(conformance: type[Conformance]) -> Iterator[Outcome]:
     """Run the checks of a conformance class, without pytest, each on a new instance.
 
     Raises:
-        PluginError: there is no such component.
+        PluginError: there is no such component, or Python removes assertions (``python -O``).
     """
     if not __debug__:
-        raise RuntimeError("the checks are assertions, which python -O removes; run them without -O")
+        raise PluginError("the checks are assertions, which python -O removes; run without -O and PYTHONOPTIMIZE")
     conformance().component  # noqa: B018 - a component that does not exist is one error, not one for each check
     for check in checks(conformance):
         method = getattr(conformance(), CHECK + check)
@@ -198,17 +191,11 @@ def run(conformance: type[Conformance]) -> Iterator[Outcome]:
 
 def _expect_failure(cls: type[Conformance], method: str, reason: str) -> None:
     """Mark a copy of an inherited check for pytest, so that other classes keep the unmarked one."""
-    if "pytest" not in sys.modules:  # run() reads expected_failures itself
-        return
     import pytest
 
     original = getattr(cls, method)
-
-    @functools.wraps(original)
-    def check(self: Conformance) -> None:
-        original(self)
-
-    setattr(cls, method, pytest.mark.xfail(reason=reason, strict=True)(check))
+    copy = functools.wraps(original)(lambda self: original(self))
+    setattr(cls, method, pytest.mark.xfail(reason=reason, strict=True)(copy))
 
 
 @functools.lru_cache(maxsize=4)
@@ -247,19 +234,37 @@ def explained(problem: str, advice: str = "") -> Iterator[None]:
     except SkipTest:
         raise
     except Exception as error:
-        message = f"{problem} raises {type(error).__name__}: {first_lines(error)}"
-        raise AssertionError(f"{message}; {advice}" if advice else message) from error
+        ending = f"; {advice}" if advice else ""
+        raise AssertionError(f"{problem} raises {type(error).__name__}: {first_lines(error)}{ending}") from error
 
 
-def first_lines(error: BaseException, count: int = 3) -> str:
+def built(component: Any, base: type[T]) -> T:
+    """What a spec's ``build`` returns, which must be an instance of its kind's base class."""
+    found, wanted = type(component).__name__, f"{base.__module__}.{base.__name__}"
+    assert isinstance(component, base), f"build returns {found}; return a subclass of {wanted}"
+    return component
+
+
+def first_lines(error: BaseException) -> str:
     """The beginning of an error's text: those of torch may have hundreds of lines."""
-    return " ".join(line.strip() for line in str(error).strip().splitlines()[:count] if line.strip())
+    return " ".join(line.strip() for line in str(error).strip().splitlines()[:3] if line.strip())
 
 
 def check_equal(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], problem: str) -> None:
     """All tensors are equal, bit for bit; a message is the name of the first that is not, and ``problem``."""
     for name, tensor in expected.items():
         assert tensor.equal(found[name]), f"{name} {problem}"
+
+
+def load_from_checkpoint(restored: nn.Module, saved: nn.Module) -> None:
+    """Load the state dict of one module into another one, as from a checkpoint."""
+    import torch
+
+    file = io.BytesIO()
+    torch.save(saved.state_dict(), file)
+    file.seek(0)
+    with explained("loading its state_dict from a checkpoint", "keep only tensors and plain values in it"):
+        restored.load_state_dict(torch.load(file, weights_only=True))
 
 
 def build_context(classes: int, image_size: int, channels: int = 3, **others: Any) -> BuildContext:

@@ -1,4 +1,4 @@
-"""What the zoo asks of every logger."""
+"""Conformance checks that every logger must pass."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import Any
 
 from cganzoo.logger import Logger, RunInfo
 
-from .conformance import Conformance
+from .conformance import Conformance, built
 from .randomness import untouched
 
 RECIPE: dict[str, Any] = {"train": {"steps": 8, "batch_size": 4, "seed": 3}, "loss": {"name": "any"}}
 TERMS = {"discriminator/real": 0.5, "discriminator/fake": 0.25, "generator/adversarial": -1.5}
 SCORES: dict[str, float | None] = {"fid": 12.5, "undefined": None}
+FILES = {"recipe.toml": b'loss.name = "any"\n', "manifest.json": b"{}\n", "checkpoints/step-00000004.pt": b"weights"}
 PIXEL = bytes.fromhex(  # a PNG of one black pixel
     "89504e470d0a1a0a0000000d4948445200000001000000010000000003a7eedb0000000a49444154789c6360000000020001e221bc330000"
     "000049454e44ae426082"
@@ -31,27 +32,24 @@ class LoggerConformance(Conformance):
 
     def build(self) -> Logger:
         """The logger, built anew."""
-        logger = self.spec.build(self.config())
-        assert isinstance(logger, Logger), (
-            f"build returns {type(logger).__name__}; return a subclass of cganzoo.logger.Logger"
-        )
-        return logger
+        return built(self.spec.build(self.config()), Logger)
 
     @contextmanager
-    def run(self, step: int = 0) -> Iterator[tuple[Logger, Path]]:
+    def run(self) -> Iterator[tuple[Logger, Path]]:
         """A logger that was started for a run in a folder with the files of one."""
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             (folder / "samples").mkdir()
             (folder / "checkpoints").mkdir()
-            for file, content in _files(folder).items():
-                file.write_bytes(content)
-            yield self.started(folder, step), folder
+            for file, content in FILES.items():
+                (folder / file).write_bytes(content)
+            yield self.started(folder), folder
 
-    def started(self, folder: Path, step: int = 0) -> Logger:
+    def started(self, folder: Path, step: int = 0, recipe: dict[str, Any] | None = None) -> Logger:
         """A new logger that was started for the run in this folder."""
         logger = self.build()
-        logger.start(RunInfo(name="check", seed=3, folder=folder, recipe=copy.deepcopy(RECIPE), step=step))
+        recipe = copy.deepcopy(RECIPE) if recipe is None else recipe
+        logger.start(RunInfo(name="check", seed=3, folder=folder, recipe=recipe, step=step))
         return logger
 
     def test_a_finished_run(self) -> None:
@@ -88,28 +86,19 @@ class LoggerConformance(Conformance):
         with self.run() as (logger, folder):
             _steps(logger, folder, 1, 4)
             logger.end("finished")
-            for file, content in _files(folder).items():
-                assert file.is_file(), f"the logger removes {file.name}"
-                assert file.read_bytes() == content, f"the logger changes {file.name}"
+            for file, content in FILES.items():
+                assert (folder / file).is_file(), f"the logger removes {file}"
+                assert (folder / file).read_bytes() == content, f"the logger changes {file}"
 
     def test_what_it_gets_stays(self) -> None:
         """It does not change the terms, the scores and the recipe it gets: other loggers get the same objects."""
         terms, scores, recipe = dict(TERMS), dict(SCORES), copy.deepcopy(RECIPE)
         with untouched("the logger"), tempfile.TemporaryDirectory() as folder:
-            logger = self.build()
-            logger.start(RunInfo(name="check", seed=3, folder=Path(folder), recipe=recipe))
+            logger = self.started(Path(folder), recipe=recipe)
             logger.log(1, terms, images_per_second=100.0, seconds=1.0)
             logger.scores(1, scores)
             logger.end("finished")
         assert (terms, scores, recipe) == (TERMS, SCORES, RECIPE), "the logger changes what it gets"
-
-
-def _files(folder: Path) -> dict[Path, bytes]:
-    return {
-        folder / "recipe.toml": b'[loss]\nname = "any"\n',
-        folder / "manifest.json": b"{}\n",
-        folder / "checkpoints" / "step-00000004.pt": b"weights",
-    }
 
 
 def _steps(logger: Logger, folder: Path, first: int, last: int) -> None:

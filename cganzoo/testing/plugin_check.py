@@ -8,18 +8,20 @@ import os
 import pkgutil
 import re
 import sys
-import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import asdict
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest import mock
 
 from packaging.utils import canonicalize_name
 from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from cganzoo.config import parse
 from cganzoo.console.streams import stderr_console, stdout_console
@@ -32,9 +34,6 @@ from cganzoo.registry.probe import load_survivors
 
 from .conformance import Conformance, Outcome, checks, only, run
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 MARKS = {
     "passed": ("✓", "ok", "green"),
     "failed": ("✗", "FAILED", "red"),
@@ -42,52 +41,11 @@ MARKS = {
     "skipped": ("-", "-", "dim"),
 }
 """By status: how a line begins, with UTF-8 and without, and its style."""
-
-LONGEST = 600
-"""Characters of a failure's message that are printed, as some errors of torch are very long. JSON has all of it."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """The results of the checks of one component."""
-
-    component: Component
-    outcomes: tuple[Outcome, ...]
-    seconds: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether no check failed."""
-        return all(outcome.status != "failed" for outcome in self.outcomes)
-
-    def as_json(self) -> dict[str, Any]:
-        """What ``--json`` prints."""
-        provider = self.component.provider
-        return {
-            "component": self.component.name,
-            "kind": self.component.kind,
-            "distribution": provider.distribution,
-            "version": provider.version,
-            "passed": self.passed,
-            "seconds": round(self.seconds, 3),
-            "checks": [{**asdict(outcome), "seconds": round(outcome.seconds, 3)} for outcome in self.outcomes],
-        }
+LONGEST = 600  # characters of a failure's message that are printed: some errors of torch are very long
 
 
 def show(name: str, kind: str | None = None, overrides: Sequence[str] = (), *, as_json: bool = False) -> bool:
-    """Check a component, or all of a distribution, and print the results; returns whether nothing failed.
-
-    Args:
-        name: a component, ``"my_loss"`` or ``"cganzoo-mine/my_loss"``, or a distribution, ``"cganzoo-mine"``.
-        kind: of the component; default: all kinds.
-        overrides: of its options, ``"width=8"``.
-        as_json: print JSON, and nothing else, on standard output.
-
-    Raises:
-        PluginError: there is no such component or distribution, or it does not load.
-    """
-    if not __debug__:
-        raise PluginError("the checks are assertions, which python -O removes; run without -O and PYTHONOPTIMIZE")
+    """Check a component, or all of a distribution, and print the results; returns whether nothing failed."""
     components = find(name, kind)
     options: dict[str, Any] = {}
     for override in overrides:
@@ -100,29 +58,41 @@ def show(name: str, kind: str | None = None, overrides: Sequence[str] = (), *, a
             raise PluginError(message) from error
     # The console keeps the present standard output: what a plugin prints goes to standard error.
     console = stderr_console() if as_json else stdout_console(file=sys.stdout)
-    results: list[Result] = []
+    results: list[tuple[Component, list[Outcome]]] = []
     for component in components:
         if not as_json and results:
             console.print()
-        results.append(_check(component, options, console, quiet=as_json))
-    passed = all(result.passed for result in results)
+        results.append((component, _check(component, options, console, quiet=as_json)))
+    outcomes = [outcome for _, outcomes in results for outcome in outcomes]
     if as_json:
-        print(json.dumps({"passed": passed, "components": [result.as_json() for result in results]}, indent=2))
+        found = {"passed": _passed(outcomes), "components": [_as_json(*result) for result in results]}
+        print(json.dumps(found, indent=2))
     elif len(results) > 1:
-        every = [outcome for result in results for outcome in result.outcomes]
-        console.print(f"\n{len(results)} components: {_counts(every)}", style="bold", highlight=False)
-    return passed
+        console.print(f"\n{len(results)} components: {_counts(outcomes)}", style="bold", highlight=False)
+    return _passed(outcomes)
+
+
+def _passed(outcomes: Sequence[Outcome]) -> bool:
+    return all(outcome.status != "failed" for outcome in outcomes)
+
+
+def _as_json(component: Component, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    return {
+        "component": component.name,
+        "kind": component.kind,
+        "distribution": component.provider.distribution,
+        "version": component.provider.version,
+        "passed": _passed(outcomes),
+        "seconds": round(sum(outcome.seconds for outcome in outcomes), 3),
+        "checks": [{**asdict(outcome), "seconds": round(outcome.seconds, 3)} for outcome in outcomes],
+    }
 
 
 # --- finding components ---------------------------------------------------------------------------------------------
 
 
 def find(name: str, kind: str | None = None) -> list[Component]:
-    """The components of this name; imports no other distribution if ``name`` contains one.
-
-    Raises:
-        PluginError: there is none, or two distributions provide it; the message says what to write instead.
-    """
+    """The components of this name; imports no other distribution if ``name`` contains one."""
     if kind is not None and kind not in KINDS:
         near = "".join(f'did you mean "{match}"? ' for match in difflib.get_close_matches(kind, KINDS, n=1))
         raise PluginError(f'--kind: there is no kind "{kind}"; {near}the kinds are {", ".join(KINDS)}')
@@ -169,54 +139,41 @@ def conformance_class(component: Component, options: Mapping[str, Any] = Mapping
     """The conformance class that the author of an installed component would write."""
     base: type[Conformance] = pkgutil.resolve_name(KINDS[component.kind].conformance)
     known = component.spec.known_failures
-    unknown = [check for check in known if check not in checks(base)]
-    if unknown:
-        raise PluginError(
-            f'{component.provider}: known_failures: there is no check "{unknown[0]}"; there are: '
-            f"{', '.join(checks(base))}"
-        )
-    return type("Check", (base,), {"name": component.full_name, "options": options, "expected_failures": known})
+    try:
+        return type("Check", (base,), {"name": component.full_name, "options": options, "expected_failures": known})
+    except PluginError as error:
+        raise PluginError(f"{component.provider}: known_failures: {error}") from error
 
 
-def _check(component: Component, options: Mapping[str, Any], console: Console, *, quiet: bool) -> Result:
+def _check(component: Component, options: Mapping[str, Any], console: Console, *, quiet: bool) -> list[Outcome]:
     """Run the checks of one component, and print a line for each, unless ``quiet``."""
-    from rich.text import Text
-
     conformance = conformance_class(component, options)
     names = checks(conformance)
     if not quiet:
         heading = Text.assemble((f"{component.kind} {component.name}", "bold"), (f"  {component.provider}", "dim"))
         console.print(heading, soft_wrap=not console.is_terminal)
-    start = time.perf_counter()
     outcomes: list[Outcome] = []
 
     def current() -> str:
         done = len(outcomes)
         return f"{done + 1} of {len(names)}: {names[done].replace('_', ' ')}" if done < len(names) else ""
 
-    with _only_this_distribution(component), redirect_stdout(sys.stderr), console.status(current()) as status:
+    # The checks, and the processes that they start, load no other distribution; warnings are hidden.
+    only_this = mock.patch.dict(os.environ, {ALLOW_LIST: ",".join(only(component.provider.distribution))})
+    with only_this, warnings.catch_warnings(), redirect_stdout(sys.stderr), console.status(current()) as status:
+        warnings.simplefilter("ignore")
         for outcome in run(conformance):
             repeated = any(one.status == "skipped" and one.message == outcome.message for one in outcomes)
             outcomes.append(outcome)
             status.update(current())
             if not quiet:
                 _print(outcome, console, repeated=repeated)
-    result = Result(component, tuple(outcomes), time.perf_counter() - start)
     if not quiet:
         summary = f"{component.kind} {component.name}: {_counts(outcomes)}"
-        style = "bold green" if result.passed else "bold red"
-        line = Text.assemble((summary, style), (f"  {result.seconds:.0f} s", "dim"))
+        style = "bold green" if _passed(outcomes) else "bold red"
+        line = Text.assemble((summary, style), (f"  {sum(outcome.seconds for outcome in outcomes):.0f} s", "dim"))
         console.print(line, soft_wrap=not console.is_terminal)
-    return result
-
-
-@contextmanager
-def _only_this_distribution(component: Component) -> Iterator[None]:
-    """The checks, and the processes that they start, load no other distribution; warnings are hidden."""
-    allowed = ",".join(only(component.provider.distribution))
-    with mock.patch.dict(os.environ, {ALLOW_LIST: allowed}), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    return outcomes
 
 
 # --- printing -------------------------------------------------------------------------------------------------------
@@ -224,11 +181,9 @@ def _only_this_distribution(component: Component) -> Iterator[None]:
 
 def _counts(outcomes: Sequence[Outcome]) -> str:
     """``27 checks, 25 passed, 1 failed, 1 skipped``."""
-    count = Counter(str(outcome.status) for outcome in outcomes)
-    names = {status: "known to fail" if status == "expected" else status for status in MARKS}
-    return ", ".join(
-        [f"{len(outcomes)} checks", *(f"{count[key]} {name}" for key, name in names.items() if count[key])]
-    )
+    count = Counter(outcome.status.replace("expected", "known to fail") for outcome in outcomes)
+    order = ("passed", "failed", "known to fail", "skipped")
+    return ", ".join([f"{len(outcomes)} checks", *(f"{count[name]} {name}" for name in order if count[name])])
 
 
 def _print(outcome: Outcome, console: Console, *, repeated: bool) -> None:
@@ -236,25 +191,22 @@ def _print(outcome: Outcome, console: Console, *, repeated: bool) -> None:
     mark, plain, style = MARKS[outcome.status]
     mark = plain if console.options.ascii_only else mark
     what = outcome.what.replace("``", "`")
+    texts = {
+        "passed": what,
+        "failed": f"{outcome.check}: {what}",
+        "expected": f"{what} Known to fail: {outcome.message}",
+        "skipped": f"{what} Skipped{' as above.' if repeated else f': {outcome.message}'}",
+    }
+    _line(console, mark, style, texts[outcome.status], "" if outcome.status == "passed" else style)
     if outcome.status == "failed":
-        _line(console, mark, style, f"{outcome.check}: {what}", style)
         message = re.sub(r"\x1b\[[0-9;]*m", "", outcome.message)  # torch's own colours
         message = message if len(message) <= LONGEST else f"{message[:LONGEST]} ..."
         for line in filter(str.strip, message.splitlines()):
             _line(console, " " * len(mark), style, line.strip())
-    elif outcome.status == "expected":
-        _line(console, mark, style, f"{what} Known to fail: {outcome.message}", style)
-    elif outcome.status == "skipped":
-        _line(console, mark, style, f"{what} Skipped{' as above.' if repeated else f': {outcome.message}'}", style)
-    else:
-        _line(console, mark, style, what)
 
 
 def _line(console: Console, mark: str, mark_style: str, text: str, style: str = "") -> None:
     """Print a mark and a text: on a terminal, the text is wrapped in its own column; otherwise it is one line."""
-    from rich.table import Table
-    from rich.text import Text
-
     if not console.is_terminal:
         console.print(Text(f"  {mark} {text}"), soft_wrap=True)
         return

@@ -20,27 +20,19 @@ from cganzoo.registry import Component, load_plugins
 from .conformance import only
 
 RANKS = 2
-TIMEOUT = 120.0
-"""Seconds after which two processes that hang are killed."""
+TIMEOUT = 120.0  # seconds after which a process that hangs is killed
 
 
 def in_two_processes(function: Callable[..., Any], *arguments: Any) -> list[Any]:
     """Call ``function(rank, *arguments)`` in two processes with a gloo process group; return both results.
 
-    Args:
-        function: at the top level of a module, so that a new process finds it by its name.
-        arguments: plain values, tensors or classes of modules; the results likewise.
-
-    Raises:
-        AssertionError: one of them raised, or did not end; the traceback there is its cause.
+    The function is at the top level of a module, so that a new process finds it; arguments and results are plain
+    values and tensors. If a process raises or does not end, this raises an AssertionError, caused by its traceback.
     """
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        context = _context()
-        started = [
-            context.Process(target=_work, args=(rank, str(folder), function, arguments), daemon=True)
-            for rank in range(RANKS)
-        ]
+        folder, context = Path(name), _context()
+        tasks = [(rank, folder, function, arguments) for rank in range(RANKS)]
+        started = [context.Process(target=_work, args=task, daemon=True) for task in tasks]
         for process in started:
             process.start()
         for process in started:
@@ -71,22 +63,21 @@ def _context() -> Any:
     return context
 
 
-def _work(rank: int, folder: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+def _work(rank: int, folder: Path, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     import torch.distributed as distributed
 
-    loopback = "lo0" if sys.platform == "darwin" else "lo"
     if sys.platform != "win32":  # the machine's own name may not resolve
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback)
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", "Grad strides")  # of DistributedDataParallel, about speed only
     try:
         distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=RANKS)
-        torch.save(function(rank, *arguments), Path(folder) / f"result-{rank}")
+        torch.save(function(rank, *arguments), folder / f"result-{rank}")
         distributed.barrier()
         distributed.destroy_process_group()
     except BaseException as error:
         first = (str(error).splitlines() or [""])[0]
         message = str(error) if isinstance(error, AssertionError) else f"raised {type(error).__name__}: {first}"
         failure = json.dumps([message, traceback.format_exc()])
-        (Path(folder) / f"failure-{rank}").write_text(failure, encoding="utf-8")
+        (folder / f"failure-{rank}").write_text(failure, encoding="utf-8")
         os._exit(1)  # without waiting for the other process, which may wait for this one

@@ -28,14 +28,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def untouched(what: str) -> Iterator[None]:
-    """Check that the block does not change the state of a global generator.
-
-    Args:
-        what: name of the block, for the message: ``"generator_loss"``.
-
-    Raises:
-        AssertionError: it does; the message names the generator.
-    """
+    """Check that the block, which ``what`` names in the message, does not change the state of a global generator."""
     before = _states()
     yield
     after = _states()
@@ -45,10 +38,8 @@ def untouched(what: str) -> Iterator[None]:
         "Python's (module random)": before["python"] == after["python"],
     }
     for owner, same in unchanged.items():
-        assert same, (
-            f"{what} uses {owner} global random number generator, so it changes the numbers that all others draw; "
-            "draw no random numbers, or use a generator of your own"
-        )
+        advice = "draw no random numbers, or use a generator of your own"
+        assert same, f"{what} uses {owner} global random number generator, which others use, too; {advice}"
 
 
 def _states() -> dict[str, Any]:

@@ -15,10 +15,7 @@ FEATURE_DIM = 5
 
 
 class ToyGenerator(Generator):
-    """Noise and class to image through two linear layers; with ``conditional=False`` the class is not used.
-
-    Smooth and deterministic; every weight is used.
-    """
+    """Noise and, if ``conditional``, class to image through two linear layers; smooth and deterministic."""
 
     latent_dim = LATENT_DIM
 
@@ -55,8 +52,7 @@ class ToyTrunk(Discriminator):
 class GAN:
     """A generator, a trunk and a loss with their two training steps.
 
-    The methods take what the engine draws for a step: real images (N, C, H, W), their labels (N,), noise (M, L) and
-    the labels of the fakes (M,).
+    The methods take real images (N, C, H, W), their labels (N,), noise (M, L) and the labels of the fakes (M,).
     """
 
     def __init__(
@@ -67,7 +63,7 @@ class GAN:
         self.generator_step: nn.Module = GeneratorStep(generator, trunk, objective, autocast=autocast)
         discriminator = [*trunk.parameters(), *objective.parameters()]
         self.discriminator_parameters = [parameter for parameter in discriminator if parameter.requires_grad]
-        self.generator_parameters = list(generator.parameters())
+        self.players = {"discriminator": self.discriminator_parameters, "generator": list(generator.parameters())}
 
     def discriminator_loss(self, *inputs: Tensor) -> Tensor:
         """The discriminator's loss, a scalar."""

@@ -1,34 +1,71 @@
-"""One run's networks, optimizers and data order, and the step that moves them all."""
+"""One run's networks, their average, the optimizers and the data order, and the step that moves them all."""
 
 from __future__ import annotations
 
+import copy
 import math
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from cganzoo.config import Schedule, value_at
+from cganzoo.config import value_at
 from cganzoo.data.batches import Batches
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import DivergenceError, RunError
 from cganzoo.images.sampling import ready_to_sample
-from cganzoo.networks import Generator
+from cganzoo.networks import Discriminator, Generator
+from cganzoo.objective import Objective
 from cganzoo.recipe.resolve import Resolved
-from cganzoo.specs import BuildContext
 
-from .ema import Average
 from .steps import DiscriminatorStep, GeneratorStep, update
+
+
+class Networks(NamedTuple):
+    """The modules that a run trains."""
+
+    generator: Generator
+    trunk: Discriminator
+    objective: Objective
+
+    def parameter_counts(self) -> dict[str, int]:
+        """Number of parameters of each."""
+        counts = (sum(parameter.numel() for parameter in module.parameters()) for module in self)
+        return dict(zip(self._fields, counts, strict=True))
+
+
+class Average:
+    """Another generator, with ``decay * average + (1 - decay) * weights`` of a trained generator's parameters.
+
+    Until step ``start`` it is a copy, so that it forgets the initial weights; with a decay of 0, always.
+    """
+
+    def __init__(self, generator: Generator, decay: float, start: int = 0) -> None:
+        self.generator = copy.deepcopy(generator).requires_grad_(False)
+        self._start = start
+        self._averaged: list[Tensor] = list(self.generator.parameters())
+        self._trained: list[Tensor] = list(generator.parameters())
+        self._source = generator
+        self._update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Update with the parameters after ``step`` (1-based) generator steps."""
+        if step <= self._start:
+            torch._foreach_copy_(self._averaged, self._trained)
+        else:
+            self._update(self._averaged, self._trained, 0)
+
+    def sync_buffers(self) -> None:
+        """Copy the buffers, which are not averaged. Needed before the average is used or saved."""
+        for mine, theirs in zip(self.generator.buffers(), self._source.buffers(), strict=True):
+            mine.copy_(theirs)
 
 
 class Engine:
     """Everything that a training step reads or changes; :meth:`state` returns all of it.
-
-    Args:
-        resolved: the recipe.
-        data: the training split.
-        device: where to train.
 
     Attributes:
         settings: the section ``[train]`` of the recipe.
@@ -41,13 +78,12 @@ class Engine:
         self.settings = settings = sections.train
         self.training_digest = resolved.training_digest()
         self.device, self.num_classes = device, data.num_classes
-        self.context = build_context(resolved, data.class_names)
 
         torch.manual_seed(settings.seed)
-        self.generator = resolved.generator.spec.build(resolved.generator.config, self.context).to(device)
-        self.trunk = resolved.discriminator.spec.build(resolved.discriminator.config, self.context).to(device)
-        loss_context = build_context(resolved, data.class_names, feature_dim=self.trunk.feature_dim)
-        self.objective = resolved.loss.spec.build(resolved.loss.config, loss_context).to(device)
+        self.networks = build_networks(resolved, data.class_names)
+        for module in self.networks:
+            module.to(device)
+        self.generator, self.trunk, self.objective = self.networks
         self.batches = Batches(data, settings.batch_size, settings.seed, device)
         self._layout = torch.channels_last if settings.channels_last else torch.contiguous_format
         self.generator.to(memory_format=self._layout)
@@ -56,26 +92,22 @@ class Engine:
 
         self.average = Average(self.generator, settings.ema_decay, settings.ema_start)
         self._discriminator_parameters = [*self.trunk.parameters(), *self.objective.parameters()]
-        self.generator_optimizer = sections.optimizer.generator.build(self.generator.parameters())
-        self.discriminator_optimizer = sections.optimizer.discriminator.build(self._discriminator_parameters)
-        self._rates = [
-            (self.generator_optimizer, sections.optimizer.generator.lr),
-            (self.discriminator_optimizer, sections.optimizer.discriminator.lr),
-        ]
-        for optimizer, rate in self._rates:
-            _set_rate(optimizer, value_at(rate, 0, settings.steps))
+        self.optimizers = {
+            "generator": sections.optimizer.generator.build(self.generator.parameters()),
+            "discriminator": sections.optimizer.discriminator.build(self._discriminator_parameters),
+        }
+        self._rates = {name: getattr(sections.optimizer, name).lr for name in self.optimizers}
 
         autocast = settings.precision == "bfloat16"
-        self._discriminator_step: nn.Module = DiscriminatorStep(
-            self.generator, self.trunk, self.objective, autocast=autocast
-        )
-        self._generator_step: nn.Module = GeneratorStep(self.generator, self.trunk, self.objective, autocast=autocast)
+        self._discriminator_step = DiscriminatorStep(*self.networks, autocast=autocast)
+        self._generator_step = GeneratorStep(*self.networks, autocast=autocast)
         if settings.compile:
             self._discriminator_step.compile(dynamic=False)
             self._generator_step.compile(dynamic=False)
 
         self.step = 0
         self.terms: dict[str, list[Tensor]] = {}
+        self._set_rates()
 
     def _initialize(self) -> None:
         """Data-dependent initialisation, on the batch that the first step will use."""
@@ -85,27 +117,29 @@ class Engine:
             self.trunk.initialize(images)
             self.generator.initialize(*self._noise())
 
+    def _set_rates(self) -> None:
+        for name, optimizer in self.optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = value_at(self._rates[name], self.step, self.settings.steps)
+
     def advance(self) -> None:
         """The discriminator steps and one generator step. Never waits for the device."""
         settings, objective = self.settings, self.objective
-        for optimizer, rate in self._rates:
-            if isinstance(rate, Schedule):
-                _set_rate(optimizer, rate.at(self.step, settings.steps))
+        self._set_rates()
         objective.advance(self.step, settings.steps)
 
         for _ in range(settings.discriminator_steps):
             images, labels = self._real()
             z, fake_labels = self._noise(labels)
-            batch = images, labels, z, fake_labels
-            self._keep("discriminator", update(self._discriminator_step, self.discriminator_optimizer, *batch))
+            inputs: tuple[Tensor, ...] = images, labels, z, fake_labels
+            self._update("discriminator", self._discriminator_step, inputs)
 
         real: tuple[Tensor, Tensor] | tuple[()] = ()
         if objective.uses_real_in_generator_loss or objective.fake_labels == "paired":
             real = self._real()
         z, fake_labels = self._noise(real[1] if real else None)
         inputs = z, fake_labels, *(real if objective.uses_real_in_generator_loss else ())
-        freeze = self._discriminator_parameters
-        self._keep("generator", update(self._generator_step, self.generator_optimizer, *inputs, freeze=freeze))
+        self._update("generator", self._generator_step, inputs, freeze=self._discriminator_parameters)
         self.step += 1
         self.average.update(self.step)
 
@@ -119,16 +153,14 @@ class Engine:
             return z, real_labels
         return z, torch.randint(self.num_classes, (self.settings.batch_size,), device=self.device)
 
-    def _keep(self, player: str, terms: dict[str, Tensor]) -> None:
-        for name, term in terms.items():
+    def _update(
+        self, player: str, step: nn.Module, inputs: tuple[Tensor, ...], freeze: Iterable[nn.Parameter] = ()
+    ) -> None:
+        for name, term in update(step, self.optimizers[player], *inputs, freeze=freeze).items():
             self.terms.setdefault(f"{player}/{name}", []).append(term)
 
     def mean_terms(self) -> dict[str, float]:
-        """Mean of each loss term over the steps in :attr:`terms`. Waits for the device.
-
-        Raises:
-            DivergenceError: one of them is not finite.
-        """
+        """Mean of each loss term in :attr:`terms`, or a :class:`DivergenceError`. Waits for the device."""
         means = {name: torch.stack(values).mean().item() for name, values in self.terms.items()}
         for name, value in means.items():
             if not math.isfinite(value):
@@ -136,11 +168,7 @@ class Engine:
         return means
 
     def check_finite(self) -> None:
-        """Check that the losses and the weights are finite. Waits for the device.
-
-        Raises:
-            DivergenceError: a loss term or a weight is not finite.
-        """
+        """Raise :class:`DivergenceError` if a loss term or a weight is not finite. Waits for the device."""
         self.mean_terms()
         for player, module in self.modules().items():
             finite = [weight.isfinite().all() for weight in module.parameters()]
@@ -160,12 +188,7 @@ class Engine:
     def modules(self) -> dict[str, nn.Module]:
         """The modules whose weights a checkpoint holds."""
         self.average.sync_buffers()
-        return {
-            "generator": self.generator,
-            "trunk": self.trunk,
-            "objective": self.objective,
-            "average": self.average.generator,
-        }
+        return {**self.networks._asdict(), "average": self.average.generator}
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain values from which :meth:`load_state` resumes exactly."""
@@ -174,56 +197,30 @@ class Engine:
             "step": self.step,
             "position": self.batches.position,
             "modules": {name: module.state_dict() for name, module in self.modules().items()},
-            "optimizers": {name: optimizer.state_dict() for name, optimizer in self._optimizers().items()},
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
             "terms": {name: torch.stack(values) for name, values in self.terms.items()},
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Resume from what :meth:`state` returned.
-
-        Raises:
-            RunError: it is the state of a run of another recipe.
-        """
+        """Resume from what :meth:`state` returned."""
         if state.get("training_digest") != self.training_digest:
-            raise RunError("the checkpoint is of a run of another recipe; --fresh starts over")
+            raise RunError("the checkpoint is from another run; --fresh starts over")
         self.step, self.batches.position = state["step"], state["position"]
         for name, module in self.modules().items():
             module.load_state_dict(state["modules"][name])
-        for name, optimizer in self._optimizers().items():
+        for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         self.terms = {name: list(values.to(self.device).unbind()) for name, values in state["terms"].items()}
         torch.set_rng_state(state["random"].cpu())
         if self.device.type == "cuda" and state["random_cuda"] is not None:
             torch.cuda.set_rng_state(state["random_cuda"].cpu(), self.device)
 
-    def _optimizers(self) -> dict[str, Optimizer]:
-        return {"generator": self.generator_optimizer, "discriminator": self.discriminator_optimizer}
 
-
-def check_networks(resolved: Resolved, class_names: tuple[str, ...]) -> None:
-    """Build the networks once, so that a wrong image size is an error before minutes of packing, not after.
-
-    Raises:
-        CganzooError: from a network's constructor.
-    """
-    context = build_context(resolved, class_names)
-    for network in (resolved.generator, resolved.discriminator):
-        network.spec.build(network.config, context)
-
-
-def build_context(resolved: Resolved, class_names: tuple[str, ...], feature_dim: int | None = None) -> BuildContext:
-    """What the components of this run get when they are built."""
-    return BuildContext(
-        num_classes=len(class_names),
-        image_size=resolved.recipe.sections.data.image_size,
-        image_channels=resolved.channels,
-        feature_dim=feature_dim,
-        class_names=class_names,
-    )
-
-
-def _set_rate(optimizer: Optimizer, rate: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+def build_networks(resolved: Resolved, class_names: tuple[str, ...]) -> Networks:
+    """Build the three modules of a run on the CPU. They depend on torch's global random state."""
+    context = resolved.context(class_names)
+    generator, trunk = resolved.generator.create(context), resolved.discriminator.create(context)
+    objective = resolved.loss.create(resolved.context(class_names, feature_dim=trunk.feature_dim))
+    return Networks(generator, trunk, objective)

@@ -28,19 +28,13 @@ def train(
 ) -> bool:
     """Train to the last step, or until a stop is requested; then the newest checkpoint is of the last step taken.
 
+    Returns whether the last step was reached.
+
     Args:
-        engine: at the step to continue from.
-        folder: gets the checkpoints.
-        reporter: shows the terms and scores.
-        log: gets them, too.
-        stop: ends the loop early.
         draw: writes a grid of samples.
         evaluate: scores the current generator; may raise :class:`Interrupted`.
         headlines: names of the scores to show; all are kept. If empty, nothing is scored.
         seconds: training time of earlier calls.
-
-    Returns:
-        Whether the last step was reached.
     """
     settings = engine.settings
     clock = Clock(seconds)
@@ -49,11 +43,13 @@ def train(
 
     def score_and_draw(step: int) -> None:
         """Score the generator and draw samples at the steps at which that is due."""
-        if headlines and settings.evaluate_every and step % settings.evaluate_every == 0 and step < settings.steps:
+        if step == settings.steps:
+            return
+        if headlines and settings.evaluate_every and step % settings.evaluate_every == 0:
             scores = evaluate()
             log.scores(step, scores)
             display.scores(step, {name: scores[name] for name in headlines})
-        if settings.sample_every and step % settings.sample_every == 0 and step < settings.steps:
+        if settings.sample_every and step % settings.sample_every == 0:
             draw()
 
     with reporter.training(engine.step, settings.steps) as display, suppress(Interrupted):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -43,9 +44,6 @@ def update(
         optimizer: of that player.
         inputs: arguments of ``step``.
         freeze: the other player's parameters, which get no gradient. Needed for the generator's step only.
-
-    Returns:
-        The loss terms by name, without gradient.
     """
     optimizer.zero_grad(set_to_none=True)
     with frozen(freeze):
@@ -57,14 +55,22 @@ def update(
 
 
 class _Step(nn.Module):
+    trains: ClassVar[tuple[str, ...]]
+
     generator: Generator
     trunk: Discriminator
     objective: Objective
-    autocast: bool
 
-    def _refer(self, name: str, module: nn.Module) -> None:
-        """Set an attribute that ``parameters()``, ``state_dict()`` and ``train()`` do not see."""
-        self.__dict__[name] = module
+    def __init__(
+        self, generator: Generator, trunk: Discriminator, objective: Objective, *, autocast: bool = False
+    ) -> None:
+        super().__init__()
+        self.autocast = autocast
+        for name, module in (("generator", generator), ("trunk", trunk), ("objective", objective)):
+            if name in self.trains:
+                setattr(self, name, module)
+            else:  # an attribute that parameters(), state_dict() and train() do not see
+                self.__dict__[name] = module
 
     def _networks(self, images: Tensor) -> torch.autocast:
         """The precision that the networks run in; the objective always runs in the features' float32."""
@@ -74,12 +80,7 @@ class _Step(nn.Module):
 class DiscriminatorStep(_Step):
     """One loss of trunk and objective, on a real batch and on fresh fakes."""
 
-    def __init__(
-        self, generator: Generator, trunk: Discriminator, objective: Objective, *, autocast: bool = False
-    ) -> None:
-        super().__init__()
-        self.trunk, self.objective, self.autocast = trunk, objective, autocast
-        self._refer("generator", generator)
+    trains = ("trunk", "objective")
 
     def forward(self, images: Tensor, labels: Tensor, z: Tensor, fake_labels: Tensor) -> Loss:
         """Real images (N, C, H, W) in [-1, 1], their labels (N,), noise (M, L), the fakes' labels (M,)."""
@@ -99,13 +100,7 @@ class DiscriminatorStep(_Step):
 class GeneratorStep(_Step):
     """The generator's loss. The caller freezes trunk and objective, so that only the generator is differentiated."""
 
-    def __init__(
-        self, generator: Generator, trunk: Discriminator, objective: Objective, *, autocast: bool = False
-    ) -> None:
-        super().__init__()
-        self.generator, self.autocast = generator, autocast
-        self._refer("trunk", trunk)
-        self._refer("objective", objective)
+    trains = ("generator",)
 
     def forward(
         self, z: Tensor, fake_labels: Tensor, images: Tensor | None = None, labels: Tensor | None = None

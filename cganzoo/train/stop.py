@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-Stage = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
-"""Announces a piece of work and gives its progress callback: :meth:`~cganzoo.console.reporter.Reporter.stage`."""
+from cganzoo.console.reporter import Progress, Stage
 
 
 class Interrupted(Exception):  # noqa: N818 (not an error)
@@ -18,15 +17,10 @@ class Interrupted(Exception):  # noqa: N818 (not an error)
 
 @dataclass
 class Stop:
-    """Asks the loop to end after the current step, because of a signal or a time limit.
+    """Asks the loop to end after the current step, because of a signal or a time limit."""
 
-    Attributes:
-        deadline: on the monotonic clock, in seconds.
-        signal: number of the signal that came.
-    """
-
-    deadline: float = float("inf")
-    signal: int | None = None
+    deadline: float = float("inf")  # on the monotonic clock, in seconds
+    signal: int | None = None  # number of the signal that came
 
     @classmethod
     def after(cls, seconds: float | None) -> Stop:
@@ -62,7 +56,7 @@ class Stop:
         """
 
         @contextmanager
-        def interruptible(what: str) -> Iterator[Callable[[int, int], None]]:
+        def interruptible(what: str) -> Iterator[Progress]:
             with stage(what) as show:
 
                 def progress(done: int, total: int) -> None:
@@ -76,11 +70,7 @@ class Stop:
 
 
 class Clock:
-    """Seconds spent on training, without scoring and saving.
-
-    Args:
-        spent: seconds of earlier calls.
-    """
+    """Seconds spent on training, without scoring and saving; ``spent``: those of earlier calls."""
 
     def __init__(self, spent: float) -> None:
         self._zero = time.monotonic() - spent

@@ -18,7 +18,7 @@ from PIL import Image
 from cganzoo.cli.data_info import grid, table
 from cganzoo.cli.main import main
 from cganzoo.data.cache import ImageSet
-from cganzoo.data.sets import builtin
+from cganzoo.data.sets import specs
 from cganzoo.specs import Archive
 
 pytestmark = pytest.mark.usefixtures("cache")
@@ -133,7 +133,7 @@ def test_run_downloads_by_itself_where_the_recipe_says_so(
 ) -> None:
     server.files["set.zip"] = content
     here = Archive(url=server.url("set.zip"), checksum=sha256(content), size=len(content))
-    monkeypatch.setattr(builtin, "Archive", lambda **official: here)
+    monkeypatch.setattr(specs, "Archive", lambda **official: here)
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(tiny.replace('"digits"', f'"{name}"'))
     arguments = [recipe, "--out", tmp_path, "--set", "train.steps=2", "--device", "cpu"]

@@ -160,7 +160,7 @@ def test_a_checkpoint_of_another_recipe_is_refused(run: Path, dynamic_run: Path,
     for arguments in (again, ["evaluate", folder], ["export", folder, tmp_path / "x.safetensors"]):
         result = command(*arguments)
         assert result.code == 2
-        assert "the checkpoint is of a run of another recipe" in result.err
+        assert "the checkpoint is from another run" in result.err
 
 
 def test_scores_may_be_changed_after_training(run: Path, tmp_path: Path, command):
@@ -288,7 +288,7 @@ def test_sample_picks_a_class_of_an_unconditional_generator_by_the_classifier(
     dynamic_run: Path, tmp_path: Path, command
 ):
     from cganzoo.evaluate import classifier
-    from cganzoo.images.trained import from_run
+    from cganzoo.images.trained_generator import from_run
     from cganzoo.runs.folder import RunFolder
 
     images = from_run(RunFolder(dynamic_run)).sample(250)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from comparing import Command, compare
 
-from cganzoo.compare import fairness, tables
+from cganzoo.compare import fairness, report_files
 from cganzoo.compare.group import read_group
 from cganzoo.compare.matrix import build_matrix
 from cganzoo.errors import RecipeError, RunError
@@ -21,7 +21,7 @@ def test_every_group_resolves_and_is_fair(name: str):
     assert len(matrix.methods) >= 6
     assert fairness.planned_conflicts(matrix.methods) == {}
     allowed = {"generator.conditional", "discriminator.extra_conv"}
-    assert {d.key for d in fairness.differences(matrix.methods) if not d.expected} <= allowed
+    assert {d["key"] for d in fairness.differences(matrix.methods) if not d["expected"]} <= allowed
     header = (bundled.folder() / f"{name}.toml").read_text()
     assert f"cganzoo compare recipes/{name}.toml" in header
 
@@ -95,4 +95,4 @@ def test_a_published_value_of_an_unknown_score_is_reported(command: Command, rec
 def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="choose another --out"):
-        tables.save(tmp_path / "file" / "table.md", "")
+        report_files.save(tmp_path / "file" / "table.md", "")

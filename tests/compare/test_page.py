@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
-import random
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,217 +10,9 @@ from typing import Any
 
 import pytest
 from browser import Browser, programs
-from PIL import Image
+from report_values import EVIL, view
 
-from cganzoo.compare import page
-
-EVIL = "<script>alert(1)</script>"
-NAMES = ["AM-GAN", "AC-GAN", "LabelGAN", "ProjGAN", "ContraGAN", "ECGAN", "ReACGAN", "DCGAN"]
-STEPS = [0, 100, 200, 300, 400, 500]
-
-
-# --- a view of made-up values -----------------------------------------------------------------------------------------
-
-
-def picture(rng: random.Random, columns: int, rows: int = 1, size: int = 16) -> str:
-    """Coloured noise as a data URI."""
-    image = Image.new("RGB", (columns * 2, rows * 2))
-    image.putdata([tuple(rng.randrange(256) for _ in range(3)) for _ in range(columns * rows * 4)])
-    buffer = io.BytesIO()
-    image.resize((columns * size, rows * size), Image.Resampling.NEAREST).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def curve(rng: random.Random, level: float) -> dict[str, list[Any]]:
-    """A noisy rise with one value missing."""
-    mean: list[float | None] = [level * (1 - 0.8 ** (1 + place)) + rng.random() * 0.2 for place in range(len(STEPS))]
-    mean[3] = None
-    low = [None if value is None else value - 0.2 for value in mean]
-    high = [None if value is None else value + 0.2 for value in mean]
-    return {"step": STEPS, "mean": mean, "low": low, "high": high, "n": [3] * len(STEPS)}
-
-
-def view(methods: int = 4, classes: int = 10, *, scored: bool = True, seed: int = 0) -> dict[str, Any]:
-    """A whole view of random numbers.
-
-    Args:
-        methods: how many; the second has a script for a name.
-        classes: how many.
-        scored: whether there are scores and all that depends on them.
-        seed: seed of the numbers.
-    """
-    rng = random.Random(seed)
-    labels = [NAMES[place] if place < len(NAMES) else f"method {place + 1}" for place in range(methods)]
-    if methods > 1:
-        labels[1] = EVIL
-    ids = [f"m{place}" for place in range(methods)]
-    class_names = [f"class {place}" for place in range(classes)]
-    scores = [
-        {"name": "am_score", "summary": "How sure, how diverse.", "higher_is_better": False, "headline": True},
-        {"name": "inception_score", "summary": "Diversity.", "higher_is_better": True, "headline": True},
-        {"name": "fid", "summary": "A distance of features.", "higher_is_better": False, "headline": True},
-        {"name": "am_score.entropy", "summary": "A part of it.", "higher_is_better": None, "headline": False},
-    ]
-    levels = {"am_score": 1.0, "inception_score": 8.0, "fid": 40.0, "am_score.entropy": 0.3}
-    if not scored:
-        scores = []
-
-    def cells(marked: bool) -> dict[str, dict[str, dict[str, Any]]]:
-        drawn = {key: {score["name"]: levels[score["name"]] * rng.uniform(0.8, 1.2) for score in scores} for key in ids}
-        result: dict[str, dict[str, dict[str, Any]]] = {}
-        for key, row in drawn.items():
-            result[key] = {}
-            for name, mean in row.items():
-                sd = mean * 0.02
-                order = sorted(drawn[other][name] for other in ids)
-                mark = {0: "best", 1: "tie"}.get(order.index(mean), "") if marked and methods > 1 else ""
-                cell = {
-                    "mean": mean,
-                    "sd": sd,
-                    "low": mean - sd,
-                    "high": mean + sd,
-                    "bootstrap": [mean - sd, mean + sd],
-                    "n": 3,
-                    "mark": mark,
-                }
-                result[key][name] = cell
-        if scores and methods > 2:
-            result[ids[2]]["fid"] = dict.fromkeys(("mean", "sd", "low", "high", "bootstrap")) | {"n": 0, "mark": ""}
-        return result
-
-    def table(key: str, title: str) -> dict[str, Any]:
-        rows = [{"method": name, "cells": row} for name, row in cells(True).items()]
-        real = [{"label": "real test images", "cells": {"am_score": 0.1, "inception_score": 11.2, "fid": None}}]
-        return {
-            "id": key,
-            "title": title,
-            "note": f"The scores of the {title.lower()} of each run.",
-            "rows": rows,
-            "real": real,
-        }
-
-    pairs, ranks = [], []
-    if scored and methods > 1:
-        for name in ("inception_score", "am_score"):
-            for place, a in enumerate(ids):
-                ranks.append(
-                    {
-                        "score": name,
-                        "method": a,
-                        "rank": place + 1,
-                        "low": max(place, 1),
-                        "high": min(place + 2, methods),
-                    }
-                )
-                for b in ids[place + 1 :]:
-                    p = rng.random() ** 3
-                    pairs.append(
-                        {
-                            "score": name,
-                            "a": a,
-                            "b": b,
-                            "difference": rng.gauss(0, 1),
-                            "p": p,
-                            "p_corrected": min(3 * p, 1),
-                            "ahead": rng.random() if place else 0.9997,
-                        }
-                    )
-    per_class = {}
-    if scored:
-        per_class = {name: {key: [rng.random() for _ in class_names] for key in ids} for name in ("accuracy", "recall")}
-        per_class["accuracy"][ids[0]][1] = None
-    shown = min(classes, 10)
-    grids = {
-        key: {
-            "sheet": picture(rng, 8, shown),
-            "rows": [picture(rng, 8) if place < shown else None for place in range(classes)],
-        }
-        for key in ids
-    }
-    runs = [
-        {
-            "method": key,
-            "seed": s,
-            "state": "finished",
-            "recipe": "3f2a" * 16,
-            "code": {"cganzoo": "9e1b" * 16},
-            "commit": "abcd" * 10,
-            "device": "cpu",
-            "folder": f"runs/{key}/seed-{s}",
-            "error": "",
-        }
-        for key in ids
-        for s in range(3)
-    ]
-    runs[-1] |= {
-        "state": "failed",
-        "recipe": None,
-        "commit": None,
-        "device": None,
-        "error": "OSError: no space left on the device " * 2,
-    }
-    return {
-        "title": f"{methods} methods on digits",
-        "note": "All with the same networks, of three seeds each.",
-        "version": "cganzoo 0.1.0",
-        "created": "2026-11-25 12:40 UTC",
-        "summary": [
-            "AM-GAN has the best am_score (0.92 ± 0.02).",
-            "It is not significantly different from AC-GAN (p = 0.21).",
-        ],
-        "warnings": ["1 of 12 runs failed: ECGAN, seed 2."],
-        "methods": [
-            {
-                "id": key,
-                "label": label,
-                "seeds": [0, 1, 2],
-                "finished": 3,
-                "diverged": 0,
-                "failed": 0,
-                "unfinished": 0,
-                "protocol": "3f2a" * 16,
-            }
-            for key, label in zip(ids, labels, strict=True)
-        ],
-        "scores": scores,
-        "rank_by": "am_score",
-        "tables": [table("last", "Last checkpoint"), table("best", "Best checkpoint")] if scored else [],
-        "published": {
-            "source": "A paper (2018), table 2.",
-            "difference": "There with other networks.",
-            "values": {ids[0]: {"am_score": 0.08}},
-        },
-        "pairs": pairs,
-        "ranks": ranks,
-        "curves": {
-            "scores": {score["name"]: {key: curve(rng, levels[score["name"]]) for key in ids} for score in scores},
-            "terms": {"discriminator/real": {key: curve(rng, 2.0) for key in ids}} if scored else {},
-        },
-        "per_class": {"classes": class_names, "scores": per_class},
-        "grids": {"note": "Of the first seed, by its averaged weights.", "classes": class_names, "methods": grids},
-        "neighbours": {key: picture(rng, 8, 4) for key in ids},
-        "fairness": {
-            "differences": [
-                {"key": "loss.name", "values": dict(zip(ids, labels, strict=True)), "expected": True},
-                {"key": "train.batch_size", "values": dict.fromkeys(ids, "64"), "expected": False},
-            ],
-            "facts": [
-                {"name": "generator parameters", "values": dict.fromkeys(ids, "1,234,567")},
-                {"name": "discriminator parameters", "values": dict.fromkeys(ids, "987,654")},
-            ],
-            "notes": ["The seeds are the same for all methods."],
-        },
-        "speed": [
-            {"name": "images per second", "values": {key: f"{rng.randrange(900, 1200)}" for key in ids}},
-            {"name": "time", "values": dict.fromkeys(ids, "3 min 12 s")},
-        ],
-        "reproduce": {
-            "commands": ["cganzoo run recipes/digits-amgan.toml", "cganzoo compare recipes/digits-*.toml --seeds 3"],
-            "versions": {"cganzoo": "0.1.0", "torch": "2.15.0", "python": "3.12"},
-            "runs": runs,
-        },
-    }
-
+from cganzoo.compare import report_files
 
 # --- the text of the page, without a browser ------------------------------------------------------------------------
 
@@ -237,7 +26,7 @@ def embedded(text: str) -> Any:
 def test_the_page_contains_the_view_and_no_text_can_end_an_element() -> None:
     made = view()
     made["curves"]["scores"]["fid"]["m0"]["mean"][0] = float("nan")
-    text = page.render_page(made)
+    text = report_files.render_page(made)
     data = embedded(text)
     assert data["pairs"] == made["pairs"]
     assert data["methods"][1]["label"] == EVIL
@@ -247,16 +36,16 @@ def test_the_page_contains_the_view_and_no_text_can_end_an_element() -> None:
 
 
 def test_a_page_without_curves_contains_no_chart_library() -> None:
-    assert len(page.render_page(view(1, scored=False))) < 200_000
+    assert len(report_files.render_page(view(1, scored=False))) < 200_000
 
 
 def test_sections_without_data_are_left_out() -> None:
     made = view(1, scored=False)
     made |= {"warnings": [], "neighbours": {}, "speed": [], "grids": {"note": "", "classes": [], "methods": {}}}
     made |= {"published": None, "fairness": {"differences": [], "facts": [], "notes": []}}
-    found = re.findall(r'<section id="(\w+)">', page.render_page(made))
+    found = re.findall(r'<section id="(\w+)">', report_files.render_page(made))
     assert found == ["summary", "reproduce"]
-    found = re.findall(r'<section id="(\w+)">', page.render_page(view()))
+    found = re.findall(r'<section id="(\w+)">', report_files.render_page(view()))
     assert found == [
         "summary",
         "scores",
@@ -272,16 +61,16 @@ def test_sections_without_data_are_left_out() -> None:
 
 
 def test_48_methods_have_different_lines() -> None:
-    styles = page._styles([f"m{place}" for place in range(48)])
+    styles = report_files._styles([f"m{place}" for place in range(48)])
     assert len({(style["colour"], style["dash"]) for style in styles.values()}) == 48
 
 
 def test_the_points_of_a_column_are_aligned() -> None:
-    places = page._decimals([12.5, 250.25, None])
-    numbers = [page._fixed(value, places) for value in (12.5, 250.25, -3, None, float("nan"))]
-    assert numbers == ["12.5", "250.2", "\N{MINUS SIGN}3.0", page.NOTHING, page.NOTHING]
-    assert page._fixed(1e-9, 6) == "1.0e-09"
-    assert page._decimals([None, 0]) == 3
+    places = report_files._decimals([12.5, 250.25, None])
+    numbers = [report_files._fixed(value, places) for value in (12.5, 250.25, -3, None, float("nan"))]
+    assert numbers == ["12.5", "250.2", "\N{MINUS SIGN}3.0", report_files.NOTHING, report_files.NOTHING]
+    assert report_files._fixed(1e-9, 6) == "1.0e-09"
+    assert report_files._decimals([None, 0]) == 3
 
 
 # --- in a browser ---------------------------------------------------------------------------------------------------
@@ -301,7 +90,7 @@ def show(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
 
     def opened(*arguments: Any, width: int = 1440, scheme: str = "light", **keywords: Any) -> Any:
         file = tmp_path / "report.html"
-        file.write_text(page.render_page(view(*arguments, **keywords)), encoding="utf-8")
+        file.write_text(report_files.render_page(view(*arguments, **keywords)), encoding="utf-8")
         browser.size(width)
         browser.scheme(scheme)
         browser.open(file)
@@ -470,7 +259,7 @@ def test_a_request_is_noticed_and_refused(browser: Any, tmp_path: Path) -> None:
     """The check of every test here works: on a page with a request, to an address that leads nowhere."""
     file = tmp_path / "report.html"
     request = '<img src="http://127.0.0.1:9/picture.png"></main>'
-    file.write_text(page.render_page(view(1, scored=False)).replace("</main>", request), encoding="utf-8")
+    file.write_text(report_files.render_page(view(1, scored=False)).replace("</main>", request), encoding="utf-8")
     browser.open(file)
     assert any("Content Security Policy" in message for message in browser.errors())
     file.write_text(re.sub("<meta http-equiv[^>]*>", "", file.read_text(encoding="utf-8")), encoding="utf-8")

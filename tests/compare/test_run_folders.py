@@ -227,7 +227,6 @@ def test_a_folder_with_another_seed_of_a_recipe_is_its_replica(
 def test_replicas_that_were_measured_differently_are_named_by_their_folder(
     command: Command, copy: Path, tmp_path: Path
 ):
-    changed(copy / "mine" / "seed-1" / "manifest.json", "evaluation.protocol.fingerprint", "f" * 16)
     changed(copy / "mine" / "seed-1" / "manifest.json", "evaluation.protocol.samples.count", 77)
     ended = compare(command, tmp_path / "out", copy / "mine")
     assert ended.code == 2
@@ -235,7 +234,18 @@ def test_replicas_that_were_measured_differently_are_named_by_their_folder(
     compare(command, tmp_path / "out", copy / "mine", "--allow-mixed")
     with (tmp_path / "out" / "scores.csv").open() as file:
         protocols = {row["seed"]: row["protocol"] for row in csv.DictReader(file)}
-    assert protocols["1"] == "f" * 16 != protocols["0"]
+    assert protocols["1"] != protocols["0"]
+
+
+def test_a_run_with_another_metric_is_still_comparable(command: Command, copy: Path, tmp_path: Path):
+    changed(copy / "mine" / "seed-1" / "manifest.json", "evaluation.protocol.metrics.mine", {"scale": 1.0})
+    ended = compare(command, tmp_path / "out", copy / "mine")
+    assert ended.code in (0, None), ended.err
+    with (tmp_path / "out" / "scores.csv").open() as file:
+        found = {(row["seed"], row["score"]): row["protocol"] for row in csv.DictReader(file)}
+    assert {seed for seed, _ in found} == {"0", "1"}
+    assert all(found["0", score] == found["1", score] for _, score in found)
+    assert len(set(found.values())) > 1, "each score has the fingerprint of its own metric"
 
 
 def test_runs_named_one_by_one_are_replicas_and_a_seed_counts_once(command: Command, copy: Path, tmp_path: Path):

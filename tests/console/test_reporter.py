@@ -62,6 +62,7 @@ def whole_run(reporter: Reporter) -> None:
         display.terms(50, TERMS, 1234.6)
         display.scores(50, {"am_score": 0.5, "undefined": None})
         reporter.say("a word in between")
+        display.step(100)
         display.terms(100, TERMS, 1000.0)
     rows = [
         ScoreRow("am_score", 0.01234567, 0.006, 0.007, higher_is_better=False),

@@ -154,7 +154,7 @@ def test_more_than_there_is_room_for(write_tar: Write, cache: Path, tmp_path: Pa
     free = type("Usage", (), {"free": 4999})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module.shutil, "disk_usage", lambda folder: free)
-        with pytest.raises(DataError, match=r"needs 5,000 bytes in .*, and 4,999 are free; make room"):
+        with pytest.raises(DataError, match=r"cannot be .*: it needs 5,000 bytes, and 4,999 are free; make room"):
             unpacked(path)
     assert nothing_is_left(cache)
 

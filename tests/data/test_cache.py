@@ -15,7 +15,7 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
-from cganzoo._util import once
+from cganzoo._util import files
 from cganzoo.data import cache
 from cganzoo.data.cache import ImageSet, cache_folder, packed
 from cganzoo.data.source import ArraySource
@@ -108,7 +108,7 @@ def test_a_kill_while_packing_leaves_nothing_that_is_read(tmp_path: Path, monkey
         raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(once, "_rename", killed)
+        patch.setattr(files, "_rename", killed)
         patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # a kill cleans nothing up
         with pytest.raises(KilledError):
             pack(tmp_path)
@@ -242,7 +242,7 @@ def test_a_packed_set_needs_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 class Numbered(ArraySource):
-    """Image i is i all over; whoever is asked for one first is not the first to answer."""
+    """Image i is i all over; the first request is not the first to be answered."""
 
     def __init__(self, count: int = 200) -> None:
         images = np.broadcast_to(np.arange(count, dtype=np.uint8)[:, None, None], (count, 4, 4))

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cganzoo.data import jpeg
-from cganzoo.data.jpeg import decode_jpegs
+from cganzoo.data import file_source
+from cganzoo.data.file_source import decode_jpegs
 from cganzoo.data.pixels import square, square_of_pixels
 
 
@@ -135,9 +135,9 @@ def test_a_large_file_or_image_is_left_to_pillow(monkeypatch: pytest.MonkeyPatch
     with monkeypatch.context() as patch:
         patch.setattr(Image, "MAX_IMAGE_PIXELS", 16 * 16 // 2 - 1)  # Pillow refuses twice as many
         assert decode(data) is None
-    monkeypatch.setattr(jpeg, "MAX_BYTES", len(data))
+    monkeypatch.setattr(file_source, "MAX_JPEG_BYTES", len(data))
     assert decode(data) is not None
-    monkeypatch.setattr(jpeg, "MAX_BYTES", len(data) - 1)
+    monkeypatch.setattr(file_source, "MAX_JPEG_BYTES", len(data) - 1)
     assert decode(data) is None
 
 
@@ -165,17 +165,13 @@ def test_what_is_damaged_is_decoded_as_pillow_does_or_left_to_it() -> None:
 
 
 def test_torchvision_still_has_its_decoder() -> None:
-    assert jpeg._decoder() is not None, (
+    assert decode(encode(picture(16, 16))) is not None, (
         "torchvision.io.decode_jpeg is gone: packing small JPEGs now takes Pillow more than twice as long. Delete "
-        "cganzoo/data/jpeg.py, or decode there by what has replaced it (torchcodec)"
+        "decode_jpegs, or decode there by what has replaced it (torchcodec)"
     )
 
 
 def test_without_torchvisions_decoder_all_is_left_to_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
     data = encode(picture(16, 16))
     monkeypatch.setitem(sys.modules, "torchvision.io", None)
-    jpeg._decoder.cache_clear()
-    try:
-        assert decode(data) is None
-    finally:
-        jpeg._decoder.cache_clear()
+    assert decode(data) is None

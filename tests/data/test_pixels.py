@@ -100,7 +100,7 @@ def test_every_orientation_is_shown_as_pillow_shows_it(orientation: int) -> None
     [
         # The header is broken: nothing can be said of the orientation.
         ("4d4da62a00000008000101120003000000010006000000000000", False),
-        # Turned, beside a text of a type that Pillow cannot write back.
+        # Turned, with a text of a type that Pillow cannot write back.
         (
             "4d4d002a00000008000201120003000000010006000001320005000000010000002600000000000000480000000100000048",
             True,

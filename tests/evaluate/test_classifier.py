@@ -39,7 +39,7 @@ TRAIN, TEST = digits(0, 600, "train"), digits(600, 800, "test")
 
 
 class Steps:
-    """A progress callback that keeps what it is told."""
+    """A progress callback that keeps its calls."""
 
     def __init__(self) -> None:
         self.told: list[tuple[int, int]] = []
@@ -240,5 +240,5 @@ def test_augmentation_mirrors_half_of_the_images() -> None:
 
 
 def test_options_are_read_without_torch() -> None:
-    code = "import sys, cganzoo.evaluate.builtin; sys.exit('torch' in sys.modules)"
+    code = "import sys, cganzoo.evaluate.extractors; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -20,13 +20,14 @@ from cganzoo import ClassifierConfig, Config
 from cganzoo.console.reporter import Reporter
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import DataError, PluginError, RecipeError, RunError
-from cganzoo.evaluate import extractors, inception
-from cganzoo.evaluate.builtin import InceptionConfig, TimmConfig
+from cganzoo.evaluate import inception
+from cganzoo.evaluate.extractors import InceptionConfig, TimmConfig
 from cganzoo.extractor import Extractor
+from cganzoo.recipe.json_schema import recipe_schema
 from cganzoo.recipe.read import parse_recipe
 from cganzoo.recipe.resolve import Chosen, Resolved, resolve
-from cganzoo.recipe.schema import recipe_schema
 from cganzoo.registry import load_plugins
+from cganzoo.session import scorer
 from cganzoo.specs import ComponentTable
 
 CPU = torch.device("cpu")
@@ -58,7 +59,7 @@ def obtain(config: Config, *arguments: Any) -> Any:
     hosted = {component.spec.config: component for component in load_plugins([]).components("extractor")}
     found = hosted[type(config)]
     chosen = Chosen(ComponentTable(name=found.name), found.spec, config, found.provider)
-    return extractors.obtain(chosen, *arguments)
+    return scorer.obtain(chosen, *arguments)
 
 
 @pytest.fixture(autouse=True)
@@ -217,7 +218,7 @@ def test_a_recipe_names_an_extractor_and_reads_back_the_same(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnet50", r'there is no extractor "resnet50".*\(available: classifier, inception, timm\)'),
+        ("resnet50", r'there is no extractor "resnet50".*\(available: classifier, inception, timm/<model>\)'),
         ("Inception", r'there is no extractor "Inception"; did you mean "inception"\?'),
         ("timm", r'"timm" does not name a model; write "timm/<model>"'),
         ("timm/", r'"timm/" does not name a model; write "timm/<model>"'),
@@ -257,7 +258,6 @@ def test_the_schema_describes_each_extractor() -> None:
 
 def test_networks_are_imported_when_they_are_used() -> None:
     code = (
-        "import sys, cganzoo.evaluate.extractors\n"
-        "sys.exit(bool({'timm', 'torch_fidelity', 'sklearn'} & set(sys.modules)))"
+        "import sys, cganzoo.session.scorer\nsys.exit(bool({'timm', 'torch_fidelity', 'sklearn'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

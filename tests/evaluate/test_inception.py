@@ -19,7 +19,7 @@ from cganzoo.data import download
 from cganzoo.data.batches import to_pixels, to_unit
 from cganzoo.errors import CganzooError, DataError, RunError
 from cganzoo.evaluate import inception
-from cganzoo.evaluate.builtin import InceptionConfig
+from cganzoo.evaluate.extractors import InceptionConfig
 from cganzoo.evaluate.inception import Inception, load
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cganzoo.data.batches import to_pixels, to_unit
 from cganzoo.errors import RecipeError, RunError
-from cganzoo.evaluate.builtin import TimmConfig
+from cganzoo.evaluate.extractors import TimmConfig
 from cganzoo.evaluate.pretrained import Pretrained, load
 
 MODEL = "test_resnet"

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from cganzoo.extractor import Extractor
-from cganzoo.images.by_class import COLUMNS, class_grid, draw_by_class, first_of_each
-from cganzoo.images.grids import GAP, grid
+from cganzoo.images.grids import COLUMNS, GAP, class_grid, draw_by_class, first_of_each, grid, predicted_classes
 from cganzoo.networks import Generator
 
 
@@ -96,3 +95,14 @@ def test_samples_of_an_unconditional_generator_are_sorted_by_the_classifier() ->
     frequent = draw_by_class(generator, 3, [0, 1, 2], PixelClass(), seed=0, most_frequent=True)
     assert list(values(frequent)) == [0, 2], "a class that is never made has no row"
     assert draw_by_class(generator, 3, [0, 1, 2], None, seed=0) is None
+
+
+def test_a_classifier_without_parameters_sorts_too() -> None:
+    class Brightest(Extractor):
+        feature_dim, num_classes, own_classes = 1, 2, True
+
+        def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+            bright = images.mean((1, 2, 3))
+            return bright[:, None], torch.stack([-bright, bright], 1)
+
+    assert predicted_classes(Brightest(), gray(0, 255, size=2)).tolist() == [0, 1]

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from cganzoo.errors import RunError
-from cganzoo.images.grids import GAP, grid, rows_by_class, save
+from cganzoo.images.grids import GAP, grid, save
 
 
 def plain(count: int, size: int = 48, channels: int = 3) -> Tensor:
@@ -58,15 +58,6 @@ def test_row_names_stand_in_a_margin_of_their_own() -> None:
 
 def test_no_image_makes_an_empty_sheet() -> None:
     assert grid(plain(0), columns=2).height == GAP
-
-
-def test_rows_are_the_first_of_each_wanted_class() -> None:
-    classes = torch.tensor([0, 1, 0, 2, 1, 0, 2, 1])
-    rows = rows_by_class(plain(8, size=1), classes, wanted=[2, 1, 0], columns=2)
-    torch.testing.assert_close(rows, plain(8, size=1)[[3, 6, 1, 4, 0, 2]])
-    rows = rows_by_class(plain(8, size=1), classes, wanted=[2, 3], columns=3)
-    torch.testing.assert_close(rows[:2], plain(8, size=1)[[3, 6]])
-    assert (rows[2:] == 1).all(), "what a class lacks is left white"
 
 
 def test_saving_makes_the_folder_and_names_what_fails(tmp_path: Path) -> None:

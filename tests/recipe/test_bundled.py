@@ -199,7 +199,7 @@ LOSSES = {
     "acgan_star_plus": {"labeling": ..., **CLASS_TERMS},
     "amgan": {"labeling": ...},
 }
-TERMS = {  # of the discriminator's loss and of the generator's, beside the discriminator's "real" and "fake"
+TERMS = {  # of the discriminator's loss and of the generator's, besides the discriminator's "real" and "fake"
     "gan": ((), ("adversarial",)),
     "gan_star": (("class_real",), ("adversarial",)),
     "labelgan": ((), ("adversarial",)),

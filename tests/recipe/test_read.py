@@ -17,7 +17,7 @@ def read(text: str, *overrides: str) -> Recipe:
 
 
 def sentence(text: str, *overrides: str) -> str:
-    """What the user is told: one line, exit code 2."""
+    """The message that the user sees: one line, exit code 2."""
     with pytest.raises(RecipeError) as caught:
         read(text, *overrides)
     assert caught.value.exit_code == 2

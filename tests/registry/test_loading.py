@@ -137,7 +137,7 @@ def test_a_refused_plugin_leaves_nothing_behind(install: Install, tmp_path: Path
     entry_points = b"[cganzoo]\na = cganzoo_typo\nb = cganzoo_typo\n"
     install(Bad(body=body, entry_points=entry_points).write(tmp_path / "typo", "typo"))
     reasons = [failure.reason for failure in load().failures]
-    assert reasons == ["there is no hook cganzoo_loses; did you mean cganzoo_losses?"] * 2
+    assert reasons == ['there is no hook cganzoo_loses; did you mean "cganzoo_losses"?'] * 2
 
 
 def test_options_without_defaults_that_need_a_value_are_no_failure(install: Install, tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from bad_plugins import BAD
 
+from cganzoo import Config, ExtractorSpec
 from cganzoo.errors import PluginError
-from cganzoo.registry import Registry, load_plugins
+from cganzoo.registry import Component, Plugin, Provider, Registry, load_plugins
 
 Install = Callable[..., None]
 
@@ -29,7 +30,7 @@ def test_equal_component_names_are_both_kept_and_the_bare_one_is_an_error(instal
     with pytest.raises(PluginError) as caught:
         registry.get("loss", "good")
     assert str(caught.value) == (
-        'more than one distribution provides a loss "good"; '
+        'more than one distribution provides the loss "good"; '
         'write "cganzoo-good/good" or "cganzoo-stolen-component/good"'
     )
     for distribution in ("cganzoo-good", "cganzoo-stolen-component"):
@@ -100,3 +101,57 @@ def test_a_failure_that_may_explain_it(install: Install) -> None:
         'there is no loss "lonely"; it may belong to a plugin that failed (see "cganzoo plugins"): '
         "cganzoo-missing-dependency (available: good)"
     )
+
+
+# --- names that carry an option -------------------------------------------------------------------------------------
+
+
+class ModelConfig(Config):
+    model: str
+
+
+def extractors(*distributions: str) -> Registry:
+    """A registry in which each of these provides the extractor ``timm``, written ``timm/<model>``."""
+    spec = ExtractorSpec(name="timm", summary="Models", config=ModelConfig, build=lambda *_: None, argument="model")
+    providers = [
+        Provider(distribution=name, version="1", entry_point="x", module="x", location="x") for name in distributions
+    ]
+    return Registry(
+        tuple(
+            Plugin(
+                provider=provider,
+                components=(Component(kind="extractor", spec=spec, provider=provider),),
+                failures=(),
+                seconds=0.0,
+                imported_torch=False,
+            )
+            for provider in providers
+        )
+    )
+
+
+def test_a_name_with_an_option_means_the_host_s_component() -> None:
+    registry = extractors("cganzoo-aaa", "cganzoo")
+    for name, distribution in (
+        ("timm/resnet18", "cganzoo"),
+        ("cganzoo/timm/resnet18", "cganzoo"),
+        ("cganzoo_aaa/timm/resnet18", "cganzoo-aaa"),
+    ):
+        component, option = registry.named("extractor", name)
+        assert (component.provider.distribution, option) == (distribution, {"model": "resnet18"})
+
+
+def test_a_name_with_an_option_may_be_ambiguous_incomplete_or_unknown() -> None:
+    with pytest.raises(PluginError, match='more than one distribution provides the extractor "timm"; write "cganzoo-a'):
+        extractors("cganzoo-a", "cganzoo-b").named("extractor", "timm/resnet18")
+    registry = extractors("cganzoo")
+    for name in ("timm", "timm/", "timm/a/b", "cganzoo/timm"):
+        with pytest.raises(PluginError, match=f'"{name}" does not name a model; write ".*timm/<model>"'):
+            registry.named("extractor", name)
+    with pytest.raises(PluginError, match=r'there is no extractor "resnet18".*\(available: timm/<model>\)'):
+        registry.named("extractor", "resnet18")
+
+
+def test_an_argument_is_an_option() -> None:
+    with pytest.raises(ValueError, match='argument "modle" is not an option of config'):
+        ExtractorSpec(name="x", summary="x", config=ModelConfig, build="a.b:C", argument="modle")

@@ -17,7 +17,7 @@ from rich.console import Console
 from cganzoo.cli.main import main
 from cganzoo.console.reporter import Reporter
 from cganzoo.data.cache import ImageSet
-from cganzoo.data.sets import builtin
+from cganzoo.data.sets import specs
 from cganzoo.data.source import ImageSource
 from cganzoo.errors import DataError, PluginError, RecipeError
 from cganzoo.recipe import bundled
@@ -50,7 +50,7 @@ def told() -> Told:
 
 
 def cifar10(archive: Archive | None = None, **options: Any) -> Selection:
-    spec = next(spec for spec in builtin.cganzoo_datasets() if spec.name == "cifar10")
+    spec = next(spec for spec in specs.cganzoo_datasets() if spec.name == "cifar10")
     spec = dataclasses.replace(spec, archive=archive or spec.archive)
     return Selection(spec, spec.config(**options), 8, 3)
 

@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,13 +17,14 @@ from rich.console import Console
 
 from cganzoo import Config, LoggerSpec, hookimpl
 from cganzoo.console.reporter import Reporter
-from cganzoo.errors import CganzooError, DivergenceError, RunError
+from cganzoo.errors import CganzooError, DivergenceError, PluginError, RunError
 from cganzoo.logger import Logger, RunInfo
 from cganzoo.recipe.read import parse_recipe
 from cganzoo.recipe.resolve import resolve
 from cganzoo.registry import load_plugins
 from cganzoo.registry.loading import BUILTIN
 from cganzoo.runs.folder import RunFolder
+from cganzoo.session.loggers import Loggers
 from cganzoo.session.run import Session
 from cganzoo.train.engine import Engine
 from cganzoo.train.stop import Stop
@@ -146,6 +148,15 @@ def test_a_stopped_run_is_resumed(run: Run) -> None:
     assert Keep.calls[1][1] == 4
 
 
+def test_a_logger_may_be_added_before_a_run_is_resumed(run: Run) -> None:
+    run("train.steps=4", logger=None, stop=Stop.after(0))
+    folder, _ = run("train.steps=4")
+    assert methods() == ["start", "log", "log", "picture", "end"]
+    assert folder.manifest().status == "finished"
+    _, printed = run("train.steps=4", logger=None)
+    assert "is finished" in printed
+
+
 def test_scores_and_pictures_of_metrics(run: Run) -> None:
     metrics = "metrics=[{name='class_accuracy'},{name='nearest_neighbours'}]"
     small = "evaluation.extractor={name='classifier', width=2, steps=2}"
@@ -188,11 +199,12 @@ def test_a_failing_logger_does_not_stop_the_run(run: Run, method: str) -> None:
     assert methods()[-1] == method, "it gets no further call"
 
 
-def test_a_user_s_mistake_found_at_the_start_stops_the_run(run: Run) -> None:
+def test_a_user_s_mistake_found_at_the_start_stops_the_run(run: Run, tmp_path: Path) -> None:
     with pytest.raises(CganzooError, match="log in first"):
         run(logger='fails_in = "start"\nmistake = true')
-    assert methods()[:1] == ["start"]
-    assert "log" not in methods()
+    assert methods() == ["start", "fail"]
+    manifest = RunFolder(tmp_path / "run").manifest()
+    assert (manifest.status, manifest.error) == ("failed", "log in first")
 
 
 def test_the_metrics_file_cannot_be_switched_off(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,3 +227,32 @@ def test_a_logger_changes_no_digest(tiny: str) -> None:
     assert logged.values()["loggers"] == [{"name": "metrics_file"}]
     assert logged.recipe_digest() == plain.recipe_digest()
     assert logged.training_digest() == plain.training_digest()
+
+
+def test_two_loggers_of_one_name_and_the_one_of_every_run(tiny: str) -> None:
+    text = tiny + "".join(f'\n[[loggers]]\nname = "{name}"\n' for name in ("keep", "cganzoo/keep", "metrics_file"))
+    registry = load_plugins(["cganzoo-amgan", "cganzoo-dcgan"], builtin=(*BUILTIN, "keeping"))
+    resolved = resolve(parse_recipe(text, name="tiny", source="tiny.toml"), registry)
+    loggers = Loggers(resolved, Reporter(Console(file=io.StringIO())))
+    assert list(loggers._loggers) == ["metrics.jsonl", "keep", "cganzoo/keep"]
+
+
+def test_a_logger_is_no_part_of_a_run_s_code(tiny: str) -> None:
+    """Seeds trained with and without a logger are replicas of one another."""
+    text = tiny + '\n[[loggers]]\nname = "keep"\n'
+    registry = load_plugins(["cganzoo-amgan", "cganzoo-dcgan"], builtin=(*BUILTIN, "keeping"))
+    resolved = resolve(parse_recipe(text, name="tiny", source="tiny.toml"), registry)
+    logger = resolved.components["logger"][0]
+    other = replace(logger, provider=replace(logger.provider, distribution="cganzoo-keep"))
+    resolved = replace(resolved, components={**resolved.components, "logger": (other,)})
+    assert "cganzoo-keep" not in {provider.distribution for provider in resolved.providers}
+
+
+def test_a_logger_whose_module_is_missing_is_one_message(tiny: str) -> None:
+    text = tiny + '\n[[loggers]]\nname = "keep"\n'
+    registry = load_plugins(["cganzoo-amgan", "cganzoo-dcgan"], builtin=(*BUILTIN, "keeping"))
+    resolved = resolve(parse_recipe(text, name="tiny", source="tiny.toml"), registry)
+    chosen = resolved.components["logger"][0]
+    broken = replace(chosen, spec=replace(chosen.spec, build="cganzoo_nowhere.logger:Bell"))
+    with pytest.raises(PluginError, match="\"keep\" cannot be built: No module named 'cganzoo_nowhere'"):
+        broken.create()

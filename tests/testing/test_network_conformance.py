@@ -201,6 +201,6 @@ def test_every_check_of_networks_has_a_fault(record_property: Callable[[str, obj
 
 def test_refused_sizes_and_channels_are_not_used() -> None:
     kit: Any = type("Kit", (BASES["generator"],), {"name": "cganzoo-faulty-generators/faultless"})
-    assert kit().works_on == ((32,), (1, 3))
+    assert kit.works_on() == ((32,), (1, 3))
     kit = type("Kit", (BASES["discriminator"],), {"name": "cganzoo-faulty-discriminators/large_and_grey_only"})
-    assert kit().works_on == ((64,), (1,))
+    assert kit.works_on() == ((64,), (1,))

@@ -229,7 +229,7 @@ def test_a_name_of_two_distributions_needs_a_prefix(monkeypatch: pytest.MonkeyPa
     for folder in ("good", "stolen_component"):
         monkeypatch.syspath_prepend(DATA / "broken_plugins" / folder)
     with pytest.raises(
-        PluginError, match='more than one distribution provides a loss "good"; write "cganzoo-good/good"'
+        PluginError, match='more than one distribution provides the loss "good"; write "cganzoo-good/good"'
     ):
         plugin_check.find("good")
     (found,) = plugin_check.find("cganzoo-good/good")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from cganzoo.networks import Generator
-from cganzoo.train.ema import Average
+from cganzoo.train.engine import Average
 
 
 class Small(Generator):

@@ -175,10 +175,7 @@ def test_each_half_of_a_step_moves_one_player_and_leaves_the_other_to_the_bit(re
         }
 
     moments: list[tuple[str, Snapshot, Snapshot]] = [("start", weights(), gradients())]
-    for name, optimizer in (
-        ("discriminator", engine.discriminator_optimizer),
-        ("generator", engine.generator_optimizer),
-    ):
+    for name, optimizer in engine.optimizers.items():
         optimizer.register_step_post_hook(lambda *_, name=name: moments.append((name, weights(), gradients())))
     for _ in range(3):
         engine.advance()
@@ -268,10 +265,7 @@ def test_initialisation_is_done_once_on_the_batch_that_the_first_step_sees(resol
 def test_rates_follow_their_schedules_step_by_step(resolved: Resolve) -> None:
     engine = started(resolved("train.discriminator_steps=2"))
     rates: dict[str, list[float]] = {"generator": [], "discriminator": []}
-    for name, optimizer in (
-        ("discriminator", engine.discriminator_optimizer),
-        ("generator", engine.generator_optimizer),
-    ):
+    for name, optimizer in engine.optimizers.items():
         optimizer.register_step_post_hook(
             lambda optimizer, *_, name=name: rates[name].extend(group["lr"] for group in optimizer.param_groups)
         )
@@ -342,7 +336,7 @@ def test_a_fresh_engine_goes_on_from_a_state_to_the_same_bits(resolved: Resolve)
 def test_the_state_of_another_recipe_is_refused(resolved: Resolve) -> None:
     state = started(resolved()).state()
     started(resolved()).load_state(state)
-    with pytest.raises(RunError, match="of another recipe"):
+    with pytest.raises(RunError, match="from another run"):
         started(resolved("train.batch_size=4")).load_state(state)
 
 

@@ -1,4 +1,4 @@
-"""The loop: what it does on the way, and how it ends and goes on."""
+"""The loop: what it does at each step, how it ends, and how it is resumed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from rich.console import Console
 
 from cganzoo.console.reporter import Reporter
 from cganzoo.data.cache import ImageSet, packed
-from cganzoo.data.sets.builtin import DigitsConfig, digits
+from cganzoo.data.sets.specs import DigitsConfig, digits
 from cganzoo.logger import RunInfo
 from cganzoo.recipe.resolve import Resolved
 from cganzoo.runs import checkpoint
-from cganzoo.runs.builtin import MetricsFileConfig
 from cganzoo.runs.folder import RunFolder
-from cganzoo.runs.metrics_file import MetricsFile
+from cganzoo.runs.metrics_file import MetricsFile, MetricsFileConfig
 from cganzoo.train.engine import Engine
 from cganzoo.train.loop import train
 from cganzoo.train.stop import Stop

@@ -37,7 +37,7 @@ class Fresh:
 
     Args:
         folder: where to make it.
-        third_party: folder of the packages that it may use beside its own.
+        third_party: folder of the packages that it may also use.
     """
 
     def __init__(self, folder: Path, third_party: Path) -> None:

@@ -9,16 +9,17 @@ from __future__ import annotations
 import io
 import pickle
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
+from cganzoo.config import ArchiveConfig
 from cganzoo.data.archive import unpacked
 from cganzoo.data.source import ArraySource
 from cganzoo.data.tree import FolderTree, Tree
 from cganzoo.errors import DataError
 
-from .config import CIFAR10Config, CIFAR100Config
+from .specs import CIFAR100Config
 
 SIDE, CHANNELS = 32, 3
 
@@ -33,21 +34,13 @@ FILES = {
 """Name of a set to the folder in its archive, the file with its class names, and the batches of each split."""
 
 
-def cifar10(config: CIFAR10Config) -> ArraySource:
-    """50,000 and 10,000 images in ten classes.
-
-    Raises:
-        DataError: the archive or folder is missing, incomplete or damaged.
-    """
+def cifar10(config: ArchiveConfig) -> ArraySource:
+    """50,000 and 10,000 images in ten classes."""
     return _source("cifar10", config.root, "label_names", "labels")
 
 
 def cifar100(config: CIFAR100Config) -> ArraySource:
-    """50,000 and 10,000 images in 100 classes, or in their 20 superclasses.
-
-    Raises:
-        DataError: the archive or folder is missing, incomplete or damaged.
-    """
+    """50,000 and 10,000 images in 100 classes, or in their 20 superclasses."""
     return _source("cifar100", config.root, f"{config.labels}_label_names", f"{config.labels}_labels")
 
 
@@ -87,39 +80,24 @@ def _top(tree: FolderTree, name: str, root: str) -> str:
 
 
 def _class_names(tree: Tree, name: str, key: str) -> tuple[str, ...]:
-    file = tree.where(name)
-    names = _entry(file, _load(tree, name), key)
+    (names,) = _entries(tree, name, key)
     if not isinstance(names, list) or not names or not all(isinstance(name, (bytes, str)) for name in names):
-        raise DataError(f'{file}: "{key}" is not a list of class names; get the archive again')
+        raise _damaged(tree, name, f'"{key}" is not a list of class names')
     return tuple(name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names)
 
 
 def _batch(tree: Tree, name: str, labels_key: str, classes: int) -> tuple[np.ndarray, np.ndarray]:
     """Pixels (N, 3072) uint8 and labels (N,) int64 of one file."""
-    file, values = tree.where(name), _load(tree, name)
-    pixels, labels = _entry(file, values, "data"), _entry(file, values, labels_key)
+    pixels, labels = _entries(tree, name, "data", labels_key)
     length = CHANNELS * SIDE * SIDE
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (length,):
-        raise DataError(f'{file}: "data" is not an array of N x {length} bytes; get the archive again')
+        raise _damaged(tree, name, f'"data" is not an array of N x {length} bytes')
     if not isinstance(labels, list) or len(labels) != len(pixels):
-        raise DataError(
-            f'{file}: "{labels_key}" is not a list of {len(pixels)} labels, one for each image; get the archive again'
-        )
+        raise _damaged(tree, name, f'"{labels_key}" is not a list of {len(pixels)} labels, one for each image')
     for label in labels:
         if type(label) is not int or not 0 <= label < classes:
-            raise DataError(f"{file}: label {label!r} is not one of 0 to {classes - 1}; get the archive again")
+            raise _damaged(tree, name, f"label {label!r} is not one of 0 to {classes - 1}")
     return pixels, np.array(labels, np.int64)
-
-
-def _entry(file: str, values: Any, key: str) -> Any:
-    """An entry of an unpickled dictionary; Python 2 wrote its keys as bytes."""
-    found = values.get(key, values.get(key.encode())) if isinstance(values, dict) else None
-    if found is None:
-        raise DataError(f'{file}: holds no "{key}"; get the archive again')
-    return found
-
-
-# --- pickles --------------------------------------------------------------------------------------------------------
 
 
 _RECONSTRUCT = np.empty(0).__reduce__()[0]  # makes an array from its pickled parts; its module was renamed
@@ -137,9 +115,6 @@ ALLOWED: dict[tuple[str, str], Any] = {
 class _ArraysOnly(pickle.Unpickler):
     """Unpickles arrays and Python's containers, numbers and strings, and refuses everything else."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        super().__init__(file, encoding="bytes")  # the official files were written by Python 2
-
     def find_class(self, module: str, name: str) -> Any:
         """See :meth:`pickle.Unpickler.find_class`."""
         try:
@@ -148,13 +123,25 @@ class _ArraysOnly(pickle.Unpickler):
             raise pickle.UnpicklingError(f"it asks for {module}.{name}") from None
 
 
-def _load(tree: Tree, name: str) -> Any:
+def _entries(tree: Tree, name: str, *keys: str) -> list[Any]:
+    """Entries of the dictionary in a file; Python 2 wrote its keys as bytes."""
     file = tree.where(name)
     try:
-        return _ArraysOnly(io.BytesIO(tree.read(name))).load()
+        values = _ArraysOnly(io.BytesIO(tree.read(name)), encoding="bytes").load()
     except FileNotFoundError:
         raise DataError(f"{file}: is missing; get the archive again, and unpack all of it") from None
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror or error}") from error
     except Exception as error:  # unpickling raises many kinds of errors for a damaged file
-        raise DataError(f"{file}: is not a batch of CIFAR, or is damaged ({error}); get the archive again") from error
+        raise _damaged(tree, name, f"is not a batch of CIFAR, or is damaged ({error})") from error
+    entries = []
+    for key in keys:
+        entry = values.get(key, values.get(key.encode())) if isinstance(values, dict) else None
+        if entry is None:
+            raise _damaged(tree, name, f'holds no "{key}"')
+        entries.append(entry)
+    return entries
+
+
+def _damaged(tree: Tree, name: str, problem: str) -> DataError:
+    return DataError(f"{tree.where(name)}: {problem}; get the archive again")

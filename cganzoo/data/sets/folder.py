@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from cganzoo.data.file_source import FileSource, Splits, is_image
 from cganzoo.data.tree import Tree, open_tree
 from cganzoo.errors import DataError
 
-from .config import FolderConfig, ImageNetConfig
+from .specs import FolderConfig, ImageNetConfig
 
 TEST_FOLDERS = ("test", "val", "valid", "validation")
 
@@ -22,16 +21,11 @@ class FolderSource(FileSource):
     The root is a folder or a zip archive. If it contains only one folder, and that holds the classes, that one is
     used. A class's folder may have sub-folders. Hidden files and files without an image format's ending are ignored.
     Without a test folder, a seeded share of each class is held out.
-
-    Raises:
-        DataError: no such folder or archive; from :meth:`find`: no class, a class without an image, or no image is
-            left for the test split.
     """
 
     def __init__(self, config: FolderConfig) -> None:
-        tree = open_root(config.root, "a folder of images for each class")
         super().__init__(
-            tree,
+            open_tree(config.root),
             settings=(config.test_fraction,),
             unreadable=config.unreadable,
             drop_gray=config.grayscale == "drop",
@@ -54,29 +48,14 @@ class ImageNetSource(FileSource):
     """ImageNet-1k (ILSVRC 2012), or any part of it: ``train/<WordNet id>/*.JPEG`` and ``val/<WordNet id>/*.JPEG``.
 
     The classes' names are the WordNet ids; labels follow their sorted order.
-
-    Raises:
-        DataError: no such folder; from :meth:`find`: ``train`` or ``val`` has no class, or a class has no image.
     """
 
     def __init__(self, config: ImageNetConfig) -> None:
-        tree = open_root(config.root, '"train" and "val", each with one folder for each WordNet id')
-        super().__init__(tree, unreadable=config.unreadable)
+        super().__init__(open_tree(config.root), unreadable=config.unreadable)
 
     def find(self) -> Splits:
         """See :class:`FileSource`."""
         return split_folders(self.tree, "train/", "val/")
-
-
-def open_root(root: str, holding: str) -> Tree:
-    """The tree that ``data.root`` names.
-
-    Raises:
-        DataError: there is none; the message asks for one that holds ``holding``.
-    """
-    if not Path(root).expanduser().exists():
-        raise DataError(f'data.root = "{root}": no such folder or zip archive; name one that holds {holding}')
-    return open_tree(root)
 
 
 def _top(tree: Tree) -> str:
@@ -92,11 +71,7 @@ def _top(tree: Tree) -> str:
 
 
 def split_folders(tree: Tree, train: str, test: str) -> Splits:
-    """The training and the test split, each a folder with one folder for each class.
-
-    Raises:
-        DataError: as :func:`classes_below`, or a test class is no training class.
-    """
+    """The training and the test split, each a folder with one folder for each class."""
     splits = {"train": classes_below(tree, train), "test": classes_below(tree, test)}
     unknown = sorted(splits["test"].keys() - splits["train"].keys())
     if unknown:
@@ -107,12 +82,7 @@ def split_folders(tree: Tree, train: str, test: str) -> Splits:
 def classes_below(tree: Tree, folder: str) -> dict[str, list[str]]:
     """Each class's name and image files, both sorted, so that labels do not depend on the file system.
 
-    Args:
-        tree: contains them.
-        folder: contains the classes' folders: ``""`` for the top, else with a slash at the end.
-
-    Raises:
-        DataError: there is no class, or a class has no image.
+    ``folder`` is ``""`` for the tree's top; other names have a slash at the end.
     """
     classes: dict[str, list[str]] = {}
     for name in tree.names:
@@ -122,9 +92,8 @@ def classes_below(tree: Tree, folder: str) -> dict[str, list[str]]:
                 files = classes.setdefault(class_name, [])
                 if is_image(file):
                     files.append(name)
-    place = tree.where(folder)
     if not classes:
-        raise DataError(f"{place}: holds no class; put the images of each class into a folder of its own")
+        raise DataError(f"{tree.where(folder)}: holds no class; put the images of each class into a folder of its own")
     for class_name, files in classes.items():
         if not files:
             place = tree.where(folder + class_name)
@@ -134,11 +103,7 @@ def classes_below(tree: Tree, folder: str) -> dict[str, list[str]]:
 
 
 def hold_out(classes: Mapping[str, Sequence[str]], fraction: float, place: str) -> Splits:
-    """Split each class by a fixed shuffle; the only image of a class is a training image.
-
-    Raises:
-        DataError: every class has one image only.
-    """
+    """Split each class by a fixed shuffle; the only image of a class is a training image."""
     random = np.random.default_rng(0)
     train, test = {}, {}
     for name, files in classes.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from cganzoo.data.file_source import FileSource, Splits, is_image
 from cganzoo.data.tree import open_tree
 from cganzoo.errors import DataError
 
-from .config import TinyImageNetConfig
+from .specs import TinyImageNetConfig
 
 FOLDER = "tiny-imagenet-200"
 ANNOTATIONS = "val/val_annotations.txt"
@@ -25,9 +24,6 @@ class TinyImageNetSource(FileSource):
     - ``train/<id>/images/*.JPEG``.
     - ``val/images/*.JPEG`` with ``val/val_annotations.txt``: file, id and box, separated by tabs. They are the test
       split, because the images in ``test`` have no labels. They may also be in ``val/<id>``, where scripts move them.
-
-    Raises:
-        DataError: no such folder or archive. Once files are listed: one of these is missing or contradicts another.
     """
 
     def __init__(self, config: TinyImageNetConfig) -> None:
@@ -40,12 +36,9 @@ class TinyImageNetSource(FileSource):
     def find(self) -> Splits:
         """See :class:`FileSource`."""
         ids = sorted(set(self.tree.lines(f"{self._top}wnids.txt")))
-        train, test = self._train(ids), self._test(ids)
-        names = self._readable(ids)
-        return {
-            "train": {names[class_id]: train[class_id] for class_id in ids},
-            "test": {names[class_id]: test[class_id] for class_id in ids},
-        }
+        names = self._class_names(ids)
+        splits = {"train": self._train(ids), "test": self._test(ids)}
+        return {split: {names[class_id]: files[class_id] for class_id in ids} for split, files in splits.items()}
 
     @cached_property
     def _top(self) -> str:
@@ -82,27 +75,26 @@ class TinyImageNetSource(FileSource):
             raise DataError(f"{self.tree.where(self._top + 'val')}: holds no image; get the set again")
         classes: dict[str, list[str]] = {class_id: [] for class_id in ids}
         for folder, names in images.items():
-            labels = self._annotations() if folder == "images" else {}
+            rows = self._rows(ANNOTATIONS) if folder == "images" else []
+            labels = {file: rest.partition("\t")[0] for file, _, rest in rows}
             for name in names:
                 class_id = labels.pop(name.rpartition("/")[2], "") if folder == "images" else folder
                 if class_id not in classes:
-                    raise DataError(f"{self.tree.where(name)}: its class is not known; get the set again")
+                    raise DataError(
+                        f"{self.tree.where(name)}: no file of the set names its class; download the set again"
+                    )
                 classes[class_id].append(name)
             if labels:
                 place = self.tree.where(f"{self._top}val/images/{min(labels)}")
                 raise DataError(f"{place}: is missing; {ANNOTATIONS} lists it: get the set again")
         return classes
 
-    def _annotations(self) -> dict[str, str]:
-        """Each validation image's file name and class."""
-        return {file: rest.partition("\t")[0] for file, _, rest in self._rows(ANNOTATIONS)}
-
-    def _readable(self, ids: list[str]) -> dict[str, str]:
+    def _class_names(self, ids: list[str]) -> dict[str, str]:
         """WordNet id to the class's name."""
         words = {class_id: words for class_id, _, words in self._rows("words.txt")}
         first = {class_id: words.get(class_id, class_id).partition(",")[0].strip() for class_id in ids}
         count = Counter(first.values())
         return {class_id: name if count[name] == 1 else class_id for class_id, name in first.items()}
 
-    def _rows(self, file: str) -> Iterator[tuple[str, str, str]]:
-        return (line.partition("\t") for line in self.tree.lines(self._top + file))
+    def _rows(self, file: str) -> list[tuple[str, str, str]]:
+        return [line.partition("\t") for line in self.tree.lines(self._top + file)]

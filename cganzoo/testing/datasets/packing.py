@@ -22,14 +22,16 @@ from cganzoo.errors import CganzooError, DataError
 from cganzoo.testing.conformance import choices, only
 from cganzoo.testing.randomness import seeded, untouched
 
-from .base import DatasetChecks, same, same_content, spread
+from .content import DatasetContent, same, same_content, spread
 
-FEW = 3
-"""Images of each class that are packed at least, as options may leave one out."""
+FEW = 3  # images of each class that are packed at least, as options may leave one out
 
 
-class DatasetPacking(DatasetChecks):
-    """Repeated builds, fingerprints and packing."""
+class DatasetConformance(DatasetContent):
+    """The checks of a data set. Subclass it with its ``name``. If its images are missing, nearly all are skipped."""
+
+    kind = "dataset"
+    number_of_checks = 26
 
     def test_a_second_build_is_the_same(self) -> None:
         """A second build has the same classes, labels and images."""
@@ -39,9 +41,8 @@ class DatasetPacking(DatasetChecks):
         for split, values in self.source.labels().items():
             assert np.array_equal(values, labels[split]), f"a second build has other labels of {split}; {advice}"
         for split, index in self.places():
-            assert same(self.pixels(split, index), self.pixels(split, index, again)), (
-                f"in a second build, image {index} of the {split} split is another one; {advice}"
-            )
+            equal = same(self.pixels(split, index), self.pixels(split, index, again))
+            assert equal, f"in a second build, image {index} of the {split} split is another one; {advice}"
 
     def test_global_random_state_is_left_alone(self) -> None:
         """The global random number generators are neither used nor changed."""
@@ -51,18 +52,15 @@ class DatasetPacking(DatasetChecks):
                 found.append(self.content(self.build()))
         if not same_content(found[0], found[1]):
             raise SkipTest("the set differs between builds with the same seed; see a_second_build_is_the_same")
-        assert same_content(found[0], found[2]), (
-            "the set depends on the seed of a global random number generator; use a generator of your own"
-        )
+        equal = same_content(found[0], found[2])
+        assert equal, "the set depends on the seed of a global random number generator; use a generator of your own"
 
     def test_fingerprint_stays_the_same(self) -> None:
         """The fingerprint is the same for two builds, so that a set is packed once."""
         first, second = self.source.fingerprint(), self.build().fingerprint()
         assert isinstance(first, str), f"fingerprint() returns a {type(first).__name__}; return a str"
         assert first, "the fingerprint is empty; return a hash of what decides images and labels"
-        assert first == second, (
-            f"the fingerprint is {first}, and {second} in a second build; do not hash times or random numbers"
-        )
+        assert first == second, f"the fingerprint is {first}, then {second}; do not hash times or random numbers"
 
     def test_fingerprint_survives_a_restart(self) -> None:
         """The fingerprint is the same in another process."""
@@ -81,10 +79,8 @@ class DatasetPacking(DatasetChecks):
         ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
         assert ended.returncode == 0, f"building the set in another process fails:\n{ended.stderr}"
         there, here = ended.stdout.rpartition("FINGERPRINT ")[2], self.source.fingerprint()
-        assert there == here, (
-            f"the fingerprint is {here} here and {there} in another process, so each run packs the set again; use "
-            "hashlib, as Python's hash() differs between processes"
-        )
+        problem = f"the fingerprint is {here} here and {there} in another process"
+        assert there == here, f"{problem}; use hashlib, as Python's hash() differs between processes"
 
     def test_fingerprint_changes_with_the_options(self) -> None:
         """Options that change labels or images change the fingerprint; otherwise an old packed set would be used."""
@@ -96,21 +92,16 @@ class DatasetPacking(DatasetChecks):
             except (CganzooError, ValueError):
                 continue  # not possible for these images
             tried += 1
-            unchanged = same_content(content, self.content(self.source))
-            assert unchanged or other.fingerprint() != self.source.fingerprint(), (
-                f"with {options} the set changes, but not its fingerprint; hash the options that matter, too"
-            )
+            right = same_content(content, self.content(self.source)) or other.fingerprint() != self.source.fingerprint()
+            assert right, f"with {options} the set changes, but not its fingerprint; hash the options that matter, too"
         if not tried:
             raise SkipTest("no option has another value")
 
     def test_building_decodes_no_image(self) -> None:
-        """Building the set and its fingerprint open no image: a set that is already packed starts immediately."""
+        """Building the set and its fingerprint opens no image file, so a run on a packed set starts quickly."""
         with mock.patch.object(Image, "open", side_effect=Image.open) as opened:
             self.build().fingerprint()
-        assert not opened.called, (
-            f"build or fingerprint opens {opened.call_count} images; only list files there and hash their sizes and "
-            "dates, and open them in read"
-        )
+        assert not opened.called, "build or fingerprint opens images; only list files, and hash their sizes and dates"
 
     def test_missing_data_is_one_sentence(self) -> None:
         """A folder without such a set is refused with a message of one line."""
@@ -124,9 +115,7 @@ class DatasetPacking(DatasetChecks):
                 problem = f"the error for an empty folder has several lines: {refusal}" if "\n" in str(refusal) else ""
             except Exception as error:
                 problem = f"an empty folder as root: {type(error).__name__}: {error}"
-        assert not problem, (
-            f"{problem}; raise cganzoo.errors.DataError with one line that names the folder and its expected content"
-        )
+        assert not problem, f"{problem}; raise a DataError of one line that names the folder and its expected content"
 
     def test_packing(self) -> None:
         """It can be packed into the cache, and opened from there again."""
@@ -134,9 +123,8 @@ class DatasetPacking(DatasetChecks):
         where: dict[str, Any] = {"name": self.spec.name, "image_size": self.size, "channels": self.spec.channels}
         with tempfile.TemporaryDirectory() as folder:
             where["folder"] = Path(folder)
-            first = {
-                split: (part.images[:], part.labels, part.fingerprint) for split, part in packed(some, **where).items()
-            }
+            parts = packed(some, **where)
+            first = {split: (part.images[:], part.labels, part.fingerprint) for split, part in parts.items()}
             again = packed(some, **where, progress=_refuse)
             for split, labels in some.labels().items():
                 images, packed_labels, fingerprint = first[split]

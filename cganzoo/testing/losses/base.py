@@ -21,40 +21,28 @@ from cganzoo.testing.toys import FEATURE_DIM, GAN, LATENT_DIM, ToyGenerator, Toy
 
 CLASSES = 3
 CLASS_COUNTS = (1, 2, 10, 200)
-SIZE = 6
-"""Samples of a batch, unless a check needs another number."""
-
+SIZE = 6  # samples of a batch, unless a check needs another number
 IMAGE = (1, 8, 8)
 SEEDS = range(4)
 """Seeds of batches of which at least one has to give a gradient: that of a hinge is zero for some samples."""
-
 METHODS = ("discriminator_loss", "generator_loss")
+FIELDS = ("images", "labels", "features")  # of a batch
 TOLERANCE = 1e-9
 """Relative and absolute tolerance of comparisons in float64."""
 
-Losses = Mapping[str, Tensor]
-"""The value of each loss, a scalar, by the name of its method."""
+Losses = Mapping[str, Tensor]  # the value of each loss, a scalar, by the name of its method
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss with one choice of its options, built for the toy networks, and random batches for it.
-
-    Attributes:
-        spec: the loss.
-        config: its options.
-        label: the options that are not the defaults, for messages: ``labeling="dynamic"``.
-        classes: number of classes.
-        seed: with which it is built.
-        dtype: of its parameters and batches.
-    """
+    """A loss with one choice of its options, built for the toy networks, and random batches for it."""
 
     spec: LossSpec[Any]
     config: Any
-    label: str = ""
+    label: str = ""  # the options that are not the defaults, for messages: labeling="dynamic"
     classes: int = CLASSES
     seed: int = 0
-    dtype: torch.dtype = torch.float32
+    dtype: torch.dtype = torch.float32  # of its parameters and batches
 
     @property
     def prefix(self) -> str:
@@ -94,11 +82,8 @@ class Loss:
 
     def terms(self, real: Batch, fake: Batch) -> dict[str, Terms]:
         """The terms of both losses, by method."""
-        used = real if self.objective.uses_real_in_generator_loss else None
-        return {
-            "discriminator_loss": self.objective.discriminator_loss(real, fake),
-            "generator_loss": self.objective.generator_loss(fake, used),
-        }
+        calls = self.calls(real, fake)
+        return {method: calls[method]() for method in METHODS}
 
     def totals(self, real: Batch, fake: Batch) -> Losses:
         """Both losses. Random numbers that a loss draws are the same in each call."""
@@ -110,7 +95,7 @@ class Loss:
         with buffers_restored(self.objective):
             return {method: loss.detach() for method, loss in self.totals(real, fake).items()}
 
-    def calls(self, real: Batch, fake: Batch) -> dict[str, Callable[[], object]]:
+    def calls(self, real: Batch, fake: Batch) -> dict[str, Callable[[], Any]]:
         """Everything that the engine may call, by name."""
         used = real if self.objective.uses_real_in_generator_loss else None
         return {
@@ -125,7 +110,7 @@ class Loss:
         return {name: head for name, head in self.objective.named_parameters() if head.requires_grad}
 
     def check_finite(self, real: Batch, fake: Batch, where: str) -> None:
-        """Check that the terms, and the gradients in features and heads, are finite."""
+        """The terms, and the gradients in features and heads, are finite."""
         leaves = [real.features, fake.features, *self.heads.values()]
         with buffers_restored(self.objective):
             for method, terms in self.terms(real, fake).items():
@@ -199,15 +184,18 @@ def over(losses: Iterable[Loss], check: Callable[[Loss], None]) -> None:
 def each_variant(check: Callable[[Self, Loss], None]) -> Callable[[Self], None]:
     """Turn a check of one loss into a check of the loss with each choice of options."""
 
+    @functools.wraps(check)
     def check_all(self: Self) -> None:
         over(self.each(), functools.partial(check, self))
 
-    return _renamed(check_all, check)
+    del check_all.__wrapped__  # pytest would look for fixtures in its signature
+    return check_all
 
 
 def each_repeatable_variant(check: Callable[[Self, Loss], None]) -> Callable[[Self], None]:
     """The same for a check that compares two calls: a loss that draws random numbers skips it instead of failing."""
 
+    @functools.wraps(check)
     def check_one(self: Self, loss: Loss) -> None:
         try:
             check(self, loss)
@@ -216,17 +204,7 @@ def each_repeatable_variant(check: Callable[[Self, Loss], None]) -> Callable[[Se
                 raise SkipTest("the losses draw random numbers: see no_global_random_numbers") from None
             raise
 
-    return each_variant(_renamed(check_one, check))
-
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def _renamed(function: Function, original: Callable[..., Any]) -> Function:
-    """``functools.wraps`` without ``__wrapped__``, in whose signature pytest would look for fixtures."""
-    functools.update_wrapper(function, original)
-    del function.__wrapped__  # type: ignore[attr-defined]
-    return function
+    return each_variant(check_one)
 
 
 def draws_random_numbers(loss: Loss) -> bool:
@@ -235,10 +213,8 @@ def draws_random_numbers(loss: Loss) -> bool:
     try:
         with seeded(0), untouched("it"):
             loss.terms(*loss.batches())
-    except AssertionError:
-        return True
-    except Exception:  # another check reports it
-        return False
+    except Exception as error:  # another check reports an error of the loss itself
+        return isinstance(error, AssertionError)
     return False
 
 

@@ -1,40 +1,127 @@
-"""The declarations of a loss are true: ``relational``, conditioning, schedules and score."""
+"""The contract of a loss with the engine: each loss trains its own player only, and the declarations are true."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from unittest import SkipTest
 
 import torch
+from torch import Tensor, nn
+from torch.autograd import backward
 
 from cganzoo.objective import Batch
-from cganzoo.testing.conformance import schedulable
+from cganzoo.testing.conformance import check_equal, schedulable
+from cganzoo.train.steps import frozen
 
-from .base import (
-    CLASS_COUNTS,
-    CLASSES,
-    METHODS,
-    SEEDS,
-    SIZE,
-    TOLERANCE,
-    Loss,
-    LossChecks,
-    buffers_restored,
-    check_close,
-    check_losses_close,
-    each_repeatable_variant,
-    gradients,
-    score_of,
-    subset,
-)
+from . import base
+from .base import CLASSES, METHODS, SEEDS, SIZE, TOLERANCE, Loss, LossChecks, buffers_restored, check_close, subset
 
 COPIES = 4
 
 
 class LossContract(LossChecks):
-    """Flags, conditioning, schedules and score."""
+    """Gradients, flags, conditioning, schedules and score."""
 
-    @each_repeatable_variant
+    @base.each_variant
+    def test_discriminator_loss_reaches_every_head(self, loss: Loss) -> None:
+        """The discriminator's loss has a gradient in every parameter of the loss that is not fixed."""
+        heads = loss.heads
+        sizes = dict.fromkeys(heads, 0.0)
+        for seed in SEEDS:
+            value = base.total(loss.objective.discriminator_loss(*loss.batches(seed=seed)))
+            used = heads and value.requires_grad
+            found = torch.autograd.grad(value, list(heads.values()), allow_unused=True) if used else [None] * len(heads)
+            for name, gradient in zip(heads, found, strict=True):
+                assert gradient is not None, f"discriminator_loss does not use {name}; use it, or make it a buffer"
+                assert gradient.isfinite().all(), f"discriminator_loss has a gradient in {name} that is not finite"
+                sizes[name] += gradient.abs().sum().item()
+        # The gradient of a bias may be zero: the score of a real minus that of a fake does not depend on it.
+        idle = [name for name, size in sizes.items() if size == 0 and heads[name].ndim > 1]
+        assert not idle, f"the gradient of discriminator_loss in {', '.join(idle)} is always zero; use it, or remove it"
+
+    @base.each_variant
+    def test_discriminator_loss_reaches_the_trunk(self, loss: Loss) -> None:
+        """The discriminator's loss has a gradient in the features of real and of fake samples."""
+        sizes = {"real": 0.0, "fake": 0.0}
+        for seed in SEEDS:
+            real, fake = loss.batches(seed=seed)
+            value = base.total(loss.objective.discriminator_loss(real, fake))
+            for side, gradient in zip(sizes, base.gradients(value, [real.features, fake.features]), strict=True):
+                sizes[side] += gradient.abs().sum().item()
+        for side, size in sizes.items():
+            assert size > 0, f"discriminator_loss has no gradient in {side}.features; a loss needs no detach()"
+
+    @base.each_variant
+    def test_generator_loss_reaches_the_generator(self, loss: Loss) -> None:
+        """The generator's loss has a gradient in every parameter of the generator."""
+        gan = loss.gan()
+        parameters = dict(gan.generator.named_parameters())
+        sizes = dict.fromkeys(parameters, 0.0)
+        for seed in SEEDS:
+            with frozen(gan.discriminator_parameters):
+                value = gan.generator_loss(*base.gan_inputs(gan, seed=seed))
+            for name, gradient in zip(parameters, base.gradients(value, list(parameters.values())), strict=True):
+                assert gradient.isfinite().all(), f"generator_loss has a gradient in {name} that is not finite"
+                sizes[name] += gradient.abs().sum().item()
+        idle = ", ".join(name for name, size in sizes.items() if size == 0)
+        assert not idle, f"generator_loss has no gradient in the generator's {idle}; do not detach fake.features"
+
+    @base.each_variant
+    def test_generator_loss_leaves_the_discriminator_alone(self, loss: Loss) -> None:
+        """The generator's loss does not change trunk and heads: no gradient, no new value, still frozen."""
+        gan = loss.gan()
+        discriminator = {"the trunk's": gan.trunk, "the loss's": gan.objective}
+        with frozen(gan.discriminator_parameters), _unchanged("generator_loss", discriminator):
+            value = gan.generator_loss(*base.gan_inputs(gan))
+            if value.requires_grad:
+                backward(value)
+
+    @base.each_variant
+    def test_discriminator_loss_changes_no_weight(self, loss: Loss) -> None:
+        """The discriminator's loss does not change the generator, and changes no weight: the optimizer does that."""
+        gan = loss.gan()
+        with _unchanged("discriminator_loss", {"the generator's": gan.generator}):
+            with _unchanged("discriminator_loss", {"the trunk's": gan.trunk, "the loss's": gan.objective}):
+                value = gan.discriminator_loss(*base.gan_inputs(gan))
+            backward(value)
+
+    @base.each_variant
+    def test_every_term_teaches(self, loss: Loss) -> None:
+        """Each term depends on features, heads or, for the generator, images; or it is zero."""
+        found: dict[tuple[str, str], list[tuple[bool, bool]]] = {}
+        for seed in SEEDS:
+            real, fake = loss.batches(seed=seed)
+            images = fake.images.requires_grad_() * 1  # a term of the generator's loss may depend on images only
+            fake = Batch(images, fake.labels, fake.features)
+            leaves = {
+                "discriminator_loss": [real.features, fake.features, *loss.heads.values()],
+                "generator_loss": [fake.features, images],
+            }
+            with buffers_restored(loss.objective):
+                for method, terms in loss.terms(real, fake).items():
+                    for name, term in terms.items():
+                        depends, nonzero = _depends(term, leaves[method]), bool(term.any())
+                        found.setdefault((method, name), []).append((depends, nonzero))
+        for (method, name), of_seeds in found.items():
+            depends, nonzero = map(any, zip(*of_seeds, strict=True))
+            assert depends or not nonzero, f"{method}, {name} has no gradient; remove a term that is only for the log"
+
+    @base.each_variant
+    def test_inputs_are_left_alone(self, loss: Loss) -> None:
+        """Neither loss, nor the score, changes images, labels or features in place."""
+        real, fake = loss.batches()
+        sides = {"real": real, "fake": fake}
+        given = {f"{side}.{part}": getattr(batch, part) for side, batch in sides.items() for part in base.FIELDS}
+        before = {name: value.detach().clone() for name, value in given.items()}
+        for method, call in loss.calls(real, fake).items():
+            call()
+            check_equal(given, before, f"is changed in place by {method}; compute a new tensor (no relu_(), mul_())")
+
+    # --- declarations ------------------------------------------------------------------------------------------------
+
+    @base.each_repeatable_variant
     def test_order_of_samples(self, loss: Loss) -> None:
         """Samples in another order give the same losses, and the same gradient for each sample."""
         loss = replace(loss, dtype=torch.float64)
@@ -46,32 +133,28 @@ class LossContract(LossChecks):
         found = []
         for real, fake in (batches, moved):
             with buffers_restored(loss.objective):
-                both = loss.totals(real, fake)
-                found.append((both, {key: gradients(both[key], [real.features, fake.features]) for key in METHODS}))
+                both, leaves = loss.totals(real, fake), [real.features, fake.features]
+                found.append((both, {method: base.gradients(both[method], leaves) for method in METHODS}))
         (losses_before, before), (losses_after, after) = found
-        check_losses_close(losses_before, losses_after, "depends on the order of the samples in their batch")
+        base.check_losses_close(losses_before, losses_after, "depends on the order of the samples in their batch")
         for method in METHODS:
             for one, two, order in zip(before[method], after[method], orders, strict=True):
                 check_close(one[order], two, f"{method}: a sample gets another gradient in another order")
 
-    @each_repeatable_variant
+    @base.each_repeatable_variant
     def test_relational_is_true(self, loss: Loss) -> None:
         """A loss without ``relational`` is the mean over the halves of its batch; one with ``relational`` is not."""
         differs = _differs_from_the_mean(loss)
         if loss.objective.relational:
             # Only one of several choices of options may need the declaration.
-            assert loss.label or differs or any(map(_differs_from_the_mean, self.each())), (
-                "the loss declares relational = True, but it is the mean over the halves of its batch: it compares no "
-                "samples; remove the declaration, and several processes give the result of one"
-            )
+            true = loss.label or differs or any(map(_differs_from_the_mean, self.each()))
+            assert true, "relational = True, but the loss is the mean over the halves of its batch; remove it"
             return
         for method, (distance, halves) in differs.items():
-            raise AssertionError(
-                f"{method} of a batch is not the mean over its two halves, {halves}: average over the batch, or set "
-                f"relational = True if the loss compares samples with each other (off by {distance:.3g})"
-            )
+            problem = f"{method} of a batch is not the mean over its two halves, {halves} (off by {distance:.3g})"
+            raise AssertionError(f"{problem}; average over the batch, or set relational = True if it compares samples")
 
-    @each_repeatable_variant
+    @base.each_repeatable_variant
     def test_batch_is_averaged(self, loss: Loss) -> None:
         """A batch with four copies of each sample does not have four times the loss."""
         loss = replace(loss, dtype=torch.float64)
@@ -87,18 +170,15 @@ class LossContract(LossChecks):
                 grows = all(0 < (COPIES - 1) * old < new for old, new in zip(before, many[term], strict=True))
                 sums[term] = sums.get(term, True) and grows
         for (method, name), always in sums.items():
-            assert not always, (
-                f"{method}, {name}: a batch with {COPIES} copies of each sample has {COPIES} times the loss or more; "
-                "take the mean over the batch, so that the batch size does not change the learning rate"
-            )
+            problem = f"{COPIES} copies of each sample have {COPIES} times the loss or more"
+            assert not always, f"{method}, {name}: {problem}; take the mean over the batch"
 
-    @each_repeatable_variant
+    @base.each_repeatable_variant
     def test_conditioning_is_true(self, loss: Loss) -> None:
         """The generator's loss depends on the fakes' labels if ``conditioning`` says so; otherwise no loss does."""
         declared = loss.spec.conditioning(loss.config)
-        assert declared in ("conditional", "unconditional", "any"), (
-            f'conditioning is {declared!r}; it must be "conditional", "unconditional" or "any"'
-        )
+        allowed = ("conditional", "unconditional", "any")
+        assert declared in allowed, f"conditioning is {declared!r}; it must be one of {allowed}"
         loss = replace(loss, dtype=torch.float64)
         depends = set()
         for seed in SEEDS:
@@ -106,15 +186,11 @@ class LossContract(LossChecks):
             one, two = loss.values(real, fake), loss.values(real, replace(fake, labels=(fake.labels + 1) % CLASSES))
             depends |= {method for method in METHODS if not torch.equal(one[method], two[method])}
         if declared == "conditional":
-            assert "generator_loss" in depends, (
-                'conditioning is "conditional", but fake.labels do not change generator_loss, so a generator does not '
-                'learn its classes; use "any" if the loss also trains generators without classes'
-            )
+            problem = 'conditioning is "conditional", but fake.labels do not change generator_loss'
+            assert "generator_loss" in depends, f'{problem}; use "any" if the loss also trains unconditional generators'
         else:
-            assert not depends, (
-                f'conditioning is "{declared}", but fake.labels change {" and ".join(sorted(depends))}, and a '
-                'generator without classes does not use labels; set conditioning=lambda config: "conditional"'
-            )
+            problem = f'conditioning is "{declared}", but fake.labels change {" and ".join(sorted(depends))}'
+            assert not depends, f'{problem}; set conditioning=lambda config: "conditional"'
 
     def test_schedules(self) -> None:
         """Each option that accepts a schedule follows it: at every step, the loss is the one for the number there."""
@@ -124,10 +200,8 @@ class LossContract(LossChecks):
         for option in options:
             followed = [self._follows(loss, option) for loss in self.each()]
             assert set(followed) != {None}, f"option {option} accepts a schedule, but refuses all that were tried"
-            assert any(followed), (
-                f"option {option} accepts a schedule, but the losses do not change with it: self.hold({option}="
-                f"config.{option}) sets self.{option} to the right value at every step"
-            )
+            problem = f"option {option} accepts a schedule, but the losses do not change with it"
+            assert any(followed), f"{problem}; use self.hold({option}=config.{option}), which sets self.{option}"
 
     def _follows(self, loss: Loss, option: str) -> bool | None:
         """Whether the losses change with the option's schedule; ``None`` if no schedule is accepted."""
@@ -151,28 +225,54 @@ class LossContract(LossChecks):
                 found.append(scheduled.values(*batches))
                 problem = f"at step {step} of a schedule of {option} differs from the loss for the number at that step"
                 try:
-                    check_losses_close(found[-1], number.values(*batches), problem, 1e-6)
+                    base.check_losses_close(found[-1], number.values(*batches), problem, 1e-6)
                 except AssertionError as error:
                     raise AssertionError(f"{loss.prefix}{error}") from error
             return any(not torch.equal(found[0][method], found[1][method]) for method in METHODS)
         return None
 
-    @each_repeatable_variant
+    @base.each_repeatable_variant
     def test_score(self, loss: Loss) -> None:
         """The score, if there is one, is a finite number for each sample, independent of the rest of its batch."""
-        for classes in CLASS_COUNTS:
+        for classes in base.CLASS_COUNTS:
             loss = replace(loss, classes=classes, dtype=torch.float64)
             fake, order = loss.batches()[1], torch.tensor([4, 2, 0])
             with buffers_restored(loss.objective):
-                score = score_of(loss.objective, fake)
+                score = base.score_of(loss.objective, fake)
             if score is None:
                 raise SkipTest("the loss defines no score")
             assert score.shape == (SIZE,), f"score has shape {tuple(score.shape)}; return (N,) = ({SIZE},)"
             assert score.isfinite().all(), f"score is not finite, with num_classes = {classes}"
             with buffers_restored(loss.objective):
-                some = score_of(loss.objective, subset(fake, order))
+                some = base.score_of(loss.objective, subset(fake, order))
             assert some is not None
             check_close(score[order], some, "the score of a sample depends on the rest of its batch")
+
+
+def _depends(term: Tensor, leaves: Sequence[Tensor]) -> bool:
+    """Whether a term has a gradient, which may be zero, in one of ``leaves``."""
+    if not term.requires_grad:
+        return False
+    found = torch.autograd.grad(term.sum(), leaves, retain_graph=True, allow_unused=True)
+    return any(gradient is not None for gradient in found)
+
+
+@contextmanager
+def _unchanged(method: str, modules: Mapping[str, nn.Module]) -> Iterator[None]:
+    """Check that parameters get no gradient and no new value, and that ``requires_grad`` does not change."""
+    before = [
+        (f"{owner} {name}", parameter, parameter.detach().clone(), parameter._version, parameter.requires_grad)
+        for owner, module in modules.items()
+        for name, parameter in module.named_parameters()
+    ]
+    yield
+    for name, parameter, value, version, requires_grad in before:
+        assert parameter.grad is None, f"{method} leaves a gradient in {name}; do not call backward()"
+        # A clamp, for example, changes no small weights, but only in a test are all weights small.
+        unchanged = torch.equal(parameter, value) and parameter._version == version
+        assert unchanged, f"{method} writes to {name} in place; only the optimizer may change it"
+        same = parameter.requires_grad == requires_grad
+        assert same, f"{method} changes requires_grad of {name}; do not set it, the engine freezes and unfreezes"
 
 
 def _sizes(loss: Loss, real: Batch, fake: Batch) -> dict[tuple[str, str], tuple[float, float]]:
@@ -182,11 +282,8 @@ def _sizes(loss: Loss, real: Batch, fake: Batch) -> dict[tuple[str, str], tuple[
     with buffers_restored(loss.objective):
         for method, terms in loss.terms(real, fake).items():
             for name, term in terms.items():
-                slopes = [
-                    slope.reshape(-1, SIZE, slope.shape[1]).sum(0).norm()
-                    for slope in gradients(term, leaves, retain_graph=True)
-                ]
-                found[method, name] = abs(term.item()), torch.stack(slopes).norm().item()
+                slopes = torch.cat(base.gradients(term, leaves, retain_graph=True), 1)
+                found[method, name] = abs(term.item()), slopes.view(-1, SIZE, slopes.shape[1]).sum(0).norm().item()
     return found
 
 

@@ -1,31 +1,42 @@
-"""The terms of a loss have names, shapes and values that the engine can use, for all kinds of batches."""
+"""The terms of a loss: usable for all kinds of batches, and dependent on inputs, weights and buffers only."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
 from unittest import SkipTest
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.autograd import backward
 
 from cganzoo.objective import Objective
 from cganzoo.specs import NAME
+from cganzoo.testing.conformance import built, check_equal, explained, load_from_checkpoint
+from cganzoo.testing.randomness import seeded, untouched
 
-from .base import CLASS_COUNTS, CLASSES, SEEDS, SIZE, Loss, LossChecks, each_variant, subset, total, with_features
+from . import base
+from .base import CLASSES, SEEDS, SIZE, Loss, LossChecks, each_repeatable_variant, each_variant, subset, total
 
 LARGE = 1e3
 """How many times larger the features of a diverged discriminator are."""
 
+DEPTH = 5
+"""How many levels of nested values are compared."""
+CHECKED_ELSEWHERE = {"_parameters", "_buffers", "_modules"}
+GRAPH = "tensor with a graph"
+UNSAVED = "no checkpoint saves that state; make it a buffer, or a schedule if it follows the step"
+
 
 class LossTerms(LossChecks):
-    """Terms and finite values."""
+    """Terms and state."""
 
     @each_variant
     def test_terms_are_named_scalars(self, loss: Loss) -> None:
         """Both losses give named float32 scalars, the same names for every batch."""
-        built = type(loss.objective).__name__
-        assert isinstance(loss.objective, Objective), f"build returns {built}, not an Objective"
+        built(loss.objective, Objective)
         names: dict[str, list[str]] = {}
         for size in (SIZE, 2):
             for method, terms in loss.terms(*loss.batches(size)).items():
@@ -38,14 +49,13 @@ class LossTerms(LossChecks):
                     assert isinstance(term, Tensor), f"{what} is {type(term).__name__}; return a tensor"
                     assert term.shape == (), f"{what} has shape {tuple(term.shape)}; reduce it to a scalar"
                     assert term.dtype == torch.float32, f"{what} is {term.dtype}; compute it in the features' dtype"
-                assert names.setdefault(method, list(terms)) == list(terms), (
-                    f"{method} names its terms {list(terms)} for one batch and {names[method]} for another"
-                )
+                before = names.setdefault(method, list(terms))
+                assert before == list(terms), f"{method} has the terms {before} and, for another batch, {list(terms)}"
 
     @each_variant
     def test_any_number_of_classes(self, loss: Loss) -> None:
         """Losses and gradients are finite with 1, 2, 10 and 200 classes."""
-        for classes in CLASS_COUNTS:
+        for classes in base.CLASS_COUNTS:
             loss = replace(loss, classes=classes)
             loss.check_finite(*loss.batches(), f"num_classes = {classes}, batch of {SIZE}")
 
@@ -89,4 +99,108 @@ class LossTerms(LossChecks):
         real, fake = loss.batches()
         same = real.features[:1].expand_as(real.features)
         for features, what in ((torch.zeros_like(same), "all features zero"), (same, "all samples equal")):
-            loss.check_finite(with_features(real, features), with_features(fake, features), what)
+            loss.check_finite(base.with_features(real, features), base.with_features(fake, features), what)
+
+    # --- no global or hidden state ------------------------------------------------------------------------------------
+
+    @each_variant
+    def test_no_global_random_numbers(self, loss: Loss) -> None:
+        """The losses neither use nor change the global random number generators."""
+        batches = loss.batches()
+        results = []
+        for seed in (1, 1, 2):
+            dropout = "computing the losses (or a dropout in a head)"
+            with seeded(seed), base.buffers_restored(loss.objective), untouched(dropout):
+                both = loss.terms(*batches)
+            results.append({method: total(terms) for method, terms in both.items()})
+        one, again, other = results
+        for method in one:
+            # If equal seeds give different losses, there is another cause, which another check reports.
+            independent = one[method].equal(other[method]) or not one[method].equal(again[method])
+            assert independent, f"{method} depends on the seed of a global generator; draw from a generator of your own"
+
+    @each_repeatable_variant
+    def test_same_call_same_loss(self, loss: Loss) -> None:
+        """A second call with the same batch and weights gives the same losses, bit for bit."""
+        batches = loss.batches()
+        first, *others = (loss.values(*batches) for _ in range(3))
+        for again in others:
+            check_equal(again, first, f"changes when it is called again with the same batch: {UNSAVED}")
+
+    @each_variant
+    def test_attributes_stay(self, loss: Loss) -> None:
+        """Computing the losses changes no attribute: nothing is counted, collected or stored there."""
+        batches = loss.batches()
+        loss.totals(*batches)  # the first call may create an attribute once
+        before = attributes(loss.objective)
+        loss.totals(*batches)
+        for name, value in attributes(loss.objective).items():
+            assert GRAPH not in value, f"{name} holds a tensor with its graph: store a detached one in a buffer"
+            assert value == before.get(name), f"computing the losses changes {name}: {UNSAVED}"
+
+    @each_repeatable_variant
+    def test_instances_are_independent(self, loss: Loss) -> None:
+        """Building and using a second loss with other classes changes nothing in the first."""
+        batches = loss.batches()
+        before = loss.values(*batches)
+        other = replace(loss, classes=7, seed=1)
+        backward(list(other.totals(*other.batches()).values()))
+        hint = "keep the state of one loss in attributes of self, not of the class or the module"
+        with explained("after a second loss with other classes was built, the first one", hint):
+            after = loss.values(*batches)
+        check_equal(after, before, f"changes when a second loss with other classes is built and used: {hint}")
+
+    @each_variant
+    def test_seed_decides_the_heads(self, loss: Loss) -> None:
+        """The same torch seed builds the same heads, for any state of the other random number generators."""
+        states = []
+        for seed in (1, 2):
+            with seeded(seed):
+                torch.manual_seed(0)
+                states.append(loss.spec.build(loss.config, loss.context).state_dict())
+        one, two = states
+        assert one.keys() == two.keys(), "the same torch seed builds other parameters the second time"
+        for name, value in one.items():
+            same = torch.equal(value, two[name]) if isinstance(value, Tensor) else value == two[name]
+            assert same, f"the same torch seed builds a different {name}: initialise it with torch's functions only"
+
+    @each_repeatable_variant
+    def test_state_goes_round(self, loss: Loss) -> None:
+        """A loss that was used, saved, and loaded into another instance gives the same losses."""
+        again = replace(loss, seed=1)
+        for seed in SEEDS:
+            loss.totals(*loss.batches(seed=seed))
+        load_from_checkpoint(again.objective, loss.objective)
+        found, expected = (one.values(*loss.batches(seed=9)) for one in (again, loss))
+        check_equal(found, expected, "is different after saving and loading: keep all state in parameters and buffers")
+
+
+def attributes(module: nn.Module) -> dict[str, list[Any]]:
+    """Each attribute of a module and its submodules by its dotted name, as plain values that can be compared."""
+    return {
+        f"self.{path}.{name}" if path else f"self.{name}": list(_plain(value, DEPTH))
+        for path, part in module.named_modules()
+        for name, value in vars(part).items()
+        if name not in CHECKED_ELSEWHERE
+    }
+
+
+def _plain(value: Any, depth: int) -> Iterator[Any]:
+    """A value and what it contains, flattened; tensors without their numbers."""
+    yield type(value).__name__
+    if isinstance(value, Tensor):
+        yield GRAPH if value.grad_fn is not None else "tensor"
+    elif value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
+        yield repr(value)  # so that nan equals itself
+    elif isinstance(value, (type, ModuleType, FunctionType, BuiltinFunctionType, MethodType)) or depth == 0:
+        yield id(value)
+    elif isinstance(value, (set, frozenset)):
+        yield sorted(map(repr, value))
+    elif hasattr(value, "__len__") and hasattr(value, "__iter__"):
+        yield len(value)
+        for entry in (*value.keys(), *value.values()) if isinstance(value, Mapping) else value:
+            yield from _plain(entry, depth - 1)
+    else:
+        yield id(value)
+        for entry in getattr(value, "__dict__", {}).items():
+            yield from _plain(entry, depth - 1)

@@ -21,12 +21,15 @@ from cganzoo.metric import Evaluated, Metric
 from cganzoo.specs import NAME
 from cganzoo.testing.conformance import check_equal
 
-from .base import MetricChecks, Scores, context, unless_refused
+from .scores import MetricScores, Scores, context, unless_refused
 from .synthetic import World, cut, taken, tensors
 
 
-class MetricInputs(MetricChecks):
-    """Inputs and unusual evaluations."""
+class MetricConformance(MetricScores):
+    """The checks of a metric, on small synthetic images. Subclass it with the ``name`` of a metric."""
+
+    kind = "metric"
+    number_of_checks = 33
 
     def test_inference_mode(self) -> None:
         """It works in inference mode, which the host uses, and gives the same scores there."""
@@ -34,7 +37,7 @@ class MetricInputs(MetricChecks):
             metric = self.build()
             metric.update_reference(copy.deepcopy(self.reference))
             with torch.inference_mode(False), torch.enable_grad():  # as the host calls it
-                metric.update_generator(self.generator(), *self.noise())
+                metric.update_generator(*self.generator())
             metric.update(copy.deepcopy(self.samples))
             scores = dict(metric.compute())
         self.check_same(scores, self.expected(), "in torch.inference_mode")
@@ -44,37 +47,32 @@ class MetricInputs(MetricChecks):
         given = {"reference": copy.deepcopy(self.reference), "samples": copy.deepcopy(self.samples)}
         self.feed([given["reference"]], [given["samples"]]).compute()
         for what, batch in given.items():
-            problem = f"of the {what} are changed in place, and all metrics get the same tensors; use a copy"
+            problem = f"of the {what} are changed in place; use a copy"
             check_equal(tensors(batch), tensors(getattr(self, what)), problem)
 
     def test_generator_is_left_alone(self) -> None:
         """The generator's weights, mode and gradients are not changed."""
         if type(self.build()).update_generator is Metric.update_generator:
             raise SkipTest("the metric does not use the generator")
-        generator = self.generator()
+        given = generator, z, _ = self.generator()
         parameters = list(generator.parameters())
         for parameter in parameters[::2]:
             parameter.requires_grad_(False)
         weights = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
         trained = [parameter.requires_grad for parameter in parameters]
-        modes = [module.training for module in generator.modules()]
-        z, labels = self.noise()
-        self.feed([self.reference], [self.samples], given=(generator, z, labels)).compute()
+        self.feed([self.reference], [self.samples], given=given).compute()
         check_equal(generator.state_dict(), weights, "of the generator is changed by update_generator; use a copy")
-        assert [module.training for module in generator.modules()] == modes, (
-            "update_generator changes the generator's mode; do not call train() or eval(), it is in evaluation mode"
-        )
-        assert [parameter.requires_grad for parameter in parameters] == trained, (
-            "update_generator changes requires_grad of the generator's weights; use torch.autograd.grad for gradients"
-        )
-        assert all(parameter.grad is None for parameter in parameters), (
-            "update_generator leaves gradients in the generator's weights; use torch.autograd.grad, not backward"
-        )
-        assert torch.equal(z, self.noise()[0]), "update_generator changes the noise in place; clone it first"
+        in_training = any(module.training for module in generator.modules())
+        assert not in_training, "update_generator changes the generator's mode; do not call train()"
+        unchanged = [parameter.requires_grad for parameter in parameters] == trained
+        assert unchanged, "update_generator changes requires_grad of the generator's weights; use torch.autograd.grad"
+        with_gradient = any(parameter.grad is not None for parameter in parameters)
+        assert not with_gradient, "update_generator leaves gradients in the weights; use torch.autograd.grad"
+        assert torch.equal(z, self.generator()[1]), "update_generator changes the noise in place; clone it first"
 
     def test_nothing_it_was_shown_outlives_it(self) -> None:
         """When the metric is deleted, the memory of the generator and the images is released."""
-        generator = copy.deepcopy(self.generator())
+        generator, z, labels = self.generator()
         reference, samples = copy.deepcopy(self.reference), copy.deepcopy(self.samples)
         given: dict[str, list[object]] = {
             "the generator": [generator, *generator.parameters()],
@@ -82,16 +80,14 @@ class MetricInputs(MetricChecks):
             "samples": list(tensors(samples).values()),
         }
         alive = {what: [weakref.ref(item) for item in items] for what, items in given.items()}
-        metric = self.feed([reference], [samples], given=(generator, *self.noise()))
+        metric = self.feed([reference], [samples], given=(generator, z, labels))
         metric.compute()
         del metric, generator, reference, samples, given
         for what, references in alive.items():
             if any(reference() is not None for reference in references):
                 gc.collect()  # slow, and needed only for reference cycles
-            assert all(reference() is None for reference in references), (
-                f"{what} stay in memory after the metric is deleted, and each evaluation of a run adds more; keep them "
-                "in the instance, not in the module, the class or a cache"
-            )
+            released = all(reference() is None for reference in references)
+            assert released, f"{what} stay in memory after the metric is deleted; keep them only in the instance"
 
     # --- unusual evaluations ----------------------------------------------------------------------------------------
 
@@ -106,8 +102,7 @@ class MetricInputs(MetricChecks):
 
     def test_extractor_of_other_classes(self) -> None:
         """An extractor whose classes are not those of the set is accepted or refused."""
-        world = self.world(num_logits=self.num_classes + 3)
-        self._check_accepted(world, "an extractor with other classes than the set")
+        self._check_accepted(self.world(num_logits=self.num_classes + 3), "an extractor with other classes")
 
     def test_few_samples(self) -> None:
         """No sample, and a single one, are scored or refused."""
@@ -156,9 +151,8 @@ class MetricInputs(MetricChecks):
 
         def recall(positions: Tensor) -> Tensor:
             assert positions.dtype == torch.int64 and positions.ndim == 1, "recall takes positions (N,) int64"  # noqa: PT018
-            assert ((positions >= 0) & (positions < count)).all(), (
-                f"recall got positions outside 0 to {count - 1}; these are positions in the reference images"
-            )
+            inside = ((positions >= 0) & (positions < count)).all()
+            assert inside, f"recall takes positions in the reference images, from 0 to {count - 1}"
             return self.reference.images[positions]
 
         pictures = metric.pictures(recall)
@@ -174,9 +168,8 @@ class MetricInputs(MetricChecks):
 
     def test_evaluation(self) -> None:
         """It works in an evaluation of the host: scores, scores of real images, and pictures."""
-        assert self.spec.reference in ("train", "test"), (
-            f'reference = "{self.spec.reference}": there is no such split; write "train" or "test"'
-        )
+        split = self.spec.reference
+        assert split in ("train", "test"), f'reference = "{split}": there is no such split; write "train" or "test"'
         world = self.world()
         splits = {"train": _image_set("train", self.reference), "test": _image_set("test", world.draw(self.count, 4))}
         evaluator = Evaluator(
@@ -188,9 +181,8 @@ class MetricInputs(MetricChecks):
             batch_size=11,
         )
         batches = [(part.images, part.labels) for part in cut(self.samples, [17])]
-        evaluation = evaluator.evaluate(
-            batches, self.count, sampling={}, generator=self.generator(), noise=self.noise()
-        )
+        generator, z, labels = self.generator()
+        evaluation = evaluator.evaluate(batches, self.count, sampling={}, generator=generator, noise=(z, labels))
         for row in (evaluation.scores, evaluation.real_test, evaluation.real_halves):
             self.check_outputs(row, "in an evaluation")
 

@@ -2,21 +2,140 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, ClassVar
 from unittest import SkipTest
 
 import torch
+from torch import Tensor
 
+from cganzoo.errors import CganzooError
 from cganzoo.metric import Evaluated, Metric
-from cganzoo.testing.conformance import explained
+from cganzoo.networks import Generator
+from cganzoo.specs import BuildContext
+from cganzoo.testing.conformance import Conformance, build_context, built, explained
 from cganzoo.testing.randomness import seeded, untouched
+from cganzoo.testing.toys import ToyGenerator
 
-from .base import MetricChecks, Scores, close, unless_refused
-from .synthetic import World, cut, taken
+from .synthetic import KnownScores, World, cut, taken
+
+Scores = Mapping[str, float | None]
 
 
-class MetricScores(MetricChecks):
-    """Scores."""
+class MetricScores(Conformance):
+    """The checks of a metric's scores, and what all checks of a metric share.
+
+    Class attributes, in addition to those of :class:`Conformance`:
+        num_classes: of the synthetic images.
+        image_size: in pixels; raise it for a metric that needs larger images.
+        channels: 1 or 3.
+        feature_dim: D of the extractor.
+        count: samples; there are a few more real images.
+        tolerance: relative, of scores that should be equal except for rounding; lower it for a metric in float64.
+        known_values: cases with known scores.
+    """
+
+    num_classes: ClassVar[int] = 4
+    image_size: ClassVar[int] = 16
+    channels: ClassVar[int] = 3
+    feature_dim: ClassVar[int] = 8
+    count: ClassVar[int] = 40
+    tolerance: ClassVar[float] = 1e-5
+    known_values: ClassVar[Sequence[KnownScores]] = ()
+
+    def world(self, **changes: int) -> World:
+        """The distribution of the real images."""
+        names = ("num_classes", "image_size", "channels", "feature_dim")
+        sizes = {name: getattr(self, name) for name in names} | changes
+        return World(**{"num_logits": sizes["num_classes"], **sizes})
+
+    def wrong_samples(self) -> Evaluated:
+        """Samples that a score should find worse than real images: all of them are one image.
+
+        Override it for a metric that prefers such samples.
+        """
+        return self.world().collapse(self.count, seed=3)
+
+    @cached_property
+    def reference(self) -> Evaluated:
+        """Real images."""
+        return self.world().draw(self.count + 4, seed=0)
+
+    @cached_property
+    def samples(self) -> Evaluated:
+        """Samples of an ideal generator: other images of the same distribution."""
+        return self.world().draw(self.count, seed=1)
+
+    def generator(self, world: World | None = None) -> tuple[Generator, Tensor, Tensor]:
+        """A generator, for metrics that use it, noise (N, L) and labels (N,); the samples do not come from it."""
+        world = world or self.world()
+        with seeded(0):
+            generator = ToyGenerator(world.num_classes, world.image_size, world.channels).eval()
+        z = torch.randn(self.count, ToyGenerator.latent_dim, generator=torch.Generator().manual_seed(0))
+        return generator, z, torch.arange(self.count) % world.num_classes
+
+    def build(self, world: World | None = None, **options: Any) -> Metric:
+        """The metric, built for these images."""
+        world = world or self.world()
+        return built(self.spec.build(self.config(**options), context(world)), Metric)  # type: ignore[type-abstract]
+
+    def feed(
+        self,
+        reference: Sequence[Evaluated],
+        samples: Sequence[Evaluated],
+        *,
+        metric: Metric | None = None,
+        generator: bool = True,
+        given: tuple[Generator, Tensor, Tensor] | None = None,
+        world: World | None = None,
+    ) -> Metric:
+        """Give an evaluation to a metric, by default a new one, in the host's order; ``given``: generator and noise."""
+        metric = self.build(world) if metric is None else metric
+        for batch in reference:
+            metric.update_reference(batch)
+        if generator:
+            metric.update_generator(*(given or self.generator(world)))
+        for batch in samples:
+            metric.update(batch)
+        return metric
+
+    def score(self, reference: Evaluated | None = None, samples: Evaluated | None = None) -> Scores:
+        """The scores of a new metric for one batch of each."""
+        return dict(self.feed([reference or self.reference], [samples or self.samples]).compute())
+
+    @classmethod
+    @functools.cache
+    def expected(cls) -> Scores:
+        """The scores of :attr:`samples`; computed once for each class, as a metric may be slow."""
+        return cls().score()
+
+    # --- comparing --------------------------------------------------------------------------------------------------
+
+    def check_outputs(self, scores: Scores, when: str) -> None:
+        """The scores are the declared outputs, each a finite number or None."""
+        declared = sorted(output.name for output in self.spec.outputs)
+        assert sorted(scores) == declared, f"{when}, it reports {sorted(scores)}; its spec declares {declared}"
+        for name, value in scores.items():
+            kind = type(value).__name__
+            assert value is None or isinstance(value, (int, float)), f'{when}, "{name}" is a {kind}; report a float'
+            assert value is None or math.isfinite(value), f'{when}, "{name}" is {value}; report None if it is undefined'
+
+    def check_same(self, found: Scores | None, expected: Scores | None, when: str, *, estimates: bool = False) -> None:
+        """Scores are equal except for rounding and, with ``estimates``, ``order_tolerance``. ``None`` means refused."""
+        if found is None or expected is None:
+            assert found is expected, f"one of two equal evaluations is scored and the other one refused, {when}"
+            return
+        for output in self.spec.outputs:
+            ours, theirs = found[output.name], expected[output.name]
+            tolerance = max(self.tolerance, output.order_tolerance if estimates else 0.0)
+            equal = close(ours, theirs, tolerance, self.tolerance * 1e-2)
+            assert equal, f'"{output.name}" is {theirs}, but {ours} {when}'
+
+    # --- the checks ---------------------------------------------------------------------------------------------------
 
     def test_outputs_are_those_declared(self) -> None:
         """It reports exactly the spec's outputs, each a finite number or None; the first one is a number."""
@@ -24,10 +143,8 @@ class MetricScores(MetricChecks):
         assert len(names) == len(set(names)), f"two outputs have the same name: {', '.join(names)}"
         scores = self.expected()
         self.check_outputs(scores, "for ordinary samples")
-        assert scores[names[0]] is not None, (
-            f'"{names[0]}", the first output, is None for samples of the real distribution; if the metric needs other '
-            "sizes, set num_classes, image_size, feature_dim or count"
-        )
+        problem = f'"{names[0]}", the first output, is None for real images as samples'
+        assert scores[names[0]] is not None, f"{problem}; set num_classes, image_size, feature_dim or count"
 
     def test_known_values(self) -> None:
         """It gives the known scores."""
@@ -42,10 +159,10 @@ class MetricScores(MetricChecks):
             self.feed([case.reference] if case.reference else [], [case.samples], metric=metric, generator=False)
             scores = metric.compute()
             for name, expected in case.scores.items():
-                assert name in scores, f'known_values[{number}] has a score "{name}", which the metric does not report'
-                assert close(scores[name], expected, case.tolerance, case.tolerance), (
-                    f"known_values[{number}]: {name} should be {expected}, but is {scores[name]}"
-                )
+                what = f"known_values[{number}]: {name}"
+                assert name in scores, f"{what} is not reported by the metric"
+                equal = close(scores[name], expected, case.tolerance, case.tolerance)
+                assert equal, f"{what} should be {expected}, but is {scores[name]}"
 
     def test_better_samples_score_better(self) -> None:
         """Samples of the real distribution score at least as well as collapsed ones; in the first output, better."""
@@ -59,10 +176,8 @@ class MetricScores(MetricChecks):
                 continue
             sign = 1 if output.higher_is_better else -1
             both = f'"{output.name}" is {ours:g} for samples of the real distribution and {theirs:g} for collapsed ones'
-            assert sign * (ours - theirs) >= 0, (
-                f"{both}, which is better by its higher_is_better; change that, or override wrong_samples if samples "
-                "that are all one image should win"
-            )
+            advice = "change higher_is_better, or override wrong_samples if samples that are all one image should win"
+            assert sign * (ours - theirs) >= 0, f"{both}, which is better; {advice}"
             assert output is not self.spec.outputs[0] or ours != theirs, f"{both}: the first output does not rank them"
 
     def test_no_warning_reaches_the_user(self) -> None:
@@ -115,19 +230,17 @@ class MetricScores(MetricChecks):
         self._needs_merge()
         unlabelled = Evaluated(self.samples.images, None, self.samples.features, self.samples.logits)
 
-        def compute(*, merged: bool) -> Scores:
-            metric = self.feed([self.reference], [unlabelled])
-            if merged:
-                whole, metric = metric, self.build()
-                metric.merge(whole)
+        def merged() -> Scores:
+            metric = self.build()
+            metric.merge(self.feed([self.reference], [unlabelled]))
             return metric.compute()
 
         try:
-            alone = unless_refused(lambda: compute(merged=False), "samples without labels")
+            alone = unless_refused(lambda: self.score(samples=unlabelled), "samples without labels")
         except AssertionError as error:
             raise SkipTest("samples without labels fail without merging; see unlabelled_samples") from error
         when = "for samples without labels, merged into an empty metric"
-        self.check_same(unless_refused(lambda: compute(merged=True), when), alone, when, estimates=True)
+        self.check_same(unless_refused(merged, when), alone, when, estimates=True)
 
     def _needs_merge(self) -> None:
         metric = type(self.build())
@@ -150,10 +263,7 @@ class MetricScores(MetricChecks):
             first = self.score()
         with seeded(1):
             second = self.score()
-        for name, value in first.items():
-            assert second[name] == value, (
-                f'"{name}" is {value} and then {second[name]} for the same images; seed all random numbers'
-            )
+        assert first == second, f"the scores are {first} and then {second} for the same images; seed all random numbers"
 
     def test_asked_twice_it_answers_the_same(self) -> None:
         """A second call of ``compute`` gives the same scores."""
@@ -170,10 +280,35 @@ class MetricScores(MetricChecks):
         one.update_reference(self.reference)
         two.update_reference(others)
         for metric in (one, two):
-            metric.update_generator(self.generator(), *self.noise())
+            metric.update_generator(*self.generator())
         one.update(self.samples)
         two.update(wrong)
-        expected = self.expected(), self.score(others, wrong)
         when = "fed at the same time as another instance; keep images in the instance, not in the module or the class"
-        self.check_same(one.compute(), expected[0], when)
-        self.check_same(two.compute(), expected[1], when)
+        for metric, expected in ((one, self.expected()), (two, self.score(others, wrong))):
+            self.check_same(metric.compute(), expected, when)
+
+
+def context(world: World) -> BuildContext:
+    """The context in which a metric of these images is built."""
+    own, dim = world.num_logits == world.num_classes, world.feature_dim
+    return build_context(world.num_classes, world.image_size, world.channels, feature_dim=dim, own_classes=own)
+
+
+def close(found: float | None, expected: float | None, relative: float, absolute: float) -> bool:
+    """Whether two scores are equal; None equals None only."""
+    if found is None or expected is None:
+        return found is expected
+    return math.isclose(found, expected, rel_tol=relative, abs_tol=absolute)
+
+
+def unless_refused(compute: Callable[[], Scores], what: str) -> Scores | None:
+    """The scores, or ``None`` if the metric refuses with an error of one line."""
+    try:
+        return compute()
+    except CganzooError as refusal:
+        message = str(refusal)
+        assert message and "\n" not in message, f"the error for {what} must be one line, but is {message!r}"  # noqa: PT018
+        return None
+    except Exception as error:
+        advice = "report None for an output that is not defined, or raise a CganzooError that says what to change"
+        raise AssertionError(f"{what}: {type(error).__name__}: {error}; {advice}") from error

@@ -19,21 +19,14 @@ class World:
     """A distribution of images in a few classes, with the outputs of an extractor.
 
     Each class has a pattern, which its images show with noise; a centre in feature space, around which their features
-    are; and logits that nearly always predict it.
-
-    Attributes:
-        num_classes: K.
-        image_size: side of the images, in pixels.
-        channels: 1 or 3.
-        feature_dim: D.
-        num_logits: of the extractor: K; 0 for one without classes; any other number for one with other classes.
+    are; and logits that nearly always predict it. An extractor without classes has ``num_logits=0``.
     """
 
-    num_classes: int = 4
-    image_size: int = 16
-    channels: int = 3
-    feature_dim: int = 8
-    num_logits: int = 4
+    num_classes: int
+    image_size: int
+    channels: int
+    feature_dim: int
+    num_logits: int
 
     def draw(self, count: int, seed: int) -> Evaluated:
         """``count`` images of the distribution; the classes alternate."""
@@ -51,10 +44,7 @@ class World:
         return Evaluated(_of_8_bits(0.7 * patterns[labels] + 0.2 * noise), labels, features, logits)
 
     def collapse(self, count: int, seed: int) -> Evaluated:
-        """Samples of a collapsed generator: one image, far from the real ones, for all classes.
-
-        Their features are far away and nearly equal; their logits predict the first class with low confidence.
-        """
+        """Samples of a collapsed generator: one image for all classes, with features far from the real ones."""
         random = torch.Generator().manual_seed(1 + seed)
         image = _of_8_bits(2 * torch.rand(1, self.channels, self.image_size, self.image_size, generator=random) - 1)
         features = 20 + 1e-3 * torch.randn(count, self.feature_dim, generator=random)
@@ -119,7 +109,8 @@ def taken(batch: Evaluated, indices: Tensor) -> Evaluated:
 def cut(batch: Evaluated, sizes: Sequence[int]) -> list[Evaluated]:
     """A batch in parts of these sizes, and the rest as a last part."""
     sizes = [*sizes, len(batch.features) - sum(sizes)]
-    return [taken(batch, part) for part in torch.split(torch.arange(len(batch.features)), sizes)]
+    parts = torch.split(torch.arange(len(batch.features)), sizes)
+    return [taken(batch, part) for part in parts if len(part)]
 
 
 def tensors(batch: Evaluated) -> dict[str, Tensor]:

@@ -35,8 +35,6 @@ class NetworkChecks(Conformance):
     image_sizes: ClassVar[tuple[int, ...]] = ()
     image_channels: ClassVar[tuple[int, ...]] = ()
 
-    # --- what a generator and a discriminator differ in -------------------------------------------------------------
-
     def inputs(self, network: Any, count: int = BATCH, *, seed: int = 0, context: BuildContext | None = None) -> Inputs:
         """A batch of random float32 inputs for a network that was built for ``context``."""
         raise NotImplementedError
@@ -45,39 +43,52 @@ class NetworkChecks(Conformance):
         """Check shape and range."""
         raise NotImplementedError
 
-    # --- networks ---------------------------------------------------------------------------------------------------
+    @classmethod
+    @functools.cache
+    def works_on(cls) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Image sizes and channels of the checks: what the class sets, or what the network does not refuse."""
+        kit = cls()
 
-    @property
-    def works_on(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Image sizes and channels of the checks."""
-        kit: Any = type(self)  # mypy takes its instances' __hash__ for its own
-        return _works_on(kit)
+        def refused(size: int, channels: int) -> bool:
+            try:
+                kit.build(kit.context(size=size, channels=channels))
+            except CganzooError:
+                return True
+            except Exception:
+                return False  # the checks will report it
+            return False
+
+        for size in cls.image_sizes[:1] or USUAL_SIZES:
+            accepted = tuple(count for count in cls.image_channels or USUAL_CHANNELS if not refused(size, count))
+            if accepted or cls.image_sizes:
+                return cls.image_sizes or (size,), cls.image_channels or accepted or USUAL_CHANNELS
+        raise AssertionError(f"it refuses images of {', '.join(map(str, USUAL_SIZES))} pixels; set image_sizes")
 
     def context(self, classes: int = CLASSES, size: int | None = None, channels: int | None = None) -> BuildContext:
         """The context for which the network is built."""
-        return build_context(classes, size or self.works_on[0][0], channels or self.works_on[1][-1])
+        return build_context(classes, size or self.works_on()[0][0], channels or self.works_on()[1][-1])
 
     def build(self, context: BuildContext | None = None, *, seed: int = 0) -> Any:
         """A new network in training mode, built with this seed of torch."""
         torch.default_generator.manual_seed(seed)
         return self.spec.build(self.config(), context or self.context())
 
-    def initialized(self, context: BuildContext | None = None, *, seed: int = 0) -> Any:
+    def initialized(self, context: BuildContext | None = None) -> Any:
         """A new network after its data-dependent initialisation."""
-        network = self.build(context, seed=seed)
+        network = self.build(context)
         with torch.no_grad():
             network.initialize(*self.inputs(network, 8, context=context))
         return network
 
-    def used(self, context: BuildContext | None = None, *, seed: int = 0) -> Any:
+    def used(self, context: BuildContext | None = None) -> Any:
         """A network as it may be after some training, in float64 and evaluation mode.
 
         A new network hides faults: a gain that starts at zero blocks gradients, and class embeddings that start equal
         make all classes look the same. So its weights are changed at random, and it sees two batches.
         """
-        network = self.initialized(context, seed=seed).double()
+        network = self.initialized(context).double()
         with torch.no_grad():
-            random = torch.Generator().manual_seed(seed)
+            random = torch.Generator().manual_seed(0)
             for parameter in network.parameters():
                 scale = 0.1 * parameter.std(correction=0) + 0.02
                 parameter += scale * torch.randn(parameter.shape, generator=random, dtype=parameter.dtype)
@@ -88,15 +99,23 @@ class NetworkChecks(Conformance):
                     raise SkipTest("it does not run in float64; see float64") from error
         return network.eval()
 
-    # --- comparing --------------------------------------------------------------------------------------------------
+    @classmethod
+    @functools.cache
+    def is_deterministic(cls) -> bool:
+        """Whether equal inputs give equal outputs in evaluation mode."""
+        kit = cls()
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            try:
+                network = kit.used()
+                inputs = double(kit.inputs(network))
+            except Exception:  # for example, it does not run in float64; other checks report it
+                network = kit.build().eval()
+                inputs = kit.inputs(network)
+            return torch.equal(network(*inputs), network(*inputs))
 
     def needs_determinism(self) -> None:
-        """Skip a check that compares outputs if even equal inputs give different outputs in evaluation mode.
-
-        Otherwise it would fail, and its message would name another cause.
-        """
-        kit: Any = type(self)
-        if not _is_deterministic(kit):
+        """Skip a check that compares outputs if equal inputs give different ones: its message would mislead."""
+        if not self.is_deterministic():
             raise SkipTest("in evaluation mode equal inputs give different outputs; see use_is_deterministic")
 
     def assert_same_network(self, one: nn.Module, two: nn.Module, message: str) -> None:
@@ -108,45 +127,6 @@ class NetworkChecks(Conformance):
             outputs = one.eval()(*inputs), two.eval()(*inputs)
         one.train(modes[0]), two.train(modes[1])
         assert torch.equal(*outputs), message
-
-
-@functools.cache
-def _works_on(conformance: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """What the class sets, or what the network does not refuse; computed once for each class."""
-    kit = conformance()
-
-    def accepted(size: int) -> tuple[int, ...]:
-        return tuple(count for count in kit.image_channels or USUAL_CHANNELS if not refused(size, count))
-
-    def refused(size: int, channels: int) -> bool:
-        try:
-            kit.build(kit.context(size=size, channels=channels))
-        except CganzooError:
-            return True
-        except Exception:
-            return False  # the checks will report it
-        return False
-
-    if kit.image_sizes:
-        return kit.image_sizes, kit.image_channels or accepted(kit.image_sizes[0]) or USUAL_CHANNELS
-    for size in USUAL_SIZES:
-        if channels := accepted(size):
-            return (size,), kit.image_channels or channels
-    raise AssertionError(f"it refuses images of {', '.join(map(str, USUAL_SIZES))} pixels; set image_sizes")
-
-
-@functools.cache
-def _is_deterministic(conformance: Any) -> bool:
-    """Whether equal inputs give equal outputs in evaluation mode; computed once for each class."""
-    kit = conformance()
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        try:
-            network = kit.used()
-            inputs = double(kit.inputs(network))
-        except Exception:  # for example, it does not run in float64; other checks report it
-            network = kit.build().eval()
-            inputs = kit.inputs(network)
-        return torch.equal(network(*inputs), network(*inputs))
 
 
 def double(inputs: Inputs) -> Inputs:
@@ -209,11 +189,13 @@ def slopes(value: Callable[[], Tensor], leaves: Sequence[Tensor]) -> tuple[float
     return by_gradients, (ahead - behind) / (2 * step)
 
 
-def agree(by_gradients: float, by_difference: float) -> bool:
-    """Whether two results of :func:`slopes` are equal, up to the precision of a finite difference in float64."""
-    return abs(by_gradients - by_difference) <= 1e-4 * abs(by_difference) + 1e-6
+def check_slopes(found: tuple[float, float], change: str, advice: str) -> None:
+    """Two results of :func:`slopes` are equal, up to the precision of a finite difference in float64."""
+    by_gradients, by_difference = found
+    equal = abs(by_gradients - by_difference) <= 1e-4 * abs(by_difference) + 1e-6
+    assert equal, f"{change} by {by_difference:.6g} per unit, but the gradients give {by_gradients:.6g}: {advice}"
 
 
-def positive_int(value: Any) -> bool:
-    """Whether it is a plain int above 0, not a tensor, a float or a bool."""
-    return type(value) is int and value > 0
+def check_positive_int(name: str, value: Any) -> None:
+    """It is a plain int above 0, not a tensor, a float or a bool."""
+    assert type(value) is int and value > 0, f"{name} is {value!r}; it must be a positive int"  # noqa: PT018

@@ -11,18 +11,9 @@ from torch import Tensor
 from cganzoo.specs import BuildContext
 from cganzoo.testing.conformance import explained
 
-from . import NetworkConformance
-from .base import (
-    BATCH,
-    Inputs,
-    agree,
-    double,
-    positive_int,
-    projected,
-    slopes,
-    smallest_difference,
-    tensors,
-)
+from . import base
+from .base import BATCH, Inputs, double, projected, smallest_difference, tensors
+from .common import NetworkConformance
 
 EQUAL = 1e-9
 """Features are equal if they differ by at most this, in float64."""
@@ -42,21 +33,17 @@ class DiscriminatorConformance(NetworkConformance):
 
     def check_output(self, output: Tensor, count: int, context: BuildContext, network: Any) -> None:
         """Features have the right shape, and are finite."""
-        dim = network.feature_dim
-        assert positive_int(dim), f"feature_dim is {dim!r}; it must be a positive int"
-        assert tuple(output.shape) == (count, dim), (
-            f"features are {tuple(output.shape)}; they must be (N, feature_dim) = {(count, dim)}"
-        )
+        base.check_positive_int("feature_dim", network.feature_dim)
+        found, expected = tuple(output.shape), (count, network.feature_dim)
+        assert found == expected, f"features are {found}; they must be (N, feature_dim) = {expected}"
         assert output.isfinite().all(), "features are not finite"
 
     def features(self, network: Any, images: Tensor) -> Tensor:
-        """Features of float64 images, without gradient, with the same random numbers each time."""
+        """The trunk's features for float64 images. No gradient is recorded, and each call uses the same random seed."""
         torch.manual_seed(11)
         with torch.no_grad():
             features: Tensor = network(images.double())
         return features
-
-    # --- the checks -------------------------------------------------------------------------------------------------
 
     def test_knows_nothing_of_classes(self) -> None:
         """It takes only images, and is the same network for any number of classes."""
@@ -116,12 +103,9 @@ class DiscriminatorConformance(NetworkConformance):
             return gradient.square().sum()
 
         with explained("training a gradient penalty", "use only operations with second derivatives"):
-            by_gradients, by_difference = slopes(penalty, trained)
+            found = base.slopes(penalty, trained)
         self.needs_determinism()
-        assert agree(by_gradients, by_difference), (
-            f"a small move of the weights changes a gradient penalty by {by_difference:.6g} per unit, but its "
-            f"gradients give {by_gradients:.6g}: a backward in the network cannot be differentiated"
-        )
+        base.check_slopes(found, "a small move of the weights changes a penalty", "make backward differentiable")
 
     def test_two_passes_before_one_backward(self) -> None:
         """Real and fake images may pass separately before one backward."""
@@ -143,7 +127,5 @@ class DiscriminatorConformance(NetworkConformance):
             network.load_state_dict(state, strict=False)  # running averages and power iterations change in training
             found.append(self.features(network.train(), torch.cat([own, rest]))[: len(own)])
         difference = float((found[0] - found[1]).abs().max())
-        assert declared == (difference > EQUAL), (
-            f"batch_statistics = {declared}, but a feature changes by {difference:.2g} with the rest of the batch; set "
-            f"it to {not declared}"
-        )
+        problem = f"a feature changes by {difference:.2g} with the rest of the batch"
+        assert declared == (difference > EQUAL), f"{problem}; set batch_statistics = {not declared}"

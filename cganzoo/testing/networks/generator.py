@@ -12,8 +12,8 @@ from cganzoo.specs import BuildContext
 from cganzoo.testing.conformance import explained
 from cganzoo.testing.randomness import untouched
 
-from . import NetworkConformance
-from .base import BATCH, Inputs, double, positive_int, smallest_difference
+from .base import BATCH, Inputs, check_positive_int, double, smallest_difference
+from .common import NetworkConformance
 
 VISIBLE = 1e-6
 """Two images are different if a pixel differs by more than this; pixels are in [-1, 1], and float64."""
@@ -48,8 +48,6 @@ class GeneratorConformance(NetworkConformance):
             images: Tensor = network(z.double(), labels)
         return images
 
-    # --- the checks -------------------------------------------------------------------------------------------------
-
     def test_range_holds_after_training(self) -> None:
         """Pixels stay in [-1, 1] for all weights."""
         network = self.used()
@@ -73,7 +71,7 @@ class GeneratorConformance(NetworkConformance):
         """``latent_dim`` is the length of the noise that ``sample_latent`` draws, from the generator it gets."""
         network = self.build()
         length = network.latent_dim
-        assert positive_int(length), f"latent_dim is {length!r}; it must be a positive int"
+        check_positive_int("latent_dim", length)
         device = torch.device("cpu")
         with untouched("sample_latent with a torch.Generator"):
             one = network.sample_latent(5, device, torch.Generator().manual_seed(3))
@@ -97,12 +95,9 @@ class GeneratorConformance(NetworkConformance):
     def test_conditional_is_what_the_spec_says(self) -> None:
         """The built generator is conditional if the specification says so."""
         declared, built = self.spec.conditional(self.config()), self.build().conditional
-        assert {type(declared), type(built)} == {bool}, (
-            f"conditional must be a bool; it is {declared!r} in the specification and {built!r} in the generator"
-        )
-        assert declared == built, (
-            f"GeneratorSpec.conditional is {declared}, but the built generator's is {built}; make them equal"
-        )
+        found = f"conditional is {declared!r} in the specification and {built!r} in the generator"
+        assert {type(declared), type(built)} == {bool}, f"{found}; it must be a bool"
+        assert declared == built, f"{found}; make them equal"
 
     def test_labels_change_the_image_if_conditional(self) -> None:
         """Labels change every image of a conditional generator, and none of an unconditional one."""
@@ -126,6 +121,5 @@ class GeneratorConformance(NetworkConformance):
             z, _ = self.inputs(network, 1, context=context)
             images = self.images(network, z.expand(len(labels), -1), torch.tensor(labels))
             names = ", ".join(map(str, labels))
-            assert smallest_difference(images) > VISIBLE, (
-                f"with {classes} classes, two of the labels {names} give the same image; use every label"
-            )
+            different = smallest_difference(images) > VISIBLE
+            assert different, f"of {classes} classes, two of the labels {names} give the same image; use every label"

@@ -14,7 +14,7 @@ from cganzoo.errors import CganzooError
 from cganzoo.metric import Evaluated, Metric
 
 from .config import CASConfig
-from .kept import LabelledTensors, to_pixels, to_unit
+from .kept_images import LabelledTensors, to_pixels, to_unit
 
 CHUNK = 250  # test images in a batch
 WHERE = "metrics.cas.classifier"

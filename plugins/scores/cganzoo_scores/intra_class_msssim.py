@@ -15,7 +15,7 @@ from cganzoo.metric import Evaluated, Metric
 
 from .checks import requested_or_predicted
 from .config import IntraClassMSSSIMConfig
-from .kept import FirstOfEach, to_pixels
+from .kept_images import FirstOfEach, to_pixels
 
 BETAS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Weights of the scales, finest first (Wang, Simoncelli and Bovik, 2003)."""

@@ -15,7 +15,7 @@ from cganzoo.metric import Evaluated, Metric
 
 from .checks import finite_features, requested_or_predicted
 from .config import IntraClassVendiConfig
-from .kept import FirstOfEach
+from .kept_images import FirstOfEach
 
 WIDTH = 0.5
 """Width of the Gaussian kernel, relative to the usual distance between two real images of a class."""

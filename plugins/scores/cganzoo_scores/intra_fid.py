@@ -12,7 +12,7 @@ from cganzoo.metric import Evaluated, Metric
 from .checks import finite_features
 from .config import IntraFIDConfig
 from .frechet import Gaussian, frechet_distance
-from .kept import LabelledTensors
+from .kept_images import LabelledTensors
 
 
 class IntraFID(Metric):

@@ -13,7 +13,7 @@ from cganzoo.metric import Evaluated, Metric
 
 from .checks import finite_features
 from .config import PRDCConfig
-from .kept import RandomSubset
+from .kept_images import RandomSubset
 from .neighbours import blocks, nearest, squared_distances
 
 TIE = 1e-9

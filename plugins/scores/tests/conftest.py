@@ -1,4 +1,4 @@
-"""Batches of images that nobody made, and what a score says of them."""
+"""Synthetic batches of images, and their scores."""
 
 from __future__ import annotations
 

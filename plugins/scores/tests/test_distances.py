@@ -1,4 +1,4 @@
-"""FID, KID and intra-FID beside independent computations."""
+"""FID, KID and intra-FID against independent computations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Diversity within classes: MS-SSIM and Vendi Score beside independent computations."""
+"""Diversity within classes: MS-SSIM and Vendi Score against independent computations."""
 
 from __future__ import annotations
 

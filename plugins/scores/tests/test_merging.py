@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from cganzoo_scores.bootstrap import PoissonBootstrap
-from cganzoo_scores.kept import RandomSubset
+from cganzoo_scores.kept_images import RandomSubset
 from torch import Tensor
 
 from cganzoo.metric import Metric

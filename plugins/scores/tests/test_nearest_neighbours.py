@@ -1,4 +1,4 @@
-"""Samples beside their nearest training images."""
+"""Samples next to their nearest training images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sensitivity to noise beside derivatives that are known."""
+"""Sensitivity to noise against known derivatives."""
 
 from __future__ import annotations
 

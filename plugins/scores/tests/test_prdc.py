@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage beside their formulas, written naively."""
+"""Precision, recall, density and coverage against their formulas, written naively."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cganzoo_scores.kept import RandomSubset
+from cganzoo_scores.kept_images import RandomSubset
 from cganzoo_scores.neighbours import BLOCK, nearest
 
 

@@ -1,4 +1,4 @@
-"""Inception Score, AM Score and class accuracy beside independent computations, and their standard errors."""
+"""Inception Score, AM Score and class accuracy against independent computations, and their standard errors."""
 
 from __future__ import annotations
 

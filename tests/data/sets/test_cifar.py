@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torchvision
 
-from cganzoo.data.sets import builtin, cifar
-from cganzoo.data.sets.config import CIFAR10Config, CIFAR100Config
+from cganzoo.config import ArchiveConfig
+from cganzoo.data.sets import cifar, specs
+from cganzoo.data.sets.specs import CIFAR100Config
 from cganzoo.errors import DataError
 
 pytestmark = pytest.mark.usefixtures("cache")
@@ -33,7 +34,7 @@ def write_folder(folder: Path, members: Members) -> Path:
 def test_cifar10(cifar10_members: Members, write_tar: Write, tmp_path: Path, form: str) -> None:
     above = write_folder(tmp_path / "unpacked", cifar10_members)
     root = {"archive": write_tar(cifar10_members), "above": above, "folder": above / "cifar-10-batches-py"}[form]
-    source = cifar.cifar10(CIFAR10Config(root=str(root)))
+    source = cifar.cifar10(ArchiveConfig(root=str(root)))
     assert source.class_names == ("airplane", "automobile", "bird")
     labels = source.labels()
     assert set(labels) == {"train", "test"}
@@ -52,7 +53,7 @@ def test_the_batches_keep_their_order(cifar10_members: Members, pickled: Any, wr
         data = np.full((1, 3072), number, np.uint8)
         values = {"data": data, "labels": [number % 3]}
         cifar10_members[f"cifar-10-batches-py/data_batch_{number}"] = pickled(values, 2)
-    source = cifar.cifar10(CIFAR10Config(root=str(write_tar(cifar10_members))))
+    source = cifar.cifar10(ArchiveConfig(root=str(write_tar(cifar10_members))))
     assert source.labels()["train"].tolist() == [1, 2, 0, 1, 2]
     assert [source.read("train", index).getpixel((0, 0)) for index in range(5)] == [(n, n, n) for n in range(1, 6)]
 
@@ -75,18 +76,18 @@ def test_cifar100(
 def test_batches_of_either_python(cifar10_members: Members, pickled: Any, tmp_path: Path, python: int) -> None:
     batch = {"data": np.full((2, 3072), 7, np.uint8), "labels": [2, 1], "note": b"\xff\x00"}
     cifar10_members["cifar-10-batches-py/test_batch"] = pickled(batch, python)
-    source = cifar.cifar10(CIFAR10Config(root=str(write_folder(tmp_path, cifar10_members))))
+    source = cifar.cifar10(ArchiveConfig(root=str(write_folder(tmp_path, cifar10_members))))
     assert source.labels()["test"].tolist() == [2, 1]
 
 
 def test_the_archive_and_the_names_are_those_that_torchvision_knows() -> None:
-    specs = {spec.name: spec for spec in builtin.cganzoo_datasets()}
+    found = {spec.name: spec for spec in specs.cganzoo_datasets()}
     for name, theirs, key in (
         ("cifar10", torchvision.datasets.CIFAR10, "label_names"),
         ("cifar100", torchvision.datasets.CIFAR100, "fine_label_names"),
     ):
         folder, meta, batches = cifar.FILES[name]
-        archive = specs[name].archive
+        archive = found[name].archive
         assert archive is not None
         assert (archive.url, archive.checksum) == (theirs.url, f"md5:{theirs.tgz_md5}")
         assert archive.filename == theirs.filename
@@ -125,7 +126,7 @@ def test_a_pickle_that_runs_a_command_is_refused(
         with pytest.raises(
             DataError, match=f"{where}: is not a batch of CIFAR, or is damaged .it asks for .*{call.__name__}"
         ):
-            cifar.cifar10(CIFAR10Config(root=str(root)))
+            cifar.cifar10(ArchiveConfig(root=str(root)))
         assert not trace.exists()
 
 
@@ -135,7 +136,7 @@ def test_no_codec_but_the_one_for_bytes(cifar10_members: Members, tmp_path: Path
     harm = pickle.dumps({"data": Evil(codecs.encode, "x", "rot13")}, 2)
     cifar10_members["cifar-10-batches-py/test_batch"] = harm
     with pytest.raises(DataError, match="'rot13' is not a text encoding"):
-        cifar.cifar10(CIFAR10Config(root=str(write_folder(tmp_path, cifar10_members))))
+        cifar.cifar10(ArchiveConfig(root=str(write_folder(tmp_path, cifar10_members))))
 
 
 GOOD = np.zeros((2, 3072), np.uint8)
@@ -164,12 +165,12 @@ def test_what_is_wrong_with_a_batch(
 ) -> None:
     cifar10_members["cifar-10-batches-py/data_batch_2"] = pickled(batch, python)
     with pytest.raises(DataError, match=f"data_batch_2: {said}"):
-        cifar.cifar10(CIFAR10Config(root=str(write_folder(tmp_path, cifar10_members))))
+        cifar.cifar10(ArchiveConfig(root=str(write_folder(tmp_path, cifar10_members))))
 
 
 def test_a_batch_that_is_missing_or_damaged(cifar10_members: Members, tmp_path: Path) -> None:
     folder = write_folder(tmp_path, cifar10_members) / "cifar-10-batches-py"
-    config = CIFAR10Config(root=str(tmp_path))
+    config = ArchiveConfig(root=str(tmp_path))
     content = (folder / "data_batch_4").read_bytes()
     for damaged in (b"", content[: len(content) // 2], b"<html>", os.urandom(1000)):
         (folder / "data_batch_4").write_bytes(damaged)
@@ -195,7 +196,7 @@ def test_meta_without_names(cifar100_members: Members, pickled: Any, tmp_path: P
 def test_class_folders_are_another_set(tmp_path: Path) -> None:
     (tmp_path / "train" / "cat").mkdir(parents=True)
     for build in (
-        lambda: cifar.cifar10(CIFAR10Config(root=str(tmp_path))),
+        lambda: cifar.cifar10(ArchiveConfig(root=str(tmp_path))),
         lambda: cifar.cifar100(CIFAR100Config(root=str(tmp_path))),
     ):
         with pytest.raises(DataError, match=f'{tmp_path}: holds no folder .*set data.name = "folder"'):
@@ -205,7 +206,7 @@ def test_class_folders_are_another_set(tmp_path: Path) -> None:
 def test_the_other_cifar_s_archive(cifar10_members: Members, cifar100_members: Members, write_tar: Write) -> None:
     ten, hundred = write_tar(cifar10_members, "c10.tar.gz"), write_tar(cifar100_members, "c100.tar.gz")
     for build, root, other in (
-        (lambda root: cifar.cifar10(CIFAR10Config(root=root)), hundred, "cifar100"),
+        (lambda root: cifar.cifar10(ArchiveConfig(root=root)), hundred, "cifar100"),
         (lambda root: cifar.cifar100(CIFAR100Config(root=root)), ten, "cifar10"),
     ):
         with pytest.raises(DataError) as caught:
@@ -215,7 +216,7 @@ def test_the_other_cifar_s_archive(cifar10_members: Members, cifar100_members: M
 
 def test_both_in_one_folder(cifar10_members: Members, cifar100_members: Members, tmp_path: Path) -> None:
     root = str(write_folder(tmp_path, cifar10_members | cifar100_members))
-    assert len(cifar.cifar10(CIFAR10Config(root=root)).class_names) == 3
+    assert len(cifar.cifar10(ArchiveConfig(root=root)).class_names) == 3
     assert len(cifar.cifar100(CIFAR100Config(root=root)).class_names) == 4
 
 
@@ -223,6 +224,6 @@ def test_what_is_wrong_in_an_archive_is_told_of_the_archive(cifar10_members: Mem
     del cifar10_members["cifar-10-batches-py/data_batch_4"]
     root = write_tar(cifar10_members)
     with pytest.raises(DataError) as caught:
-        cifar.cifar10(CIFAR10Config(root=str(root)))
+        cifar.cifar10(ArchiveConfig(root=str(root)))
     place = root / "cifar-10-batches-py" / "data_batch_4"
     assert str(caught.value) == f"{place}: is missing; get the archive again, and unpack all of it"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cganzoo.data.sets.config import CUB200Config
+from cganzoo.config import ArchiveConfig
 from cganzoo.data.sets.cub200 import CUB200Source
 from cganzoo.errors import DataError
 
@@ -41,7 +41,7 @@ def test_images_classes_and_splits(cub200_members: Members, write_tar: Write, tm
         root = write_zip(tmp_path / "cub.zip", cub200_members)
     else:
         root = write_folder(tmp_path / "set", cub200_members) / (TOP if form == "folder" else "")
-    source = CUB200Source(CUB200Config(root=str(root)))
+    source = CUB200Source(ArchiveConfig(root=str(root)))
     assert source.class_names == ("Black_footed_Albatross", "Laysan_Albatross")
     labels = source.labels()
     assert {split: part.tolist() for split, part in labels.items()} == {
@@ -54,7 +54,7 @@ def test_images_classes_and_splits(cub200_members: Members, write_tar: Write, tm
 
 def test_names_keep_their_numbers_where_they_tell_classes_apart(cub200_members: Members, tmp_path: Path) -> None:
     cub200_members[f"{TOP}/classes.txt"] = b"1 001.Tern\n2 002.Tern\n"
-    source = CUB200Source(CUB200Config(root=str(write_folder(tmp_path, cub200_members))))
+    source = CUB200Source(ArchiveConfig(root=str(write_folder(tmp_path, cub200_members))))
     assert source.class_names == ("001.Tern", "002.Tern")
 
 
@@ -82,18 +82,18 @@ def test_what_is_wrong_with_the_tables(
     else:
         (folder / TOP / table).write_bytes(content)
     with pytest.raises(DataError, match=said):
-        CUB200Source(CUB200Config(root=str(folder))).labels()
+        CUB200Source(ArchiveConfig(root=str(folder))).labels()
 
 
 def test_what_is_wrong_in_an_archive_is_told_of_the_archive(cub200_members: Members, write_tar: Write) -> None:
     del cub200_members[f"{TOP}/classes.txt"]
     root = write_tar(cub200_members, "CUB_200_2011.tgz")
     with pytest.raises(DataError, match=f"^{root}/{TOP}/classes.txt: is missing; get the set again$"):
-        CUB200Source(CUB200Config(root=str(root))).labels()
+        CUB200Source(ArchiveConfig(root=str(root))).labels()
 
 
 def test_a_file_that_is_no_archive(tmp_path: Path) -> None:
     for name in ("CUB.tgz", "CUB"):
         (tmp_path / name).write_text("<html>")
         with pytest.raises(DataError, match=f"{name}: "):
-            CUB200Source(CUB200Config(root=str(tmp_path / name)))
+            CUB200Source(ArchiveConfig(root=str(tmp_path / name)))

@@ -13,8 +13,8 @@ from image_files import BLUE, RED, fill, packed_as, source
 from PIL import Image
 
 from cganzoo.data.cache import packed
-from cganzoo.data.sets.config import FolderConfig
 from cganzoo.data.sets.folder import FolderSource
+from cganzoo.data.sets.specs import FolderConfig
 from cganzoo.errors import DataError
 
 
@@ -99,9 +99,7 @@ def test_folders_that_hold_no_set_are_named(tmp_path: Path) -> None:
     missing, empty, flat = tmp_path / "missing", tmp_path / "empty", tmp_path / "flat"
     empty.mkdir()
     fill(flat, "1.png")
-    assert refusal(missing) == (
-        f'data.root = "{missing}": no such folder or zip archive; name one that holds a folder of images for each class'
-    )
+    assert refusal(missing) == (f'data.root = "{missing}": no such folder or zip archive; name one that holds the set')
     no_class = "holds no class; put the images of each class into a folder of its own"
     assert refusal(empty) == f"{empty}: {no_class}"
     assert refusal(flat) == f"{flat}: {no_class}"

@@ -26,11 +26,9 @@ def failures(found: FolderSource) -> list[DataError]:
     """What packing every image raises; anything but a DataError would end the test."""
     errors = []
     for split, labels in found.labels().items():
-        for index in range(len(labels)):
-            try:
-                pixels = found.pixels(split, index, 4, 3)
-            except DataError as error:
-                errors.append(error)
+        for pixels in found.pixels_of(split, range(len(labels)), 4, 3):
+            if isinstance(pixels, DataError):
+                errors.append(pixels)
             else:
                 assert pixels is not None
                 assert (pixels.shape, pixels.dtype) == ((3, 4, 4), np.uint8)

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from cganzoo.data.cache import packed
-from cganzoo.data.sets.config import ImageNetConfig
 from cganzoo.data.sets.folder import ImageNetSource
+from cganzoo.data.sets.specs import ImageNetConfig
 from cganzoo.errors import DataError
 
 
@@ -39,10 +39,7 @@ def test_what_is_missing_is_named(root: Path) -> None:
     missing = root / "missing"
     with pytest.raises(DataError) as caught:
         ImageNetSource(ImageNetConfig(root=str(missing)))
-    assert str(caught.value) == (
-        f'data.root = "{missing}": no such folder or zip archive; '
-        'name one that holds "train" and "val", each with one folder for each WordNet id'
-    )
+    assert str(caught.value) == (f'data.root = "{missing}": no such folder or zip archive; name one that holds the set')
     (root / "val").rename(root / "validation")
     with pytest.raises(DataError) as caught:
         ImageNetSource(ImageNetConfig(root=str(root))).labels()

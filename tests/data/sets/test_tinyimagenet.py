@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from cganzoo.data.cache import ImageSet, packed
-from cganzoo.data.sets.config import TinyImageNetConfig
+from cganzoo.data.sets.specs import TinyImageNetConfig
 from cganzoo.data.sets.tinyimagenet import TinyImageNetSource
 from cganzoo.errors import DataError
 
@@ -151,7 +151,7 @@ def refusal(root: Path) -> str:
 
 def test_what_is_not_the_set_is_named(folder: Path, tmp_path: Path) -> None:
     missing = tmp_path / "missing.zip"
-    assert refusal(missing) == f"{missing}: no such folder or zip archive"
+    assert refusal(missing) == f'data.root = "{missing}": no such folder or zip archive; name one that holds the set'
     other = tmp_path / "other"
     shutil.copytree(folder / "train", other)
     assert refusal(other) == (
@@ -164,9 +164,15 @@ def test_what_is_missing_or_contradicts_is_named(folder: Path) -> None:
     annotations = folder / "val" / "val_annotations.txt"
     text = annotations.read_text()
     annotations.write_text(text.replace("n02", "n77"))
-    assert refusal(folder) == f"{folder / 'val/images/val_0.JPEG'}: its class is not known; get the set again"
+    assert (
+        refusal(folder)
+        == f"{folder / 'val/images/val_0.JPEG'}: no file of the set names its class; download the set again"
+    )
     annotations.write_text(text.replace("val_3.JPEG\t", "val_9.JPEG\t"))
-    assert refusal(folder) == f"{folder / 'val/images/val_3.JPEG'}: its class is not known; get the set again"
+    assert (
+        refusal(folder)
+        == f"{folder / 'val/images/val_3.JPEG'}: no file of the set names its class; download the set again"
+    )
     annotations.write_text(text)
     (folder / "val" / "images" / "val_1.JPEG").unlink()
     assert refusal(folder) == (

@@ -9,8 +9,8 @@ from pydantic import Field, create_model
 
 from cganzoo import Config, LossSpec
 from cganzoo.objective import Objective
-from cganzoo.recipe.read import ALL_SECTIONS
-from cganzoo.recipe.schema import recipe_schema
+from cganzoo.recipe.json_schema import recipe_schema
+from cganzoo.recipe.keys import ALL_SECTIONS
 from cganzoo.registry import Component, Plugin, Registry, load_plugins
 
 SCHEMA = recipe_schema(load_plugins(["cganzoo-amgan", "cganzoo-dcgan"]))

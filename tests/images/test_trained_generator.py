@@ -11,8 +11,8 @@ import torch
 
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import RunError
-from cganzoo.images import trained
-from cganzoo.images.trained import from_run
+from cganzoo.images import trained_generator
+from cganzoo.images.trained_generator import from_run
 from cganzoo.recipe.resolve import Resolved
 from cganzoo.runs import checkpoint, provenance
 from cganzoo.runs.folder import RunFolder
@@ -77,5 +77,5 @@ def test_plugins_are_not_loaded_again_for_a_generator_that_is_resolved(
     folder: RunFolder, resolved: Callable[..., Resolved], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = from_run(folder).sample(4)
-    monkeypatch.setattr(trained, "resolve_generator", lambda *arguments: pytest.fail("loaded again"))
+    monkeypatch.setattr(trained_generator, "resolve_generator", lambda *arguments: pytest.fail("loaded again"))
     assert torch.equal(from_run(folder, None, resolved().generator).sample(4), images)

@@ -1,25 +1,62 @@
-"""The data sets that come with the host, registered by the hook that plugins use. Imports no torch and no numpy."""
+"""The data sets that come with the host and their options, registered by the hook of plugins. No torch, no numpy."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import Field
+
+from cganzoo.config import ArchiveConfig, Config
 from cganzoo.hookspecs import hookimpl
 from cganzoo.specs import Archive, DatasetSpec
 
-from .config import (
-    CIFAR10Config,
-    CIFAR100Config,
-    CUB200Config,
-    DigitsConfig,
-    FolderConfig,
-    ImageNetConfig,
-    TinyImageNetConfig,
-)
-
 if TYPE_CHECKING:
     from cganzoo.data.source import ArraySource
+
+
+class DigitsConfig(Config):
+    """Options of ``digits``."""
+
+    test_fraction: float = Field(0.2, ge=0.01, le=0.99, description="Share of each class held out as the test split.")
+
+
+Grayscale = Literal["keep", "drop"]
+"""Use or leave out images that are stored without colour."""
+
+
+class FolderConfig(Config):
+    """Options of ``folder``."""
+
+    root: str = Field(
+        description='Folder or zip archive with one folder a class, or with "train" and "test" holding those.'
+    )
+    test_fraction: float = Field(
+        0.1, gt=0, lt=1, description='Share of each class held out where there is no "test" folder.'
+    )
+    unreadable: Literal["stop", "skip"] = Field("stop", description="Stop at an image that cannot be read, or skip it.")
+    grayscale: Grayscale = Field("keep", description="Whether images that are stored without colour are used.")
+
+
+class ImageNetConfig(Config):
+    """Options of ``imagenet``."""
+
+    root: str = Field(description='Folder with "train" and "val", each with one folder for each WordNet id.')
+    unreadable: Literal["stop", "skip"] = Field("stop", description="Stop at an image that cannot be read, or skip it.")
+
+
+class TinyImageNetConfig(ArchiveConfig):
+    """Options of ``tinyimagenet``."""
+
+    grayscale: Grayscale = Field(
+        "keep", description="Whether gray JPEGs (about 2 % of the set) are used; the AM-GAN authors drop them."
+    )
+
+
+class CIFAR100Config(ArchiveConfig):
+    """Options of ``cifar100``."""
+
+    labels: Literal["fine", "coarse"] = Field("fine", description="100 classes, or the 20 that they belong to.")
 
 
 def digits(config: DigitsConfig) -> ArraySource:
@@ -61,7 +98,7 @@ def cganzoo_datasets() -> Iterable[DatasetSpec[Any]]:
     yield DatasetSpec(
         name="cifar10",
         summary="60,000 photographs of 32x32 pixels in ten classes",
-        config=CIFAR10Config,
+        config=ArchiveConfig,
         build="cganzoo.data.sets.cifar:cifar10",
         image_size=32,
         archive=Archive(
@@ -103,7 +140,7 @@ def cganzoo_datasets() -> Iterable[DatasetSpec[Any]]:
     yield DatasetSpec(
         name="cub200",
         summary="11,788 photographs of 200 bird species (Caltech-UCSD Birds-200-2011)",
-        config=CUB200Config,
+        config=ArchiveConfig,
         build="cganzoo.data.sets.cub200:CUB200Source",
         archive=Archive(
             url="https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz",

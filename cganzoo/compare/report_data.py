@@ -10,12 +10,13 @@ from typing import Any
 
 from cganzoo._version import __version__
 from cganzoo.console.reporter import amount, number
+from cganzoo.evaluate.protocol import with_fingerprints
 
 from . import conclusions, statistics
 from .comparison import Comparison, ScoreColumn
-from .fairness import protocol_of, side_by_side
 from .matrix import Method
 from .read import Run
+from .side_by_side import protocol_of, side_by_side
 
 View = dict[str, Any]
 BEST_NOTE = (
@@ -25,12 +26,7 @@ BEST_NOTE = (
 
 
 def build_view(comparison: Comparison, command: str) -> View:
-    """Everything but the pictures.
-
-    Args:
-        comparison: what is shown.
-        command: the command line that shows it.
-    """
+    """Everything except the pictures; ``command`` is the command line that shows it."""
     matrix, methods, ranked = comparison.matrix, comparison.methods, comparison.rank_by
     pairs, ranks = conclusions.pairs_and_ranks(comparison)
     last = {"id": "last", "title": "Last checkpoint", "note": "Scores at the last step of each run."}
@@ -39,6 +35,7 @@ def build_view(comparison: Comparison, command: str) -> View:
     if any(len(run.scores) > 1 for method in methods for run in comparison.finished(method)):
         tables.append({**best, "rows": _rows(comparison, comparison.best), "real": []})
     published = matrix.group.content.published if matrix.group else None
+    terms = [name for run in comparison.runs for values in run.terms.values() for name in values]
     return {
         "title": matrix.title,
         "note": matrix.group.content.note.strip() if matrix.group else "",
@@ -60,11 +57,7 @@ def build_view(comparison: Comparison, command: str) -> View:
         "ranks": ranks,
         "curves": {
             "scores": _curves(comparison, lambda run: run.scores, [score.name for score in comparison.scores]),
-            "terms": _curves(
-                comparison,
-                lambda run: run.terms,
-                [name for run in comparison.runs for row in run.terms.values() for name in row],
-            ),
+            "terms": _curves(comparison, lambda run: run.terms, terms),
         },
         "per_class": _per_class(comparison),
         "fairness": side_by_side(comparison),
@@ -75,8 +68,6 @@ def build_view(comparison: Comparison, command: str) -> View:
             "runs": [_run(comparison, run) for run in comparison.runs],
         },
         "mixed": bool(comparison.conflicts),
-        "grids": {"note": "", "classes": [], "methods": {}},
-        "neighbours": {},
     }
 
 
@@ -112,12 +103,11 @@ def _rows(comparison: Comparison, values_of: Callable[[str], Mapping[str, Sequen
 
 def _cell(values: Sequence[float], mark: str) -> View:
     if not values:
-        return {"mean": None, "sd": None, "low": None, "high": None, "bootstrap": None, "n": 0, "mark": ""}
+        return {**dict.fromkeys(("mean", "sd", "low", "high", "bootstrap")), "n": 0, "mark": ""}
     found = statistics.summary(values)
     low, high = found.interval or (None, None)
-    bootstrap = found.bootstrap and list(found.bootstrap)
-    return {"mean": found.mean, "sd": found.sd, "low": low, "high": high, "bootstrap": bootstrap, "n": found.count,
-            "mark": mark}  # fmt: skip
+    interval = {"low": low, "high": high, "bootstrap": found.bootstrap and list(found.bootstrap)}
+    return {"mean": found.mean, "sd": found.sd, **interval, "n": found.count, "mark": mark}
 
 
 def _marks(values: Mapping[str, Sequence[float]], score: ScoreColumn) -> dict[str, str]:
@@ -133,13 +123,10 @@ def _real(comparison: Comparison) -> list[View]:
     """Scores of real images; the same for all methods that are scored in the same way."""
     runs = [run.manifest.evaluation for run in comparison.runs if run.state == "finished" and run.manifest.evaluation]
     rows = []
-    for label, found in (
-        ("real test images", [evaluation.real_test for evaluation in runs]),
-        ("half of the training images", [evaluation.real_halves for evaluation in runs]),
-    ):
+    for label, part in (("real test images", "real_test"), ("half of the training images", "real_halves")):
         cells: dict[str, float | None] = {}
-        for scores in found:
-            cells = {**scores, **cells}
+        for evaluation in runs:
+            cells = {**getattr(evaluation, part), **cells}
         if any(value is not None for value in cells.values()) and not comparison.conflicts:
             rows.append({"label": label, "cells": {score.name: cells.get(score.name) for score in comparison.scores}})
     return rows
@@ -154,11 +141,11 @@ def _curves(
     """A curve for each name and method: the mean over all its runs, for as long as each of them lasted."""
     found: View = {}
     for name in dict.fromkeys(names):
-        curves = {
-            method.name: _curve([_column(records_of(run), name) for run in comparison.of(method)])
-            for method in comparison.methods
-        }
-        found[name] = {method: curve for method, curve in curves.items() if curve["step"]}
+        found[name] = {}
+        for method in comparison.methods:
+            curve = _curve([_column(records_of(run), name) for run in comparison.of(method)])
+            if curve["step"]:
+                found[name][method.name] = curve
     return found
 
 
@@ -186,7 +173,7 @@ def _per_class(comparison: Comparison) -> View:
     for method in comparison.methods if not comparison.conflicts else ():
         found: dict[str, list[list[float | None]]] = {}
         for run in comparison.of(method):
-            if run.last is not None and run.manifest.evaluation:
+            if run.last_step is not None and run.manifest.evaluation:
                 classes = classes or run.manifest.classes
                 for name, values in run.manifest.evaluation.per_class.items():
                     found.setdefault(name, []).append(values)
@@ -268,6 +255,7 @@ def _duration(seconds: int) -> str:
 
 def _run(comparison: Comparison, run: Run) -> View:
     manifest = run.manifest
+    known = with_fingerprints(run.protocol)["fingerprints"] if run.protocol else {}
     return {
         "method": run.cell.method.name,
         "seed": run.cell.seed,
@@ -278,6 +266,7 @@ def _run(comparison: Comparison, run: Run) -> View:
         "device": manifest.device or None,
         "folder": str(run.cell.folder.path),
         "protocol": protocol_of([run]),
+        "fingerprints": {score.name: known[score.metric] for score in comparison.scores if score.metric in known},
         "last_step": run.last_step,
         "error": comparison.errors.get(run.cell) or (manifest.error if run.state == "diverged" else ""),
         "best_step": comparison.best_step(run),

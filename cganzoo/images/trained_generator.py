@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -53,28 +53,19 @@ class TrainedGenerator(nn.Module):
     """A generator ready to sample, in evaluation mode.
 
     Calling it maps noise (N, latent_dim) and labels (N,) int64 to images (N, C, H, W) in [-1, 1].
+
+    Attributes:
+        class_names: the K classes; a label is an index into them.
+        conditional: whether the generator takes a class.
+        latent_dim: length of one noise vector.
     """
 
     def __init__(self, generator: Generator, origin: Origin) -> None:
         super().__init__()
         self.generator: Generator = generator
-        self.origin = origin
+        self.origin, self.class_names = origin, origin.class_names
+        self.conditional, self.latent_dim = generator.conditional, generator.latent_dim
         self.eval()
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """The K classes; a label is an index into them."""
-        return self.origin.class_names
-
-    @property
-    def conditional(self) -> bool:
-        """Whether the generator takes a class."""
-        return self.generator.conditional
-
-    @property
-    def latent_dim(self) -> int:
-        """Length of one noise vector."""
-        return self.generator.latent_dim
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images from noise and labels; an unconditional generator needs no labels."""
@@ -107,11 +98,7 @@ class TrainedGenerator(nn.Module):
 
 
 def class_index(class_names: Sequence[str], name: str | int) -> int:
-    """The label of a class, given by its name or its index.
-
-    Raises:
-        RunError: there is no such class; the message lists some.
-    """
+    """The label of a class, given by its name or its index."""
     if isinstance(name, str) and name in class_names:
         return list(class_names).index(name)
     if str(name).isdecimal() and int(name) < len(class_names):
@@ -127,14 +114,7 @@ def from_run(
 ) -> TrainedGenerator:
     """The generator of a run's newest checkpoint; ``evaluation.weights`` in its recipe decides whether the average.
 
-    Args:
-        folder: of the run.
-        device: of the generator; default: CPU.
-        resolved_generator: from the run's recipe, if the caller has it; default: the plugin is loaded here.
-
-    Raises:
-        RunError: the run has no checkpoint yet, or its manifest is damaged.
-        PluginError: the plugin that provides the generator is not installed.
+    The device is the CPU by default. The plugin of the generator is loaded here if ``resolved_generator`` is not given.
     """
     recipe, manifest = folder.recipe(), folder.manifest()
     state, _ = checkpoint.newest(folder.checkpoints)
@@ -161,28 +141,14 @@ def from_run(
         },
     )
     weights = state["modules"]["average" if recipe.sections.evaluation.weights == "ema" else "generator"]
-    generator = _build(recipe, origin, resolved_generator)
-    _load_weights(generator, weights, f"{folder.path}", origin)
+    generator = _build(recipe, origin, weights, str(folder.path), resolved_generator)
     generator.to(device or torch.device("cpu"))
     return TrainedGenerator(ready_to_sample(generator, len(origin.class_names)), origin)
 
 
 def save(trained: TrainedGenerator, file: Path) -> Path:
-    """Write a generator with its recipe and provenance; the same bytes for the same weights and origin.
-
-    Raises:
-        RunError: the file cannot be written.
-    """
-    origin = trained.origin
-    entry = {
-        "format": FORMAT,
-        "recipe": origin.recipe,
-        "distribution": origin.distribution,
-        "class_names": list(origin.class_names),
-        "channels": origin.channels,
-        "step": origin.step,
-        "provenance": origin.provenance,
-    }
+    """Write a generator with its recipe and provenance; the same bytes for the same weights and origin."""
+    entry = {"format": FORMAT, **asdict(trained.origin)}
     weights = {name: tensor.cpu().contiguous() for name, tensor in trained.generator.state_dict().items()}
     data = safetensors.torch.save(weights, metadata={METADATA_KEY: json.dumps(entry, sort_keys=True)})
     try:
@@ -207,35 +173,24 @@ def load_generator(file: str | Path, device: torch.device | str = "cpu") -> Trai
             weights = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
         if entry["format"] > FORMAT:
             raise RunError(f"{file}: was written by a newer cganzoo; upgrade: pip install -U cganzoo")
-        origin = Origin(
-            recipe=entry["recipe"],
-            distribution=entry["distribution"],
-            class_names=tuple(entry["class_names"]),
-            channels=entry["channels"],
-            step=entry["step"],
-            provenance=entry["provenance"],
-        )
+        entry["class_names"] = tuple(entry["class_names"])
+        origin = Origin(**{field.name: entry[field.name] for field in fields(Origin)})
     except FileNotFoundError as error:
         raise RunError(f"{file}: no such file") from error
     except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
         raise RunError(f"{file}: is damaged, or `cganzoo export` did not write it") from error
-    generator = _build(parse_recipe(origin.recipe, name=path.stem, source=f"recipe in {file}"), origin)
-    _load_weights(generator, weights, str(file), origin)
-    return TrainedGenerator(generator.to(device), origin)
+    recipe = parse_recipe(origin.recipe, name=path.stem, source=f"recipe in {file}")
+    return TrainedGenerator(_build(recipe, origin, weights, str(file)).to(device), origin)
 
 
-def _load_weights(generator: Generator, weights: dict[str, Tensor], source: str, origin: Origin) -> None:
-    try:
-        generator.load_state_dict(weights)
-    except RuntimeError as error:
-        made_with = origin.provenance["versions"]["distributions"][origin.distribution]["version"]
-        raise RunError(
-            f"{source}: the weights do not fit the generator of the installed {origin.distribution}; "
-            f"install the version they were made with: {origin.distribution}=={made_with}"
-        ) from error
-
-
-def _build(recipe: Recipe, origin: Origin, chosen: Chosen[GeneratorSpec[Any]] | None = None) -> Generator:
+def _build(
+    recipe: Recipe,
+    origin: Origin,
+    weights: dict[str, Tensor],
+    source: str,
+    chosen: Chosen[GeneratorSpec[Any]] | None = None,
+) -> Generator:
+    """The generator with these weights, which are read from ``source``."""
     chosen = chosen or resolve_generator(recipe, origin.distribution)
     context = BuildContext(
         num_classes=len(origin.class_names),
@@ -244,4 +199,13 @@ def _build(recipe: Recipe, origin: Origin, chosen: Chosen[GeneratorSpec[Any]] | 
         class_names=origin.class_names,
     )
     with torch.random.fork_rng(devices=[]):  # the weights are replaced: keep the caller's random state
-        return chosen.spec.build(chosen.config, context)
+        generator = chosen.spec.build(chosen.config, context)
+    try:
+        generator.load_state_dict(weights)
+    except RuntimeError as error:
+        made_with = origin.provenance["versions"]["distributions"][origin.distribution]["version"]
+        raise RunError(
+            f"{source}: the weights do not fit the generator of the installed {origin.distribution}; "
+            f"install the version they were made with: {origin.distribution}=={made_with}"
+        ) from error
+    return generator

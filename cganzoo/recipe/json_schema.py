@@ -10,10 +10,9 @@ from pydantic.json_schema import models_json_schema
 from cganzoo.config import Config
 from cganzoo.registry import KINDS, Component, Registry
 
-from .read import ALL_SECTIONS
+from .keys import ALL_SECTIONS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-NOTHING_FITS: dict[str, Any] = {"not": {}}  # "oneOf" may not be empty
 
 
 def recipe_schema(registry: Registry) -> dict[str, Any]:
@@ -39,7 +38,7 @@ def recipe_schema(registry: Registry) -> dict[str, Any]:
             name = {
                 "type": "string",
                 "pattern": f"^({written})/.+$",
-                "description": properties[argument]["description"],
+                "description": properties[argument].get("description", ""),
             }
             del properties[argument]
             required = [key for key in required if key != argument]
@@ -53,7 +52,8 @@ def recipe_schema(registry: Registry) -> dict[str, Any]:
 
     for kind in KINDS.values():
         tables = [table(component) for component in registry.components(kind.name)]
-        definitions[kind.name] = {"oneOf": tables} if tables else NOTHING_FITS
+        found: dict[str, Any] = {"oneOf": tables} if tables else {"not": {}}  # "oneOf" may not be empty
+        definitions[kind.name] = found
         *path, key = kind.recipe_table.split(".")
         section = definition(ALL_SECTIONS)
         for step in path:

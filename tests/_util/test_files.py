@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from cganzoo._util import once
-from cganzoo._util.once import LEFTOVER_AGE, TEMPORARY, lock, make_folder_once
+from cganzoo._util import files
+from cganzoo._util.files import LEFTOVER_AGE, TEMPORARY, lock, make_folder_once
 
 
 def fill(folder: Path) -> None:
@@ -98,7 +98,7 @@ def test_what_a_killed_process_left_is_never_used_and_is_removed_by_the_next(
         raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(once, "_rename", killed)
+        patch.setattr(files, "_rename", killed)
         patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # a kill cleans nothing up
         with pytest.raises(KilledError):
             make_folder_once(tmp_path / "set", fill)
@@ -172,7 +172,7 @@ def test_without_locks_all_make_it_in_folders_of_their_own_and_one_is_kept(
 MAKE = """
 import sys, time
 from pathlib import Path
-from cganzoo._util.once import make_folder_once
+from cganzoo._util.files import make_folder_once
 
 def fill(folder):
     print("filling", flush=True)

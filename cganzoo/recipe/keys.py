@@ -1,0 +1,121 @@
+"""The keys of a recipe: which there are, and what each may hold. Checked before any slow import."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, create_model, model_validator
+
+from cganzoo.config import Config
+from cganzoo.registry.kinds import KINDS, Kind
+from cganzoo.specs import ComponentTable, DataTable
+
+from .optimizers import OptimizerConfig
+
+Count = Annotated[int, Field(ge=1)]
+Interval = Annotated[int, Field(ge=0)]
+
+
+class Requires(Config):
+    """The distributions that a run may import; no other plugin is imported."""
+
+    cganzoo: str = Field("", description='Versions of the host, such as ">=0.1,<0.2".')
+    plugins: tuple[str, ...] = Field((), description='Distributions, such as "cganzoo-mine" or "cganzoo-mine>=0.1".')
+
+
+class Optimizers(Config):
+    """One optimizer for each player; the loss's heads belong to the discriminator's."""
+
+    generator: OptimizerConfig = Field(description="The generator's optimizer.")
+    discriminator: OptimizerConfig = Field(description="The optimizer of the trunk and the loss's heads.")
+
+
+class Train(Config):
+    """The training loop."""
+
+    steps: Count = Field(description="Generator steps.")
+    batch_size: Count = Field(description="Images in a batch.")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="Seed of weights, noise and data order.")
+    discriminator_steps: Count = Field(1, description="Discriminator steps before each generator step.")
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = Field(0.999, description="Decay of the generator's average.")
+    ema_start: Interval = Field(
+        0, description="Step at which averaging begins; before it, the average is a copy of the generator."
+    )
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: autocast of the networks.")
+    compile: bool = Field(False, description="Compile both step modules with torch.compile.")
+    channels_last: bool = Field(False, description="Keep images and convolutions in channels-last memory layout.")
+    log_every: Count = Field(50, description="Steps between two lines of metrics.jsonl.")
+    checkpoint_every: Count = Field(1000, description="Steps between two checkpoints.")
+    keep_checkpoints: Count = Field(2, description="Newest checkpoints to keep.")
+    sample_every: Interval = Field(0, description="Steps between two sample grids; 0: at the end only.")
+    evaluate_every: Interval = Field(0, description="Steps between two evaluations; 0: at the end only.")
+
+
+class Evaluation(Config):
+    """How samples are scored."""
+
+    samples: Count = Field(2000, description="Samples to score.")
+    batch_size: Count = Field(250, description="Samples made and scored at a time.")
+    weights: Literal["ema", "raw"] = Field("ema", description="Score the averaged generator or the trained one.")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="Seed of the samples and of the real halves.")
+    extractor: ComponentTable = Field(
+        ComponentTable(name="classifier"), description="Feature extractor, with its options."
+    )
+
+
+class Sections(Config):
+    """The sections of a recipe."""
+
+    if TYPE_CHECKING:  # the host's sections; ALL_SECTIONS adds a table for each kind of component
+        requires: Requires
+        data: DataTable
+        optimizer: Optimizers
+        train: Train
+        evaluation: Evaluation
+
+    def tables(self, kind: Kind) -> tuple[ComponentTable, ...]:
+        """The tables of components of this kind, in the recipe's order."""
+        found: Any = self
+        for key in kind.recipe_table.split("."):
+            found = getattr(found, key)
+        return found if kind.many else (found,)
+
+    @model_validator(mode="after")
+    def _each_name_once(self) -> Sections:
+        for kind in KINDS.values():
+            names = [table.name for table in self.tables(kind)]
+            for name in names:
+                if names.count(name) > 1:
+                    raise ValueError(f'{kind.title} "{name}" is listed more than once')
+        return self
+
+
+def plain(config: Config) -> dict[str, Any]:
+    """A config as a dict that TOML can store: without ``None`` values, with the key names of the recipe."""
+    values: dict[str, Any] = config.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return values
+
+
+def _fields(*, many: bool) -> dict[str, Any]:
+    """A field for each kind whose table is a section: kinds of one component, or of several."""
+    fields: dict[str, Any] = {}
+    for kind in KINDS.values():
+        if kind.many == many and "." not in kind.recipe_table:
+            table: Any = kind.spec.table
+            one, several = (table, Field(description=f"The {kind.title}.")), (tuple[table, ...], Field(()))
+            fields[kind.recipe_table] = several if many else one
+    return fields
+
+
+ALL_SECTIONS: type[Sections] = create_model(
+    "Sections",
+    __base__=Sections,
+    __doc__=Sections.__doc__,
+    requires=(Requires, Field(Requires(), description="What must be installed.")),
+    **{"data": None, **_fields(many=False)},
+    optimizer=(Optimizers, Field(description="The optimizers.")),
+    train=(Train, Field(description="The loop.")),
+    evaluation=(Evaluation, Field(Evaluation(), description="How samples are scored.")),
+    **_fields(many=True),
+)
+"""All sections of a recipe, in the order in which they are written."""

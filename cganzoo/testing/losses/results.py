@@ -1,0 +1,159 @@
+"""The same results from the author's naive formula, in other precisions, on another device and compiled."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from unittest import SkipTest
+
+import torch
+
+from cganzoo.objective import Batch, Objective, Terms
+from cganzoo.testing.conformance import explained, schedulable
+
+from . import base
+from .base import METHODS, SEEDS, TOLERANCE, Loss, LossChecks, buffers_restored, gradients, with_features
+
+CASES = [(classes, size, seed) for classes in (1, 2, 7, 200) for size in (1, 6) for seed in (0, 1)]
+"""(classes, batch size, seed): one class, more classes than samples, a single sample."""
+
+
+def random_batch(classes: int, size: int, seed: int, feature_dim: int = 5) -> Batch:
+    """Random labels (size,) and float64 features (size, feature_dim) that require gradients; images are empty."""
+    random = torch.Generator().manual_seed(seed)
+    features = 2 * torch.randn(size, feature_dim, generator=random, dtype=torch.float64)
+    return Batch(torch.empty(size, 0), torch.randint(classes, (size,), generator=random), features.requires_grad_())
+
+
+def assert_same(objective: Objective, ours: Terms, naive: Terms, *batches: Batch) -> None:
+    """Two sets of terms are equal, name by name, and so are the gradients of their sums in features and heads.
+
+    Raises:
+        AssertionError: they differ by more than :data:`TOLERANCE`.
+    """
+    torch.testing.assert_close(dict(ours), dict(naive), rtol=TOLERANCE, atol=TOLERANCE)
+    heads = [parameter for parameter in objective.parameters() if parameter.requires_grad]
+    leaves = [*(batch.features for batch in batches), *heads]
+    mine, theirs = (gradients(base.total(terms), leaves) for terms in (ours, naive))
+    for one, two in zip(mine, theirs, strict=True):
+        if not torch.allclose(one, two, rtol=TOLERANCE, atol=TOLERANCE):  # faster than assert_close, which explains
+            torch.testing.assert_close(mine, theirs, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+class LossResults(LossChecks):
+    """Results."""
+
+    def test_equals_its_reference(self) -> None:
+        """Terms and gradients equal the author's reference in float64, for many numbers of classes and batch sizes."""
+        if self.spec.reference is None:
+            raise SkipTest("the loss has no reference: LossSpec(reference=...)")
+        assert self.spec.reference(self.config()) is not None, "the reference must cover the default options"
+        base.over([*self.each(), *self._other_numbers()], self._equals)
+
+    def _other_numbers(self) -> Iterator[Loss]:
+        """The loss with one weight, temperature or the like changed, where the options allow it."""
+        defaults = self.config()
+        for option in schedulable(self.spec.config):
+            number = getattr(defaults, option)
+            for other in (number / 2, number + 0.5) if isinstance(number, float) else (0.5,):
+                if other != number:
+                    with contextlib.suppress(ValueError):
+                        yield Loss(self.spec, self.config(**{option: other}), f"{option}={other:g}")
+                        break
+
+    def _equals(self, loss: Loss) -> None:
+        formula = loss.spec.reference(loss.config) if loss.spec.reference is not None else None
+        if formula is None:
+            raise SkipTest("the reference does not cover these options")
+        for classes, size, seed in CASES:
+            objective = replace(loss, classes=classes, seed=seed, dtype=torch.float64).objective
+            heads = {**dict(objective.named_parameters()), **dict(objective.named_buffers())}
+            real, fake = random_batch(classes, size, seed), random_batch(classes, size, seed + 9)
+            if objective.fake_labels == "paired":
+                fake = replace(fake, labels=real.labels)
+            used = real if objective.uses_real_in_generator_loss else None
+            method = "discriminator_loss"
+            try:
+                with buffers_restored(objective):
+                    ours = objective.discriminator_loss(real, fake)
+                    naive = formula.discriminator_loss(heads, real, fake, loss.config)
+                    assert_same(objective, ours, naive, real, fake)
+                method = "generator_loss"
+                with buffers_restored(objective):
+                    ours = objective.generator_loss(fake, used)
+                    assert_same(objective, ours, formula.generator_loss(heads, fake, loss.config, used), fake)
+            except AssertionError as error:
+                case = f"num_classes = {classes}, batch of {size}, seed {seed}"
+                raise AssertionError(f"{method} differs from the reference ({case}): {error}") from error
+
+    # --- precision, device and compiler -------------------------------------------------------------------------------
+
+    @base.each_variant
+    def test_runs_in_float64(self, loss: Loss) -> None:
+        """From float64 features the losses are float64, and close to those in float32."""
+        results = {}
+        for dtype in (torch.float32, torch.float64):
+            loss = replace(loss, dtype=dtype)
+            results[dtype] = loss.values(*loss.batches())
+        for method, exact in results[torch.float64].items():
+            assert exact.dtype == torch.float64, f"{method} is {exact.dtype}: create tensors with the features' dtype"
+            base.check_close(results[torch.float32][method].double(), exact, f"{method} differs in float32", 1e-3)
+
+    @base.each_variant
+    def test_rounded_features(self, loss: Loss) -> None:
+        """Features rounded to bfloat16 give finite losses and gradients, close to those of exact features."""
+        for scale in (0.3, 1.0, 5.0):
+            batches = loss.batches(scale=scale)
+            for squash, what in ((lambda x: x, f"features of size {scale:g}"), (torch.tanh, "features in [-1, 1]")):
+                exact = [with_features(batch, squash(batch.features)) for batch in batches]
+                rounded = [with_features(batch, batch.features.bfloat16().float()) for batch in exact]
+                loss.check_finite(rounded[0], rounded[1], f"{what} rounded to bfloat16")
+                problem = f"of {what} changes too much when bfloat16 rounds them"
+                base.check_losses_close(loss.values(*rounded), loss.values(*exact), problem, 0.05)
+
+    @base.each_variant
+    def test_trains_in_bfloat16(self, loss: Loss) -> None:
+        """With networks in bfloat16, losses are finite, float32, and close to those in full precision."""
+        full, low = loss.gan(), loss.gan(autocast=True)
+        for seed in SEEDS:
+            inputs = base.gan_inputs(full, seed=seed)
+            for method in METHODS:
+                wanted, found = (getattr(gan, method)(*inputs) for gan in (full, low))
+                assert found.dtype == torch.float32, f"with networks in bfloat16, {method} is {found.dtype}"
+                assert found.isfinite(), f"with networks in bfloat16, {method} is {found.item()}"
+                for gradient in gradients(found, low.players[method.removesuffix("_loss")]):
+                    assert gradient.isfinite().all(), f"a gradient of {method} in bfloat16 is not finite"
+                base.check_close(found, wanted, f"with networks in bfloat16, {method} is very different", 0.05)
+
+    @base.each_variant
+    def test_runs_on_any_device(self, loss: Loss) -> None:
+        """The losses work on the device of their inputs, and never read a value back."""
+        loss.objective.to("meta")  # has no values: a tensor on the CPU, or reading a value, is an error
+        batches = [Batch(*(getattr(batch, field).to("meta") for field in base.FIELDS)) for batch in loss.batches()]
+        advice = "create tensors on the device of the features, register buffers, and read no tensor's value"
+        for method, call in loss.calls(*batches).items():
+            with explained(f"on another device {method}", advice):
+                call()
+
+    @base.each_repeatable_variant
+    def test_compiles_whole(self, loss: Loss) -> None:
+        """``torch.compile(fullgraph=True)`` compiles both losses without a graph break, with the same results."""
+        import torch._dynamo
+
+        def both(real: Batch, fake: Batch) -> dict[str, torch.Tensor]:
+            return {method: base.total(terms) for method, terms in loss.terms(real, fake).items()}
+
+        torch._dynamo.reset()
+        compiled = torch.compile(both, backend="eager", fullgraph=True, dynamic=False)
+        try:
+            for seed in (0, 1):
+                batches = loss.batches(seed=seed)
+                with buffers_restored(loss.objective):
+                    wanted = both(*batches)
+                advice = "use only tensor operations in the losses"
+                with buffers_restored(loss.objective), explained("torch.compile(fullgraph=True)", advice):
+                    found = compiled(*batches)
+                base.check_losses_close(found, wanted, "differs when it is compiled", 1e-5)
+        finally:
+            torch._dynamo.reset()
