@@ -35,7 +35,7 @@ class Extractor(nn.Module):
         raise NotImplementedError
 
     def description(self) -> str:
-        """One line for the user: the network, and how reliable it is."""
+        """One line for the user: the network, and how reliable its features are."""
         raise NotImplementedError
 
 

@@ -1,4 +1,4 @@
-"""What a logger is made of: it gets what a run records, while it runs. No torch."""
+"""Base class of loggers. A logger receives the records of a run while the run is in progress. Imports no torch."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class RunInfo:
 
 
 class Logger:
-    """Base of loggers; override what you need, each method does nothing by itself.
+    """Base class of loggers. Override the methods that you need; the others do nothing.
 
     All calls come from the training process, in order: ``start``, then any of ``log``, ``scores`` and ``picture``, then
-    ``end`` or ``fail``. A run that is killed calls neither of the last two. Steps count generator steps. An exception
-    that a logger raises does not stop the run: it is shown once, and the logger gets no further call. But a
-    :class:`cganzoo.errors.CganzooError` that ``start`` raises, for a mistake that the user can correct, ends the run.
+    ``end`` or ``fail``. A run that is killed calls neither ``end`` nor ``fail``. Steps count generator steps. If a
+    logger raises an exception, the run continues: the exception is shown once, and the logger gets no further call. But
+    if ``start`` raises a :class:`cganzoo.errors.CganzooError`, for a mistake that the user can correct, the run ends.
     """
 
     def start(self, run: RunInfo) -> None:

@@ -1,4 +1,4 @@
-"""Base class of losses: an Objective owns its heads on the trunk's features, and the two losses."""
+"""Base class of losses: an Objective has heads on the trunk's features, and computes the two losses."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class Batch:
 
 
 class Objective(nn.Module):
-    """A loss: the heads it needs on the trunk's features, and the two losses on them.
+    """A loss: its heads on the trunk's features, and the losses of discriminator and generator.
 
     The engine adds the heads' parameters to the discriminator's optimizer. It calls :meth:`discriminator_loss` with
     fakes that pass no gradient to the generator, and :meth:`generator_loss` with the discriminator frozen, so a loss
-    needs no ``detach`` of its own.
+    need not call ``detach``.
 
     Class attributes:
         uses_real_in_generator_loss: :meth:`generator_loss` needs a real batch, and receives it as ``real``.
-        fake_labels: labels of the fakes: ``"sampled"``, drawn uniformly, or ``"paired"``, those of the real batch.
+        fake_labels: labels of the fakes: ``"sampled"`` (drawn uniformly) or ``"paired"`` (those of the real batch).
         relational: the loss compares samples of the batch with each other, so a batch must not be split.
     """
 

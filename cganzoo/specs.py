@@ -57,7 +57,7 @@ class BuildContext:
 
     @property
     def features(self) -> int:
-        """``feature_dim``, where it must be known.
+        """Return ``feature_dim``; raise an error if it is not known.
 
         Raises:
             ValueError: the component is of a kind that is built before features exist.
@@ -69,7 +69,7 @@ class BuildContext:
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractorContext(BuildContext):
-    """What an extractor can use besides: many need none of it.
+    """What an extractor can use in addition. Many extractors need none of these values.
 
     Attributes:
         splits: the packed data set, ``"train"`` and perhaps ``"test"``; each has ``images`` (N, C, H, W) uint8,
@@ -112,7 +112,7 @@ class ComponentSpec(Generic[C]):
     """Fields that every kind of component has.
 
     Attributes:
-        name: what a recipe writes, lower snake case, as the paper's method is called.
+        name: the name in a recipe, in lower snake case, like the name of the method in its paper.
         summary: one line for ``cganzoo plugins``.
         config: the options, a torch-free :class:`~cganzoo.Config` with a description for each field.
         paper: arXiv id (``arXiv:1703.02000``) or DOI.
@@ -157,7 +157,7 @@ class GeneratorSpec(ComponentSpec[C]):
 
 @dataclass(frozen=True, kw_only=True)
 class DiscriminatorSpec(ComponentSpec[C]):
-    """A discriminator trunk: images to features. It knows nothing of classes.
+    """A discriminator trunk: images to features. It does not use classes.
 
     Attributes:
         build: returns a :class:`cganzoo.networks.Discriminator`.
@@ -235,8 +235,8 @@ class Archive:
 
     Attributes:
         url: http or https; its last part is the file's name.
-        checksum: ``"md5:<hex>"`` or ``"sha256:<hex>"``; of a SHA-256 the first eight digits will do.
-        size: in bytes, where known; shown before the download.
+        checksum: ``"md5:<hex>"`` or ``"sha256:<hex>"``; the first eight digits of a SHA-256 are enough.
+        size: in bytes, if it is known; shown before the download.
     """
 
     url: str
@@ -254,7 +254,7 @@ class DatasetSpec(ComponentSpec[C]):
     """A labelled set of images.
 
     Attributes:
-        build: returns a :class:`cganzoo.data.source.ImageSource`; reads no pixel yet. It gets the options alone.
+        build: returns a :class:`cganzoo.data.source.ImageSource` and reads no pixel. Called with the options only.
         channels: channels of an image unless the recipe says otherwise.
         image_size: side of its images in pixels, where all have the same: the default of ``cganzoo data``.
         archive: the official download, if there is one; ``config`` is then an :class:`~cganzoo.ArchiveConfig`, and the
@@ -295,10 +295,10 @@ class ExtractorSpec(ComponentSpec[C]):
 
 @dataclass(frozen=True, kw_only=True)
 class LoggerSpec(ComponentSpec[C]):
-    """A logger: it gets what a run records, while it runs.
+    """A logger: it receives the records of a run while the run is in progress.
 
     Attributes:
-        build: returns a :class:`cganzoo.logger.Logger`. It gets the options alone.
+        build: returns a :class:`cganzoo.logger.Logger`. It is called with the options only.
     """
 
     build: Importable[Callable[[C], Logger]] = Importable()

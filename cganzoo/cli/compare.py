@@ -43,7 +43,7 @@ def compare(
     limit = None if time_limit is None else seconds(time_limit)
     matrix = build_matrix(arguments, seeds=_seeds(seeds), overrides=overrides or [], out=out)
     if fresh and not matrix.trains:
-        raise RecipeError("--fresh: is for recipes, and these are runs; name a recipe, or remove the option")
+        raise RecipeError("--fresh: is for recipes, but all arguments are runs; name a recipe, or remove it")
 
     from cganzoo.compare.terminal import compare as run  # imports torch
 

@@ -192,7 +192,7 @@ def host_bounds(api: str) -> str:
 
 
 def _requirement(distribution: str) -> str:
-    """The host's own requirement on a distribution, such as ``torch>=2.11``."""
+    """The version of a distribution that the host itself requires, such as ``torch>=2.11``."""
     found = (Requirement(text) for text in metadata.requires(PROJECT) or ())
     return next((str(one) for one in found if one.name == distribution and one.marker is None), distribution)
 
@@ -268,7 +268,7 @@ def _environment() -> Environment:
 
 
 def _rendered(environment: Environment, values: dict[str, Any]) -> dict[str, str]:
-    """Path and text of every file of the plugin."""
+    """The path and the text of every file of the plugin."""
     names: Names = values["names"]
     files: dict[str, str] = {}
     for part in ("common", values["kind"]):

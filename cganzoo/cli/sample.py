@@ -73,7 +73,7 @@ def _classifier(folder: RunFolder | None, device: torch.device) -> Extractor:
 
 
 def _find(trained: TrainedGenerator, classifier: Extractor, wanted: Counter[int], seed: int) -> dict[int, Tensor]:
-    """Draw until the classifier has found enough images of each wanted class."""
+    """Draw samples until the classifier has found enough images of each wanted class; return these images."""
     batches = (trained.sample(BATCH_SIZE, seed=seed + batch) for batch in range(MAX_BATCHES))
     found = first_of_each(((images, predicted_classes(classifier, images)) for images in batches), wanted)
     for label, needed in wanted.items():

@@ -1,4 +1,4 @@
-"""All runs of a comparison, and the scores that they are compared by. No torch."""
+"""All runs of a comparison, and the scores that compare these runs. Imports no torch."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Comparison:
 
     @property
     def methods(self) -> tuple[Method, ...]:
-        """The methods, in the order they were named."""
+        """The methods, in the order in which the user named them."""
         return self.matrix.methods
 
     def of(self, method: Method) -> list[Run]:

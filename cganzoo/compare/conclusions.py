@@ -1,4 +1,4 @@
-"""What can be concluded from the scores: pairs, ranks, the summary, the warnings. No torch."""
+"""The conclusions from the scores: pairs, ranks, the summary, the warnings. Imports no torch."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _plus_minus(cell: Mapping[str, Any]) -> str:
 
 
 def warnings(comparison: Comparison) -> list[str]:
-    """What to know before reading the numbers: different protocols, missing runs, gaps in the table."""
+    """Warnings for the reader of the numbers: different protocols, missing runs, gaps in the table."""
     found = []
     if comparison.conflicts:
         found.append("MIXED PROTOCOLS: these scores must not be compared with one another.")
@@ -104,7 +104,7 @@ def warnings(comparison: Comparison) -> list[str]:
 
 
 def _about_runs(comparison: Comparison, method: Method) -> list[str]:
-    """Runs of a method that have no part in its scores, and scores that some of its runs lack."""
+    """Warnings about runs that do not count in a method's scores, and about scores that some of its runs lack."""
     runs, finished = comparison.of(method), len(comparison.finished(method))
     found: list[str] = []
     for state in ("diverged", "failed"):

@@ -1,4 +1,4 @@
-"""Whether methods are compared under the same conditions, and in what they differ. No torch."""
+"""Checks whether methods are compared under the same conditions, and lists their differences. Imports no torch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ ABSENT = "-"
 
 
 def differences(methods: Sequence[Method]) -> list[dict[str, Any]]:
-    """Every dotted key in which the resolved recipes differ, with its JSON values by method, the unexpected first."""
+    """Each dotted key whose values differ between the resolved recipes, with the JSON value of each method.
+
+    Unexpected differences come first.
+    """
     flat = {method.name: dict(_flat(_comparable(method.values))) for method in methods}
     found = []
     for key in dict.fromkeys(key for values in flat.values() for key in values):
@@ -29,7 +32,7 @@ def differences(methods: Sequence[Method]) -> list[dict[str, Any]]:
 
 
 def _comparable(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe's values without the seed and the places of files; metrics by their names."""
+    """The values of a recipe without the seed and the paths of files. Metrics are in a dict by name."""
     data = {key: value for key, value in values["data"].items() if key not in PLACES}
     return {**shared_values(values), "data": data, "metrics": {metric["name"]: metric for metric in values["metrics"]}}
 
@@ -53,10 +56,10 @@ def planned_conflicts(methods: Sequence[Method]) -> dict[str, str]:
 
 
 def measured_conflicts(protocols: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, str]:
-    """Labels with a protocol, of a recipe or of a run, that differs from the first one.
+    """A message for each label whose protocol differs from the first protocol.
 
-    Options of a metric are compared with the first method that has it: a metric that one method has and another has not
-    leaves a gap in the table, and no wrong number.
+    The options of a metric are compared with those of the first label that has this metric. A method without the metric
+    is no conflict: it leaves a gap in the table, and no wrong number.
     """
     first_with: dict[str, tuple[str, dict[str, str]]] = {}
     messages: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""A group file: the recipes to compare, their seeds, and the scores that a paper printed for them. No torch."""
+"""A group file: the recipes to compare, their seeds, and the scores that a paper printed for them. Imports no torch."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Group:
 
 
 def read_group(path: str) -> Group | None:
-    """The group in a file; ``None`` if the file does not contain a group."""
+    """Read the group in a file; return ``None`` if the file does not contain a group."""
     file = bundled.find(path)
     try:
         values: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8-sig"))

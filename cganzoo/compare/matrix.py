@@ -1,4 +1,4 @@
-"""The matrix of a comparison: methods by seeds, each run with its folder. No torch."""
+"""The matrix of a comparison: a run and its folder for each method and seed. Imports no torch."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Method:
 
     @cached_property
     def identity(self) -> str:
-        """Equal for replicas: runs with the same code and the same recipe, except for the seed."""
+        """A text that is equal for replicas: runs with the same code and, except for the seed, the same recipe."""
         return json.dumps([shared_values(self.values), dict(self.code)], sort_keys=True, default=str)
 
 
@@ -71,7 +71,7 @@ class Cell:
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """All runs of a comparison, method by method."""
+    """All runs of a comparison, sorted by method."""
 
     title: str
     out: Path  # folder of the report, the tables and new runs
@@ -81,7 +81,7 @@ class Matrix:
 
     @property
     def methods(self) -> tuple[Method, ...]:
-        """The methods, in the order they were named."""
+        """The methods, in the order in which the user named them."""
         return _methods(self.cells)
 
     @property
@@ -105,7 +105,7 @@ def build_matrix(
     only_runs = all(isinstance(source, Path) for source in sources)
     if only_runs and (overrides or seeds):
         option = f"--set {overrides[0]}" if overrides else f"--seeds {','.join(map(str, seeds or ()))}"
-        raise RecipeError(f"{option}: is for recipes, and these are runs; name a recipe, or remove the option")
+        raise RecipeError(f"{option}: is for recipes, but all arguments are runs; name a recipe, or remove it")
     # A comparison of finished runs gets a folder of its own: in "runs", the next comparison would overwrite its tables.
     out = out or (Path("runs", group.file.stem) if group else Path("runs", "comparison") if only_runs else Path("runs"))
     if out.exists() and not out.is_dir():
@@ -217,7 +217,7 @@ def _find_runs(place: Path) -> list[Path]:
 
 
 def _of_run(path: Path) -> Cell:
-    """A run that is compared as it is."""
+    """A run that is compared without further training."""
     folder, place = RunFolder(path), path.absolute()
     sections, manifest = read_sections(folder), read_manifest(folder)
     if manifest == Manifest():
@@ -251,7 +251,7 @@ def read_sections(folder: RunFolder) -> Sections:
 
 
 def _code(manifest: Manifest) -> dict[str, str]:
-    """Code hashes of all calls that trained the run; several, joined by "+", where they differ."""
+    """Code hashes of all calls that trained the run. If the hashes of a distribution differ, "+" joins them."""
     found: dict[str, dict[str, None]] = {}
     for code in (manifest.code, *(call.code for call in manifest.calls)):
         for name, digest in code.items():
@@ -263,7 +263,7 @@ def _code(manifest: Manifest) -> dict[str, str]:
 
 
 def _merge_replicas(cells: Sequence[Cell]) -> dict[Method, list[Cell]]:
-    """The runs by method. A run that was named twice is kept once; replicas belong to one method wherever they are."""
+    """The runs of each method. A run that was named twice is kept once; replicas in any folder belong to one method."""
     trained = _methods([cell for cell in cells if cell.resolved])
     names = [method.name for method in trained]
     for name in names:

@@ -1,4 +1,4 @@
-"""Runs as their folders have them: state, scores, loss terms, speed. No torch."""
+"""Reads runs from their folders: state, scores, loss terms, speed. Imports no torch."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _state(cell: Cell, fresh: bool) -> State:
 
 
 def _changed_code(manifest: Manifest, resolved: Resolved) -> list[str]:
-    """The distributions whose code has changed since any call of the run."""
+    """The distributions whose code differs now from their code in one or more calls of the run."""
     now = provenance.code(resolved.providers)
     before = [manifest.code, *(call.code for call in manifest.calls)]
     return sorted({name for code in before for name in now if code.get(name) != now[name]})
@@ -90,7 +90,7 @@ def _changed_code(manifest: Manifest, resolved: Resolved) -> list[str]:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """The records of a run; scores, loss terms and speed are by step."""
+    """The records of a run. Scores, loss terms and speed are dicts with the step as key."""
 
     cell: Cell
     state: State
@@ -112,7 +112,7 @@ class Run:
 
     @property
     def images_per_second(self) -> float | None:
-        """Median of the run's log."""
+        """Median of the speeds in the run's log."""
         return median(speed for speed, _ in self.speed.values()) if self.speed else None
 
     def seconds_at(self, step: int) -> float | None:
@@ -138,7 +138,8 @@ def read_run(cell: Cell, state: State) -> Run:
         raise DamagedError(f"{folder.metrics_file}: cannot be read ({error})") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DamagedError(
-            f"{folder.metrics_file}: is damaged, or another version wrote it ({type(error).__name__}: {error})"
+            f"{folder.metrics_file}: is damaged, or another version of cganzoo wrote it "
+            f"({type(error).__name__}: {error})"
         ) from error
     if not cell.method.metrics:
         scores = {}  # the recipe asks for no scores; these are of an earlier one

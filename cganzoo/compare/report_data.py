@@ -1,4 +1,4 @@
-"""A comparison as JSON values: what the page, the tables and the terminal show. No torch."""
+"""A comparison as JSON values: what the page, the tables and the terminal show. Imports no torch."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def _real(comparison: Comparison) -> list[View]:
 def _curves(
     comparison: Comparison, records_of: Callable[[Run], Mapping[int, Mapping[str, float | None]]], names: Iterable[str]
 ) -> View:
-    """A curve for each name and method: the mean over all its runs, for as long as each of them lasted."""
+    """A curve for each name and method: at each step, the mean over the method's runs that reached this step."""
     found: View = {}
     for name in dict.fromkeys(names):
         found[name] = {}

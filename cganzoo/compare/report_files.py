@@ -1,4 +1,4 @@
-"""The files of a comparison: the report, and the same numbers for programs and papers. No torch.
+"""The files of a comparison: the report, and the same numbers for programs and papers. Imports no torch.
 
 The report is one HTML file that needs no network: ``report.html.jinja`` with ``report.css``, ``report.js`` and
 plotly.js inside. The template has most tables; ``report.js`` draws charts, and tables that depend on a menu, from JSON.
@@ -47,7 +47,7 @@ MIXED = "mixed protocols: not comparable"
 
 
 def write_files(view: View, out: Path) -> list[Path]:
-    """Write all files into a folder; the report is the first."""
+    """Write all files into a folder, and return their paths. The first path is that of the report."""
     texts = (render_page(view), scores_csv(view), scores_json(view), markdown(view), latex(view))
     files = [out / name for name in REPORT_FILES]
     for file, text in zip(files, texts, strict=True):
@@ -107,7 +107,7 @@ def _styles(ids: list[str]) -> dict[str, dict[str, str]]:
 
 
 def _ranked(view: View) -> list[str]:
-    """The scores that have ranks or pairs, the one that methods are ranked by first."""
+    """The scores that have ranks or pairs. The score that ranks the methods is the first."""
     found = {entry["score"] for entry in (*view["pairs"], *view["ranks"])}
     names = [score["name"] for score in view["scores"] if score["name"] in found]
     return sorted(names, key=lambda name: name != view["rank_by"])
@@ -160,7 +160,7 @@ def _fixed(value: float | None, decimals: int) -> str:
 
 
 def scores_csv(view: View) -> str:
-    """Every score of every run, one per row; the column ``checkpoint`` marks the last and the best one."""
+    """Every score of every run, one per row. The column ``checkpoint`` marks the last and the best checkpoint."""
     labels = {method["id"]: method["label"] for method in view["methods"]}
     file = io.StringIO()
     table = csv.writer(file, lineterminator="\n")
@@ -191,9 +191,10 @@ def scores_json(view: View) -> str:
 def _rows(
     view: View, escape: Callable[[str], str], arrows: Mapping[bool | None, str], marks: Mapping[str, str]
 ) -> list[list[str]]:
-    """The table of the last checkpoint: its heading, then a row for each method.
+    """The table of the last checkpoint: a heading, and then a row for each method.
 
-    The format decides how text is escaped, the arrow of a score by ``higher_is_better``, and a template for each mark.
+    The file format decides the arguments: ``escape`` escapes text, ``arrows`` has an arrow for each value of
+    ``higher_is_better``, and ``marks`` has a template for each mark.
     """
     columns = [score for score in view["scores"] if score["headline"]] or view["scores"]
     published = published_scores(view)

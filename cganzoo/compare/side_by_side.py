@@ -1,4 +1,4 @@
-"""The methods side by side: their images, parameters, optimizers and protocols. No torch."""
+"""The methods side by side: their images, parameters, optimizers and protocols. Imports no torch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def image_conflicts(comparison: Comparison, untrained: Mapping[str, Untrained]) -> dict[str, str]:
-    """Methods that are trained on other images than the first one. Recipes only say where images are."""
+    """Methods whose training images differ from those of the first method. Recipes only say where the images are."""
     fingerprints = {}
     for method in comparison.methods:
         known = [run.manifest.data.fingerprint for run in comparison.of(method)]
@@ -73,7 +73,7 @@ def _properties(method: Method, runs: Sequence[Run], untrained: Mapping[str, Unt
 
 
 def protocol_of(runs: Iterable[Run]) -> str | None:
-    """The fingerprint of how runs were scored, without their metrics; several, with commas, if they differ."""
+    """The fingerprint of the protocol of runs, without metrics. Different fingerprints are separated by commas."""
     return ", ".join(sorted({common_fingerprint(run.protocol) for run in runs if run.protocol})) or None
 
 

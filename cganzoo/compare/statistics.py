@@ -18,7 +18,7 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Summary:
-    """One score of a method over its seeds; of one value, there is only the mean."""
+    """One score of a method over its seeds. If there is only one value, only the mean is given."""
 
     count: int
     mean: float
@@ -54,7 +54,7 @@ def summary(values: Sequence[float], *, resamples: int = 9_999) -> Summary:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two methods, compared by one score; there is no p value if one of them has fewer than two seeds."""
+    """Two methods, compared by one score. There is no p value if a method has fewer than two seeds."""
 
     a: str
     b: str
@@ -107,8 +107,8 @@ def holm(p: Sequence[float]) -> list[float]:
 def ties(samples: Mapping[str, Sequence[float]], *, higher_is_better: bool) -> tuple[str, set[str]]:
     """The method with the best mean, and the methods that are not significantly different from it.
 
-    These are the methods whose p against the best is not below the level, or not known. The correction is over all
-    pairs, as in :func:`pairwise`: the best method was not known before, so all pairs count.
+    These are the methods whose p value against the best method is not below the level, or is not known. The correction
+    counts all pairs, as in :func:`pairwise`, because the best method was not known before.
     """
     best = _order({name: _mean(_checked(values)) for name, values in samples.items()}, higher_is_better)[0]
     pairs = [pair for pair in pairwise(samples) if pair.p_corrected is None or pair.p_corrected >= LEVEL]
@@ -173,7 +173,7 @@ def ranking(
 
 
 def _order(means: Mapping[str, float], higher_is_better: bool) -> list[str]:
-    """Names, the best first; equals by name, so that the result does not depend on the order of methods."""
+    """Names, the best first. Equal methods are sorted by name, so the order of the methods does not matter."""
     return sorted(means, key=lambda name: (-means[name] if higher_is_better else means[name], name))
 
 
@@ -185,10 +185,10 @@ def _checked(values: Sequence[float]) -> np.ndarray:
 
 
 def _mean(values: np.ndarray) -> float:
-    """The mean; of equal values exactly that value, which a sum divided by the count may miss by the last bit."""
+    """The mean. For equal values it is exactly this value; a sum divided by the count may have a wrong last bit."""
     return float(values.mean() if np.ptp(values) else values[0])
 
 
 def _sd(values: np.ndarray) -> float:
-    """The standard deviation; of equal values exactly 0, which the rounding of their mean may miss."""
+    """The standard deviation. For equal values it is exactly 0, even if the rounding of their mean is not exact."""
     return float(values.std(ddof=1)) if np.ptp(values) else 0.0

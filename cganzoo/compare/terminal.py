@@ -36,7 +36,7 @@ MOST_KEYS = 12  # differing keys shown; the report shows all
 
 
 def compare(matrix: Matrix, console: Console, device: str, limit: float | None, *, fresh: bool, mixed: bool) -> int:
-    """Check, train what is missing, write and show; returns the exit code. The options are those of the command."""
+    """Check and train the runs, write and show the results. Takes the command's options; returns the exit code."""
     stop, place = Stop.after(limit), pick_device(device)
     found = read_states(matrix, fresh=fresh)
     before = gather(matrix, found)
@@ -190,7 +190,7 @@ def _show_fairness(console: Console, comparison: Comparison, untrained: Mapping[
 
 
 def _show_losses(console: Console, options: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> None:
-    """A line for each method, with the options of its loss that differ."""
+    """Show a line for each method, with the options of its loss that differ."""
     if not options:
         return
     table = _new_table()
@@ -206,7 +206,7 @@ def _show_losses(console: Console, options: Sequence[Mapping[str, Any]], labels:
 def _show_values(
     console: Console, head: str, labels: Mapping[str, str], rows: Sequence[tuple[str, Mapping[str, str]]], style: str
 ) -> None:
-    """Values by method; a value that several methods share is shown once."""
+    """Show the values of the methods; a value that several methods share is shown once."""
     table = _new_table(show_header=bool(head))
     for column in (head, "value", "methods"):
         table.add_column(column, overflow="fold")

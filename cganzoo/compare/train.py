@@ -1,4 +1,4 @@
-"""Building and training the runs that are missing, one after another. An interrupt or a failure loses nothing."""
+"""Builds and trains the missing runs, one after another. No finished run is lost after an interrupt or a failure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Display(Protocol):
     """Shows the states of the runs."""
 
     def update(self, cell: Cell, state: str, message: str = "") -> None:
-        """The run has another state."""
+        """Show the new state of a run."""
 
     def reporter(self, cell: Cell) -> Reporter:
         """What shows the progress of the run."""
@@ -38,10 +38,10 @@ class Display(Protocol):
 def train_missing(
     matrix: Matrix, states: States, device: torch.device, stop: Stop, display: Display, *, fresh: bool
 ) -> bool:
-    """Train every run that has not ended, and update its state: all methods with the first seed come first.
+    """Train every run that has not ended, and update its state. The first seed of all methods is trained first.
 
-    A run that fails is reported and skipped; a run that diverges is a result. A damaged run is left as it is. The
-    result is whether Ctrl+C came between two runs, or while a run began.
+    A run that fails is reported and skipped. A run that diverges is a result. A damaged run is not changed. Returns
+    whether the user pressed Ctrl+C between two runs, or while a run started.
     """
     for cell, message in states.errors.items():
         display.update(cell, "failed", message)
@@ -99,7 +99,7 @@ def _train(cell: Cell, device: torch.device, stop: Stop, reporter: Reporter, fre
 
 @dataclass(frozen=True)
 class Untrained:
-    """What is known of a method before it is trained."""
+    """What is known about a method before its training."""
 
     parameters: dict[str, int]  # as in a manifest; empty if a plugin fails to build a network
     images: str  # fingerprint of the training images

@@ -17,7 +17,7 @@ def stdout_console(**options: Any) -> Console:
 
 
 def stderr_console() -> Console:
-    """A console on standard error, for everything else."""
+    """A console on standard error, for all output that is not a result."""
     return stdout_console(stderr=True)
 
 
@@ -27,7 +27,7 @@ def print_line(text: str) -> None:
 
 
 def print_labelled(label: str, text: str) -> None:
-    """Print one line to standard error: a label with rich markup, then the text as it is."""
+    """Print one line to standard error: a label, which may have rich markup, and then the unchanged text."""
     stderr_console().print(f"{label} {escaped(text)}", highlight=False, soft_wrap=True)
 
 

@@ -114,7 +114,7 @@ def _gather(images: np.ndarray, indices: np.ndarray, pixels: Tensor) -> None:
 
 
 def _copied(images: np.ndarray, device: torch.device) -> Tensor:
-    """The whole set on the device, without a second copy in the host's memory."""
+    """Copy the whole data set to the device, without a second copy in the memory of the host."""
     copy = torch.empty(images.shape, dtype=torch.uint8, device=device)
     length = max(1, COPY_BYTES // max(1, images[:1].nbytes))
     for start in range(0, len(images), length):

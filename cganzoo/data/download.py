@@ -39,17 +39,18 @@ def fetch(
     mirror: str | None = None,
     advice: str = "get the file by other means and set data.root to it",
 ) -> Path:
-    """``folder / archive.filename``, downloaded now if it does not exist; its checksum is verified each time.
+    """Return ``folder / archive.filename``. Download the file if it does not exist, and always verify its checksum.
 
-    An interrupted download is resumed, in this call or the next. Of several processes one downloads.
+    An interrupted download is resumed, in this call or the next call. If several processes need the file, one process
+    downloads it.
 
     Args:
-        progress: called with bytes, so far and in total; the total is 0 if the server does not say it.
-        mirror: address to download the same file from instead of ``archive.url``.
+        progress: called with the bytes so far and the total bytes; the total is 0 if the server does not report it.
+        mirror: address of the same file, used instead of ``archive.url``.
         advice: what else the user can do, for messages.
 
     Raises:
-        DataError: the file cannot be downloaded or written, or it is (or already was) another file.
+        DataError: the file cannot be downloaded or written, or the new or existing file is not the expected file.
     """
     url, place = mirror or archive.url, folder / archive.filename
     algorithm, digits = parse_checksum(archive.checksum)
@@ -98,7 +99,7 @@ def parse_checksum(text: str) -> tuple[str, str]:
 
 
 class _BrokenError(Exception):
-    """A transfer ended early. ``answered``: the server had agreed to send the file, so another attempt may help."""
+    """A transfer ended early. With ``answered``, the server had agreed to send the file, so a new attempt may help."""
 
     def __init__(self, reason: str, *, answered: bool) -> None:
         super().__init__(reason)
@@ -133,7 +134,7 @@ class _Transfer:
                 time.sleep(PAUSE * 2 ** (drops - 1))
 
     def _continue(self) -> None:
-        """One connection: append to ``part``, or start over if the server does not support it."""
+        """Append to ``part`` over one connection, or write ``part`` anew if the server cannot continue a download."""
         start = self._length()
         if start and start == self.size:
             return  # complete, but not verified yet
@@ -164,7 +165,7 @@ class _Transfer:
             self._receive(answer, start, total or self.size or 0)
 
     def _refused(self, error: urllib.error.HTTPError, start: int) -> None:
-        """Raise the error of a status; return if it means that ``part`` is complete."""
+        """Raise the error of an HTTP status, but return if the status means that ``part`` is complete."""
         if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and start:
             if error.headers.get("Content-Range") == f"bytes */{start}":
                 return
@@ -209,7 +210,7 @@ def _reason(error: Exception) -> str:
 
 
 class _WithoutFTP(urllib.request.FTPHandler):
-    """Refuses FTP, the only other kind of address that urllib would follow a redirect to."""
+    """Refuses redirects to FTP, the only other protocol to which urllib follows a redirect."""
 
     def ftp_open(self, req: urllib.request.Request) -> NoReturn:
         raise urllib.error.URLError("unknown url type: ftp")

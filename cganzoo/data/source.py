@@ -15,7 +15,7 @@ from .pixels import square
 
 
 class ImageSource(ABC):
-    """Labelled images by split (``"train"`` and, if it exists, ``"test"``), before resizing.
+    """Labelled images of each split (``"train"`` and, if it exists, ``"test"``), before resizing.
 
     Attributes:
         class_names: the K classes; a label is an index into them.
@@ -37,10 +37,10 @@ class ImageSource(ABC):
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """Changes when any image or label changes; cheap to compute, for example from files' sizes and times."""
+        """Text that changes when an image or a label changes. Use fast inputs, such as sizes and times of files."""
 
     def pixels(self, split: str, index: int, size: int, channels: int) -> np.ndarray | None:
-        """The image as it is packed: (channels, size, size) uint8. May be called from several threads at once.
+        """The packed image: (channels, size, size) uint8. Several threads may call this method at once.
 
         Raises:
             DataError: the file cannot be read, or its content is not a picture.
@@ -56,7 +56,7 @@ class ImageSource(ABC):
     def pixels_of(
         self, split: str, indices: Sequence[int], size: int, channels: int
     ) -> list[np.ndarray | DataError | None]:
-        """:meth:`pixels` of several images, each or its error. Override it if reading many at once is faster."""
+        """For each image, :meth:`pixels` or its error. Override it if reading many images at once is faster."""
         found: list[np.ndarray | DataError | None] = []
         for index in indices:
             try:
@@ -70,7 +70,7 @@ class ImageSource(ABC):
         return DataError(f"image {index} of the {split} split: {reason}")
 
     def skip_unreadable(self) -> bool:
-        """Whether an image that cannot be read is left out and counted; if not, it ends the run."""
+        """Whether the host leaves out and counts an image that cannot be read. Otherwise such an image ends the run."""
         return False
 
 

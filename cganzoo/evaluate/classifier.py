@@ -67,7 +67,10 @@ class Classifier(Extractor):
 
 
 def build(config: ClassifierConfig, context: ExtractorContext) -> Classifier:
-    """The extractor of a recipe: read from ``context.run_file`` if that has these options, otherwise written to it."""
+    """Read the extractor from ``context.run_file`` if that file has these options. Otherwise load or train it.
+
+    An extractor that was not read from ``context.run_file`` is then written to this file.
+    """
     splits, run_file = context.splits, context.run_file
     if run_file is not None and run_file.is_file():
         with suppress(RunError):  # a damaged one is made again
@@ -105,7 +108,7 @@ def save(classifier: Classifier, path: Path) -> None:
 
 
 def of_run(folder: RunFolder, device: torch.device) -> Classifier | None:
-    """The classifier that a run's scores were measured with, if its extractor is one."""
+    """The classifier that measured the scores of a run, if the extractor of the run is a classifier."""
     name = folder.recipe_values()["evaluation"]["extractor"]["name"]
     if name.rpartition("/")[2] != "classifier" or not folder.extractor_file.is_file():
         return None
@@ -138,10 +141,10 @@ def load_or_train(
     device: torch.device,
     progress: Progress | None = None,
 ) -> Classifier:
-    """Load the classifier with these data and options from ``folder``; if there is no intact one, train it.
+    """Load the classifier with these data and options from ``folder``; if it is missing or damaged, train it.
 
-    Its accuracy is measured on ``held_out``. If several processes want the same one, one of them trains it. A training
-    that was stopped continues from its last state, which is at most a few minutes older.
+    Its accuracy is measured on ``held_out``. If several processes need the same classifier, one process trains it. A
+    training that was stopped resumes from its last saved state, which is at most a few minutes older.
     """
     parts = [config.model_dump(), train_set.num_classes, train_set.fingerprint, held_out.fingerprint]
     path = folder / f"{config.model}-{cache_key(parts)}.safetensors"

@@ -63,7 +63,7 @@ class Evaluation:
 
 @contextmanager
 def silent(what: str) -> Iterator[Progress]:
-    """A :data:`~cganzoo.console.reporter.Stage` that shows nothing."""
+    """A :data:`~cganzoo.console.reporter.Stage` that shows no progress."""
     yield lambda done, total: None
 
 
@@ -138,8 +138,8 @@ class Evaluator:
             samples: batches of images (N, C, H, W) in [-1, 1] with their requested classes (N,), or ``None``.
             count: number of samples in all batches.
             sampling: how they were made, for the protocol: weights, batch statistics, seed. JSON values.
-            generator: made the samples; for metrics that measure the generator itself.
-            noise: a batch of noise (N, L) and labels (N,) for those.
+            generator: the generator that made the samples, for metrics that measure it directly.
+            noise: a batch of noise (N, L) and labels (N,) for the metrics that measure the generator.
         """
         built = self._build(self.metrics)
         self._feed_reference(built)
@@ -243,7 +243,7 @@ class Evaluator:
         }
 
     def _halves(self) -> tuple[np.ndarray, np.ndarray]:
-        """Sorted indices of two random halves of equal size; of an odd number of images one is left out."""
+        """Sorted indices of two random halves of equal size. If the number of images is odd, one image is left out."""
         order = np.random.default_rng(self.seed).permutation(len(self.splits["train"].labels))
         half = len(order) // 2
         return np.sort(order[:half]), np.sort(order[half : 2 * half])

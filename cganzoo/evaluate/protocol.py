@@ -1,4 +1,4 @@
-"""How scores were measured: the protocol, and the fingerprints by which two scores are comparable. No torch."""
+"""How scores were measured: the protocol, and the fingerprints by which two scores are comparable. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def fingerprint(value: Any) -> str:
 
 
 def cache_key(value: Any) -> str:
-    """The same of other JSON text; names the files in the cache, which must be found again."""
+    """Like :func:`fingerprint`, but of other JSON text. It names cache files, so it must never change."""
     return _digest(json.dumps(value, sort_keys=True))
 
 
@@ -36,7 +36,7 @@ def with_fingerprints(protocol: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def common_fingerprint(protocol: Mapping[str, Any]) -> str:
-    """The fingerprint of everything except the metrics; one short value to show for a table of scores."""
+    """The fingerprint of a protocol without its metrics. It is one short value, for display with a table of scores."""
     return fingerprint({**_content(protocol), "metrics": {}})
 
 

@@ -1,1 +1,1 @@
-"""From TOML to a checked, resolved recipe. No torch."""
+"""From TOML to a checked, resolved recipe. Imports no torch."""

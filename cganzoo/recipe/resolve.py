@@ -112,7 +112,7 @@ class Resolved:
         return list({one.provider.distribution: one.provider for one in chosen}.values())
 
     def context(self, class_names: tuple[str, ...], feature_dim: int | None = None) -> BuildContext:
-        """What the components of this run get when they are built."""
+        """The context that the components of this run receive when they are built."""
         return BuildContext(
             num_classes=len(class_names),
             image_size=self.recipe.sections.data.image_size,
@@ -167,7 +167,7 @@ def training_values(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def digest(values: Any) -> str:
-    """Short hash of values that JSON can hold; the order of keys does not matter."""
+    """Short hash of JSON values. The order of the keys does not change the hash."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -187,12 +187,12 @@ def resolve(recipe: Recipe, registry: Registry | None = None) -> Resolved:
 
 
 def resolve_generator(recipe: Recipe, distribution: str) -> Chosen[GeneratorSpec[Any]]:
-    """Only the generator, importing only its distribution: enough to sample."""
+    """Look up the generator only, and import its distribution only. This is enough to sample."""
     return _all_chosen(recipe, load_plugins([distribution]), KINDS["generator"])[0]
 
 
 def resolve_dataset(recipe: Recipe, registry: Registry | None = None) -> Chosen[DatasetSpec[Any]]:
-    """Only the data set: enough to pack and show it."""
+    """Look up the data set only. This is enough to pack and show it."""
     return _all_chosen(recipe, registry or load_plugins(recipe.sections.requires.plugins), KINDS["dataset"])[0]
 
 

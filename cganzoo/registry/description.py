@@ -66,7 +66,7 @@ def describe(component: Component) -> dict[str, Any]:
 
 
 def link(paper: object) -> str | None:
-    """URL of a paper, by its arXiv id or DOI; ``None`` if it has neither."""
+    """The URL of a paper, from its arXiv id, DOI or https address; ``None`` for any other text."""
     if not isinstance(paper, str):
         return None
     if found := re.fullmatch(r"(?i)arxiv:\s*(\S+)", paper):
@@ -77,7 +77,7 @@ def link(paper: object) -> str | None:
 
 
 def in_words(node: Node, definitions: Mapping[str, Node]) -> str:
-    """The type of a node of a JSON Schema in words: ``whole number, at least 1``."""
+    """The type of a JSON Schema node in words, such as ``whole number, at least 1``."""
     if "$ref" in node:
         target = _target(node, definitions)
         return "schedule" if target.get("title") == Schedule.__name__ else in_words(target, definitions)
@@ -109,7 +109,7 @@ def _number(value: float) -> str:
 
 
 def _choices(node: Node) -> list[Any]:
-    """The values of an option that has only a few; else none."""
+    """The values of an option that has only a few possible values; otherwise an empty list."""
     choices: list[Any] = [node["const"]] if "const" in node else node.get("enum", [])
     return choices
 

@@ -1,4 +1,4 @@
-"""All installed plugins, loaded in a child process: a plugin that hangs or crashes it is one more recorded failure.
+"""Loads all installed plugins in a child process. A plugin that blocks or crashes the child is recorded as a failure.
 
 The child (:mod:`cganzoo.registry.probe_child`) loads one plugin after another and writes one line of JSON for each. If
 it ends early, or if a line takes longer than :data:`TIME_LIMIT`, the plugin that it was loading has failed, and a new
@@ -47,7 +47,7 @@ Inventory = dict[str, Any]
 
 
 def inspect(waiting: Callable[[str], None] = lambda message: None) -> Inventory:
-    """The installed components and plugins, and what is wrong with them, as ``cganzoo plugins --json`` prints it.
+    """The installed components and plugins, and their problems, as ``cganzoo plugins --json`` prints them.
 
     Calls ``waiting`` with a message if a plugin takes longer than a second to load.
 
@@ -153,7 +153,7 @@ def _load(inventory: Inventory, waiting: Callable[[str], None]) -> bool:
 
 
 class _ChildError(Exception):
-    """The child ended or was too slow; the text says which."""
+    """The child ended or was too slow; the message says which of the two."""
 
 
 class _Child:
@@ -191,7 +191,7 @@ class _Child:
         self._lines.put(b"")
 
     def receive(self, waiting: Callable[[], None] = lambda: None) -> dict[str, Any]:
-        """The next message; ``waiting`` is called if it takes longer than a second."""
+        """Return the next message. ``waiting`` is called if the message takes longer than a second."""
         try:
             try:
                 line = self._lines.get(timeout=1)
@@ -215,7 +215,7 @@ class _Child:
 
 
 def _clashes(inventory: Inventory) -> Iterator[dict[str, Any]]:
-    """Names of components, entry points and modules that several distributions use, each with advice for the user."""
+    """Each name of a component, an entry point or a module that several distributions use, with advice for the user."""
     plugins = [plugin for plugin in inventory["plugins"] if plugin["entry_point"]]
     named = [(component["kind"], component["component"], component) for component in inventory["components"]]
     named += [("entry point", plugin["entry_point"], plugin) for plugin in plugins]

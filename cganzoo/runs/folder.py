@@ -1,4 +1,4 @@
-"""The run folder: its files, the check that it belongs to a recipe, and one process in it at a time. No torch.
+"""The run folder: its files, the check that it belongs to a recipe, and one process in it at a time. Imports no torch.
 
 ``runs/<recipe>/seed-<n>/`` holds ``recipe.toml`` (resolved), ``manifest.json``, ``metrics.jsonl``, ``log.txt``,
 ``samples/``, ``checkpoints/`` and the extractor's weights: enough to resume, sample, export and evaluate.
@@ -70,13 +70,13 @@ class RunFolder:
 
     @contextmanager
     def update_manifest(self) -> Iterator[Manifest]:
-        """Yield the manifest, to be changed, and write it at the end. If the block raises, the file stays as it is."""
+        """Yield the manifest for changes, and write it after the block. If the block raises, the file is unchanged."""
         manifest = self.manifest()
         yield manifest
         manifests.write(self.manifest_file, manifest)
 
     def records(self) -> list[dict[str, Any]]:
-        """Records of ``metrics.jsonl``; a line that is no record of a step, perhaps cut by a kill, is left out."""
+        """The records of ``metrics.jsonl``. Lines without a complete record, for example after a kill, are left out."""
         if not self.metrics_file.is_file():
             return []
         found = []
@@ -93,7 +93,7 @@ class RunFolder:
             file.write(json.dumps(record) + "\n")
 
     def drop_records_after(self, step: int) -> None:
-        """Remove the records of later steps from ``metrics.jsonl``: a resumed run takes these steps again."""
+        """Remove the records of later steps from ``metrics.jsonl``, because a resumed run repeats these steps."""
         self._rewrite(record for record in self.records() if record["step"] <= step)
 
     def _rewrite(self, records: Iterable[Mapping[str, Any]]) -> None:
@@ -118,7 +118,7 @@ class RunFolder:
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """Lock the folder against other processes; raises :class:`BusyError`. A kill releases the lock, too."""
+        """Lock the folder against other processes; raises :class:`BusyError`. A kill also releases the lock."""
         lock = FileLock(self.path / ".lock", timeout=0)
         with system_errors(self.path, "cannot be written", "; choose another --out"):
             self.path.mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ class RunFolder:
             lock.release()
 
     def check_same_recipe(self, resolved: Resolved) -> None:
-        """Raise an error if this folder holds checkpoints of another recipe; scoring and bookkeeping may differ."""
+        """Raise an error if this folder has checkpoints of another recipe. Scoring and bookkeeping may differ."""
         if not self._has_checkpoints():
             return
         if not self.recipe_file.is_file():
@@ -154,7 +154,7 @@ class RunFolder:
         """Write the recipe. With ``fresh``, or if there is no checkpoint, the files of earlier calls are removed.
 
         If the recipe scores in another way than before, the scores in the manifest are removed and those in
-        ``metrics.jsonl`` are renamed to ``retired_scores``, so that nothing takes them for new ones.
+        ``metrics.jsonl`` are renamed to ``retired_scores``, so that they are not read as new scores.
         """
         if fresh or not self._has_checkpoints():
             self.clear()
@@ -176,7 +176,7 @@ class RunFolder:
             manifest.evaluation = None
 
     def check_same_images(self, fingerprint: str) -> None:
-        """Raise an error if the training images are not those that the run began with."""
+        """Raise an error if the training images differ from those at the start of the run."""
         began_with = self.manifest().data.fingerprint
         if began_with and began_with != fingerprint:
             raise RunError(f"{self.path}: the images are not those that this run began with; put them back, or --fresh")

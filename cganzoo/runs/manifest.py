@@ -1,4 +1,4 @@
-"""``manifest.json``, the record of a run: a typed, versioned model, read and written only here. No torch."""
+"""``manifest.json``, the record of a run: a typed, versioned model, read and written only here. Imports no torch."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Versions(_Part):
 
 
 class Environment(_Part):
-    """What else decides the bits of a run, next to its recipe and its images."""
+    """What decides the exact result of a run, in addition to its recipe and its images."""
 
     versions: Versions = Versions()
     device: str = ""
@@ -53,7 +53,7 @@ class Environment(_Part):
 
 
 class Call(Environment):
-    """One call of ``cganzoo run`` that trained the run further, from generator step ``from_step`` on."""
+    """One call of ``cganzoo run`` that continued the training of the run, from generator step ``from_step``."""
 
     command: str = ""
     from_step: int | None = None
@@ -61,7 +61,7 @@ class Call(Environment):
 
 
 class Images(_Part):
-    """The training images: how many are used, their fingerprint, how many files were skipped."""
+    """The training images: their number, their fingerprint, and the number of skipped files."""
 
     count: int | None = None
     fingerprint: str = ""
@@ -148,7 +148,7 @@ def system_errors(file: Path, problem: str, advice: str = "") -> Iterator[None]:
 
 
 def read(file: Path) -> Manifest:
-    """Read a manifest of this version or an older one; an empty one if there is no file. Unknown keys are ignored."""
+    """Read a manifest of this or an older version; without a file, return an empty one. Unknown keys are ignored."""
     with system_errors(file, "cannot be read"):
         if not file.exists():
             return Manifest()

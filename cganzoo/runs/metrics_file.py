@@ -1,4 +1,4 @@
-"""The logger that every run has: ``metrics.jsonl``, one JSON record a line. No torch."""
+"""The logger that every run has: ``metrics.jsonl``, one JSON record a line. Imports no torch."""
 
 from __future__ import annotations
 

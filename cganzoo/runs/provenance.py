@@ -1,4 +1,4 @@
-"""The origin of a run's code: versions, git commits, and hashes of the source. No torch."""
+"""The origin of a run's code: versions, git commits, and hashes of the source. Imports no torch."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ Check = Callable[[tuple[str, ...]], object]
 
 @dataclass(frozen=True)
 class Selection:
-    """A data set with its options, at one image size."""
+    """A data set, its options, and the size of the packed images."""
 
     spec: DatasetSpec[Any]
     config: Any  # the spec's own Config subclass
@@ -47,11 +47,11 @@ class Selection:
 
 
 def select(what: str, overrides: Sequence[str] = ()) -> Selection:
-    """The data set of a recipe, or the data set of this name at its own image size.
+    """Select the data set of a recipe, or the data set with this name at its own image size.
 
     Args:
         what: recipe file, name of a bundled recipe, or name of an installed data set.
-        overrides: ``data.key=value``.
+        overrides: changes of the form ``data.key=value``.
     """
     registry = _registry(what)
     names = _names(registry)
@@ -73,10 +73,12 @@ def select(what: str, overrides: Sequence[str] = ()) -> Selection:
     assert isinstance(spec, DatasetSpec)
     given = {override.partition("=")[0].strip() for override in overrides}
     if spec.image_size is None and "data.image_size" not in given:
-        raise DataError(f'data set "{what}": its images have many sizes; choose one for all, for example --size 64')
+        raise DataError(
+            f'data set "{what}": its images have many sizes; choose one size for all images, for example --size 64'
+        )
     root = spec.config.model_fields.get("root")
     if root is not None and root.is_required() and "data.root" not in given:
-        raise DataError(f'data set "{what}": name its place with --root: {root.description}')
+        raise DataError(f'data set "{what}": name the place of its images with --root: {root.description}')
     recipe = dataset_recipe(what, overrides, spec.image_size)
     return Selection.of(recipe, resolve_dataset(recipe, registry))
 
@@ -85,7 +87,7 @@ def find_archive(name: str) -> Archive | None:
     """The archive to download of the data set of this name; ``None`` if it needs none.
 
     Raises:
-        DataError: the set cannot be downloaded: the user needs an own copy.
+        DataError: the set cannot be downloaded, so the user must provide a copy.
     """
     spec = _registry(name).get("dataset", name).spec
     assert isinstance(spec, DatasetSpec)

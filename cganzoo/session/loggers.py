@@ -1,4 +1,4 @@
-"""The loggers of a run as one: ``metrics.jsonl``, which every run has, and those of the recipe."""
+"""All loggers of a run behind one object: ``metrics.jsonl``, which every run has, and the loggers of the recipe."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Loggers(Logger):
     A logger of the recipe that raises an exception does not end the run: the exception is shown once, and the logger
     gets no further call. Two exceptions do end the run: a :class:`~cganzoo.errors.CganzooError` raised by ``start``,
     because the user can correct it and nothing is lost yet; and any exception of ``metrics.jsonl``, because a run
-    without it cannot be compared.
+    without this file cannot be compared.
     """
 
     def __init__(self, resolved: Resolved, reporter: Reporter) -> None:

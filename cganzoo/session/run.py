@@ -41,9 +41,9 @@ class Session:
         self.resolved, self.folder, self.reporter, self.device = resolved, folder, reporter, device
 
     def run(self, stop: Stop, *, fresh: bool = False) -> bool:
-        """Resume from the newest checkpoint, or start; returns whether the run is finished.
+        """Resume the run from its newest checkpoint, or start it; returns whether the run is finished.
 
-        With ``fresh``, the files of earlier calls are removed, but only after the data and the networks are built.
+        With ``fresh``, the files of earlier calls are removed after the data are loaded and the networks are built.
         After an error, the last good checkpoint is still in the folder.
         """
         if not fresh and self._already_finished():
@@ -110,7 +110,7 @@ class Session:
 
     @contextmanager
     def _recording_peak_memory(self) -> Iterator[None]:
-        """Write the peak of memory into the manifest, also after an error; of several calls, the highest."""
+        """Write the peak memory into the manifest, also after an error. The highest peak of all calls is kept."""
         reset_peak_memory(self.device)
         try:
             yield
@@ -154,13 +154,13 @@ class Session:
         self.reporter.say(f"samples: {grid}")
 
     def _already_finished(self) -> bool:
-        """Whether an earlier call finished the run; then its scores are shown."""
+        """Return whether an earlier call finished the run; if so, show its scores."""
         manifest = self.folder.manifest()
         if manifest.status != "finished" or manifest.recipe_digest != self.resolved.recipe_digest():
             return False
         if self.resolved.metrics and manifest.evaluation is None:  # scored by an older version
             return False
-        self.reporter.say(f"{self.folder.path}: is finished; --fresh starts over")
+        self.reporter.say(f"{self.folder.path}: is finished; --fresh starts it again from step 0")
         if manifest.evaluation is not None:
             show(Evaluation(**dict(manifest.evaluation)), self.resolved, self.reporter)
         self.reporter.say(f"samples: {self.folder.samples / manifest.grid}")
@@ -173,7 +173,7 @@ class Session:
             self.reporter.say(f"{message}: skipped", style="yellow")
         if state is None:
             if damaged:
-                raise RunError(f"{self.folder.path}: no checkpoint is readable; --fresh starts over")
+                raise RunError(f"{self.folder.path}: no checkpoint is readable; --fresh starts from step 0")
             return 0.0
         self.folder.check_same_images(data.fingerprint)
         first, now = self.folder.manifest(), self._environment()
@@ -186,7 +186,9 @@ class Session:
         try:
             engine.load_state(state)
         except (RuntimeError, KeyError) as error:
-            raise RunError(f"{self.folder.checkpoints}: the checkpoint does not fit; --fresh starts over") from error
+            raise RunError(
+                f"{self.folder.checkpoints}: the checkpoint does not fit this run; --fresh starts from step 0"
+            ) from error
         if engine.step < engine.settings.steps:
             self.reporter.say(f"resuming from step {engine.step}")
         return float(state["seconds"])
@@ -199,7 +201,7 @@ class Session:
         )
 
     def _record_call(self, data: ImageSet) -> None:
-        """Write into the manifest what the run consists of, and this call."""
+        """Write this call, and what the run consists of, into the manifest."""
         engine, counts = self.engine, self.engine.networks.parameter_counts()
         environment, code = self._environment(), provenance.code(self.resolved.providers)
         call = Call(command=provenance.command(), from_step=engine.step, code=code, **dict(environment))

@@ -33,12 +33,12 @@ GRID_ROWS = 20
 
 
 class Scorer:
-    """Evaluates and draws the generators of one run.
+    """Evaluates the generators of one run, and draws samples from them.
 
-    The extractor is trained or loaded when it is first needed, and so are the features of the real images.
+    The extractor and the features of the real images are computed or loaded when they are first needed.
 
-    The grids, and with ``keep_extractor`` the weights of a trained extractor, are written to ``folder``. The ``"test"``
-    split measures a trained extractor and gives a row of scores of real images.
+    The grids are written to ``folder``; with ``keep_extractor``, also the weights of a trained extractor. The
+    ``"test"`` split measures the accuracy of a trained extractor, and gives a row of scores of real images.
     """
 
     def __init__(
@@ -131,9 +131,9 @@ def obtain(
     device: torch.device,
     run_file: Path | None = None,
 ) -> Extractor:
-    """The feature extractor of a recipe: read, downloaded, or trained now; the reporter shows its description.
+    """Read, download or train the feature extractor of a recipe, and show its description.
 
-    A run keeps weights that were trained for it in ``run_file``.
+    Weights that were trained for a run are stored in its ``run_file``.
     """
     data = splits["train"]
     extractor = chosen.create(

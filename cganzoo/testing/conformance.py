@@ -38,7 +38,7 @@ UNKNOWN_KEYS = "the options accept unknown keys; do not change extra='forbid' of
 class Conformance:
     """Base of the conformance classes; one check is one method ``test_<check>`` without arguments.
 
-    A check that does not apply raises :class:`unittest.SkipTest` with the reason; one that fails raises anything else.
+    A check that does not apply raises :class:`unittest.SkipTest` with the reason. Any other exception is a failure.
 
     Class attributes:
         kind: of the component, a key of :data:`cganzoo.registry.kinds.KINDS`.
@@ -77,11 +77,11 @@ class Conformance:
 
     @cached_property
     def spec(self) -> Any:
-        """Its specification."""
+        """The component's specification."""
         return self.component.spec
 
     def config(self, **options: Any) -> Any:
-        """Its options: those of the class, changed by ``options``."""
+        """The component's options: those of the class, changed by ``options``."""
         return parse(self.spec.config, {**self.options, **options})
 
     # --- checks of every kind ---------------------------------------------------------------------------------------
@@ -246,12 +246,12 @@ def built(component: Any, base: type[T]) -> T:
 
 
 def first_lines(error: BaseException) -> str:
-    """The beginning of an error's text: those of torch may have hundreds of lines."""
+    """The first lines of an error's text. The errors of torch may have hundreds of lines."""
     return " ".join(line.strip() for line in str(error).strip().splitlines()[:3] if line.strip())
 
 
 def check_equal(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], problem: str) -> None:
-    """All tensors are equal, bit for bit; a message is the name of the first that is not, and ``problem``."""
+    """Check that all tensors are equal, bit for bit. A message names the first different tensor, then ``problem``."""
     for name, tensor in expected.items():
         assert tensor.equal(found[name]), f"{name} {problem}"
 
@@ -279,7 +279,7 @@ def build_context(classes: int, image_size: int, channels: int = 3, **others: An
 
 
 def choices(model: type[Config]) -> list[dict[str, Any]]:
-    """The defaults, ``{}``, and each other value of each option that has named values or is true or false."""
+    """The defaults (``{}``), and each other value of every option that is an enumeration or a bool, one at a time."""
     found: list[dict[str, Any]] = [{}]
     schema = model.model_json_schema()
     for name, option in schema.get("properties", {}).items():

@@ -49,7 +49,7 @@ def extractor_context(*, num_classes: int = 2, image_size: int = 32, image_chann
 
 
 class ExtractorConformance(Conformance):
-    """The checks of an extractor. Where its weights are not on this machine they are skipped, with the reason.
+    """The checks of an extractor. If its weights are not on this machine, the checks are skipped with the reason.
 
     Class attributes, besides those of :class:`Conformance`:
         image_size: side of the images, in pixels.
@@ -62,7 +62,7 @@ class ExtractorConformance(Conformance):
     image_channels: ClassVar[tuple[int, ...]] = (1, 3)
 
     def build(self, channels: int | None = None, **options: Any) -> Extractor:
-        """The extractor, built anew, as the host prepares it."""
+        """A new instance of the extractor, prepared as the host does it."""
         context = extractor_context(image_size=self.image_size, image_channels=channels or max(self.image_channels))
         try:
             extractor = self.spec.build(self.config(**options), context)
@@ -101,7 +101,7 @@ class ExtractorConformance(Conformance):
                 assert values.isfinite().all(), f"a {name} is not finite"
 
     def test_own_classes(self) -> None:
-        """Logits of the set's own classes are as many as these."""
+        """If ``own_classes`` is true, the number of logits is the number of classes of the data set."""
         count = self.extractor.num_classes
         right = count == 2 or not self.extractor.own_classes
         assert right, f"own_classes is True, but the logits are of {count} classes where the set has 2"
@@ -124,7 +124,7 @@ class ExtractorConformance(Conformance):
         assert all(map(torch.equal, first, second)), "a second call on the same images gives other outputs"
 
     def test_built_again_it_is_the_same_network(self) -> None:
-        """Another process builds the same network: no weight depends on the state of a random number generator."""
+        """A second build gives the same network, so no weight depends on the state of a random number generator."""
         first = self.outputs(self.images(), self.build())
         with seeded(123):
             second = self.outputs(self.images(), self.build())
@@ -132,14 +132,14 @@ class ExtractorConformance(Conformance):
             _assert_close(other, one, f"built again, the network gives other {name}; fix its weights by a seed or file")
 
     def test_draws_no_random_numbers(self) -> None:
-        """Neither building nor calling it moves the random number generators that a run uses."""
+        """Building and calling the extractor do not change the state of the random number generators of a run."""
         with untouched("building the extractor"):
             extractor = self.build()
         with untouched("calling the extractor"):
             self.outputs(self.images(), extractor)
 
     def test_leaves_images_alone(self) -> None:
-        """It does not change the images it gets: metrics see them, too."""
+        """The extractor does not change its input images, because the metrics also use them."""
         images = self.images()
         self.outputs(images)
         assert torch.equal(images, self.images()), "the extractor changes its input in place"

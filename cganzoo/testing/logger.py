@@ -25,13 +25,13 @@ PIXEL = bytes.fromhex(  # a PNG of one black pixel
 
 
 class LoggerConformance(Conformance):
-    """The checks of a logger: it survives every course that a run can take, and leaves the run's own files alone."""
+    """The checks of a logger. It works for every kind of run, and does not change the files of the run itself."""
 
     kind = "logger"
     number_of_checks = 12
 
     def build(self) -> Logger:
-        """The logger, built anew."""
+        """A new instance of the logger."""
         return built(self.spec.build(self.config()), Logger)
 
     @contextmanager
@@ -53,13 +53,13 @@ class LoggerConformance(Conformance):
         return logger
 
     def test_a_finished_run(self) -> None:
-        """Log records, scores with an undefined one, a picture, and the end."""
+        """A run has log records, scores (one of them undefined), a picture, and an end."""
         with self.run() as (logger, folder):
             _steps(logger, folder, 1, 8)
             logger.end("finished")
 
     def test_a_resumed_run(self) -> None:
-        """A run that was killed after step 6 and starts again from step 4: without an end, the same steps twice."""
+        """A run was killed after step 6 and resumes from step 4: it starts twice, ends once, and repeats some steps."""
         with self.run() as (killed, folder):
             _steps(killed, folder, 1, 6)
             again = self.started(folder, step=4)
@@ -67,7 +67,7 @@ class LoggerConformance(Conformance):
             again.end("stopped")
 
     def test_a_failed_run(self) -> None:
-        """A run that fails before its first record, and one that diverges after some."""
+        """A run fails before its first record, and another run diverges after some records."""
         with self.run() as (logger, folder):
             logger.fail("failed", "the disk is full")
         with self.run() as (logger, folder):
@@ -75,14 +75,14 @@ class LoggerConformance(Conformance):
             logger.fail("diverged", "loss term generator/adversarial is nan")
 
     def test_a_run_whose_terms_change(self) -> None:
-        """Loss terms may appear and vanish: a schedule starts one, a regularizer is not computed at each step."""
+        """Loss terms appear and disappear: a schedule starts a term, or a regularizer is not computed at each step."""
         with self.run() as (logger, _):
             for step, terms in enumerate((TERMS, {**TERMS, "discriminator/r1": 0.1}, {}, TERMS), 1):
                 logger.log(step, terms, images_per_second=100.0, seconds=float(step))
             logger.end("finished")
 
     def test_the_run_s_files_stay(self) -> None:
-        """It changes no file that the run itself wrote."""
+        """The logger changes no file that the run itself wrote."""
         with self.run() as (logger, folder):
             _steps(logger, folder, 1, 4)
             logger.end("finished")
@@ -91,7 +91,7 @@ class LoggerConformance(Conformance):
                 assert (folder / file).read_bytes() == content, f"the logger changes {file}"
 
     def test_what_it_gets_stays(self) -> None:
-        """It does not change the terms, the scores and the recipe it gets: other loggers get the same objects."""
+        """The logger does not change its inputs (terms, scores, recipe), because other loggers get the same objects."""
         terms, scores, recipe = dict(TERMS), dict(SCORES), copy.deepcopy(RECIPE)
         with untouched("the logger"), tempfile.TemporaryDirectory() as folder:
             logger = self.started(Path(folder), recipe=recipe)

@@ -1,4 +1,4 @@
-"""A function in two processes with a process group, as ``torchrun`` would start them."""
+"""Runs a function in two processes with a process group, like ``torchrun``."""
 
 from __future__ import annotations
 

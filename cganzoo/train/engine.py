@@ -206,7 +206,7 @@ class Engine:
     def load_state(self, state: dict[str, Any]) -> None:
         """Resume from what :meth:`state` returned."""
         if state.get("training_digest") != self.training_digest:
-            raise RunError("the checkpoint is from another run; --fresh starts over")
+            raise RunError("the checkpoint is from another run; --fresh starts from step 0")
         self.step, self.batches.position = state["step"], state["position"]
         for name, module in self.modules().items():
             module.load_state_dict(state["modules"][name])

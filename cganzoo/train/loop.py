@@ -26,7 +26,7 @@ def train(
     headlines: Sequence[str] = (),
     seconds: float = 0.0,
 ) -> bool:
-    """Train to the last step, or until a stop is requested; then the newest checkpoint is of the last step taken.
+    """Train to the last step, or until a stop is requested, and save a checkpoint of the last step taken.
 
     Returns whether the last step was reached.
 

@@ -23,7 +23,7 @@ Loss = tuple[Tensor, dict[str, Tensor]]
 
 @contextmanager
 def frozen(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
-    """No gradient for ``parameters`` meanwhile: the generator's step must not move, nor pay for, the other player."""
+    """Compute no gradient of ``parameters`` in the block, because the generator's step must not change them."""
     parameters = [parameter for parameter in parameters if parameter.requires_grad]
     for parameter in parameters:
         parameter.requires_grad_(False)
@@ -73,7 +73,7 @@ class _Step(nn.Module):
                 self.__dict__[name] = module
 
     def _networks(self, images: Tensor) -> torch.autocast:
-        """The precision that the networks run in; the objective always runs in the features' float32."""
+        """The autocast context of the networks. The objective always runs in float32, the dtype of its features."""
         return torch.autocast(images.device.type, torch.bfloat16, enabled=self.autocast)
 
 
@@ -83,7 +83,7 @@ class DiscriminatorStep(_Step):
     trains = ("trunk", "objective")
 
     def forward(self, images: Tensor, labels: Tensor, z: Tensor, fake_labels: Tensor) -> Loss:
-        """Real images (N, C, H, W) in [-1, 1], their labels (N,), noise (M, L), the fakes' labels (M,)."""
+        """The loss for real images (N, C, H, W) in [-1, 1], their labels (N,), noise (M, L), and fakes' labels (M,)."""
         with self._networks(images):
             with torch.no_grad():
                 fakes = _full(self.generator(z, fake_labels), z)
@@ -105,7 +105,7 @@ class GeneratorStep(_Step):
     def forward(
         self, z: Tensor, fake_labels: Tensor, images: Tensor | None = None, labels: Tensor | None = None
     ) -> Loss:
-        """Noise (N, L), the fakes' labels (N,), and a real batch when the objective asks for one."""
+        """The loss for noise (N, L), fakes' labels (N,), and a real batch if the objective needs a real batch."""
         real = None
         with self._networks(z):
             fakes = _full(self.generator(z, fake_labels), z)

@@ -17,14 +17,14 @@ class Interrupted(Exception):  # noqa: N818 (not an error)
 
 @dataclass
 class Stop:
-    """Asks the loop to end after the current step, because of a signal or a time limit."""
+    """A request that the training loop ends after the current step, because of a signal or a time limit."""
 
     deadline: float = float("inf")  # on the monotonic clock, in seconds
     signal: int | None = None  # number of the signal that came
 
     @classmethod
     def after(cls, seconds: float | None) -> Stop:
-        """Stop after a time; ``None``: no time limit."""
+        """Return a ``Stop`` with a time limit; ``None`` means no limit."""
         return cls() if seconds is None else cls(time.monotonic() + seconds)
 
     @property
@@ -70,7 +70,7 @@ class Stop:
 
 
 class Clock:
-    """Seconds spent on training, without scoring and saving; ``spent``: those of earlier calls."""
+    """Seconds of training, without scoring and saving. ``spent`` is the training time of earlier calls."""
 
     def __init__(self, spent: float) -> None:
         self._zero = time.monotonic() - spent
@@ -78,7 +78,7 @@ class Clock:
 
     @property
     def seconds(self) -> float:
-        """Until now."""
+        """Training time until now."""
         return (self._stopped_at or time.monotonic()) - self._zero
 
     @contextmanager

@@ -347,7 +347,7 @@ def test_a_finished_comparison_needs_no_images(command: Command, recipes: dict[s
 def test_options_of_recipes_are_refused_with_runs_alone(command: Command, finished: Path, option: list[str]):
     ended = command("compare", finished, *option)
     assert ended.code == 2
-    assert "is for recipes, and these are runs" in ended.err or "are runs; name a recipe" in ended.err
+    assert "is for recipes, but all" in ended.err or "are runs; name a recipe" in ended.err
 
 
 def test_forty_methods_are_shown(command: Command, copy: Path, tmp_path: Path):

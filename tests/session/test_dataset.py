@@ -318,7 +318,7 @@ def test_a_recipe_by_name_or_file(tiny_file: Path, tmp_path: Path) -> None:
         ("amgan_digit", [], DataError, 'neither a data set nor a recipe; did you mean "amgan_digits"'),
         ("nonsense", [], PluginError, r'there is no dataset "nonsense" \(available: cifar10, '),
         ("cub200", [], DataError, r'data set "cub200": its images have many sizes; choose .* --size 64'),
-        ("folder", ["data.image_size=8"], DataError, 'data set "folder": name its place with --root: Folder or zip'),
+        ("folder", ["data.image_size=8"], DataError, 'data set "folder": name the place of .* --root: Folder or zip'),
         ("digits", ["data.root='x'"], RecipeError, "--set data.root: unknown key; known here: .*test_fraction"),
         ("digits", ["train.steps=3"], RecipeError, "--set train: is not an option of a data set"),
         ("digits", ["data.image_size=2"], RecipeError, "--set data.image_size: 2 does not fit"),

@@ -264,7 +264,7 @@ def test_a_set_that_is_not_on_this_machine_is_skipped_with_one_reason(name: str,
     of_the_images -= {"image_size_is_true"} if name == "folder" else set()  # it has none, which is the reason then
     assert {outcomes[check].status for check in of_the_images} == {"skipped"}
     assert len({outcomes[check].message for check in of_the_images}) == 1
-    assert outcomes["splits"].message.startswith("not on this machine: ")
+    assert outcomes["splits"].message.startswith("the images are not on this machine: ")
     assert 'set options = {"root": ...}' in outcomes["splits"].message
     assert outcomes["missing_data_is_one_sentence"].status == "passed"
     assert not [outcome for outcome in outcomes.values() if outcome.status == "failed"]

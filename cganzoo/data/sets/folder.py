@@ -18,9 +18,9 @@ TEST_FOLDERS = ("test", "val", "valid", "validation")
 class FolderSource(FileSource):
     """Images below ``root/<class>/``, or below ``root/train/<class>/`` and ``root/test/<class>/``.
 
-    The root is a folder or a zip archive. If it contains only one folder, and that holds the classes, that one is
-    used. A class's folder may have sub-folders. Hidden files and files without an image format's ending are ignored.
-    Without a test folder, a seeded share of each class is held out.
+    The root is a folder or a zip archive. If its only content is one folder that contains the classes, this folder
+    is used instead. A class's folder may have sub-folders. Hidden files, and files without the ending of an image
+    format, are ignored. Without a test folder, a random part of each class, with a fixed seed, is held out.
     """
 
     def __init__(self, config: FolderConfig) -> None:

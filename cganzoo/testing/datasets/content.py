@@ -45,7 +45,7 @@ class DatasetContent(Conformance):
         """See :class:`Conformance`."""
         root = self.spec.config.model_fields.get("root")
         if root is not None and root.is_required() and "root" not in {**self.options, **options}:
-            raise SkipTest(f'not on this machine: set options = {{"root": ...}}: {root.description}')
+            raise SkipTest(f'the images are not on this machine: set options = {{"root": ...}}: {root.description}')
         return super().config(**options)
 
     def located(self, **options: Any) -> Config:
@@ -57,7 +57,8 @@ class DatasetContent(Conformance):
             config = config.model_copy(update={"root": str(root)})
         if root is not None and not Path(root).expanduser().exists():
             get = "" if self.spec.archive is None else f"run `cganzoo data get {self.spec.name}`, or "
-            raise SkipTest(f'not on this machine: there is no {root}; {get}set options = {{"root": ...}}')
+            problem = f"the images are not on this machine: {root} does not exist"
+            raise SkipTest(f'{problem}; {get}set options = {{"root": ...}}')
         return config
 
     def build(self, **options: Any) -> ImageSource:
@@ -114,7 +115,7 @@ class DatasetContent(Conformance):
             assert len(values) > 1, f"the {split} split has {len(values)} images; leave an empty one out"
 
     def test_labels_are_integers(self) -> None:
-        """Labels are (N,) int64, and indices of class names."""
+        """Labels are (N,) int64, and each label is an index of a class name."""
         classes = len(self.source.class_names)
         for split, labels in self.source.labels().items():
             assert isinstance(labels, np.ndarray), f"labels of {split} are a {type(labels).__name__}, not an array"
@@ -232,7 +233,7 @@ def _is_colored(image: Image.Image) -> bool:
 
 
 def spread(count: int, wanted: int) -> list[int]:
-    """Up to ``wanted`` of ``range(count)``, at equal distances from the first to the last."""
+    """Up to ``wanted`` numbers of ``range(count)``, at equal distances, with the first and the last number."""
     return np.unique(np.linspace(0, count - 1, wanted).astype(int)).tolist() if count else []
 
 

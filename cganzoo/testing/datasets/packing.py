@@ -118,7 +118,7 @@ class DatasetConformance(DatasetContent):
         assert not problem, f"{problem}; raise a DataError of one line that names the folder and its expected content"
 
     def test_packing(self) -> None:
-        """It can be packed into the cache, and opened from there again."""
+        """The data set can be packed into the cache, and opened from the cache again."""
         some = _Subset(self.source, self.looked_at)
         where: dict[str, Any] = {"name": self.spec.name, "image_size": self.size, "channels": self.spec.channels}
         with tempfile.TemporaryDirectory() as folder:
@@ -136,7 +136,7 @@ class DatasetConformance(DatasetContent):
 
 
 class _Subset(ImageSource):
-    """Some images of a set: the first of each class of the train split, and others at equal distances in each split."""
+    """Some images of a set: the first images of each training class, and images at equal distances in each split."""
 
     def __init__(self, source: ImageSource, count: int) -> None:
         self.source, self.class_names = source, source.class_names

@@ -51,7 +51,7 @@ class Loss:
 
     @property
     def context(self) -> BuildContext:
-        """The context in which it is built."""
+        """The context in which the loss is built."""
         return build_context(self.classes, IMAGE[1], IMAGE[0], feature_dim=FEATURE_DIM)
 
     @cached_property
@@ -86,7 +86,7 @@ class Loss:
         return {method: calls[method]() for method in METHODS}
 
     def totals(self, real: Batch, fake: Batch) -> Losses:
-        """Both losses. Random numbers that a loss draws are the same in each call."""
+        """The values of both losses. Random numbers that a loss draws are the same in each call."""
         with seeded(0):
             return {method: total(terms) for method, terms in self.terms(real, fake).items()}
 
@@ -110,7 +110,7 @@ class Loss:
         return {name: head for name, head in self.objective.named_parameters() if head.requires_grad}
 
     def check_finite(self, real: Batch, fake: Batch, where: str) -> None:
-        """The terms, and the gradients in features and heads, are finite."""
+        """Check that the terms, and their gradients in features and heads, are finite."""
         leaves = [real.features, fake.features, *self.heads.values()]
         with buffers_restored(self.objective):
             for method, terms in self.terms(real, fake).items():
@@ -253,7 +253,7 @@ def subset(batch: Batch, index: Tensor | slice) -> Batch:
 
 @contextmanager
 def buffers_restored(objective: Objective) -> Iterator[None]:
-    """Restore the buffers that a checkpoint saves: a loss may change those, but no other state."""
+    """Restore the buffers that a checkpoint saves. A loss may change these buffers, but no other state."""
     state = objective.state_dict()
     saved = [(buffer, buffer.clone()) for name, buffer in objective.named_buffers() if name in state]
     try:
@@ -265,12 +265,12 @@ def buffers_restored(objective: Objective) -> Iterator[None]:
 
 
 def check_close(one: Tensor, two: Tensor, problem: str, tolerance: float = TOLERANCE) -> None:
-    """Two results are equal, to a tolerance that is relative and absolute."""
+    """Check that two results are equal, up to a relative and an absolute tolerance."""
     if not torch.allclose(one, two, rtol=tolerance, atol=tolerance):
         raise AssertionError(f"{problem} (off by {(one - two).abs().max().item():.3g})")
 
 
 def check_losses_close(one: Losses, two: Losses, problem: str, tolerance: float = TOLERANCE) -> None:
-    """Both losses are equal; a message is the name of the method and ``problem``."""
+    """Check that both losses are equal. A message is the name of the method and ``problem``."""
     for method in METHODS:
         check_close(one[method], two[method], f"{method} {problem}", tolerance)

@@ -110,7 +110,7 @@ class LossContract(LossChecks):
 
     @base.each_variant
     def test_inputs_are_left_alone(self, loss: Loss) -> None:
-        """Neither loss, nor the score, changes images, labels or features in place."""
+        """The two losses and the score do not change images, labels or features in place."""
         real, fake = loss.batches()
         sides = {"real": real, "fake": fake}
         given = {f"{side}.{part}": getattr(batch, part) for side, batch in sides.items() for part in base.FIELDS}
@@ -175,7 +175,7 @@ class LossContract(LossChecks):
 
     @base.each_repeatable_variant
     def test_conditioning_is_true(self, loss: Loss) -> None:
-        """The generator's loss depends on the fakes' labels if ``conditioning`` says so; otherwise no loss does."""
+        """The generator loss depends on the fakes' labels if ``conditioning`` says so; otherwise no loss uses them."""
         declared = loss.spec.conditioning(loss.config)
         allowed = ("conditional", "unconditional", "any")
         assert declared in allowed, f"conditioning is {declared!r}; it must be one of {allowed}"
@@ -193,7 +193,7 @@ class LossContract(LossChecks):
             assert not depends, f'{problem}; set conditioning=lambda config: "conditional"'
 
     def test_schedules(self) -> None:
-        """Each option that accepts a schedule follows it: at every step, the loss is the one for the number there."""
+        """Each option that accepts a schedule follows it: at each step, the loss is that of the scheduled number."""
         options = schedulable(self.spec.config)
         if not options:
             raise SkipTest("no option accepts a schedule")

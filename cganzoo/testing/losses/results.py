@@ -1,4 +1,4 @@
-"""The same results from the author's naive formula, in other precisions, on another device and compiled."""
+"""A loss gives the same results as its naive formula, in other precisions, on another device and when compiled."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def random_batch(classes: int, size: int, seed: int, feature_dim: int = 5) -> Ba
 
 
 def assert_same(objective: Objective, ours: Terms, naive: Terms, *batches: Batch) -> None:
-    """Two sets of terms are equal, name by name, and so are the gradients of their sums in features and heads.
+    """Check that two sets of terms have equal values by name, and equal gradients of their sums in features and heads.
 
     Raises:
         AssertionError: they differ by more than :data:`TOLERANCE`.
@@ -128,7 +128,7 @@ class LossResults(LossChecks):
 
     @base.each_variant
     def test_runs_on_any_device(self, loss: Loss) -> None:
-        """The losses work on the device of their inputs, and never read a value back."""
+        """The losses work on the device of their inputs, and copy no value to the CPU."""
         loss.objective.to("meta")  # has no values: a tensor on the CPU, or reading a value, is an error
         batches = [Batch(*(getattr(batch, field).to("meta") for field in base.FIELDS)) for batch in loss.batches()]
         advice = "create tensors on the device of the features, register buffers, and read no tensor's value"

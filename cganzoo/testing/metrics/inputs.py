@@ -1,4 +1,4 @@
-"""What a metric gets stays unchanged, and unusual evaluations are scored or refused."""
+"""A metric does not change its inputs, and it scores or refuses unusual evaluations."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class MetricConformance(MetricScores):
     number_of_checks = 33
 
     def test_inference_mode(self) -> None:
-        """It works in inference mode, which the host uses, and gives the same scores there."""
+        """The metric gives the same scores in inference mode, which the host uses."""
         with torch.inference_mode():
             metric = self.build()
             metric.update_reference(copy.deepcopy(self.reference))
@@ -105,16 +105,16 @@ class MetricConformance(MetricScores):
         self._check_accepted(self.world(num_logits=self.num_classes + 3), "an extractor with other classes")
 
     def test_few_samples(self) -> None:
-        """No sample, and a single one, are scored or refused."""
+        """An evaluation with no sample, or with one sample, is scored or refused."""
         self._check_accepted(self.world(), "0 samples", [])
         self._check_accepted(self.world(), "1 samples", [taken(self.samples, torch.arange(1))])
 
     def test_real_images_in_the_place_of_samples(self) -> None:
-        """Real images in place of samples, for which there is no generator, are scored or refused."""
+        """Real images in the place of samples, without a generator, are scored or refused."""
         self._check_accepted(self.world(), "real images in place of samples", generator=False)
 
     def test_any_number_of_classes(self) -> None:
-        """One class, and more classes than there are images of a class, are scored or refused."""
+        """One class only, or more classes than images per class, are scored or refused."""
         for classes in (1, 23):
             self._check_accepted(self.world(num_classes=classes), f"{classes} classes")
 
@@ -144,7 +144,7 @@ class MetricConformance(MetricScores):
     # --- in the host ------------------------------------------------------------------------------------------------
 
     def test_pictures(self) -> None:
-        """Its pictures, if there are any, are (C, H, W) in [-1, 1]."""
+        """The pictures of the metric, if it has any, are (C, H, W) in [-1, 1]."""
         metric = self.feed(cut(self.reference, [15]), [self.samples])
         metric.compute()
         count = len(self.reference.features)
@@ -167,7 +167,7 @@ class MetricConformance(MetricScores):
             assert -1 <= low <= high <= 1, f'"{name}" has values from {low:g} to {high:g}; scale them to [-1, 1]'
 
     def test_evaluation(self) -> None:
-        """It works in an evaluation of the host: scores, scores of real images, and pictures."""
+        """The metric works in an evaluation of the host, with scores, scores of real images, and pictures."""
         split = self.spec.reference
         assert split in ("train", "test"), f'reference = "{split}": there is no such split; write "train" or "test"'
         world = self.world()

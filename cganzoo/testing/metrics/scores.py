@@ -54,7 +54,7 @@ class MetricScores(Conformance):
         return World(**{"num_logits": sizes["num_classes"], **sizes})
 
     def wrong_samples(self) -> Evaluated:
-        """Samples that a score should find worse than real images: all of them are one image.
+        """Samples that a metric should score worse than real images: all samples are the same image.
 
         Override it for a metric that prefers such samples.
         """
@@ -116,7 +116,7 @@ class MetricScores(Conformance):
     # --- comparing --------------------------------------------------------------------------------------------------
 
     def check_outputs(self, scores: Scores, when: str) -> None:
-        """The scores are the declared outputs, each a finite number or None."""
+        """Check that the scores are the declared outputs, and that each score is a finite number or None."""
         declared = sorted(output.name for output in self.spec.outputs)
         assert sorted(scores) == declared, f"{when}, it reports {sorted(scores)}; its spec declares {declared}"
         for name, value in scores.items():
@@ -138,7 +138,7 @@ class MetricScores(Conformance):
     # --- the checks ---------------------------------------------------------------------------------------------------
 
     def test_outputs_are_those_declared(self) -> None:
-        """It reports exactly the spec's outputs, each a finite number or None; the first one is a number."""
+        """The metric reports exactly the outputs of its spec: finite numbers or None. The first output is a number."""
         names = [output.name for output in self.spec.outputs]
         assert len(names) == len(set(names)), f"two outputs have the same name: {', '.join(names)}"
         scores = self.expected()
@@ -147,7 +147,7 @@ class MetricScores(Conformance):
         assert scores[names[0]] is not None, f"{problem}; set num_classes, image_size, feature_dim or count"
 
     def test_known_values(self) -> None:
-        """It gives the known scores."""
+        """The metric gives the known scores."""
         if not self.known_values:
             raise SkipTest("no known_values are given")
         for number, case in enumerate(self.known_values):
@@ -165,7 +165,7 @@ class MetricScores(Conformance):
                 assert equal, f"{what} should be {expected}, but is {scores[name]}"
 
     def test_better_samples_score_better(self) -> None:
-        """Samples of the real distribution score at least as well as collapsed ones; in the first output, better."""
+        """Samples of the real distribution score at least as well as collapsed samples; in the first output, better."""
         directed = [output for output in self.spec.outputs if output.higher_is_better is not None]
         if not directed:
             raise SkipTest("no output has a direction")
@@ -181,7 +181,7 @@ class MetricScores(Conformance):
             assert output is not self.spec.outputs[0] or ours != theirs, f"{both}: the first output does not rank them"
 
     def test_no_warning_reaches_the_user(self) -> None:
-        """It gives no warning when it is built, fed and computed."""
+        """The metric gives no warning when it is built, is updated and computes its scores."""
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             try:
@@ -207,7 +207,7 @@ class MetricScores(Conformance):
     # --- merging ----------------------------------------------------------------------------------------------------
 
     def test_merging_gives_the_whole(self) -> None:
-        """Two merged metrics, each fed half of the images, score like one that was fed all."""
+        """Two merged metrics, each with half of the images, give the same scores as one metric with all images."""
         self._needs_merge()
         (one, two), (three, four) = cut(self.reference, [15]), cut(self.samples, [13])
         for owner in (0, 1):
@@ -217,7 +217,7 @@ class MetricScores(Conformance):
             self.check_same(first.compute(), self.expected(), when, estimates=True)
 
     def test_merging_with_nothing_changes_nothing(self) -> None:
-        """Merging with a metric that was fed nothing, in both directions, changes no score."""
+        """Merging with a metric that received no images, in both directions, changes no score."""
         self._needs_merge()
         first, second = self.feed([self.reference], [self.samples]), self.build()
         second.merge(self.feed([self.reference], [self.samples]))
@@ -238,7 +238,7 @@ class MetricScores(Conformance):
         try:
             alone = unless_refused(lambda: self.score(samples=unlabelled), "samples without labels")
         except AssertionError as error:
-            raise SkipTest("samples without labels fail without merging; see unlabelled_samples") from error
+            raise SkipTest("even without merging, samples without labels fail; see unlabelled_samples") from error
         when = "for samples without labels, merged into an empty metric"
         self.check_same(unless_refused(merged, when), alone, when, estimates=True)
 
@@ -274,7 +274,7 @@ class MetricScores(Conformance):
         self.check_same(second, first, "when compute is called a second time; let it work on copies of what it was fed")
 
     def test_instances_are_independent(self) -> None:
-        """Images given to one instance do not influence another."""
+        """Images that are given to one instance of the metric do not change the scores of another instance."""
         others, wrong = self.world().draw(self.count, seed=2), self.wrong_samples()
         one, two = self.build(), self.build()
         one.update_reference(self.reference)
@@ -302,7 +302,7 @@ def close(found: float | None, expected: float | None, relative: float, absolute
 
 
 def unless_refused(compute: Callable[[], Scores], what: str) -> Scores | None:
-    """The scores, or ``None`` if the metric refuses with an error of one line."""
+    """The scores, or ``None`` if the metric refuses the images with a message of one line."""
     try:
         return compute()
     except CganzooError as refusal:

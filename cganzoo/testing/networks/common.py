@@ -142,7 +142,7 @@ class NetworkConformance(NetworkChecks):
         check_equal(again, state, "differs between two builds of one seed; initialise it with torch's functions only")
 
     def test_training_is_seeded(self) -> None:
-        """In training mode, equal seeds of torch give equal outputs: no other random numbers are used."""
+        """In training mode, equal torch seeds give equal outputs, so the network uses no other random numbers."""
         network, twin = self.build(), self.build()
         inputs = self.inputs(network)
         with torch.no_grad():
@@ -208,7 +208,7 @@ class NetworkConformance(NetworkChecks):
         self.assert_same_network(network, restored, "loaded from safetensors, it gives other outputs")
 
     def test_deep_copy(self) -> None:
-        """A deep copy, as the average of the generator is one, gives the same outputs and is independent."""
+        """A deep copy gives the same outputs and is independent. The average of the generator is a deep copy."""
         network = self.build().eval()
         with explained("copy.deepcopy"):
             twin = copy.deepcopy(network)
@@ -222,7 +222,7 @@ class NetworkConformance(NetworkChecks):
         assert torch.equal(before, after), "a deep copy uses the original's weights; keep no lambda as an attribute"
 
     def test_instances_are_apart(self) -> None:
-        """Instances share no state: building and using another one does not change this one."""
+        """Instances share no state: building and using a second instance does not change the first instance."""
         self.needs_determinism()
         network = self.build().eval()
         inputs = self.inputs(network)
@@ -241,7 +241,7 @@ class NetworkConformance(NetworkChecks):
     # --- precision, memory format, device, compiler and processes -----------------------------------------------------
 
     def test_float64(self) -> None:
-        """After ``double()`` it runs in float64, with outputs close to those in float32."""
+        """After ``double()`` the network runs in float64, and its outputs are close to those in float32."""
         network = self.build().eval()
         inputs = self.inputs(network)
         with torch.no_grad():
@@ -276,7 +276,7 @@ class NetworkConformance(NetworkChecks):
         check_gradients_finite(network, "under bfloat16 autocast ")
 
     def test_other_devices(self) -> None:
-        """It creates tensors on the device of its inputs, and reads no value back."""
+        """The network creates tensors on the device of its inputs, and copies no value to the CPU."""
         network = self.build()
         inputs = self.inputs(network)
         advice = "create tensors on the device of the inputs, register buffers, and read no tensor's value in forward"
@@ -309,7 +309,7 @@ class NetworkConformance(NetworkChecks):
             torch.compiler.reset()
 
     def test_two_processes(self) -> None:
-        """Two processes that train it together get the same weights, bit for bit; every parameter is used."""
+        """Two processes that train the network together get the same weights, bit for bit, and use every parameter."""
         network = self.build()
         if not any(parameter.requires_grad for parameter in network.parameters()):
             raise SkipTest("none of its parameters is trained")

@@ -46,7 +46,7 @@ class DiscriminatorConformance(NetworkConformance):
         return features
 
     def test_knows_nothing_of_classes(self) -> None:
-        """It takes only images, and is the same network for any number of classes."""
+        """The trunk takes only images, and is the same network for any number of classes."""
         few, many = self.build(self.context(2)), self.build(self.context(200))
         (images,) = self.inputs(few)
         with explained("called with images only, it", "labels belong to the loss, which has the heads"):
@@ -89,7 +89,7 @@ class DiscriminatorConformance(NetworkConformance):
         assert gradient.abs().amax((2, 3)).min() > 0, f"a channel of an image gets no gradient; {advice}"
 
     def test_second_order_gradients(self) -> None:
-        """A gradient penalty can be trained: the gradient of the images has gradients itself."""
+        """A gradient penalty can be trained: the gradient with respect to the images has a gradient itself."""
         network = self.used()
         (images,) = double(self.inputs(network, 2))
         images.requires_grad_()

@@ -112,7 +112,7 @@ class GeneratorConformance(NetworkConformance):
             assert change.max() == 0, "labels change the images; set conditional = True, or do not use the labels"
 
     def test_every_class_has_its_image(self) -> None:
-        """A conditional generator makes a different image for each class from the same noise, of 10 and 200 classes."""
+        """With the same noise, a conditional generator makes a different image for each of 10 or 200 classes."""
         for classes, labels in LABELS.items():
             context = self.context(classes)
             network = self.used(context)

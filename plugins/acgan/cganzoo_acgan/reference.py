@@ -17,7 +17,7 @@ Heads = Mapping[str, Tensor]
 
 
 def scores(batch: Batch, heads: Heads) -> list[Tensor]:
-    """The real/fake logit of each sample, whose sigmoid is D_r(x)."""
+    """The real/fake logit of each sample; its sigmoid is D_r(x)."""
     return [(heads["realness.weight"] @ x + heads["realness.bias"])[0] for x in batch.features]
 
 
@@ -41,7 +41,7 @@ def class_fake(heads: Heads, fake: Batch, labeling: str) -> Tensor:
 
 
 class Formula:
-    """The formulas of one loss of the family, by its name; schedules have their first value."""
+    """The formulas of one loss of the family, by its name; schedules are evaluated at step 0."""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -34,10 +34,10 @@ class AMGAN(Objective):
         return {"activation": F.cross_entropy(logits, self.target(logits, fake.labels))}
 
     def target(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Target class of each sample, a real class: logits (N, K + 1) and labels (N,) to (N,)."""
+        """The target class (N,) of each sample, always a real class, from logits (N, K + 1) and labels (N,)."""
         return labels if self.labeling == "predefined" else logits[:, :-1].argmax(1)
 
     def score(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Log-odds of the target class against the fake class: features (N, D) and labels (N,) to (N,)."""
+        """Log-odds (N,) of the target class against the fake class, from features (N, D) and labels (N,)."""
         logits: Tensor = self.logits(features)
         return logits.gather(1, self.target(logits, labels)[:, None])[:, 0] - logits[:, -1]

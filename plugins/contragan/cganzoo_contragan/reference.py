@@ -42,7 +42,7 @@ def contrastive(batch: Batch, heads: Heads, temperature: float) -> Tensor:
 
 
 def discriminator_loss(heads: Heads, real: Batch, fake: Batch, config: ContraGANConfig) -> dict[str, Tensor]:
-    """The adversarial loss, and 2C on real samples; schedules have their first value."""
+    """The adversarial loss, and 2C on real samples; schedules are evaluated at step 0."""
     weight, temperature = value_at(config.weight, 0, 1), value_at(config.temperature, 0, 1)
     return {
         "real": naive_real(config.adversarial, scores(real, heads)),
@@ -52,7 +52,7 @@ def discriminator_loss(heads: Heads, real: Batch, fake: Batch, config: ContraGAN
 
 
 def generator_loss(heads: Heads, fake: Batch, config: ContraGANConfig, real: Batch | None = None) -> dict[str, Tensor]:
-    """The adversarial loss, and 2C on fakes; schedules have their first value."""
+    """The adversarial loss, and 2C on fakes; schedules are evaluated at step 0."""
     weight, temperature = value_at(config.weight, 0, 1), value_at(config.temperature, 0, 1)
     return {
         "adversarial": naive_generator(config.adversarial, scores(fake, heads)),

@@ -15,7 +15,7 @@ TERMS = {"U": ("alpha", 1.0), "C": ("lambda_clf", 0.05), "E": ("lambda_c", 1.0)}
 
 
 class ECGANConfig(Config):
-    """Options of the loss ``ecgan``. A variant sets the weights that are not given; the default is ECGAN-UC."""
+    """Options of the loss ``ecgan``. The variant sets the weights that are not given. Its default is ECGAN-UC."""
 
     variant: Literal["0", "U", "C", "E", "UC", "UE", "CE", "UCE"] | None = Field(
         None, description="A variant of the paper: U unconditional, C classifier, E entropy; 0: none of these terms."

@@ -57,7 +57,7 @@ def contrastive(batch: Batch, heads: Heads, temperature: float) -> Tensor:
 
 
 def discriminator_loss(heads: Heads, real: Batch, fake: Batch, config: ECGANConfig) -> dict[str, Tensor]:
-    """L_D = L_d1 + alpha L_d2 + lambda_clf L_clf + lambda_c L_C(real); schedules have their first value."""
+    """L_D = L_d1 + alpha L_d2 + lambda_clf L_clf + lambda_c L_C(real); schedules are evaluated at step 0."""
     rule, alpha, lambda_c = config.adversarial, value_at(config.alpha, 0, 1), value_at(config.lambda_c, 0, 1)
     terms = {
         "real": naive_real(rule, scores(real, heads, config)),
@@ -75,7 +75,7 @@ def discriminator_loss(heads: Heads, real: Batch, fake: Batch, config: ECGANConf
 
 
 def generator_loss(heads: Heads, fake: Batch, config: ECGANConfig, real: Batch | None = None) -> dict[str, Tensor]:
-    """L_G = L_g1 + alpha L_g2 + lambda_c L_C(fake); schedules have their first value."""
+    """L_G = L_g1 + alpha L_g2 + lambda_c L_C(fake); schedules are evaluated at step 0."""
     rule, alpha, lambda_c = config.adversarial, value_at(config.alpha, 0, 1), value_at(config.lambda_c, 0, 1)
     terms = {"adversarial": naive_generator(rule, scores(fake, heads, config))}
     if config.combine == "losses":

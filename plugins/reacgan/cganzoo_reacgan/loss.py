@@ -27,8 +27,8 @@ def d2d_ce(
 ) -> Tensor:
     """Data-to-data cross-entropy (arXiv:2111.01118); a scalar.
 
-    Each sample is pulled to the proxy of its class until their cosine is ``margin_positive``, and pushed away from
-    samples of other classes if their cosine is above ``margin_negative``.
+    The loss pulls each sample to the proxy of its class until their cosine is ``margin_positive``, and pushes it away
+    from each sample of another class while their cosine is above ``margin_negative``.
 
     Args:
         embeddings: (N, E), unit length.
@@ -38,7 +38,7 @@ def d2d_ce(
         margin_negative: cosine, m_n.
         temperature: divisor of the cosines; above 0.
         form: ``"released"`` subtracts the largest similarity of a row from the negatives of this row, but not from the
-            positive. The authors' code does this for numerical stability, but does not add it again later, so it
+            positive. The authors' code subtracts it for numerical stability, but does not add it again later. This
             multiplies the negatives by exp(-max).
     """
     positive = -F.relu(margin_positive - (embeddings * proxies).sum(1, keepdim=True)) / temperature

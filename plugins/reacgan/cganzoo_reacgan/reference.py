@@ -64,7 +64,7 @@ def on_hypersphere(batch: Batch, heads: Heads) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def weighted(batch: Batch, heads: Heads, config: ReACGANConfig) -> Tensor:
-    """The weighted D2D-CE term of a batch; schedules have their first value."""
+    """The weighted D2D-CE term of a batch; schedules are evaluated at step 0."""
     m_p = value_at(config.margin_positive, 0, 1)
     m_n = 1 - m_p if config.margin_negative is None else value_at(config.margin_negative, 0, 1)
     loss = d2d_ce(*on_hypersphere(batch, heads), m_p, m_n, value_at(config.temperature, 0, 1), config.form)

@@ -28,7 +28,7 @@ class PoissonBootstrap:
         self._sums: Tensor | None = None
 
     def add(self, values: Tensor) -> None:
-        """Take V numbers for each of N samples: (N, V) float64."""
+        """Add V numbers for each of N samples: (N, V) float64."""
         counts = self._random.poisson(1.0, (len(values), self.replicas))
         weights = torch.from_numpy(counts).to(values.device, values.dtype)
         total, sums = weights.sum(0), weights.T @ values

@@ -1,4 +1,4 @@
-"""Checks of a batch, with messages for the user, and its classes."""
+"""Checks of a batch with messages for the user, and the classes of a batch."""
 
 from __future__ import annotations
 

@@ -10,11 +10,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Gaussian:
-    """A Gaussian by its mean and a root of its covariance.
+    """A Gaussian distribution, given by its mean and a root of its covariance.
 
     Attributes:
         mean: (D,) float64.
-        root: (R, D) float64, with root^T root the covariance.
+        root: (R, D) float64; root^T root is the covariance.
     """
 
     mean: Tensor
@@ -22,7 +22,7 @@ class Gaussian:
 
     @staticmethod
     def of_images(features: Tensor) -> Gaussian:
-        """The mean and the unbiased covariance of features (N, D), N of 2 or more."""
+        """The Gaussian with the mean and the unbiased covariance of features (N, D); N is at least 2."""
         features = features.double()
         mean = features.mean(0)
         root = (features - mean) / (len(features) - 1) ** 0.5
@@ -32,7 +32,7 @@ class Gaussian:
 
     @staticmethod
     def of_covariance(mean: Tensor, covariance: Tensor) -> Gaussian:
-        """From a mean (D,) and a covariance (D, D), both float64. Variances as small as rounding errors count as 0."""
+        """The Gaussian of a mean (D,) and a covariance (D, D), in float64. Variances of rounding errors count as 0."""
         variances, axes = torch.linalg.eigh(covariance)
         kept = variances > variances[-1] * len(variances) * torch.finfo(variances.dtype).eps
         return Gaussian(mean, (axes[:, kept] * variances[kept].sqrt()).T)

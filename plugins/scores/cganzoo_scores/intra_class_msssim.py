@@ -81,7 +81,7 @@ class IntraClassMSSSIM(Metric):
         return {"intra_class_msssim": [self._means.get(label) for label in range(self._num_classes)]}
 
     def _mean(self, images: Tensor) -> float:
-        """Mean MS-SSIM of random distinct pairs of images (N, C, H, W); of all pairs if there are few."""
+        """Mean MS-SSIM of random distinct pairs of images (N, C, H, W), or of all pairs if there are only few."""
         pairs = torch.combinations(torch.arange(len(images)))
         chosen = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(0))[: self.pairs]
         first, second = pairs[chosen].T.to(images.device)

@@ -16,11 +16,11 @@ from .kept_images import LabelledTensors
 
 
 class IntraFID(Metric):
-    """FID between the real images of a class and the samples for which it was requested; the mean and the worst class.
+    """FID between the real images and the samples of the same requested class; the mean and the maximum over classes.
 
     Miyato and Koyama, arXiv:1802.05637, "intra FID". 0 is best. Unlike FID, it detects samples of the wrong class and
-    a collapse within a class. ``None`` for an unconditional generator. In float64, and exact even if a class has fewer
-    images than features, which is usual.
+    a collapse within a class. ``None`` for an unconditional generator. Computed in float64; exact even if a class has
+    fewer images than features, which is usual.
 
     Memory: the features of every image, float32.
 

@@ -21,7 +21,7 @@ def to_unit(pixels: Tensor) -> Tensor:
 
 
 class LabelledTensors:
-    """A tensor for each image, and the classes of the images."""
+    """One tensor for each image, and the classes of the images."""
 
     def __init__(self) -> None:
         self.parts: list[tuple[Tensor, Tensor]] = []
@@ -31,11 +31,11 @@ class LabelledTensors:
         self.parts.append((tensors, labels))
 
     def merge(self, other: LabelledTensors) -> None:
-        """Add the tensors of another one after our own."""
+        """Append the tensors of ``other``."""
         self.parts += other.parts
 
     def together(self) -> tuple[Tensor, Tensor]:
-        """All tensors (N, ...) and labels (N,); there must be some."""
+        """All tensors (N, ...) and labels (N,). At least one tensor must have been added."""
         tensors, labels = zip(*self.parts, strict=True)
         return torch.cat(tensors), torch.cat(labels)
 
@@ -65,7 +65,7 @@ class FirstOfEach:
                 self._kept[label].append(row(index).clone())  # a view would keep the whole batch
 
     def merge(self, other: FirstOfEach) -> None:
-        """Add the images of another one after our own."""
+        """Append the images of ``other``."""
         for label, kept in other._kept.items():
             self._kept[label] += kept[: self.limit - len(self._kept[label])]
 
@@ -102,10 +102,10 @@ class RandomSubset:
         self._take(features, self._random.random(len(features)), len(features))
 
     def merge(self, other: RandomSubset) -> None:
-        """Add another stream after our own.
+        """Append the stream of ``other``.
 
-        A new number is drawn for each of its images. If it dropped images, those that are left are a random subset of
-        it, so they get the smallest numbers.
+        A new number is drawn for each image of ``other``. If ``other`` has dropped images, its kept images are a random
+        subset of its stream, so they get the smallest numbers.
         """
         if other._count > len(other._numbers):
             other._drop()
@@ -116,7 +116,7 @@ class RandomSubset:
             self._take(torch.cat(other._features), numbers, other._count)
 
     def features(self) -> Tensor:
-        """(n, D), in the order of the stream; n is at most ``size``."""
+        """The features (n, D) of the kept images, in the order of the stream; n is at most ``size``."""
         self._drop()
         return torch.cat(self._features)
 

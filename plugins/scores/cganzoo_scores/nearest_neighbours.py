@@ -1,4 +1,4 @@
-"""Samples and their most similar training images: are they copies?"""
+"""Shows samples with their most similar training images, to find copies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Distances between many features, block by block."""
+"""Computes distances between many features, block by block."""
 
 from __future__ import annotations
 

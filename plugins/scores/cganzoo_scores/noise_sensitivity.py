@@ -1,4 +1,4 @@
-"""How much the image depends on the noise: near 0, a generator ignores it (arXiv:1703.02000)."""
+"""How much the image depends on the noise: near 0, the generator ignores the noise (arXiv:1703.02000)."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class NoiseSensitivity(Metric):
 
     Zhou et al., arXiv:1703.02000, section 7, as in the authors' code: pixels are in [-1, 1], summed over positions and
     channels, and class inputs do not count as noise. A conditional generator that ignores its noise makes one image of
-    each class and has 0. On CIFAR-10 (32 x 32 x 3) the paper has about 45.0 with dynamic labeling and 25.0 with
-    predefined labels. Reported with its standard error over the samples. ``None`` for real images.
+    each class, and its score is 0. On CIFAR-10 (32 x 32 x 3) the paper reports about 45.0 with dynamic labeling and
+    25.0 with predefined labels. Reported with its standard error over the samples. ``None`` for real images.
 
     Memory: the graph of 64 images.
 

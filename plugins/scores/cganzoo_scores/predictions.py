@@ -16,12 +16,12 @@ Score = Callable[[Tensor, Tensor], Tensor]
 
 
 class Predictions:
-    """Running sums over the softmax C(x) of each image, in float64. Entropies are in nats, and 0 log 0 is 0.
+    """Running sums of the softmax C(x) of each image, and of its entropy. Uses float64 and nats; 0 log 0 is 0.
 
     Memory: K numbers, and K more for each bootstrap replica.
 
     Args:
-        replicas: of the bootstrap for :meth:`standard_error`; 0: no bootstrap.
+        replicas: number of bootstrap replicas for :meth:`standard_error`; 0 means no bootstrap.
     """
 
     def __init__(self, replicas: int = 0) -> None:
@@ -39,7 +39,7 @@ class Predictions:
             self._bootstrap.add(rows)
 
     def merge(self, other: Predictions) -> None:
-        """Add the images of another one."""
+        """Add the images of ``other``."""
         if other._sums is not None:
             self._sums = other._sums if self._sums is None else self._sums + other._sums
         self.count += other.count
