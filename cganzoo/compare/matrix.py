@@ -53,7 +53,9 @@ class Method:
     @cached_property
     def identity(self) -> str:
         """A text that is equal for replicas: runs with the same code and, except for the seed, the same recipe."""
-        return json.dumps([shared_values(self.values), dict(self.code)], sort_keys=True, default=str)
+        # [requires] says what may be imported, and the code says what was.
+        shared = {key: section for key, section in shared_values(self.values).items() if key != "requires"}
+        return json.dumps([shared, dict(self.code)], sort_keys=True, default=str)
 
 
 @dataclass(frozen=True, eq=False)

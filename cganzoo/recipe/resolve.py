@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import tomli_w
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
 from cganzoo.config import parse
@@ -142,7 +144,14 @@ class Resolved:
 
     def recipe_digest(self) -> str:
         """Identifies the recipe: equal if and only if all values are equal that weights or scores depend on."""
-        return digest({name: section for name, section in self.values().items() if name not in OBSERVERS})
+        values = {name: section for name, section in self.values().items() if name not in OBSERVERS}
+        observers = {one.provider.distribution for kind in KINDS.values() for one in self.components[kind.name]}
+        observers -= {provider.distribution for provider in self.providers}
+        required = values["requires"]["plugins"]
+        values["requires"]["plugins"] = [
+            text for text in required if canonicalize_name(Requirement(text).name) not in observers
+        ]
+        return digest(values)
 
     def training_digest(self) -> str:
         """Identifies the training: equal for recipes that differ only in scoring, logging and checkpoints."""

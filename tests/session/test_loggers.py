@@ -256,3 +256,16 @@ def test_a_logger_whose_module_is_missing_is_one_message(tiny: str) -> None:
     broken = replace(chosen, spec=replace(chosen.spec, build="cganzoo_nowhere.logger:Bell"))
     with pytest.raises(PluginError, match="\"keep\" cannot be built: No module named 'cganzoo_nowhere'"):
         broken.create()
+
+
+def test_a_logger_and_its_distribution_change_no_digest(tiny: str) -> None:
+    """A finished run to which a logger is added stays finished."""
+    registry = load_plugins(["cganzoo-amgan", "cganzoo-dcgan"], builtin=(*BUILTIN, "keeping"))
+    plain = resolve(parse_recipe(tiny, name="tiny", source="tiny.toml"), registry)
+    text = tiny.replace('"cganzoo-dcgan"]', '"cganzoo-dcgan", "cganzoo_Keep>=1"]') + '\n[[loggers]]\nname = "keep"\n'
+    logged = resolve(parse_recipe(text, name="tiny", source="tiny.toml"), registry)
+    logger = logged.components["logger"][0]
+    other = replace(logger, provider=replace(logger.provider, distribution="cganzoo-keep"))
+    logged = replace(logged, components={**logged.components, "logger": (other,)})
+    assert logged.recipe_digest() == plain.recipe_digest()
+    assert "cganzoo_Keep>=1" in logged.values()["requires"]["plugins"]
