@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cganzoo import __version__
+from cganzoo.registry import Registry, load_plugins
 
 FOLDER = Path(__file__).parent / "fixtures" / "broken_plugins"
 
@@ -299,3 +301,21 @@ def write_all(site: Path, *, except_for: Iterable[str] = ()) -> list[str]:
     for name in WRITTEN.keys() - left_out:
         WRITTEN[name].write(site, name)
     return [str(site), *(str(FOLDER / name) for name in (*FOLDERS, "good") if name not in left_out)]
+
+
+# --- what the tests of the registry ask ------------------------------------------------------------------------------
+
+
+def load(*required: str) -> Registry:
+    """The plugins that are installed here, or those required; none of the host."""
+    return load_plugins(required or None, builtin=())
+
+
+def names(registry: Registry) -> set[str]:
+    """Full names of all components."""
+    return {component.full_name for component in registry.components()}
+
+
+def imported() -> set[str]:
+    """Modules of plugins that are imported."""
+    return {name for name in sys.modules if name.startswith("cganzoo_")}

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bad_plugins import HOOK, LOSS, Bad, metadata
+from bad_plugins import HOOK, LOSS, Bad, imported, load, metadata, names
 
 from cganzoo import __version__, hookspecs
 from cganzoo.errors import PluginError
-from cganzoo.registry import Registry, discovery, load_plugins
+from cganzoo.registry import discovery
 
 Install = Callable[..., None]
-
-
-def load(*required: str) -> Registry:
-    return load_plugins(required or None, builtin=())
-
-
-def names(registry: Registry) -> set[str]:
-    return {component.full_name for component in registry.components()}
-
-
-def imported() -> set[str]:
-    return {name for name in sys.modules if name.startswith("cganzoo_")}
 
 
 def test_the_entry_point_group_is_that_of_the_hooks() -> None:

@@ -7,25 +7,26 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bad_plugins import BAD, FOLDER, FOLDERS, HOOK, LOSS, Bad, distribution, distributions, write_all
+from bad_plugins import (
+    BAD,
+    FOLDER,
+    FOLDERS,
+    HOOK,
+    LOSS,
+    Bad,
+    distribution,
+    distributions,
+    imported,
+    load,
+    names,
+    write_all,
+)
 
 from cganzoo import __version__, hookspecs
 from cganzoo.errors import PluginError
-from cganzoo.registry import KIND_OF_HOOK, Registry, load_plugins
+from cganzoo.registry import KIND_OF_HOOK, load_plugins
 
 Install = Callable[..., None]
-
-
-def load(*required: str) -> Registry:
-    return load_plugins(required or None, builtin=())
-
-
-def names(registry: Registry) -> set[str]:
-    return {component.full_name for component in registry.components()}
-
-
-def imported() -> set[str]:
-    return {name for name in sys.modules if name.startswith("cganzoo_")}
 
 
 def test_every_hook_has_a_kind() -> None:

@@ -7,17 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bad_plugins import BAD
+from bad_plugins import BAD, load
 
 from cganzoo import Config, ExtractorSpec
 from cganzoo.errors import PluginError
 from cganzoo.registry import Component, Plugin, Provider, Registry, load_plugins
 
 Install = Callable[..., None]
-
-
-def load(*required: str) -> Registry:
-    return load_plugins(required or None, builtin=())
 
 
 # --- names that several plugins use ---------------------------------------------------------------------------------
