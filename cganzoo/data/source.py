@@ -69,6 +69,14 @@ class ImageSource(ABC):
         """The error for an image that cannot be used; override it to name the file and what the user can do."""
         return DataError(f"image {index} of the {split} split: {reason}")
 
+    def layout(self) -> str:
+        """How the files were found, in one line for people; empty if there is nothing to say."""
+        return ""
+
+    def notes(self) -> tuple[str, ...]:
+        """What a user must know before training on the set, one message each; kept with the packed images."""
+        return ()
+
     def skip_unreadable(self) -> bool:
         """Whether the host leaves out and counts an image that cannot be read. Otherwise such an image ends the run."""
         return False

@@ -1,29 +1,63 @@
-"""The files of a data set, below a folder or inside a zip archive, by one interface."""
+"""The files of a data set, below a folder or inside an archive, by one interface."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
+import re
 import stat
-import zipfile
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from collections import Counter
 from functools import cached_property
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
+from cganzoo.console.streams import printable
 from cganzoo.errors import DataError
 
-LARGEST_MEMBER = 1 << 30  # bytes; an archive can state any size, and no image is larger
-UTF_8 = 1 << 11  # flag of a zip member: its name is UTF-8
-TAIL = 1 << 16  # bytes at an archive's end that its fingerprint covers
+LARGEST_FILE = 1 << 28
+"""Bytes of the largest file that is read: a 24-bit image of the most pixels that are decoded, without compression."""
+
+DEEPEST = 100  # folders inside each other
+MOST_PATHS = 64  # to one folder, through links
+
+SYSTEM = frozenset(
+    [
+        "__macosx",
+        "@eadir",
+        "@recycle",
+        "@__thumb",
+        "@recently-snapshot",
+        "#recycle",
+        "#snapshot",
+        "$recycle.bin",
+        "recycler",
+        "lost+found",
+        "desktop.ini",
+        "thumbs.db",
+        "ehthumbs.db",
+        "__pycache__",
+    ]
+) | {"system volume information", "icon\r"}
+"""Files and folders, in lower case, that operating systems and network drives add to folders of images."""
+
+DRIVE = re.compile("[A-Za-z]:/")
+
+
+def one_line(text: str) -> str:
+    """The text without control codes and line ends, as messages show names of files."""
+    return printable(text).replace("\n", "\\n")
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is never part of a data set: its name begins with a dot, or a system adds it."""
+    return name.startswith(".") or name.casefold() in SYSTEM
 
 
 class Tree(ABC):
     """Files by name: relative to the top, with forward slashes.
 
-    Hidden files and folders, whose names begin with a dot, are left out.
+    Hidden files and folders, and the ones that operating systems add, are left out; see :func:`is_hidden`.
 
     Attributes:
         path: the folder or the archive, as messages name it.
@@ -36,42 +70,68 @@ class Tree(ABC):
     def names(self) -> list[str]:
         """Every file and, with a slash at the end, folders (an archive need not list them); in any order."""
 
+    @property
+    def special(self) -> int:
+        """Number of entries that are no files: FIFOs, devices and sockets, which are never opened."""
+        return 0
+
     @abstractmethod
     def read(self, name: str) -> bytes:
         """A file's bytes; may be called from any thread.
 
         Raises:
             OSError: it cannot be read.
-            ValueError: it is damaged; the message continues one that begins with the file's name.
+            ValueError: it is damaged, or too large; the message continues one that begins with the file's name.
         """
 
-    def lines(self, name: str) -> list[str]:
-        """A text file's lines, without empty ones."""
+    def text(self, name: str, errors: Literal["strict", "replace"] = "replace") -> str:
+        """A text file: UTF-8, with or without a byte order mark, or UTF-16 with one."""
         try:
-            text = self.read(name).decode("utf-8", "replace")
+            data = self.read(name)
         except FileNotFoundError:
             raise DataError(f"{self.where(name)}: is missing; get the set again") from None
-        except (OSError, ValueError) as error:
-            raise DataError(f"{self.where(name)}: cannot be read ({error}); get the set again") from error
-        return [line for line in text.splitlines() if line.strip()]
+        except OSError as error:
+            reason = error.strerror or error
+            raise DataError(f"{self.where(name)}: cannot be read ({reason}); get the set again") from error
+        except ValueError as error:
+            raise DataError(f"{self.where(name)}: {error}") from error
+        utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        try:
+            return data.decode("utf-16" if utf_16 else "utf-8-sig", errors)
+        except UnicodeDecodeError as error:
+            raise DataError(f"{self.where(name)}: is not UTF-8 (byte {error.start:,}); save it as UTF-8") from error
+
+    def lines(self, name: str) -> list[str]:
+        """A text file's lines, without blank ones and without blanks at their ends."""
+        return [line.rstrip() for line in self.text(name).splitlines() if line.strip()]
 
     @abstractmethod
     def fingerprint(self) -> str:
         """Changes when any file changes; cheaper than reading the files."""
 
     def where(self, name: str) -> str:
-        """The file as messages name it."""
-        return str(self.path / name)
+        """The file as messages name it, without control codes."""
+        return one_line(str(self.path / name))
 
 
 def open_tree(path: str | Path) -> Tree:
     """The files below a folder or in a zip archive. Fast: files are listed when first needed."""
+    from .zip_tree import ZipTree
+
     path = Path(path).expanduser()
-    if path.is_dir():
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # ValueError: a null character
+        mode = 0
+    if stat.S_ISDIR(mode):
         return FolderTree(path)
-    if path.is_file():
+    if stat.S_ISREG(mode):
         return ZipTree(path)
-    raise DataError(f'data.root = "{path}": no such folder or zip archive; name one that holds the set')
+    raise DataError(
+        f'data.root = "{one_line(str(path))}": '
+        + ("is neither a folder nor a file" if mode else "no such folder or zip archive")
+        + "; name one that holds the set"
+    )
 
 
 class FolderTree(Tree):
@@ -86,9 +146,20 @@ class FolderTree(Tree):
         """See :class:`Tree`."""
         return self._walked[0]
 
+    @property
+    def special(self) -> int:
+        """See :class:`Tree`."""
+        return self._walked[2]
+
     def read(self, name: str) -> bytes:
         """See :class:`Tree`."""
-        with open(f"{self.folder}/{name}", "rb") as file:
+        # Without O_NONBLOCK, opening a FIFO waits until another process writes to it.
+        number = os.open(f"{self.folder}/{name}", os.O_RDONLY | getattr(os, "O_NONBLOCK", getattr(os, "O_BINARY", 0)))
+        with open(number, "rb") as file:
+            status = os.fstat(number)
+            if not stat.S_ISREG(status.st_mode):
+                raise ValueError("is no file but a FIFO, a device or a folder")
+            check_size(status.st_size)
             return file.read()
 
     def fingerprint(self) -> str:
@@ -96,134 +167,74 @@ class FolderTree(Tree):
         return self._walked[1]
 
     @cached_property
-    def _walked(self) -> tuple[list[str], str]:
-        names: list[str] = []
+    def _walked(self) -> tuple[list[str], str, int]:
+        names, special = list[str](), 0
         # Two folders may contain files of the same names, sizes and times.
         digest = hashlib.sha256(str(self.folder.resolve()).encode("utf-8", "surrogateescape"))
-
-        def visit(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> None:
+        paths = Counter[tuple[int, int]]()
+        # Folders to visit, the next one last: path, name in the tree, identities of the folders above it.
+        waiting: list[tuple[str, str, tuple[tuple[int, int], ...]]] = [(str(self.folder), "", ())]
+        while waiting:
+            folder, prefix, above = waiting.pop()
             try:
                 status = os.stat(folder)
                 with os.scandir(folder) as found:
-                    visible = [entry for entry in found if not entry.name.startswith(".")]
+                    visible = [entry for entry in found if not is_hidden(entry.name)]
                 entries = sorted((prefix + entry.name, entry.is_dir(), entry) for entry in visible)
             except OSError as error:
-                _refuse(error)
+                refuse(error)
             identity = (status.st_dev, status.st_ino)
             if identity in above:  # a link to one of its own parents
-                return
+                continue
+            paths[identity] += 1
+            if paths[identity] > MOST_PATHS:
+                raise DataError(
+                    f"{self.where(prefix)}: links lead to this folder by more than {MOST_PATHS} paths; remove links, "
+                    "or name a folder without them"
+                )
+            check_depth(self, prefix)
+            inner = []
             for name, is_folder, entry in entries:
                 if is_folder:
                     names.append(f"{name}/")
-                    visit(entry.path, f"{name}/", (*above, identity))
+                    inner.append((entry.path, f"{name}/", (*above, identity)))
+                elif (about := _about(entry)) is None:
+                    special += 1
                 else:
                     names.append(name)
-                    digest.update(repr((name, *_size_and_times(entry))).encode())
+                    digest.update(repr((name, *about)).encode())
+            waiting.extend(reversed(inner))
+        return names, digest.hexdigest(), special
 
-        visit(str(self.folder), "", ())
-        return names, digest.hexdigest()
 
-
-def _size_and_times(entry: os.DirEntry[str]) -> tuple[int, int, int]:
+def _about(entry: os.DirEntry[str]) -> tuple[int, int, int] | None:
+    """Size and times of a file; ``None`` if it is no regular file."""
     try:
         status = entry.stat()
     except OSError:  # a broken link; reading it raises the error
         return 0, 0, 0
+    return _size_and_times(status) if stat.S_ISREG(status.st_mode) else None
+
+
+def _size_and_times(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _refuse(error: OSError) -> NoReturn:
-    raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
+def check_depth(tree: Tree, name: str) -> None:
+    """Refuse a file or folder that lies too deep."""
+    if name.count("/") > DEEPEST:
+        top = "/".join(name.split("/")[:3])
+        raise DataError(
+            f"{tree.where(top)}: folders lie more than {DEEPEST} levels deep; name a folder without such ones"
+        )
 
 
-class ZipTree(Tree):
-    """The files in a zip archive, read without unpacking it. The constructor reads only its ends."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        whole = False
-        try:
-            with path.open("rb") as file:
-                begins_as_zip = file.read(4) == b"PK\3\4"
-                with suppress(Exception):  # the end is damaged
-                    whole = zipfile.is_zipfile(file)
-        except OSError as error:
-            _refuse(error)
-        if not whole:
-            raise DataError(
-                f"{path}: is cut short: the end of the zip archive is missing or damaged; copy or download it again"
-                if begins_as_zip
-                else f"{path}: is not a zip archive; name one, or an unpacked folder"
-            )
-
-    @cached_property
-    def _archive(self) -> zipfile.ZipFile:
-        try:
-            return zipfile.ZipFile(self.path)
-        except Exception as error:  # zipfile raises many kinds for a damaged file, from struct.error to OSError
-            raise DataError(
-                f"{self.path}: is damaged: its directory cannot be read ({error}); copy or download it again"
-            ) from error
-
-    @cached_property
-    def _members(self) -> dict[str, zipfile.ZipInfo]:
-        members: dict[str, zipfile.ZipInfo] = {}
-        for member in self._archive.infolist():
-            name = _name(member)
-            if stat.S_ISLNK(member.external_attr >> 16):
-                raise DataError(
-                    f'{self.path}: holds the symbolic link "{name}", and links are not followed; pack the files '
-                    "themselves"
-                )
-            if name.startswith("/") or name[1:3] == ":/" or ".." in name.split("/"):
-                raise DataError(
-                    f'{self.path}: holds the member "{name}", which points out of the archive; do not trust this file'
-                )
-            members[name] = member
-        return members
-
-    @cached_property
-    def names(self) -> list[str]:
-        """See :class:`Tree`."""
-        # macOS adds a folder __MACOSX.
-        return [name for name in self._members if not name.startswith((".", "__MACOSX/")) and "/." not in name]
-
-    def read(self, name: str) -> bytes:
-        """See :class:`Tree`."""
-        member = self._members.get(name)
-        if member is None:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.where(name))
-        if member.file_size > LARGEST_MEMBER:
-            raise ValueError(
-                f"is stated to have {member.file_size:,} bytes, which no image has; do not trust this file"
-            )
-        try:
-            with self._archive.open(member) as file:
-                return file.read(max(1, member.file_size))  # a crafted member may unpack to more than it states
-        except RuntimeError as error:  # or its subclass NotImplementedError: an unknown method of compression
-            raise ValueError(
-                "is encrypted, or compressed by a method not read here; pack the archive anew with deflate and "
-                "without a password"
-            ) from error
-        except Exception as error:  # see _archive
-            raise ValueError("is damaged in the archive; copy or download that again") from error
-
-    def fingerprint(self) -> str:
-        """Hash of the archive's size, times and last bytes: listing 100,000 members would take a second."""
-        try:
-            with self.path.open("rb") as file:
-                status = os.fstat(file.fileno())
-                file.seek(max(0, status.st_size - TAIL))
-                digest = hashlib.sha256(file.read())
-        except OSError as error:
-            _refuse(error)
-        digest.update(repr((status.st_size, status.st_mtime_ns, status.st_ctime_ns)).encode())
-        return digest.hexdigest()
+def check_size(size: int) -> None:
+    """Refuse a file that is too large to be an image."""
+    if size > LARGEST_FILE:
+        raise ValueError(f"has {size:,} bytes; files of at most {LARGEST_FILE:,} are read")
 
 
-def _name(member: zipfile.ZipInfo) -> str:
-    name = member.filename
-    if not member.flag_bits & UTF_8:  # zipfile then assumes code page 437, but some archivers write UTF-8
-        with suppress(UnicodeError):
-            name = name.encode("cp437").decode()
-    return name.replace("\\", "/")  # some archivers write their system's separators
+def refuse(error: OSError) -> NoReturn:
+    """The error of a folder or an archive that the system does not let us read."""
+    raise DataError(f"{one_line(str(error.filename))}: cannot be read: {error.strerror}") from error

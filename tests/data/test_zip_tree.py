@@ -196,7 +196,7 @@ def test_no_number_of_an_archive_is_too_large_for_a_sentence(tmp_path: Path, wha
         return
     with pytest.raises((ValueError, DataError)) as caught:  # newer versions of Python see a wrong offset while listing
         tree.read("a.bin")
-    told = f"is stated to have {value:,} bytes, which no image has; do not trust this file"
+    told = f"is stated to have {value:,} bytes; files of at most 268,435,456 are read"
     assert (told if what == "size" else "is damaged") in str(caught.value)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -28,8 +28,19 @@ Grayscale = Literal["keep", "drop"]
 class FolderConfig(Config):
     """Options of ``folder``."""
 
+    unpacks_tar: ClassVar[bool] = True
+
     root: str = Field(
-        description='Folder or zip archive with one folder a class, or with "train" and "test" holding those.'
+        description="Folder, zip or tar archive: one folder a class, or folders of splits holding those, or images "
+        "with a label file.",
+    )
+    labels: str | None = Field(
+        None,
+        min_length=1,
+        description='Label file below root, such as "labels.csv", or "folders" to use class folders; default: found.',
+    )
+    label_column: str | None = Field(
+        None, min_length=1, description="Column of the label file that names the classes; default: found."
     )
     test_fraction: float = Field(
         0.1, gt=0, lt=1, description='Share of each class held out where there is no "test" folder.'

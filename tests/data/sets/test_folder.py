@@ -250,8 +250,8 @@ def test_the_order_of_an_archives_members_is_of_no_importance(tmp_path: Path) ->
 
 
 def test_a_single_class_is_a_class_and_not_a_folder_around_the_set(tmp_path: Path) -> None:
-    assert source(fill(tmp_path / "1", "a/1.png", "a/2.png", "a/b/1.png", "a/c/1.png")).class_names == ("a",)
-    assert source(fill(tmp_path / "2", "a/b/1.png", "a/b/2.png")).class_names == ("a",)
+    assert source(fill(tmp_path / "1", "a/1.png", "a/2.png", "a/b/1.png")).class_names == ("a",)
+    assert source(fill(tmp_path / "2", "a/b/1.png", "a/b/2.png")).class_names == ("b",), "a holds nothing but a folder"
     assert source(fill(tmp_path / "3", "a/b/1.png", "a/c/2.png", "a/c/3.png")).class_names == ("b", "c")
     assert source(fill(tmp_path / "4", "train/b/1.png", "train/b/2.png", "train/c/2.png")).class_names == ("b", "c")
     assert source(fill(tmp_path / "5", "train/b/1.png", "train/b/2.png")).class_names == ("b",)

@@ -1,0 +1,182 @@
+"""Class folders: which folder is a class, and which arrangements are refused because the class is not certain."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from cganzoo._util.text import listed, shortened
+from cganzoo.data.file_source import Splits
+from cganzoo.data.tree import Tree, one_line
+from cganzoo.errors import DataError
+
+from .branch import Branch
+from .splits import split_kind, twice
+
+Classes = dict[str, list[str]]
+"""Class to the names of its images, both sorted."""
+
+PHOTOS = frozenset(str.split("image images img imgs jpg jpeg jpegs png pngs photo photos picture pictures pics data"))
+"""Names of a class's only sub-folder that say nothing but that images are in it."""
+
+NO_PHOTOS = frozenset(
+    str.split(
+        "mask masks segmentation segmentations annotation annotations label labels thumb thumbs thumbnail thumbnails"
+    )
+)
+"""Names of sub-folders whose images are not photographs of the class."""
+
+ADVICE = "arrange the set with one folder for each class, or name another folder as data.root"
+
+
+def class_folders(tree: Tree, branch: Branch, notes: list[str]) -> Classes:
+    """The images of each folder in ``branch``; images in sub-folders of a class are the class's.
+
+    ``notes`` receives what a user must know.
+
+    Raises:
+        DataError: there is no class, one has no image, or it is not certain which folders are the classes.
+    """
+    if not branch.folders:
+        raise DataError(
+            f"{tree.where(branch.name)}: holds no class; put the images of each class into a folder of its own"
+        )
+    for name, folder in branch.folders.items():
+        if not folder.count:
+            place = tree.where(branch.name + name)
+            raise DataError(f"{place}: this class's folder holds no image; add some, or remove the folder")
+    inside = branch.count - len(branch.images)
+    if len(branch.images) > inside or (len(branch.images) == inside > 1):
+        raise DataError(
+            f"{tree.where(branch.name)}: holds {counted(len(branch.images), 'image')} beside its folders, and "
+            f"{inside:,} in them ({shown(branch.folders)}), so the classes are not certain; move them into folders "
+            "of classes, or out of this folder"
+        )
+    if branch.images:
+        notes.append(
+            f"{counted(len(branch.images), 'image')} beside the class folders "
+            f"{'is' if len(branch.images) == 1 else 'are'} left out, such as {tree.where(branch.images[0])}"
+        )
+    chosen = _photos_only(branch, notes) or branch.folders
+    _check_levels(tree, branch, chosen, notes)
+    return {name: folder.all_images() for name, folder in chosen.items()}
+
+
+def _photos_only(branch: Branch, notes: list[str]) -> dict[str, Branch] | None:
+    """Each class's sub-folder of photographs, if all of them also have sub-folders of masks or the like."""
+    chosen = {}
+    masks: set[str] = set()
+    for name, folder in branch.folders.items():
+        photos = [inner for inner in folder.inner if inner.casefold() in PHOTOS]
+        others = [inner for inner in folder.inner if inner.casefold() in NO_PHOTOS]
+        if folder.images or len(photos) != 1 or len(others) != len(folder.inner) - 1 or not others:
+            return None
+        chosen[name] = folder.inner[photos[0]]
+        masks.update(others)
+    notes.append(f"sub-folders that hold no photographs by their names are left out: {listed(sorted(masks), 'and')}")
+    return chosen
+
+
+def _check_levels(tree: Tree, branch: Branch, folders: Mapping[str, Branch], notes: list[str]) -> None:
+    where = tree.where(branch.name)
+    inner = {name: list(folder.inner) for name, folder in folders.items()}
+    bare = [name for name, folder in folders.items() if not folder.images]
+    same = len(folders) > 1 and len({tuple(names) for names in inner.values()}) == 1
+    (first, names), *_ = inner.items()
+    if same and names and (len(names) > 1 or (len(bare) == len(folders) and names[0].casefold() not in PHOTOS)):
+        raise DataError(
+            f"{where}: its folders ({shown(folders)}) all hold the same folders ({shown(names)}), so it is not certain "
+            f"which of the two are the classes; {ADVICE}"
+        )
+    for name in folders:
+        if kind := next((kind for inside in inner[name] if (kind := split_kind(inside))), None):
+            raise DataError(
+                f"{where}: the folder {one_line(name)} holds folders named as splits ({shown(inner[name])}, "
+                f"{kind} among them), and not every folder here holds a train folder and only splits; {ADVICE}"
+            )
+    if len(bare) == len(folders) and any(fork(folders[name]) for name in bare):
+        raise DataError(
+            f"{where}: its folders ({shown(folders)}) hold no images but more folders ({shown(inner[first])}), so it "
+            f"is not certain which of them are the classes; {ADVICE}"
+        )
+    for name in folders:
+        if twins := [inside for inside in inner[name] if inside in folders and inside != name]:
+            raise DataError(
+                f'{tree.where(f"{branch.name}{name}/{twins[0]}")}: the class "{one_line(twins[0])}" is also a folder '
+                f"of its own in {where}, so the set may be there twice; remove one"
+            )
+    if len(bare) < len(folders) and (forked := [name for name in bare if fork(folders[name])]):
+        notes.append(
+            f'the class "{one_line(forked[0])}" has no images of its own, only those of its sub-folders '
+            f"{shown(inner[forked[0]])}"
+        )
+
+
+def swapped(tree: Tree, branch: Branch) -> dict[str, dict[str, Branch]] | None:
+    """Splits inside classes (``cat/train``, ``cat/test``, ``dog/train``, ...): each split's folders by class."""
+    found: dict[str, dict[str, Branch]] = {}
+    for name, folder in branch.inner.items():
+        kinds = {inside: kind for inside in folder.inner if (kind := split_kind(inside))}
+        if folder.images or len(kinds) != len(folder.inner) or "train" not in kinds.values():
+            return None
+        if both := twice(kinds):
+            raise DataError(
+                f"{tree.where(folder.name)}: {listed(map(one_line, both), 'and')} mean the same split; keep one"
+            )
+        for inside, kind in kinds.items():
+            found.setdefault(kind, {})[name] = folder.inner[inside]
+    return found or None
+
+
+def fork(folder: Branch) -> Branch | None:
+    """The first folder along a chain of single folders that holds several; ``None`` if the chain just ends."""
+    while len(folder.inner) == 1:
+        (folder,) = folder.inner.values()
+    return folder if folder.inner else None
+
+
+def check_same(tree: Tree, train: Branch, test: Branch, classes: Classes, held: Classes) -> None:
+    """Refuse a class of the test split that the training split does not have."""
+    if unknown := sorted(held.keys() - classes.keys()):
+        raise DataError(f'{tree.where(test.name)}: class "{one_line(unknown[0])}" is not in {tree.where(train.name)}')
+
+
+def check_names(tree: Tree, names: Mapping[str, Sequence[str]]) -> None:
+    """Refuse names of classes that files, reports and terminals cannot show."""
+    for name, files in names.items():
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+            example = tree.where(files[0]) if files else tree.where(name)
+            raise DataError(
+                f'{example}: the class\'s name "{one_line(shortened(name, 80))}" is not UTF-8, or has control '
+                "characters; rename the class"
+            )
+
+
+def hold_out(classes: Mapping[str, Sequence[str]], fraction: float, place: str) -> Splits:
+    """Split each class by a fixed shuffle; the only image of a class is a training image."""
+    random = np.random.default_rng(0)
+    train, test = {}, {}
+    for name, files in classes.items():
+        order = random.permutation(len(files))
+        held = min(len(files) - 1, max(1, round(fraction * len(files)))) if len(files) > 1 else 0
+        test[name] = [files[i] for i in sorted(order[:held])]
+        train[name] = [files[i] for i in sorted(order[held:])]
+    if not any(test.values()):
+        raise DataError(
+            f"{place}: each class holds one image, so none can be held out to test on; add some, "
+            'or put images into "train" and "test" folders'
+        )
+    return {"train": train, "test": test}
+
+
+def shown(names: Sequence[str] | Mapping[str, object]) -> str:
+    """The first few names, for a message."""
+    words = [one_line(shortened(name)) for name in names]
+    return ", ".join(words) if len(words) <= 4 else f"{', '.join(words[:3])} and {len(words) - 3:,} more"
+
+
+def counted(count: int, what: str) -> str:
+    """``1 image``, ``1,200 images``."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,208 @@
+"""Label files: which image has which label. CSV, TSV, JSON lines, and the ``dataset.json`` of StyleGAN."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cganzoo._util.text import listed, shortened
+from cganzoo.data.tree import Tree
+from cganzoo.errors import DataError
+
+from .finder import Finder
+from .splits import split_kind
+from .table import Table, read_table
+
+STYLEGAN = "dataset.json"
+
+FILES = str.split(
+    "file filename filenames filepath path imagepath imgpath imagefile imagefilename imagename imgname image "
+    "images img fname imageid imgid photoid photo picture id name"
+)
+"""Names of the column of files, without punctuation and in lower case; the first ones are preferred."""
+
+LABELS = frozenset(
+    str.split(
+        "label labels class classes classname classnames classlabel labelname category categories categoryname target "
+        "targets species breed labelid classid categoryid classidx labelidx"
+    )
+)
+SPLITS = frozenset(["split", "splits", "subset", "set", "partition", "dataset", "phase", "usage", "fold"])
+NO_LABELS = frozenset(
+    str.split(
+        "text caption captions prompt description url width height size md5 hash sha256 bbox bboxes box boxes objects "
+        "mask masks x y w h xmin ymin xmax ymax index"
+    )
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image of a label file: its name in the tree, its label, and its split if the file says so."""
+
+    image: str
+    label: str
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a label file says.
+
+    Attributes:
+        name: of the file in the tree.
+        rows: one for each image.
+        column: of the labels; ``""`` if the file has no columns.
+    """
+
+    name: str
+    rows: list[Row]
+    column: str = ""
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]", "", name.casefold())
+
+
+class NotLabelsError(Exception):
+    """The table has no column of files, or none of labels, so it says nothing of classes."""
+
+
+def table_listing(tree: Tree, name: str, finder: Finder, wanted: str | None) -> Listing:
+    """The rows of a table.
+
+    Args:
+        finder: finds the images that the table names.
+        wanted: column of the labels, if the user chose one.
+
+    Raises:
+        NotLabelsError: the table is about something else.
+        DataError: it has labels, and there is a mistake in it.
+    """
+    where = tree.where(name)
+    try:
+        table = read_table(tree, name)
+    except ValueError as error:
+        raise NotLabelsError(f"it is no table: {shortened(str(error), 80)}") from error
+    files = _file_column(table, finder)
+    splits = next((column for column in table.columns if _plain(column) in SPLITS and _are_splits(table, column)), None)
+    labels = _label_column(table, where, [files, splits], wanted)
+    rows: dict[str, Row] = {}
+    lines: dict[str, int] = {}
+    kinds = table.column(splits) if splits else [None] * len(table.rows)
+    for (line, _), file, label, kind in zip(table.rows, table.column(files), table.column(labels), kinds, strict=True):
+        if not file:
+            raise DataError(f'{where}: line {line} has no "{files}"')
+        if label is None:
+            raise DataError(f'{where}: line {line}: "{labels}" is neither text nor a whole number: one class an image')
+        if not label:
+            raise DataError(f'{where}: line {line} has no "{labels}"')
+        row = Row(finder.find(file, f"{where}: line {line}"), label, split_kind(kind) if kind else None)
+        if rows.setdefault(row.image, row) != row:
+            raise DataError(
+                f'{where}: lines {lines[row.image]} and {line} give "{shortened(file, 80)}" different labels or '
+                "splits; keep one"
+            )
+        lines.setdefault(row.image, line)
+    return Listing(name, list(rows.values()), labels)
+
+
+def _file_column(table: Table, finder: Finder) -> str:
+    known = [column for column in table.columns if _plain(column) in FILES]
+    for column in sorted(known, key=lambda column: FILES.index(_plain(column))):
+        if any(cell and finder.has(cell) for cell in table.column(column)):
+            return column
+    if known:
+        raise NotLabelsError(f'its column "{known[0]}" names no image that is here')
+    raise NotLabelsError('it has no column of files, such as "file"')
+
+
+def _are_splits(table: Table, column: str) -> bool:
+    return all(cell and split_kind(cell) for cell in table.column(column))
+
+
+def _label_column(table: Table, where: str, others: Sequence[str | None], wanted: str | None) -> str:
+    columns = [column for column in table.columns if column not in others]
+    if wanted is not None:
+        if wanted not in columns:
+            raise DataError(
+                f'{where}: has no column "{shortened(wanted)}" of labels (data.label_column); its columns: '
+                f"{listed(shortened(column) for column in table.columns[:20])}"
+                if wanted not in table.columns
+                else f'{where}: column "{wanted}" (data.label_column) holds no labels but files or splits'
+            )
+        return wanted
+    named = [column for column in columns if _plain(column) in LABELS]
+    if not named and len(columns) == 1 and _plain(columns[0]) not in NO_LABELS:
+        (column,) = columns
+        cells = [cell for cell in table.column(column) if cell]
+        if len(set(cells)) < len(cells):  # else each row has a text of its own
+            return column
+    if not named:
+        raise NotLabelsError('it has no column of labels, such as "label"')
+    named = _without_numbers(table, named)
+    if len(named) > 1:
+        raise DataError(
+            f"{where}: has several columns of labels: {listed(named, 'and')}; choose one with data.label_column, for "
+            f'example data.label_column = "{named[0]}"'
+        )
+    return named[0]
+
+
+def _without_numbers(table: Table, columns: list[str]) -> list[str]:
+    """One of columns that say the same, such as numbers and names of classes: the first one that has names."""
+    cells = {column: table.column(column) for column in columns}
+    first = cells[columns[0]]
+    for other in columns[1:]:
+        pairs = set(zip(first, cells[other], strict=True))
+        if not len(pairs) == len(set(first)) == len(set(cells[other])):
+            return columns
+    return [next((name for name in columns if not all(is_number(cell) for cell in cells[name])), columns[0])]
+
+
+def is_number(text: str | None) -> bool:
+    """Whether a label is a whole number, written in digits."""
+    return text is not None and re.fullmatch("-?[0-9]{1,18}", text) is not None
+
+
+def stylegan_listing(tree: Tree, name: str, finder: Finder) -> Listing:
+    """The labels in a ``dataset.json`` of StyleGAN: ``{"labels": [["00000/img.png", 3], ...]}``; ``null`` is one class.
+
+    Raises:
+        DataError: it has another form, or does not name every image once with a label.
+    """
+    where = tree.where(name)
+    otherwise = '; set data.labels = "folders" to have the folders as classes'
+    try:
+        values = json.loads(tree.text(name, "strict"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where}: is not JSON, or is damaged; write it again{otherwise}") from error
+    if not isinstance(values, dict) or "labels" not in values:
+        raise DataError(f'{where}: holds no "labels", as StyleGAN writes them{otherwise}')
+    entries, everything = values["labels"], finder.everything()
+    if entries is None:
+        return Listing(name, [Row(image, "all") for image in everything])
+    if not isinstance(entries, list):
+        raise DataError(f'{where}: "labels" is neither a list nor null{otherwise}')
+    labels: dict[str, int] = {}
+    for number, entry in enumerate(entries, 1):
+        place = f"{where}: entry {number} of labels"
+        if not isinstance(entry, list) or len(entry) != 2 or not isinstance(entry[0], str):
+            raise DataError(f"{place} is not a pair of a file and a number{otherwise}")
+        file, label = entry
+        if type(label) is not int or label < 0:
+            raise DataError(
+                f'{place}: the label of "{shortened(file, 80)}" is {shortened(json.dumps(label))}, not a number from 0'
+                f"{otherwise}"
+            )
+        image = finder.find(file, place)
+        if labels.setdefault(image, label) != label:
+            raise DataError(f'{place}: "{shortened(file, 80)}" has another label above; keep one')
+    if without := [image for image in everything if image not in labels]:
+        count = "an image" if len(without) == 1 else f"{len(without):,} images"
+        raise DataError(
+            f"{where}: has no label for {count}, such as {without[0]}; add labels, or remove such images{otherwise}"
+        )
+    return Listing(name, [Row(image, str(label)) for image, label in labels.items()])
