@@ -85,7 +85,12 @@ class Tree(ABC):
         """
 
     def text(self, name: str, errors: Literal["strict", "replace"] = "replace") -> str:
-        """A text file: UTF-8, with or without a byte order mark, or UTF-16 with one."""
+        """A text file: UTF-8, with or without a byte order mark, or UTF-16 with one.
+
+        Raises:
+            DataError: it cannot be read.
+            UnicodeDecodeError: it is not UTF-8, and ``errors`` is ``"strict"``.
+        """
         try:
             data = self.read(name)
         except FileNotFoundError:
@@ -96,10 +101,7 @@ class Tree(ABC):
         except ValueError as error:
             raise DataError(f"{self.where(name)}: {error}") from error
         utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-        try:
-            return data.decode("utf-16" if utf_16 else "utf-8-sig", errors)
-        except UnicodeDecodeError as error:
-            raise DataError(f"{self.where(name)}: is not UTF-8 (byte {error.start:,}); save it as UTF-8") from error
+        return data.decode("utf-16" if utf_16 else "utf-8-sig", errors)
 
     def lines(self, name: str) -> list[str]:
         """A text file's lines, without blank ones and without blanks at their ends."""

@@ -28,12 +28,14 @@ class Labels:
 
     Attributes:
         used: names of the label files that were read.
+        notes: why tables that may be label files are not used.
     """
 
     def __init__(self, tree: Tree, chosen: str | None, column: str | None) -> None:
         self.tree, self.chosen, self._column = tree, chosen, column
         self.used: list[str] = []
         self._found: dict[str, list[Listing]] = {}
+        self.notes: list[str] = []
         self._rejected: list[str] = []
 
     @property
@@ -77,6 +79,7 @@ class Labels:
                     found.append(self._read(name, branch))
                 except NotLabelsError as reason:
                     self._rejected.append(f"{self.tree.where(name)} is not used: {reason}")
+                    self.notes += self._rejected[-1:] if reason.suspect else []
                 except DataError as error:
                     otherwise = f'; set data.labels = "{FOLDERS}" to use the folders instead' if branch.inner else ""
                     raise DataError(f"{error}{otherwise}") from error

@@ -147,7 +147,7 @@ class _Reading:
     def _finished(self, splits: Splits, train: str, test: str, labels: str) -> Layout:
         check_names(self.tree, splits["train"])
         rest = left_out(self.tree, self.top, splits, self.files.used)
-        notes = [*self.notes, *rest.notes]
+        notes = [*self.notes, *self.files.notes, *rest.notes]
         if labels != "folders":
             notes.insert(0, f"the classes are read from {labels}")
         return Layout(splits, tuple(self.levels), train, test, labels, tuple(notes), rest.line)

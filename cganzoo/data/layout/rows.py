@@ -67,7 +67,15 @@ def _plain(name: str) -> str:
 
 
 class NotLabelsError(Exception):
-    """The table has no column of files, or none of labels, so it says nothing of classes."""
+    """The table has no column of files, or none of labels, so it says nothing of classes.
+
+    Attributes:
+        suspect: whether it may be a label file all the same, which is damaged or names other images.
+    """
+
+    def __init__(self, reason: str, *, suspect: bool = False) -> None:
+        super().__init__(reason)
+        self.suspect = suspect
 
 
 def table_listing(tree: Tree, name: str, finder: Finder, wanted: str | None) -> Listing:
@@ -85,7 +93,7 @@ def table_listing(tree: Tree, name: str, finder: Finder, wanted: str | None) -> 
     try:
         table = read_table(tree, name)
     except ValueError as error:
-        raise NotLabelsError(f"it is no table: {shortened(str(error), 80)}") from error
+        raise NotLabelsError(f"{shortened(str(error), 80)}", suspect=True) from error
     files = _file_column(table, finder)
     splits = next((column for column in table.columns if _plain(column) in SPLITS and _are_splits(table, column)), None)
     labels = _label_column(table, where, [files, splits], wanted)
@@ -115,7 +123,7 @@ def _file_column(table: Table, finder: Finder) -> str:
         if any(cell and finder.has(cell) for cell in table.column(column)):
             return column
     if known:
-        raise NotLabelsError(f'its column "{known[0]}" names no image that is here')
+        raise NotLabelsError(f'its column "{known[0]}" names no image that is here', suspect=True)
     raise NotLabelsError('it has no column of files, such as "file"')
 
 

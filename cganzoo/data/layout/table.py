@@ -41,12 +41,14 @@ def read_table(tree: Tree, name: str) -> Table:
     """The table in a file whose name ends in one of :data:`ENDINGS`.
 
     Raises:
-        DataError: it cannot be read, or is not UTF-8.
+        DataError: it cannot be read.
         ValueError: it is no table: it has no header, or a row has more cells than the header.
     """
-    text = tree.text(name, "strict")
     try:
+        text = tree.text(name, "strict")
         return _json_lines(name, text) if name.lower().endswith(".jsonl") else _separated(name, text)
+    except UnicodeDecodeError as error:
+        raise ValueError("it is not UTF-8; save it as UTF-8") from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     except csv.Error as error:
