@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import cache, cached_property
 from threading import Lock
 from typing import Literal
@@ -17,13 +19,21 @@ from cganzoo.errors import DataError
 
 from .pixels import orientation, square_of_pixels
 from .source import ImageSource
-from .tree import Tree
+from .tree import Tree, one_line
 
 Splits = Mapping[str, Mapping[str, Sequence[str]]]
 """Split to class to the names of its files. A class's position in ``"train"`` is its label."""
 
+MOST_PIXELS = 89_478_485
+"""Pixels of the largest image that is decoded: 24 bits for each fill a quarter of a GiB, at which Pillow warns, too."""
+
+LARGE = 1 << 24  # pixels; of such images, one is decoded at a time
+
 MAX_JPEG_BYTES = 1 << 16  # larger files are left to Pillow, which is as fast for them
 READ_BYTES = 1 << 20  # encoded images that a thread decodes at a time: hundreds of small ones, a few photographs
+
+# Images with so many pixels are refused before they are decoded, with a message of our own.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 NOT_IMAGES = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "PALM", "PDF", "WMF"})
 """Formats that Pillow lists but cannot decode, or whose files are programs, such as PostScript."""
@@ -56,7 +66,7 @@ class FileSource(ImageSource):
         drop_gray: bool = False,
     ) -> None:
         self.tree = tree
-        self._reading = Lock()
+        self._reading, self._decoding_large = Lock(), Lock()
         self._settings = settings
         self._unreadable = unreadable
         self._drop_gray = drop_gray
@@ -91,14 +101,37 @@ class FileSource(ImageSource):
 
     def read(self, split: str, index: int) -> Image.Image | None:
         """See :class:`ImageSource`."""
-        data = self._data(split, index)
+        return self._decoded(self._opened(split, index), split, index)
+
+    def pixels(self, split: str, index: int, size: int, channels: int) -> np.ndarray | None:
+        """See :class:`ImageSource`."""
+        opened = self._opened(split, index)
+        with self._decoding_large if opened.width * opened.height > LARGE else nullcontext():
+            image = self._decoded(opened, split, index)
+            return None if image is None else self.square(image, split, index, size, channels)
+
+    def _opened(self, split: str, index: int) -> Image.Image:
+        """An image of which only the header is decoded."""
+        data, reason = self._data(split, index), ""
         try:
             image: Image.Image = Image.open(io.BytesIO(data), formats=_image_formats())
-            image.load()
+            if image.width * image.height > MOST_PIXELS:
+                reason = f"has {image.width:,} x {image.height:,} pixels"
         except UnidentifiedImageError as error:
             raise self.unreadable(split, index, "is not an image") from error
+        except Image.DecompressionBombError:
+            reason = "has too many pixels"
         except Exception as error:  # decoders raise many kinds for a damaged file, from EOFError to zlib.error
-            raise self.unreadable(split, index, f"cannot be decoded ({error})") from error
+            raise self.unreadable(split, index, f"cannot be decoded ({one_line(str(error))})") from error
+        if reason:
+            raise self.unreadable(split, index, f"{reason}; images of at most {MOST_PIXELS:,} are decoded")
+        return image
+
+    def _decoded(self, image: Image.Image, split: str, index: int) -> Image.Image | None:
+        try:
+            image.load()
+        except Exception as error:  # see _opened
+            raise self.unreadable(split, index, f"cannot be decoded ({one_line(str(error))})") from error
         return None if self._drop_gray and image.mode in ("1", "L", "LA", "I;16", "I") else image
 
     def pixels_of(
@@ -206,4 +239,5 @@ def _is_suitable(data: bytes) -> bool:
         header = Image.open(io.BytesIO(data), formats=["JPEG"])  # refuses images that would fill the memory
     except Exception:  # Pillow raises many kinds of errors for a damaged header
         return False
-    return header.mode in ("L", "RGB") and orientation(header) is None
+    small = header.width * header.height <= LARGE
+    return small and header.mode in ("L", "RGB") and orientation(header) is None

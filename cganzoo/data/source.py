@@ -46,8 +46,10 @@ class ImageSource(ABC):
             DataError: the file cannot be read, or its content is not a picture.
         """
         image = self.read(split, index)
-        if image is None:
-            return None
+        return None if image is None else self.square(image, split, index, size, channels)
+
+    def square(self, image: Image.Image, split: str, index: int, size: int, channels: int) -> np.ndarray:
+        """The packed form of a decoded image; the arguments after it name the image in the error."""
         try:
             return square(image, size, channels)
         except Exception as error:  # Pillow raises many kinds: for a mode, or for damage that it finds only now

@@ -200,7 +200,7 @@ BOTH = {**images("cat/1.png", "cat/2.png", "dog/3.png", "dog/4.png")}
         ({"labels.csv": 'file,label\n1.png,"cat\n'}, "holds no class; .*labels.csv is not used: unexpected end"),
         ({"labels.csv": "file,label\nx.png,cat\n"}, 'labels.csv is not used: its column "file" names no image that'),
         ({"labels.csv": "file,label\n../1.png,cat\n1.png,cat\n"}, r'line 2 names "\.\./1\.png", and there is no such'),
-        ({"metadata.jsonl": '{"file_name": "1.png", "label": [1, 2]}\n'}, 'line 1: "label" is neither text nor a whole'),
+        ({"metadata.jsonl": '{"file_name": "1.png", "label": [1, 2]}\n'}, 'line 1: "label" is neither text nor'),
         ({"train.csv": "file,label\n1.png,cat\n", "test.csv": "file,label\n3.png,dog\n"}, "no training image"),
         ({"labels.csv": "file,label,split\n1.png,cat,test\n2.png,cat,val\n"}, r"names no training image"),
     ],
