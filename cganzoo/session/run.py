@@ -23,6 +23,7 @@ from cganzoo.runs.manifest import Call, Environment, Images, StoredEvaluation
 from cganzoo.train.engine import Engine, build_networks
 from cganzoo.train.loop import train
 from cganzoo.train.stop import Interrupted, Stop
+from cganzoo.train.watch import check_samples
 
 from .dataset import load_data
 from .device import device_name, peak_memory, reproducible, reset_peak_memory
@@ -186,6 +187,8 @@ class Session:
     def _finish(self) -> None:
         """Score the generator of the last step and draw samples."""
         step = self.engine.step
+        if warning := check_samples(self._ready_generator(), self.engine.num_classes, seed=0):
+            self.reporter.say(warning, style="yellow")
         if self.resolved.metrics:
             evaluation = self._score()
             self.log.scores(step, evaluation.scores)
