@@ -84,7 +84,7 @@ class Engine:
         for module in self.networks:
             module.to(device)
         self.generator, self.trunk, self.objective = self.networks
-        self.batches = Batches(data, settings.batch_size, settings.seed, device)
+        self.batches = Batches(data, settings.batch_size, settings.seed, device, flip=sections.data.flip)
         self._layout = torch.channels_last if settings.channels_last else torch.contiguous_format
         self.generator.to(memory_format=self._layout)
         self.trunk.to(memory_format=self._layout)
@@ -189,7 +189,7 @@ class Engine:
         for player, module in self.modules().items():
             finite = [weight.isfinite().all() for weight in module.parameters()]
             if finite and not torch.stack(finite).all():
-                since = f"; at step {self._finite_at}, all were" if self._finite_at < self.step else ""
+                since = f"; at step {self._finite_at}, all were finite" if self._finite_at < self.step else ""
                 raise self._diverged(f"a weight of the {player} is not finite by step {self.step}{since}")
         self._finite_at = self.step
 
