@@ -17,9 +17,10 @@ from filelock import FileLock, Timeout
 from cganzoo._util.files import UNFINISHED, write_whole
 from cganzoo._util.text import shortened
 from cganzoo.errors import RunError
+from cganzoo.recipe.digests import training_values
 from cganzoo.recipe.keys import plain
 from cganzoo.recipe.read import Recipe, parse_recipe
-from cganzoo.recipe.resolve import WRITTEN_WHEN_EMPTY, Resolved, training_values
+from cganzoo.recipe.resolve import WRITTEN_WHEN_EMPTY, Resolved
 
 from . import manifest as manifests
 from .manifest import Manifest, system_errors
@@ -139,7 +140,7 @@ class RunFolder:
             return
         if not self.recipe_file.is_file():
             raise RunError(f"{self.path}: holds checkpoints but no recipe.toml; choose another --out, or --fresh")
-        there, here = training_values(self.recipe_values()), training_values(resolved.values())
+        there, here = training_values(resolved.identity(self.recipe_values())), training_values(resolved.identity())
         differing = list(_differences(there, here))
         if differing:
             shown = "; ".join(differing[:3]) + (f"; and {len(differing) - 3} more" if len(differing) > 3 else "")
