@@ -35,6 +35,11 @@ class Train(Config):
 
     steps: Count = Field(description="Generator steps.")
     batch_size: Count = Field(description="Images in a batch.")
+    horizon: Count | None = Field(
+        None,
+        description="Steps that schedules follow: their fractions, and the end of one without a length; default: "
+        "train.steps. A longer run with the horizon of the shorter one continues it.",
+    )
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="Seed of weights, noise and data order.")
     discriminator_steps: Count = Field(1, description="Discriminator steps before each generator step.")
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = Field(0.999, description="Decay of the generator's average.")
@@ -49,6 +54,11 @@ class Train(Config):
     keep_checkpoints: Count = Field(2, description="Newest checkpoints to keep.")
     sample_every: Interval = Field(0, description="Steps between two sample grids; 0: at the end only.")
     evaluate_every: Interval = Field(0, description="Steps between two evaluations; 0: at the end only.")
+
+    @property
+    def schedule_steps(self) -> int:
+        """The steps that schedules follow."""
+        return self.horizon or self.steps
 
 
 class Evaluation(Config):

@@ -142,12 +142,14 @@ class Resolved:
         """The resolved recipe as TOML; reading it back gives the same run."""
         return tomli_w.dumps(self.values())
 
-    def identity(self, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def identity(self, values: Mapping[str, Any] | None = None, *, places: bool = False) -> dict[str, Any]:
         """The values that say what a run is: without the places of files and without later keys at their default.
 
-        ``values`` are those of an earlier call of the run; default: this recipe's.
+        ``values`` are those of an earlier call of the run; default: this recipe's. With ``places``, as cganzoo 0.1
+        identified runs.
         """
-        kept = without_places(copy.deepcopy(dict(self.values() if values is None else values)))
+        kept = copy.deepcopy(dict(self.values() if values is None else values))
+        kept = kept if places else without_places(kept)
         drop_later_defaults(ALL_SECTIONS, kept)
         for kind in KINDS.values():
             found: Any = kept

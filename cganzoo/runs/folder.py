@@ -15,13 +15,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cganzoo._util.files import UNFINISHED, write_whole
-from cganzoo._util.text import shortened
 from cganzoo.errors import RunError
-from cganzoo.recipe.digests import training_values
+from cganzoo.recipe.digests import digest, training_values
 from cganzoo.recipe.keys import plain
 from cganzoo.recipe.read import Recipe, parse_recipe
 from cganzoo.recipe.resolve import WRITTEN_WHEN_EMPTY, Resolved
 
+from . import continuation
 from . import manifest as manifests
 from .manifest import Manifest, system_errors
 
@@ -135,18 +135,29 @@ class RunFolder:
             lock.release()
 
     def check_same_recipe(self, resolved: Resolved) -> None:
-        """Raise an error if this folder has checkpoints of another recipe. Scoring and bookkeeping may differ."""
+        """Raise an error if this folder has checkpoints that the recipe cannot continue.
+
+        See :func:`cganzoo.runs.continuation.obstacle`.
+        """
         if not self._has_checkpoints():
             return
         if not self.recipe_file.is_file():
             raise RunError(f"{self.path}: holds checkpoints but no recipe.toml; choose another --out, or --fresh")
-        there, here = training_values(resolved.identity(self.recipe_values())), training_values(resolved.identity())
-        differing = list(_differences(there, here))
-        if differing:
-            shown = "; ".join(differing[:3]) + (f"; and {len(differing) - 3} more" if len(differing) > 3 else "")
-            raise RunError(
-                f"{self.path}: holds a run of another recipe ({shown}); choose another --out, or --fresh to start over"
-            )
+        names = (file.stem.removeprefix("step-") for file in self.checkpoints.glob("step-*.pt"))
+        reached = max((int(name) for name in names if name.isdecimal()), default=0)
+        if problem := continuation.obstacle(resolved, self.recipe_values(), reached):
+            raise RunError(f"{self.path}: {problem}")
+
+    def changed_horizon(self, resolved: Resolved) -> int | None:
+        """The steps that the schedules of this run's checkpoints follow, if the recipe's follow another number."""
+        return continuation.other_horizon(resolved, self.recipe_values()) if self._has_checkpoints() else None
+
+    def training_digests(self, resolved: Resolved) -> set[str]:
+        """The training digests that checkpoints of this run may have: those of its calls, with any place or length."""
+        if not self._has_checkpoints():
+            return set()
+        of_0_1 = digest(training_values(resolved.identity(self.recipe_values(), places=True)))
+        return {of_0_1, *self.manifest().training_digests}
 
     def _has_checkpoints(self) -> bool:
         return any(self.checkpoints.glob("step-*.pt"))
@@ -178,18 +189,9 @@ class RunFolder:
 
     def check_same_images(self, fingerprint: str) -> None:
         """Raise an error if the training images differ from those at the start of the run."""
-        began_with = self.manifest().data.fingerprint
+        began_with = self.manifest().data.fingerprint if self._has_checkpoints() else ""
         if began_with and began_with != fingerprint:
             raise RunError(f"{self.path}: the images are not those that this run began with; put them back, or --fresh")
-
-
-def _differences(there: Any, here: Any, key: str = "") -> Iterator[str]:
-    if isinstance(there, dict) and isinstance(here, dict):
-        for name in sorted({*there, *here}):
-            yield from _differences(there.get(name), here.get(name), f"{key}.{name}" if key else name)
-    elif there != here:
-        one, other = ("absent" if value is None else shortened(json.dumps(value)) for value in (there, here))
-        yield f"{key} is {one} there, {other} here"
 
 
 def find_run(path: str | Path) -> RunFolder:

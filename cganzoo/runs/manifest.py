@@ -53,10 +53,15 @@ class Environment(_Part):
 
 
 class Call(Environment):
-    """One call of ``cganzoo run`` that continued the training of the run, from generator step ``from_step``."""
+    """One call of ``cganzoo run`` that continued the training of the run, from generator step ``from_step``.
+
+    ``steps`` is the recipe's ``train.steps`` in this call; a later call may have more.
+    """
 
     command: str = ""
     from_step: int | None = None
+    steps: int | None = None
+    training_digest: str = ""
     code: dict[str, str] = {}
 
 
@@ -132,6 +137,11 @@ class Manifest(Environment):
     peak_memory: dict[str, int | float | None] = {}
     evaluation: StoredEvaluation | None = None
     grid: str = ""
+
+    @property
+    def training_digests(self) -> set[str]:
+        """The training digests of all calls. They differ if a later call has more steps."""
+        return {self.training_digest, *(call.training_digest for call in self.calls)} - {""}
 
     def missing(self, *fields: str) -> list[str]:
         """Those of ``fields`` that were not recorded."""

@@ -16,8 +16,10 @@ from cganzoo.errors import CganzooError, DivergenceError, RunError
 from cganzoo.evaluate.evaluation import Evaluation
 from cganzoo.logger import RunInfo
 from cganzoo.networks import Generator
+from cganzoo.objective import Objective
 from cganzoo.recipe.resolve import Resolved
 from cganzoo.runs import checkpoint, provenance
+from cganzoo.runs.continuation import START_OVER
 from cganzoo.runs.folder import RunFolder
 from cganzoo.runs.manifest import Call, Environment, Images, StoredEvaluation
 from cganzoo.train.engine import Engine, build_networks
@@ -53,9 +55,12 @@ class Session:
             # The networks are built once before the images are packed, so that a wrong size is found early.
             splits = load_data(self.resolved, self.reporter, partial(build_networks, self.resolved))
             data = splits["train"]
+            if not fresh:
+                self.folder.check_same_images(data.fingerprint)
             self.engine = engine = Engine(self.resolved, data, self.device)
+            same_run = set() if fresh else self._same_run()
             self.folder.begin(self.resolved, fresh=fresh)
-            seconds = self._resume(data)
+            seconds = self._resume(same_run)
             self._record_call(data)
             run = RunInfo(
                 name=self.resolved.recipe.name,
@@ -166,7 +171,18 @@ class Session:
         self.reporter.say(f"samples: {self.folder.samples / manifest.grid}")
         return True
 
-    def _resume(self, data: ImageSet) -> float:
+    def _same_run(self) -> set[str]:
+        """The training digests of earlier calls; an error if the loss may not be continued with another horizon."""
+        horizon = self.folder.changed_horizon(self.resolved)
+        # Its schedules were checked with the recipe, but not what a loss of its own computes from the horizon.
+        if horizon and type(self.engine.objective).advance is not Objective.advance:
+            raise RunError(
+                f'{self.folder.path}: the loss "{self.resolved.loss.spec.name}" follows the length of the run, which '
+                f"was {horizon} steps; write train.horizon = {horizon} to continue it, or {START_OVER}"
+            )
+        return self.folder.training_digests(self.resolved)
+
+    def _resume(self, same_run: set[str]) -> float:
         """Load the newest checkpoint, if there is one; returns the training seconds of earlier calls."""
         state, damaged = checkpoint.newest(self.folder.checkpoints)
         for message in damaged:
@@ -175,7 +191,6 @@ class Session:
             if damaged:
                 raise RunError(f"{self.folder.path}: no checkpoint is readable; --fresh starts from step 0")
             return 0.0
-        self.folder.check_same_images(data.fingerprint)
         first, now = self.folder.manifest(), self._environment()
         if first.calls and (first.versions, first.device, first.threads) != (now.versions, now.device, now.threads):
             self.reporter.say(
@@ -184,7 +199,7 @@ class Session:
             )
         engine = self.engine
         try:
-            engine.load_state(state)
+            engine.load_state(state, same_run)
         except (RuntimeError, KeyError) as error:
             raise RunError(
                 f"{self.folder.checkpoints}: the checkpoint does not fit this run; --fresh starts from step 0"
@@ -204,12 +219,23 @@ class Session:
         """Write this call, and what the run consists of, into the manifest."""
         engine, counts = self.engine, self.engine.networks.parameter_counts()
         environment, code = self._environment(), provenance.code(self.resolved.providers)
-        call = Call(command=provenance.command(), from_step=engine.step, code=code, **dict(environment))
+        call = Call(
+            command=provenance.command(),
+            from_step=engine.step,
+            steps=engine.settings.steps,
+            training_digest=engine.training_digest,
+            code=code,
+            **dict(environment),
+        )
         with self.folder.update_manifest() as manifest:
             if not manifest.code:
                 manifest.versions, manifest.device, manifest.threads = call.versions, call.device, call.threads
                 manifest.code = code
+            for earlier in manifest.calls:  # of 0.1; its checkpoints have the digest that is replaced below
+                earlier.training_digest = earlier.training_digest or manifest.training_digest
             manifest.calls.append(call)
+            if engine.step < engine.settings.steps:  # the scores of a shorter run stay in metrics.jsonl
+                manifest.evaluation, manifest.grid = None, ""
             manifest.status, manifest.error = "running", ""
             manifest.name = self.resolved.recipe.name
             manifest.recipe_digest = self.resolved.recipe_digest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 import torch
@@ -120,13 +120,13 @@ class Engine:
     def _set_rates(self) -> None:
         for name, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
-                group["lr"] = value_at(self._rates[name], self.step, self.settings.steps)
+                group["lr"] = value_at(self._rates[name], self.step, self.settings.schedule_steps)
 
     def advance(self) -> None:
         """The discriminator steps and one generator step. Never waits for the device."""
         settings, objective = self.settings, self.objective
         self._set_rates()
-        objective.advance(self.step, settings.steps)
+        objective.advance(self.step, settings.schedule_steps)
 
         for _ in range(settings.discriminator_steps):
             images, labels = self._real()
@@ -203,9 +203,9 @@ class Engine:
             "terms": {name: torch.stack(values) for name, values in self.terms.items()},
         }
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Resume from what :meth:`state` returned."""
-        if state.get("training_digest") != self.training_digest:
+    def load_state(self, state: dict[str, Any], same_run: Collection[str] = ()) -> None:
+        """Resume from what :meth:`state` returned. ``same_run`` are further training digests of this run."""
+        if state.get("training_digest") not in (self.training_digest, *same_run):
             raise RunError("the checkpoint is from another run; --fresh starts from step 0")
         self.step, self.batches.position = state["step"], state["position"]
         for name, module in self.modules().items():
