@@ -152,6 +152,13 @@ class RunFolder:
         """The steps that the schedules of this run's checkpoints follow, if the recipe's follow another number."""
         return continuation.other_horizon(resolved, self.recipe_values()) if self._has_checkpoints() else None
 
+    def is_of(self, resolved: Resolved) -> bool:
+        """Whether the manifest was last written for this recipe; the images may lie elsewhere since."""
+        written = self.manifest().recipe_digest
+        if not written or written == resolved.recipe_digest():
+            return bool(written)
+        return self.recipe_file.is_file() and written == resolved.recipe_digest(self.recipe_values()["data"])
+
     def training_digests(self, resolved: Resolved) -> set[str]:
         """The training digests that checkpoints of this run may have: those of its calls, with any place or length."""
         if not self._has_checkpoints():
@@ -191,7 +198,10 @@ class RunFolder:
         """Raise an error if the training images differ from those at the start of the run."""
         began_with = self.manifest().data.fingerprint if self._has_checkpoints() else ""
         if began_with and began_with != fingerprint:
-            raise RunError(f"{self.path}: the images are not those that this run began with; put them back, or --fresh")
+            raise RunError(
+                f"{self.path}: the images are not those that this run began with; set data.root to "
+                f"the place of the same images, or {continuation.START_OVER}"
+            )
 
 
 def find_run(path: str | Path) -> RunFolder:

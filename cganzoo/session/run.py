@@ -161,11 +161,11 @@ class Session:
     def _already_finished(self) -> bool:
         """Return whether an earlier call finished the run; if so, show its scores."""
         manifest = self.folder.manifest()
-        if manifest.status != "finished" or manifest.recipe_digest != self.resolved.recipe_digest():
+        if manifest.status != "finished" or not self.folder.is_of(self.resolved):
             return False
         if self.resolved.metrics and manifest.evaluation is None:  # scored by an older version
             return False
-        self.reporter.say(f"{self.folder.path}: is finished; --fresh starts it again from step 0")
+        self.reporter.say(f"{self.folder.path}: is finished; more train.steps continue it, --fresh starts it again")
         if manifest.evaluation is not None:
             show(Evaluation(**dict(manifest.evaluation)), self.resolved, self.reporter)
         self.reporter.say(f"samples: {self.folder.samples / manifest.grid}")
