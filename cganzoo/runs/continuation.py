@@ -22,10 +22,13 @@ def obstacle(resolved: Resolved, stored: Mapping[str, Any], reached: int) -> str
     value in the ``reached`` steps that are done.
     """
     there, here = training_values(resolved.identity(stored)), training_values(resolved.identity())
+    weights = [train.pop("init_sha256", None) for train in (there["train"], here["train"])]
     lengths = [(train.pop("steps"), train.pop("horizon", None)) for train in (there["train"], here["train"])]
     if differing := list(_differences(there, here)):
         shown = "; ".join(differing[:3]) + (f"; and {len(differing) - 3} more" if len(differing) > 3 else "")
         return f"holds a run of another recipe ({shown}); {START_OVER}"
+    if weights[0] != weights[1]:
+        return _other_weights(stored["train"].get("init"), *weights)
     (old_steps, old_horizon), (steps, horizon) = lengths
     if steps < reached and steps != old_steps:
         return (
@@ -40,6 +43,17 @@ def obstacle(resolved: Resolved, stored: Mapping[str, Any], reached: int) -> str
             f"followed a run of {before} steps; write train.horizon = {before} to keep the schedule, or {START_OVER}"
         )
     return None
+
+
+def _other_weights(init: str | None, before: str | None, now: str | None) -> str:
+    if before is None:
+        return f"began without initial weights; remove train.init to continue it, or {START_OVER}"
+    if now is None:
+        return f'began from the initial weights train.init = "{init}"; write that to continue it, or {START_OVER}'
+    return (
+        f"began from other initial weights, with the SHA-256 {before}; name their file in train.init, or write "
+        f'train.init_sha256 = "{before}" if they are gone, to continue it, or {START_OVER}'
+    )
 
 
 def other_horizon(resolved: Resolved, stored: Mapping[str, Any]) -> int | None:

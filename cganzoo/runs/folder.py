@@ -139,18 +139,17 @@ class RunFolder:
 
         See :func:`cganzoo.runs.continuation.obstacle`.
         """
-        if not self._has_checkpoints():
+        if not self.has_checkpoints():
             return
         if not self.recipe_file.is_file():
             raise RunError(f"{self.path}: holds checkpoints but no recipe.toml; choose another --out, or --fresh")
-        names = (file.stem.removeprefix("step-") for file in self.checkpoints.glob("step-*.pt"))
-        reached = max((int(name) for name in names if name.isdecimal()), default=0)
+        reached = max(self.checkpoint_files(), default=0)
         if problem := continuation.obstacle(resolved, self.recipe_values(), reached):
             raise RunError(f"{self.path}: {problem}")
 
     def changed_horizon(self, resolved: Resolved) -> int | None:
         """The steps that the schedules of this run's checkpoints follow, if the recipe's follow another number."""
-        return continuation.other_horizon(resolved, self.recipe_values()) if self._has_checkpoints() else None
+        return continuation.other_horizon(resolved, self.recipe_values()) if self.has_checkpoints() else None
 
     def is_of(self, resolved: Resolved) -> bool:
         """Whether the manifest was last written for this recipe; the images may lie elsewhere since."""
@@ -161,13 +160,19 @@ class RunFolder:
 
     def training_digests(self, resolved: Resolved) -> set[str]:
         """The training digests that checkpoints of this run may have: those of its calls, with any place or length."""
-        if not self._has_checkpoints():
+        if not self.has_checkpoints():
             return set()
         of_0_1 = digest(training_values(resolved.identity(self.recipe_values(), places=True)))
         return {of_0_1, *self.manifest().training_digests}
 
-    def _has_checkpoints(self) -> bool:
+    def has_checkpoints(self) -> bool:
+        """Whether the run has done a step that is kept."""
         return any(self.checkpoints.glob("step-*.pt"))
+
+    def checkpoint_files(self) -> dict[int, Path]:
+        """The files of the checkpoints by step."""
+        found = {file.stem.removeprefix("step-"): file for file in self.checkpoints.glob("step-*.pt")}
+        return {int(step): file for step, file in found.items() if step.isdecimal()}
 
     def begin(self, resolved: Resolved, *, fresh: bool) -> None:
         """Write the recipe. With ``fresh``, or if there is no checkpoint, the files of earlier calls are removed.
@@ -175,7 +180,7 @@ class RunFolder:
         If the recipe scores in another way than before, the scores in the manifest are removed and those in
         ``metrics.jsonl`` are renamed to ``retired_scores``, so that they are not read as new scores.
         """
-        if fresh or not self._has_checkpoints():
+        if fresh or not self.has_checkpoints():
             self.clear()
         else:
             there, here = self.recipe_values(), resolved.values()
@@ -196,7 +201,7 @@ class RunFolder:
 
     def check_same_images(self, fingerprint: str) -> None:
         """Raise an error if the training images differ from those at the start of the run."""
-        began_with = self.manifest().data.fingerprint if self._has_checkpoints() else ""
+        began_with = self.manifest().data.fingerprint if self.has_checkpoints() else ""
         if began_with and began_with != fingerprint:
             raise RunError(
                 f"{self.path}: the images are not those that this run began with; set data.root to "

@@ -73,6 +73,16 @@ class Images(_Part):
     skipped: int | None = None
 
 
+class InitialWeights(_Part):
+    """The file of ``train.init``, its step, the number of tensors taken, and the names of those that began anew."""
+
+    file: str = ""
+    sha256: str = ""
+    step: int | None = None
+    taken: int = 0
+    new: list[str] = []
+
+
 if TYPE_CHECKING:
     Protocol = dict[str, Any]
 else:
@@ -132,6 +142,7 @@ class Manifest(Environment):
     classes: list[str] = []
     channels: int = 0
     data: Images = Images()
+    init: InitialWeights = InitialWeights()
     step: int | None = None
     seconds: float | None = None
     peak_memory: dict[str, int | float | None] = {}

@@ -21,13 +21,15 @@ from cganzoo.recipe.resolve import Resolved
 from cganzoo.runs import checkpoint, provenance
 from cganzoo.runs.continuation import START_OVER
 from cganzoo.runs.folder import RunFolder
-from cganzoo.runs.manifest import Call, Environment, Images, StoredEvaluation
+from cganzoo.runs.initial_weights import with_hash
+from cganzoo.runs.manifest import Call, Environment, Images, InitialWeights, StoredEvaluation
 from cganzoo.train.engine import Engine, build_networks
 from cganzoo.train.loop import train
 from cganzoo.train.stop import Interrupted, Stop
 
 from .dataset import load_data
 from .device import device_name, peak_memory, reproducible, reset_peak_memory
+from .initial_weights import begin_from
 from .loggers import Loggers
 from .scorer import Scorer, show
 
@@ -48,6 +50,7 @@ class Session:
         With ``fresh``, the files of earlier calls are removed after the data are loaded and the networks are built.
         After an error, the last good checkpoint is still in the folder.
         """
+        self.resolved = with_hash(self.resolved, self.folder, fresh=fresh)
         if not fresh and self._already_finished():
             return True
         self.log = Loggers(self.resolved, self.reporter)
@@ -59,9 +62,10 @@ class Session:
                 self.folder.check_same_images(data.fingerprint)
             self.engine = engine = Engine(self.resolved, data, self.device)
             same_run = set() if fresh else self._same_run()
+            initial = self._begin_from(data, fresh)
             self.folder.begin(self.resolved, fresh=fresh)
             seconds = self._resume(same_run)
-            self._record_call(data)
+            self._record_call(data, initial)
             run = RunInfo(
                 name=self.resolved.recipe.name,
                 seed=engine.settings.seed,
@@ -182,6 +186,12 @@ class Session:
             )
         return self.folder.training_digests(self.resolved)
 
+    def _begin_from(self, data: ImageSet, fresh: bool) -> InitialWeights | None:
+        """Take the initial weights, if the recipe names any and the run begins now."""
+        if self.resolved.recipe.sections.train.init is None or (self.folder.has_checkpoints() and not fresh):
+            return None
+        return begin_from(self.resolved, self.folder, self.engine, data.class_names, self.reporter)
+
     def _resume(self, same_run: set[str]) -> float:
         """Load the newest checkpoint, if there is one; returns the training seconds of earlier calls."""
         state, damaged = checkpoint.newest(self.folder.checkpoints)
@@ -215,7 +225,7 @@ class Session:
             threads=torch.get_num_threads(),
         )
 
-    def _record_call(self, data: ImageSet) -> None:
+    def _record_call(self, data: ImageSet, initial: InitialWeights | None) -> None:
         """Write this call, and what the run consists of, into the manifest."""
         engine, counts = self.engine, self.engine.networks.parameter_counts()
         environment, code = self._environment(), provenance.code(self.resolved.providers)
@@ -234,6 +244,7 @@ class Session:
             for earlier in manifest.calls:  # of 0.1; its checkpoints have the digest that is replaced below
                 earlier.training_digest = earlier.training_digest or manifest.training_digest
             manifest.calls.append(call)
+            manifest.init = initial or manifest.init
             if engine.step < engine.settings.steps:  # the scores of a shorter run stay in metrics.jsonl
                 manifest.evaluation, manifest.grid = None, ""
             manifest.status, manifest.error = "running", ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -202,6 +202,13 @@ class Engine:
             "random_cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
             "terms": {name: torch.stack(values) for name, values in self.terms.items()},
         }
+
+    def begin_from(self, weights: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Replace tensors of the networks before the first step; the average begins as a copy of the generator."""
+        for name, tensors in weights.items():
+            module: nn.Module = getattr(self.networks, name)
+            module.load_state_dict({**module.state_dict(), **tensors})
+        self.average.update(0)
 
     def load_state(self, state: dict[str, Any], same_run: Collection[str] = ()) -> None:
         """Resume from what :meth:`state` returned. ``same_run`` are further training digests of this run."""
