@@ -54,15 +54,21 @@ class Method:
         return [metric["name"] for metric in self.values["metrics"]]
 
     @cached_property
-    def identities(self) -> list[str]:
-        """Texts of which replicas share one: runs with the same code and, except for the seed, the same recipe.
+    def identity(self) -> str:
+        """A text that is equal for replicas: runs with the same code and, except for the seed, the same recipe."""
+        return self._identity(self.values)
 
-        The second one has the fingerprint of the images instead of their place, if it is known.
-        """
+    @cached_property
+    def identity_of_runs(self) -> str:
+        """Like ``identity``, for runs in folders: with the fingerprint of their images, not with the images' place."""
+        if not self.images:
+            return self.identity
+        return self._identity({**without_places(self.values), "images": self.images})
+
+    def _identity(self, values: Mapping[str, Any]) -> str:
         # [requires] says what may be imported, and the code says what was.
-        shared = {key: section for key, section in shared_values(self.values).items() if key != "requires"}
-        versions = [shared, *([{**without_places(shared), "images": self.images}] if self.images else [])]
-        return [json.dumps([one, dict(self.code)], sort_keys=True, default=str) for one in versions]
+        shared = {key: section for key, section in shared_values(values).items() if key != "requires"}
+        return json.dumps([shared, dict(self.code)], sort_keys=True, default=str)
 
 
 @dataclass(frozen=True, eq=False)
@@ -281,7 +287,7 @@ def _merge_replicas(cells: Sequence[Cell]) -> dict[Method, list[Cell]]:
     for name in names:
         if names.count(name) > 1:
             raise RecipeError(f"{name}: is named twice; give one of the two recipe files another name")
-    method_of = {identity: method for method in trained for identity in method.identities}
+    method_of = {method.identity: method for method in trained}
     known = {cell.folder.path.resolve() for cell in cells if cell.resolved}
     found: dict[Method, list[Cell]] = {}
     for cell in cells:
@@ -290,9 +296,8 @@ def _merge_replicas(cells: Sequence[Cell]) -> dict[Method, list[Cell]]:
             if path in known:
                 continue
             known.add(path)
-            method = next((method_of[one] for one in method.identities if one in method_of), method)
-            for identity in cell.method.identities:
-                method_of.setdefault(identity, method)
+            # The images of a recipe are not known yet, so its runs are found by the place of the images.
+            method = method_of.get(method.identity) or method_of.setdefault(method.identity_of_runs, method)
         replicas = found.setdefault(method, [])
         for other in replicas:
             if other.seed == cell.seed:

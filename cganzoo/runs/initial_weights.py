@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from cganzoo.errors import RecipeError, RunError
+from cganzoo.errors import CganzooError, RecipeError, RunError
 from cganzoo.recipe.resolve import Resolved
 
 from .folder import RunFolder, find_run
@@ -26,18 +27,25 @@ def with_hash(resolved: Resolved, folder: RunFolder, *, fresh: bool = False) -> 
     train = recipe.sections.train
     if train.init is None or train.init_sha256 is not None:
         return resolved
-    begun = not fresh and folder.has_checkpoints()
     try:
         file = next(_candidates(train.init))
         _refuse_itself(file, folder)
         found = _sha256(file)
     except RunError as error:
-        before = folder.recipe().sections.train if begun else None
-        if not (before and before.init == train.init and before.init_sha256):
+        before = None if fresh else _hash_of_run(folder, train.init)
+        if before is None:
             raise RecipeError(f"{recipe.place('train', 'init')}: {error}") from error
-        found = before.init_sha256
+        found = before
     sections = recipe.sections.model_copy(update={"train": train.model_copy(update={"init_sha256": found})})
     return replace(resolved, recipe=replace(recipe, sections=sections))
+
+
+def _hash_of_run(folder: RunFolder, init: str) -> str | None:
+    """The hash of the initial weights of the run in ``folder``, if it has begun from a file of this name."""
+    with suppress(CganzooError):
+        train = folder.recipe().sections.train if folder.has_checkpoints() else None
+        return train.init_sha256 if train and train.init == init else None
+    return None
 
 
 def initial_file(resolved: Resolved, folder: RunFolder) -> Path:
@@ -77,8 +85,8 @@ def _candidates(init: str) -> Iterator[Path]:
 
 
 def _refuse_itself(file: Path, folder: RunFolder) -> None:
-    if folder.path.resolve() in file.resolve().parents:
-        raise RunError(f"{file}: lies in the folder of this run, which cannot begin from itself; name another run")
+    if folder.checkpoints.resolve() in file.resolve().parents:
+        raise RunError(f"{file}: is a checkpoint of this run, which cannot begin from itself; name another run")
 
 
 def _sha256(file: Path) -> str:
