@@ -108,7 +108,8 @@ class Schedule(Config):
     """A scalar that changes during the run: ``{from = 1.0, to = 0.0, steps = 1000, curve = "cosine"}``.
 
     ``after``, ``steps`` and ``every`` are numbers of generator steps if they are integers, and fractions of
-    ``train.steps`` if they are floats, so that a shortened run keeps the shape of its schedule.
+    ``train.horizon`` if they are floats, so that a shortened run keeps the shape of its schedule. ``train.horizon`` is
+    ``train.steps`` unless the recipe says otherwise.
     """
 
     curve: Literal["constant", "linear", "cosine", "step"] = Field("linear", description="How the value changes.")
@@ -149,6 +150,14 @@ class Schedule(Config):
         if self.curve == "cosine":
             progress = (1 - math.cos(math.pi * progress)) / 2
         return self.start + (self.to - self.start) * progress
+
+    @property
+    def follows_the_run(self) -> bool:
+        """Whether a value may depend on how many steps the run has."""
+        if self.curve == "constant":
+            return False
+        lengths = (self.every,) if self.curve == "step" else (self.after, self.steps)
+        return not all(isinstance(length, int) for length in lengths)
 
     def extremes(self) -> tuple[float, ...]:
         """Bounds of the schedule's values; one of them is the limit of a step curve after many steps."""

@@ -30,6 +30,7 @@ NO_GUIDES = {
     "hooks.md",
     "plugin-api.md",
     "results.md",
+    "runs.md",
 }  # read, or made and compared with the code
 
 

@@ -99,12 +99,14 @@ def run(
     from cganzoo.recipe.read import load_recipe
     from cganzoo.recipe.resolve import resolve
     from cganzoo.runs.folder import RunFolder
+    from cganzoo.runs.initial_weights import with_hash
 
     limit = None if time_limit is None else seconds(time_limit)
     overrides = [*(overrides or []), *([f"train.seed={seed}"] if seed is not None else [])]
     resolved = resolve(load_recipe(recipe, overrides))
     folder = RunFolder(out / resolved.recipe.name / f"seed-{resolved.recipe.sections.train.seed}")
     with folder.claimed():
+        resolved = with_hash(resolved, folder, fresh=fresh)
         if not fresh:
             folder.check_same_recipe(resolved)
 

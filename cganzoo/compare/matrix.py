@@ -17,13 +17,14 @@ from cganzoo._util.toml import tomllib
 from cganzoo.config import parse
 from cganzoo.errors import CganzooError, RecipeError, RunError
 from cganzoo.recipe import bundled
-from cganzoo.recipe.digests import OBSERVERS
+from cganzoo.recipe.digests import OBSERVERS, without_places
 from cganzoo.recipe.keys import ALL_SECTIONS, Sections
 from cganzoo.recipe.messages import explain
 from cganzoo.recipe.read import load_recipe
 from cganzoo.recipe.resolve import Resolved, resolve
 from cganzoo.runs import provenance
 from cganzoo.runs.folder import RunFolder
+from cganzoo.runs.initial_weights import with_hash
 from cganzoo.runs.manifest import Manifest
 
 from .group import Group, GroupMethod, read_group
@@ -45,6 +46,7 @@ class Method:
     resolved: Resolved | None  # None for runs that were named by their folder
     code: Mapping[str, str]  # hash of the source code of its runs, by distribution
     published: Mapping[str, float] = field(default_factory=dict)  # scores printed in a paper
+    images: str = ""  # fingerprint of the training images of runs that were named by their folder
 
     @property
     def metrics(self) -> list[str]:
@@ -54,8 +56,18 @@ class Method:
     @cached_property
     def identity(self) -> str:
         """A text that is equal for replicas: runs with the same code and, except for the seed, the same recipe."""
+        return self._identity(self.values)
+
+    @cached_property
+    def identity_of_runs(self) -> str:
+        """Like ``identity``, for runs in folders: with the fingerprint of their images, not with the images' place."""
+        if not self.images:
+            return self.identity
+        return self._identity({**without_places(self.values), "images": self.images})
+
+    def _identity(self, values: Mapping[str, Any]) -> str:
         # [requires] says what may be imported, and the code says what was.
-        shared = {key: section for key, section in shared_values(self.values).items() if key != "requires"}
+        shared = {key: section for key, section in shared_values(values).items() if key != "requires"}
         return json.dumps([shared, dict(self.code)], sort_keys=True, default=str)
 
 
@@ -183,13 +195,12 @@ def _of_group(group: Group, overrides: Sequence[str], seeds: Sequence[int], out:
 def _of_recipe(
     resolved: Resolved, label: str, published: Mapping[str, float], seeds: Sequence[int], out: Path
 ) -> list[Cell]:
-    name, replicas = resolved.recipe.name, [with_seed(resolved, seed) for seed in seeds]
+    name = resolved.recipe.name
+    folders = [RunFolder(out / name / f"seed-{seed}") for seed in seeds]
+    replicas = [with_hash(with_seed(resolved, seed), folder) for seed, folder in zip(seeds, folders, strict=True)]
     code = provenance.code(resolved.providers)
     method = Method(name, label, replicas[0].values(), replicas[0], code, published)
-    return [
-        Cell(method, seed, RunFolder(out / name / f"seed-{seed}"), replica)
-        for seed, replica in zip(seeds, replicas, strict=True)
-    ]
+    return [Cell(method, seed, folder, replica) for seed, folder, replica in zip(seeds, folders, replicas, strict=True)]
 
 
 def with_seed(resolved: Resolved, seed: int) -> Resolved:
@@ -200,9 +211,12 @@ def with_seed(resolved: Resolved, seed: int) -> Resolved:
 
 
 def shared_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that replicas share: without the seed and without what changes neither weights nor scores."""
+    """The values that replicas share: without the seed and without what changes neither weights nor scores.
+
+    The initial weights are compared by their hash, not by the name of their file.
+    """
     kept = {key: section for key, section in values.items() if key not in OBSERVERS}
-    return {**kept, "train": {key: value for key, value in values["train"].items() if key != "seed"}}
+    return {**kept, "train": {key: value for key, value in values["train"].items() if key not in ("seed", "init")}}
 
 
 # --- folders of runs ------------------------------------------------------------------------------------------------
@@ -227,7 +241,8 @@ def _of_run(path: Path) -> Cell:
         raise DamagedError(f"{path}: has no manifest.json that says how the run ended")
     name = place.parent.name if place.name.startswith("seed-") else place.name
     values = sections.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return Cell(Method(name, name, values, None, _code(manifest)), sections.train.seed, folder, None)
+    method = Method(name, name, values, None, _code(manifest), images=manifest.data.fingerprint)
+    return Cell(method, sections.train.seed, folder, None)
 
 
 def read_manifest(folder: RunFolder) -> Manifest:
@@ -281,7 +296,8 @@ def _merge_replicas(cells: Sequence[Cell]) -> dict[Method, list[Cell]]:
             if path in known:
                 continue
             known.add(path)
-            method = method_of.setdefault(method.identity, method)
+            # The images of a recipe are not known yet, so its runs are found by the place of the images.
+            method = method_of.get(method.identity) or method_of.setdefault(method.identity_of_runs, method)
         replicas = found.setdefault(method, [])
         for other in replicas:
             if other.seed == cell.seed:

@@ -125,7 +125,7 @@ def from_run(
             f'{folder.manifest_file}: lacks "{missing[0]}", so it is damaged or another version of cganzoo wrote it; '
             "put back a copy of the file, or run the recipe again with --fresh"
         )
-    if state.get("training_digest") != manifest.training_digest:
+    if state.get("training_digest") not in manifest.training_digests:
         raise RunError(f"{folder.checkpoints}: the checkpoint is from another run; put back the checkpoint of this run")
     origin = Origin(
         recipe=folder.recipe_file.read_text(encoding="utf-8"),

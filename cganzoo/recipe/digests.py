@@ -41,9 +41,13 @@ def training_values(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without_places(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a recipe without the places of files, which a run that is moved to another machine changes."""
+    """The values of a recipe without the places of files, which a run that is moved to another machine changes.
+
+    ``train.init`` is one, too: ``train.init_sha256`` says what is in the file.
+    """
     data = {key: PLACES.get(key, value) for key, value in values["data"].items()}
-    return {**values, "data": {key: value for key, value in data.items() if value is not None}}
+    data = {key: value for key, value in data.items() if value is not None}
+    return {**values, "data": data, "train": {key: value for key, value in values["train"].items() if key != "init"}}
 
 
 def drop_later_defaults(model: type[Config], values: dict[str, Any]) -> None:

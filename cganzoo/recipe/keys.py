@@ -35,11 +35,27 @@ class Train(Config):
 
     steps: Count = Field(description="Generator steps.")
     batch_size: Count = Field(description="Images in a batch.")
+    horizon: Count | None = Field(
+        None,
+        description="Steps that schedules follow: their fractions, and the end of one without a length; default: "
+        "train.steps. A longer run with the horizon of the shorter one continues it.",
+    )
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="Seed of weights, noise and data order.")
     discriminator_steps: Count = Field(1, description="Discriminator steps before each generator step.")
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = Field(0.999, description="Decay of the generator's average.")
     ema_start: Interval = Field(
         0, description="Step at which averaging begins; before it, the average is a copy of the generator."
+    )
+    init: str | None = Field(
+        None,
+        min_length=1,
+        description="Weights to begin from: a run folder (its newest checkpoint), a checkpoint, or a file that "
+        "`cganzoo export` wrote (the generator only). The number of classes may differ: what depends on it is new.",
+    )
+    init_sha256: str | None = Field(
+        None,
+        pattern="^[0-9a-f]{64}$",
+        description="SHA-256 of the file of `init`; default: computed when the run begins, and kept in its recipe.",
     )
     precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: autocast of the networks.")
     compile: bool = Field(False, description="Compile both step modules with torch.compile.")
@@ -49,6 +65,17 @@ class Train(Config):
     keep_checkpoints: Count = Field(2, description="Newest checkpoints to keep.")
     sample_every: Interval = Field(0, description="Steps between two sample grids; 0: at the end only.")
     evaluate_every: Interval = Field(0, description="Steps between two evaluations; 0: at the end only.")
+
+    @model_validator(mode="after")
+    def _hash_of_a_file(self) -> Train:
+        if self.init_sha256 and not self.init:
+            raise ValueError('init_sha256 is the hash of the file "init", which is missing')
+        return self
+
+    @property
+    def schedule_steps(self) -> int:
+        """The steps that schedules follow."""
+        return self.horizon or self.steps
 
 
 class Evaluation(Config):

@@ -28,7 +28,7 @@ from cganzoo.specs import (
     Spec,
 )
 
-from .digests import OBSERVERS, digest, drop_later_defaults, training_values, without_places
+from .digests import OBSERVERS, PLACES, digest, drop_later_defaults, training_values, without_places
 from .keys import ALL_SECTIONS, plain
 from .messages import explain
 from .read import Recipe
@@ -142,12 +142,14 @@ class Resolved:
         """The resolved recipe as TOML; reading it back gives the same run."""
         return tomli_w.dumps(self.values())
 
-    def identity(self, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def identity(self, values: Mapping[str, Any] | None = None, *, places: bool = False) -> dict[str, Any]:
         """The values that say what a run is: without the places of files and without later keys at their default.
 
-        ``values`` are those of an earlier call of the run; default: this recipe's.
+        ``values`` are those of an earlier call of the run; default: this recipe's. With ``places``, as cganzoo 0.1
+        identified runs.
         """
-        kept = without_places(copy.deepcopy(dict(self.values() if values is None else values)))
+        kept = copy.deepcopy(dict(self.values() if values is None else values))
+        kept = kept if places else without_places(kept)
         drop_later_defaults(ALL_SECTIONS, kept)
         for kind in KINDS.values():
             found: Any = kept
@@ -157,9 +159,16 @@ class Resolved:
                 drop_later_defaults(chosen.spec.config, table)
         return kept
 
-    def recipe_digest(self) -> str:
-        """Identifies the recipe: equal if and only if all values are equal that weights or scores depend on."""
-        values = {name: section for name, section in self.identity().items() if name not in OBSERVERS}
+    def recipe_digest(self, data: Mapping[str, Any] | None = None) -> str:
+        """Identifies the recipe: equal if and only if all values are equal that weights or scores depend on.
+
+        With the table ``data`` of an earlier call, the digest that cganzoo 0.1 wrote for this recipe with the images in
+        that place.
+        """
+        values = self.identity()
+        if data is not None:
+            values["data"] |= {key: data[key] for key in PLACES if key in data}
+        values = {name: section for name, section in values.items() if name not in OBSERVERS}
         observers = {one.provider.distribution for kind in KINDS.values() for one in self.components[kind.name]}
         observers -= {provider.distribution for provider in self.providers}
         required = values["requires"]["plugins"]

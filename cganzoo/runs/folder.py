@@ -15,13 +15,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cganzoo._util.files import UNFINISHED, write_whole
-from cganzoo._util.text import shortened
 from cganzoo.errors import RunError
-from cganzoo.recipe.digests import training_values
+from cganzoo.recipe.digests import digest, training_values
 from cganzoo.recipe.keys import plain
 from cganzoo.recipe.read import Recipe, parse_recipe
 from cganzoo.recipe.resolve import WRITTEN_WHEN_EMPTY, Resolved
 
+from . import continuation
 from . import manifest as manifests
 from .manifest import Manifest, system_errors
 
@@ -147,21 +147,44 @@ class RunFolder:
             lock.release()
 
     def check_same_recipe(self, resolved: Resolved) -> None:
-        """Raise an error if this folder has checkpoints of another recipe. Scoring and bookkeeping may differ."""
-        if not self._has_checkpoints():
+        """Raise an error if this folder has checkpoints that the recipe cannot continue.
+
+        See :func:`cganzoo.runs.continuation.obstacle`.
+        """
+        if not self.has_checkpoints():
             return
         if not self.recipe_file.is_file():
             raise RunError(f"{self.path}: holds checkpoints but no recipe.toml; choose another --out, or --fresh")
-        there, here = training_values(resolved.identity(self.recipe_values())), training_values(resolved.identity())
-        differing = list(_differences(there, here))
-        if differing:
-            shown = "; ".join(differing[:3]) + (f"; and {len(differing) - 3} more" if len(differing) > 3 else "")
-            raise RunError(
-                f"{self.path}: holds a run of another recipe ({shown}); choose another --out, or --fresh to start over"
-            )
+        reached = max(self.checkpoint_files(), default=0)
+        if problem := continuation.obstacle(resolved, self.recipe_values(), reached):
+            raise RunError(f"{self.path}: {problem}")
 
-    def _has_checkpoints(self) -> bool:
+    def changed_horizon(self, resolved: Resolved) -> int | None:
+        """The steps that the schedules of this run's checkpoints follow, if the recipe's follow another number."""
+        return continuation.other_horizon(resolved, self.recipe_values()) if self.has_checkpoints() else None
+
+    def is_of(self, resolved: Resolved) -> bool:
+        """Whether the manifest was last written for this recipe; the images may lie elsewhere since."""
+        written = self.manifest().recipe_digest
+        if not written or written == resolved.recipe_digest():
+            return bool(written)
+        return self.recipe_file.is_file() and written == resolved.recipe_digest(self.recipe_values()["data"])
+
+    def training_digests(self, resolved: Resolved) -> set[str]:
+        """The training digests that checkpoints of this run may have: those of its calls, with any place or length."""
+        if not self.has_checkpoints():
+            return set()
+        of_0_1 = digest(training_values(resolved.identity(self.recipe_values(), places=True)))
+        return {of_0_1, *self.manifest().training_digests}
+
+    def has_checkpoints(self) -> bool:
+        """Whether the run has done a step that is kept."""
         return any(self.checkpoints.glob("step-*.pt"))
+
+    def checkpoint_files(self) -> dict[int, Path]:
+        """The files of the checkpoints by step."""
+        found = {file.stem.removeprefix("step-"): file for file in self.checkpoints.glob("step-*.pt")}
+        return {int(step): file for step, file in found.items() if step.isdecimal()}
 
     def begin(self, resolved: Resolved, *, fresh: bool) -> None:
         """Write the recipe. With ``fresh``, or if there is no checkpoint, the files of earlier calls are removed.
@@ -169,7 +192,7 @@ class RunFolder:
         If the recipe scores in another way than before, the scores in the manifest are removed and those in
         ``metrics.jsonl`` are renamed to ``retired_scores``, so that they are not read as new scores.
         """
-        if fresh or not self._has_checkpoints():
+        if fresh or not self.has_checkpoints():
             self.clear()
         else:
             there, here = self.recipe_values(), resolved.values()
@@ -190,18 +213,12 @@ class RunFolder:
 
     def check_same_images(self, fingerprint: str) -> None:
         """Raise an error if the training images differ from those at the start of the run."""
-        began_with = self.manifest().data.fingerprint
+        began_with = self.manifest().data.fingerprint if self.has_checkpoints() else ""
         if began_with and began_with != fingerprint:
-            raise RunError(f"{self.path}: the images are not those that this run began with; put them back, or --fresh")
-
-
-def _differences(there: Any, here: Any, key: str = "") -> Iterator[str]:
-    if isinstance(there, dict) and isinstance(here, dict):
-        for name in sorted({*there, *here}):
-            yield from _differences(there.get(name), here.get(name), f"{key}.{name}" if key else name)
-    elif there != here:
-        one, other = ("absent" if value is None else shortened(json.dumps(value)) for value in (there, here))
-        yield f"{key} is {one} there, {other} here"
+            raise RunError(
+                f"{self.path}: the images are not those that this run began with; set data.root to "
+                f"the place of the same images, or {continuation.START_OVER}"
+            )
 
 
 def find_run(path: str | Path) -> RunFolder:

@@ -53,10 +53,15 @@ class Environment(_Part):
 
 
 class Call(Environment):
-    """One call of ``cganzoo run`` that continued the training of the run, from generator step ``from_step``."""
+    """One call of ``cganzoo run`` that continued the training of the run, from generator step ``from_step``.
+
+    ``steps`` is the recipe's ``train.steps`` in this call; a later call may have more.
+    """
 
     command: str = ""
     from_step: int | None = None
+    steps: int | None = None
+    training_digest: str = ""
     code: dict[str, str] = {}
 
 
@@ -66,6 +71,16 @@ class Images(_Part):
     count: int | None = None
     fingerprint: str = ""
     skipped: int | None = None
+
+
+class InitialWeights(_Part):
+    """The file of ``train.init``, its step, the number of tensors taken, and the names of those that began anew."""
+
+    file: str = ""
+    sha256: str = ""
+    step: int | None = None
+    taken: int = 0
+    new: list[str] = []
 
 
 if TYPE_CHECKING:
@@ -127,11 +142,17 @@ class Manifest(Environment):
     classes: list[str] = []
     channels: int = 0
     data: Images = Images()
+    init: InitialWeights = InitialWeights()
     step: int | None = None
     seconds: float | None = None
     peak_memory: dict[str, int | float | None] = {}
     evaluation: StoredEvaluation | None = None
     grid: str = ""
+
+    @property
+    def training_digests(self) -> set[str]:
+        """The training digests of all calls. They differ if a later call has more steps."""
+        return {self.training_digest, *(call.training_digest for call in self.calls)} - {""}
 
     def missing(self, *fields: str) -> list[str]:
         """Those of ``fields`` that were not recorded."""

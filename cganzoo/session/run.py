@@ -16,10 +16,13 @@ from cganzoo.errors import CganzooError, DivergenceError, RunError
 from cganzoo.evaluate.evaluation import Evaluation
 from cganzoo.logger import RunInfo
 from cganzoo.networks import Generator
+from cganzoo.objective import Objective
 from cganzoo.recipe.resolve import Resolved
 from cganzoo.runs import checkpoint, provenance
+from cganzoo.runs.continuation import START_OVER
 from cganzoo.runs.folder import RunFolder
-from cganzoo.runs.manifest import Call, Environment, Images, StoredEvaluation
+from cganzoo.runs.initial_weights import with_hash
+from cganzoo.runs.manifest import Call, Environment, Images, InitialWeights, StoredEvaluation
 from cganzoo.train.engine import Engine, build_networks
 from cganzoo.train.loop import train
 from cganzoo.train.stop import Interrupted, Stop
@@ -27,6 +30,7 @@ from cganzoo.train.watch import check_samples
 
 from .dataset import load_data
 from .device import device_name, peak_memory, reproducible, reset_peak_memory
+from .initial_weights import begin_from
 from .loggers import Loggers
 from .memory import BUILDING, LOADING, SCORING, TRAINING, check_batches, check_networks, memory_error
 from .scorer import Scorer, show
@@ -54,6 +58,7 @@ class Session:
         With ``fresh``, the files of earlier calls are removed after the data are loaded and the networks are built.
         After an error, the last good checkpoint is still in the folder, and the manifest has the error.
         """
+        self.resolved = with_hash(self.resolved, self.folder, fresh=fresh)
         if not fresh and self._already_finished():
             return True
         with self._recording_failure(), reproducible(self.device):
@@ -64,10 +69,14 @@ class Session:
             data = splits["train"]
             self._doing = BUILDING
             check_networks(self.resolved, data.class_names, self.device)
+            if not fresh:
+                self.folder.check_same_images(data.fingerprint)
             self.engine = engine = Engine(self.resolved, data, self.device)
+            same_run = set() if fresh else self._same_run()
+            initial = self._begin_from(data, fresh)
             self.folder.begin(self.resolved, fresh=fresh)
-            seconds = self._resume(data)
-            self._record_call(data)
+            seconds = self._resume(same_run)
+            self._record_call(data, initial)
             run = RunInfo(
                 name=self.resolved.recipe.name,
                 seed=engine.settings.seed,
@@ -206,17 +215,34 @@ class Session:
     def _already_finished(self) -> bool:
         """Return whether an earlier call finished the run; if so, show its scores."""
         manifest = self.folder.manifest()
-        if manifest.status != "finished" or manifest.recipe_digest != self.resolved.recipe_digest():
+        if manifest.status != "finished" or not self.folder.is_of(self.resolved):
             return False
         if self.resolved.metrics and manifest.evaluation is None:  # scored by an older version
             return False
-        self.reporter.say(f"{self.folder.path}: is finished; --fresh starts it again from step 0")
+        self.reporter.say(f"{self.folder.path}: is finished; more train.steps continue it, --fresh starts it again")
         if manifest.evaluation is not None:
             show(Evaluation(**dict(manifest.evaluation)), self.resolved, self.reporter)
         self.reporter.say(f"samples: {self.folder.samples / manifest.grid}")
         return True
 
-    def _resume(self, data: ImageSet) -> float:
+    def _same_run(self) -> set[str]:
+        """The training digests of earlier calls; an error if the loss may not be continued with another horizon."""
+        horizon = self.folder.changed_horizon(self.resolved)
+        # Its schedules were checked with the recipe, but not what a loss of its own computes from the horizon.
+        if horizon and type(self.engine.objective).advance is not Objective.advance:
+            raise RunError(
+                f'{self.folder.path}: the loss "{self.resolved.loss.spec.name}" follows the length of the run, which '
+                f"was {horizon} steps; write train.horizon = {horizon} to continue it, or {START_OVER}"
+            )
+        return self.folder.training_digests(self.resolved)
+
+    def _begin_from(self, data: ImageSet, fresh: bool) -> InitialWeights | None:
+        """Take the initial weights, if the recipe names any and the run begins now."""
+        if self.resolved.recipe.sections.train.init is None or (self.folder.has_checkpoints() and not fresh):
+            return None
+        return begin_from(self.resolved, self.folder, self.engine, data.class_names, self.reporter)
+
+    def _resume(self, same_run: set[str]) -> float:
         """Load the newest checkpoint, if there is one; returns the training seconds of earlier calls."""
         state, damaged = checkpoint.newest(self.folder.checkpoints)
         for message in damaged:
@@ -225,7 +251,6 @@ class Session:
             if damaged:
                 raise RunError(f"{self.folder.path}: no checkpoint is readable; --fresh starts from step 0")
             return 0.0
-        self.folder.check_same_images(data.fingerprint)
         first, now = self.folder.manifest(), self._environment()
         if first.calls and (first.versions, first.device, first.threads) != (now.versions, now.device, now.threads):
             self.reporter.say(
@@ -234,7 +259,7 @@ class Session:
             )
         engine = self.engine
         try:
-            engine.load_state(state)
+            engine.load_state(state, same_run)
         except (RuntimeError, KeyError) as error:
             raise RunError(
                 f"{self.folder.checkpoints}: the checkpoint does not fit this run; --fresh starts from step 0"
@@ -250,7 +275,7 @@ class Session:
             threads=torch.get_num_threads(),
         )
 
-    def _record_call(self, data: ImageSet) -> None:
+    def _record_call(self, data: ImageSet, initial: InitialWeights | None) -> None:
         """Write this call, and what the run consists of, into the manifest."""
         engine, counts = self.engine, self.engine.networks.parameter_counts()
         environment, code = self._environment(), provenance.code(self.resolved.providers)
@@ -259,12 +284,24 @@ class Session:
                 "note: the last call of this run was killed; if memory ran short, lower train.batch_size",
                 style="yellow",
             )
-        call = Call(command=provenance.command(), from_step=engine.step, code=code, **dict(environment))
+        call = Call(
+            command=provenance.command(),
+            from_step=engine.step,
+            steps=engine.settings.steps,
+            training_digest=engine.training_digest,
+            code=code,
+            **dict(environment),
+        )
         with self.folder.update_manifest() as manifest:
             if not manifest.code:
                 manifest.versions, manifest.device, manifest.threads = call.versions, call.device, call.threads
                 manifest.code = code
+            for earlier in manifest.calls:  # of 0.1; its checkpoints have the digest that is replaced below
+                earlier.training_digest = earlier.training_digest or manifest.training_digest
             manifest.calls.append(call)
+            manifest.init = initial or manifest.init
+            if engine.step < engine.settings.steps:  # the scores of a shorter run stay in metrics.jsonl
+                manifest.evaluation, manifest.grid = None, ""
             manifest.status, manifest.error = "running", ""
             manifest.name = self.resolved.recipe.name
             manifest.recipe_digest = self.resolved.recipe_digest()

@@ -12,7 +12,7 @@ import torch
 from cganzoo._version import __version__
 from cganzoo.console.reporter import Reporter, ScoreRow, Stage
 from cganzoo.data.cache import ImageSet, cache_folder
-from cganzoo.errors import PluginError, RunError
+from cganzoo.errors import DataError, PluginError, RunError
 from cganzoo.evaluate.evaluation import Evaluation, Evaluator
 from cganzoo.evaluate.protocol import common_fingerprint
 from cganzoo.extractor import Extractor
@@ -201,6 +201,14 @@ def evaluate_run(
     trained = from_run(folder, device, resolved.generator if of_run["generator"] == used["generator"] else None)
     check_scoring(resolved, device, trained.generator.latent_dim)
     splits = load_data(resolved, reporter)
+    try:
+        splits = load_data(resolved, reporter)
+    except DataError as error:
+        root = resolved.recipe.sections.data.options.get("root")
+        if root is None or Path(root).expanduser().exists():
+            raise
+        again = f"cganzoo evaluate {folder.path} --set data.root=PLACE"
+        raise DataError(f"{error}; if the images moved, name their new place: {again}") from error
     folder.check_same_images(splits["train"].fingerprint)
     # Another extractor than the run's must not replace it in the folder.
     unchanged = not any(override.strip().startswith("evaluation") for override in overrides)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -120,13 +120,13 @@ class Engine:
     def _set_rates(self) -> None:
         for name, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
-                group["lr"] = value_at(self._rates[name], self.step, self.settings.steps)
+                group["lr"] = value_at(self._rates[name], self.step, self.settings.schedule_steps)
 
     def advance(self) -> None:
         """The discriminator steps and one generator step. Never waits for the device."""
         settings, objective = self.settings, self.objective
         self._set_rates()
-        objective.advance(self.step, settings.steps)
+        objective.advance(self.step, settings.schedule_steps)
 
         for _ in range(settings.discriminator_steps):
             images, labels = self._real()
@@ -219,9 +219,16 @@ class Engine:
             "terms": {name: torch.stack(values) for name, values in self.terms.items()},
         }
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Resume from what :meth:`state` returned."""
-        if state.get("training_digest") != self.training_digest:
+    def begin_from(self, weights: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Replace tensors of the networks before the first step; the average begins as a copy of the generator."""
+        for name, tensors in weights.items():
+            module: nn.Module = getattr(self.networks, name)
+            module.load_state_dict({**module.state_dict(), **tensors})
+        self.average.update(0)
+
+    def load_state(self, state: dict[str, Any], same_run: Collection[str] = ()) -> None:
+        """Resume from what :meth:`state` returned. ``same_run`` are further training digests of this run."""
+        if state.get("training_digest") not in (self.training_digest, *same_run):
             raise RunError("the checkpoint is from another run; --fresh starts from step 0")
         self.step, self.batches.position = state["step"], state["position"]
         self._finite_at = self.step

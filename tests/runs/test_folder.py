@@ -122,13 +122,13 @@ def test_the_values_of_the_stored_recipe_are_those_of_the_resolved_one(folder: R
 
 def test_another_recipe_is_named_by_what_differs(folder: RunFolder, resolved: Resolver) -> None:
     (folder.checkpoints / "step-00000001.pt").touch()
-    other = resolved("train.steps=21", "optimizer.generator.lr={from=1, to=0}")
+    other = resolved("train.seed=21", "optimizer.generator.lr={from=1, to=0}")
     assert told(lambda: folder.check_same_recipe(other)) == (
         f"{folder.path}: holds a run of another recipe (optimizer.generator.lr is 0.0004 there, "
-        '{"curve": "linear", "from": 1.0, "to"... here; train.steps is 20 there, 21 here); '
+        '{"curve": "linear", "from": 1.0, "to"... here; train.seed is 0 there, 21 here); '
         "choose another --out, or --fresh to start over"
     )
-    many = {"train.steps": 1, "train.seed": 1, "train.batch_size": 1, "train.discriminator_steps": 2}
+    many = {"train.ema_decay": 0.5, "train.seed": 1, "train.batch_size": 1, "train.discriminator_steps": 2}
     assert "; and 1 more)" in told(lambda: folder.check_same_recipe(resolved(*(f"{k}={v}" for k, v in many.items()))))
 
 
@@ -163,6 +163,7 @@ def test_a_start_that_came_to_nothing_owns_nothing(folder: RunFolder, resolved: 
 
 def test_other_images_are_refused(folder: RunFolder) -> None:
     folder.check_same_images("anything")  # a run that has not begun
+    (folder.checkpoints / "step-00000001.pt").touch()
     with folder.update_manifest() as manifest:
         manifest.data = Images(fingerprint="mine")
     folder.check_same_images("mine")

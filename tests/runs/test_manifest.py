@@ -50,6 +50,12 @@ REST = {
 OF_0_1 = {"recipe": "1" * 16, "training": "2" * 16, **REST, **EVALUATION}
 """All keys that cganzoo 0.1 wrote."""
 OF_2 = {"version": 2, "recipe_digest": "1" * 16, "training_digest": "2" * 16, **REST, "evaluation": EVALUATION}
+ALL = {
+    **OF_2,
+    "calls": [{**REST["calls"][0], "steps": 6, "training_digest": "2" * 16}],
+    "init": {"file": "a.pt", "sha256": "e" * 64, "step": 9, "taken": 3, "new": ["objective.head.weight"]},
+}
+"""Every key, those that cganzoo 0.1 did not know, too."""
 
 
 @pytest.fixture
@@ -82,9 +88,9 @@ def test_no_file_is_an_empty_manifest(file: Path) -> None:
 
 
 def test_every_field_is_written_and_read_back(file: Path) -> None:
-    found = manifests.read(written(file, OF_2))
+    found = manifests.read(written(file, ALL))
     manifests.write(file, found)
-    assert json.loads(file.read_text()) == OF_2
+    assert json.loads(file.read_text()) == ALL
     assert manifests.read(file) == found
     assert not found.missing(*(Manifest.model_fields.keys() - {"error"}))
 
