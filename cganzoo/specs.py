@@ -18,6 +18,7 @@ from pydantic import ConfigDict, Field
 
 from ._util.lazy import Importable
 from .config import ArchiveConfig, Config
+from .needs import Needs
 
 if TYPE_CHECKING:
     import torch
@@ -228,11 +229,14 @@ class MetricSpec(ComponentSpec[C]):
         build: returns a :class:`cganzoo.metric.Metric`.
         outputs: the numbers it reports, the headline first.
         reference: the split that ``update_reference`` gets.
+        needs: the least of which the metric with these options can be computed: ``lambda config: Needs(samples=2)``.
+            Checked before a run is trained.
     """
 
     build: Importable[Callable[[C, BuildContext], Metric]] = Importable()
     outputs: tuple[MetricOutput, ...]
     reference: Literal["train", "test"] = "train"
+    needs: Callable[[C], Needs] = lambda config: Needs()
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -7,7 +7,7 @@ from typing import Any
 
 from cganzoo import MetricOutput, MetricSpec, hookimpl
 
-from . import config
+from . import config, needs
 
 SE_TOLERANCE = 0.3
 """A standard error from 200 bootstrap replicas has an error of 5 %; two of them differ by at most six such errors."""
@@ -21,6 +21,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         summary="Inception Score: exp of the entropy of the mean prediction minus the mean entropy",
         config=config.InceptionScoreConfig,
         build="cganzoo_scores.inception_score:InceptionScore",
+        needs=needs.inception_score,
         paper="arXiv:1606.03498",
         outputs=(
             MetricOutput(name="inception_score", summary="Inception Score, 1 to K", higher_is_better=True, low=1),
@@ -40,6 +41,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         summary="AM Score: KL divergence of real from generated mean prediction, plus mean entropy",
         config=config.AMScoreConfig,
         build="cganzoo_scores.am_score:AMScore",
+        needs=needs.am_score,
         paper="arXiv:1703.02000",
         outputs=(
             MetricOutput(name="am_score", summary="AM Score, nats, 0 or more", higher_is_better=False, low=0),
@@ -59,6 +61,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         summary="Fréchet distance of the features' Gaussians",
         config=config.FIDConfig,
         build="cganzoo_scores.fid:FID",
+        needs=needs.fid,
         paper="arXiv:1706.08500",
         outputs=(
             MetricOutput(name="fid", summary="Squared Fréchet distance, 0 or more", higher_is_better=False, low=0),
@@ -69,6 +72,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         summary="Unbiased squared MMD of the features under a cubic kernel",
         config=config.KIDConfig,
         build="cganzoo_scores.kid:KID",
+        needs=needs.kid,
         paper="arXiv:1801.01401",
         outputs=(
             MetricOutput(name="kid", summary="Mean squared MMD over subsets", higher_is_better=False),
@@ -81,6 +85,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         summary="Coverage, density, precision and recall: shares of images in neighbourhoods of the other set",
         config=config.PRDCConfig,
         build="cganzoo_scores.prdc:PRDC",
+        needs=needs.prdc,
         paper="arXiv:2002.09797",
         outputs=(
             MetricOutput(
@@ -114,6 +119,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         summary="Samples and their nearest training images, and the distance of these",
         config=config.NearestNeighboursConfig,
         build="cganzoo_scores.nearest_neighbours:NearestNeighbours",
+        needs=needs.nearest_neighbours,
         outputs=(
             MetricOutput(
                 name="nearest_neighbour_ratio",
@@ -127,6 +133,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         summary="Share of samples for which the extractor predicts the requested class",
         config=config.ClassAccuracyConfig,
         build="cganzoo_scores.class_accuracy:ClassAccuracy",
+        needs=needs.class_accuracy,
         outputs=(
             MetricOutput(
                 name="class_accuracy", summary="Share of all samples, 0 to 1", higher_is_better=True, low=0, high=1
@@ -142,6 +149,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         summary="Accuracy on real test images of a classifier that is trained on samples",
         config=config.CASConfig,
         build="cganzoo_scores.cas:CAS",
+        needs=needs.cas,
         paper="arXiv:1905.10887",
         reference="test",
         outputs=(
@@ -162,6 +170,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         summary="Fréchet distance between the real images and the samples of each class",
         config=config.IntraFIDConfig,
         build="cganzoo_scores.intra_fid:IntraFID",
+        needs=needs.intra_fid,
         paper="arXiv:1802.05637",
         outputs=(
             MetricOutput(name="intra_fid", summary="Mean over the classes, 0 or more", higher_is_better=False, low=0),
@@ -173,6 +182,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         summary="MS-SSIM between images of one class, which is high if the class has collapsed",
         config=config.IntraClassMSSSIMConfig,
         build="cganzoo_scores.intra_class_msssim:IntraClassMSSSIM",
+        needs=needs.intra_class_msssim,
         paper="arXiv:1610.09585",
         outputs=(
             MetricOutput(
@@ -192,6 +202,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         summary="Vendi Score of each class: its effective number of different images",
         config=config.IntraClassVendiConfig,
         build="cganzoo_scores.intra_class_vendi:IntraClassVendi",
+        needs=needs.intra_class_vendi,
         paper="arXiv:2210.02410",
         outputs=(
             MetricOutput(
