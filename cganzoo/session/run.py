@@ -27,7 +27,7 @@ from cganzoo.train.stop import Interrupted, Stop
 from .dataset import load_data
 from .device import device_name, peak_memory, reproducible, reset_peak_memory
 from .loggers import Loggers
-from .scorer import Scorer, show
+from .scorer import Scorer, failures, show
 
 
 class Session:
@@ -162,7 +162,10 @@ class Session:
             return False
         self.reporter.say(f"{self.folder.path}: is finished; --fresh starts it again from step 0")
         if manifest.evaluation is not None:
-            show(Evaluation(**dict(manifest.evaluation)), self.resolved, self.reporter)
+            evaluation = Evaluation(**dict(manifest.evaluation))
+            show(evaluation, self.resolved, self.reporter)
+            for message in failures(evaluation):
+                self.reporter.say(message, style="yellow")
         self.reporter.say(f"samples: {self.folder.samples / manifest.grid}")
         return True
 
