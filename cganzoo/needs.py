@@ -92,8 +92,13 @@ class Needs:
         """Why these counts leave the score undefined, which is no error; ``None`` if they do not."""
         if self.requested_classes and not counts.conditional:
             return "the generator takes no class"
-        if self.own_predictions and counts.own_classes is False and counts.predicted_classes:
-            return "the extractor predicts other classes than those of the data set"
+        if (
+            self.own_predictions
+            and counts.own_classes is False
+            and not (self.predictions and not counts.predicted_classes)
+        ):
+            other = "other classes than those of the data set" if counts.predicted_classes else "no classes"
+            return f"the extractor predicts {other}"
         return None
 
     def unmet(self, counts: Counts, split: str = "train") -> str | None:
@@ -147,7 +152,9 @@ class Needs:
             )
         few = [index for index, count in enumerate(found) if count < self.real_images_per_class]
         if few:
-            more = f" ({len(few) - 1} more classes have too few)" if len(few) > 1 else ""
+            more = {1: "", 2: " (1 other class has too few)"}.get(
+                len(few), f" ({len(few) - 1} other classes have too few)"
+            )
             return (
                 f"at least {_number(self.real_images_per_class, 'real image')} of each class{self._because}, and class "
                 f'"{shortened(counts.class_names[few[0]])}" has {found[few[0]]} in the {split} split{more}; '
