@@ -120,7 +120,7 @@ class Needs:
                 f"{counts.image_size}; raise data.image_size"
             )
         if 0 < counts.num_classes < self.classes:
-            return f"at least {self.classes} classes{self._because}, and the data set has {counts.num_classes}"
+            return f"at least {self.classes} classes{self._because}, and the data set has {counts.num_classes}; add some"
         if self.predictions and counts.predicted_classes == 0:
             return "class predictions, and the extractor has none; write another name in [evaluation.extractor]"
         return None

@@ -71,7 +71,7 @@ def test_the_recipe_alone_tells(needs: Needs, message: str) -> None:
             'at least 4 real images of each class with k = 3, and class "dog" has 3 in the test split (1 other class '
             "has too few); change that option, or add images of it, or leave the class out",
         ),
-        (Needs(classes=4), "at least 4 classes, and the data set has 3"),
+        (Needs(classes=4), "at least 4 classes, and the data set has 3; add some"),
         (
             Needs(check=lambda counts: f"more than {counts.real_images} real images; add some"),
             "more than 8 real images; add some",

@@ -160,6 +160,10 @@ class Session:
             return False
         if self.resolved.metrics and manifest.evaluation is None:  # scored by an older version
             return False
+        again = manifest.evaluation is not None and bool(manifest.evaluation.failures)
+        if again and manifest.step in checkpoint.steps(self.folder.checkpoints):
+            self.reporter.say(f"{self.folder.path}: is trained, but a metric failed; it is scored again")
+            return False
         self.reporter.say(f"{self.folder.path}: is finished; --fresh starts it again from step 0")
         if manifest.evaluation is not None:
             evaluation = Evaluation(**dict(manifest.evaluation))

@@ -73,12 +73,37 @@ def test_a_failed_metric_is_reported_and_the_run_keeps_its_other_scores(
     assert manifest.evaluation.scores["fid"] is None
     assert manifest.evaluation.scores["class_accuracy"] is not None
     assert [record["step"] for record in folder.records() if "scores" in record] == [2, 4]
-    again = run("train.evaluate_every=2")
-    for printed in (result.out, again.out):
-        row = next(line for line in printed.splitlines() if line.strip().startswith("fid ↓"))
-        assert row.split()[2] == "failed"
-        assert f'metric "fid" failed: {REASON}' in printed
+    row = next(line for line in result.out.splitlines() if line.strip().startswith("fid ↓"))
+    assert row.split()[2] == "failed"
     assert "score fid: failed (real test -" in folder.log_file.read_text()
+
+
+def test_a_run_with_a_failed_metric_is_scored_again_by_the_same_command(
+    run: Command, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(FID, "compute", fail)
+        run()
+    weights = checkpoint.path_of(folder.checkpoints, STEPS).read_bytes()
+    assert "is trained, but a metric failed; it is scored again" in run().out
+    evaluation = folder.manifest().evaluation
+    assert evaluation is not None
+    assert (evaluation.failures, evaluation.scores["fid"] is None) == ({}, False)
+    assert checkpoint.path_of(folder.checkpoints, STEPS).read_bytes() == weights
+    assert "is finished" in run().out
+
+
+def test_a_failed_metric_is_shown_if_the_weights_are_gone(
+    run: Command, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FID, "compute", fail)
+    run()
+    checkpoint.path_of(folder.checkpoints, STEPS).unlink()
+    again = run()
+    assert again.code == 0
+    assert "is finished" in again.out
+    assert f'metric "fid" failed: {REASON}' in again.out
+    assert not list(folder.checkpoints.glob("*.pt"))
 
 
 def test_evaluate_fails_only_if_every_metric_does(
