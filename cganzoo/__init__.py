@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .config import value_at as value_at
     from .hookspecs import hookimpl as hookimpl
     from .images.trained_generator import load_generator as load_generator
+    from .needs import Counts as Counts
+    from .needs import Needs as Needs
     from .specs import Archive as Archive
     from .specs import BuildContext as BuildContext
     from .specs import Conditioning as Conditioning

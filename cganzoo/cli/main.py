@@ -176,6 +176,7 @@ def evaluate(
 ) -> None:
     """Score a run's newest checkpoint as its recipe says."""
     from cganzoo.console.reporter import Reporter
+    from cganzoo.errors import RunError
     from cganzoo.runs.folder import find_run
     from cganzoo.session.device import pick_device, reproducible
     from cganzoo.session.scorer import evaluate_run, show
@@ -186,11 +187,13 @@ def evaluate(
     with reproducible(where):
         step, resolved, evaluation = evaluate_run(find_run(source), reporter, where, overrides or [])
     if as_json:
-        parts = ("scores", "real_test", "real_halves", "protocol")
+        parts = ("scores", "real_test", "real_halves", "failures", "protocol")
         printed = {"step": step, **{name: getattr(evaluation, name) for name in parts}}
         print(json.dumps(printed, indent=2, allow_nan=False))
     else:
         show(evaluation, resolved, reporter)
+    if len(evaluation.failures) == len(resolved.metrics):
+        raise RunError(f"{source}: no metric could be computed; the messages above say why")
 
 
 app.command()(compare)

@@ -7,7 +7,7 @@ from typing import Any
 
 from cganzoo.console.reporter import number
 
-from . import fairness, statistics
+from . import failures, fairness, statistics
 from .comparison import Comparison
 from .matrix import Method
 
@@ -78,7 +78,9 @@ def summary(comparison: Comparison, rows: Sequence[Row], pairs: Sequence[Row]) -
 
 
 def mean_and_spread(cell: Mapping[str, Any]) -> str:
-    """``1.234 ± 0.056``; a dash if there is no value, and no spread for one seed."""
+    """``1.234 ± 0.056``; a dash or "failed" if there is no value, and no spread for one seed."""
+    if cell["mean"] is None and cell.get("failed"):
+        return "failed"
     return number(cell["mean"]) + ("" if cell["sd"] is None else f" ± {cell['sd']:.2g}")
 
 
@@ -97,6 +99,7 @@ def warnings(comparison: Comparison) -> list[str]:
     for method in comparison.methods:
         found += _about_runs(comparison, method)
     found += _different_code(comparison.methods)
+    found += failures.warnings(comparison)
     found += _different_evaluations(comparison)
     found += [f"Left out: {message}" for message in comparison.skipped]
     found += [f"{message}." for message in fairness.missing_metrics(comparison.methods)]
@@ -114,8 +117,9 @@ def _about_runs(comparison: Comparison, method: Method) -> list[str]:
     found += [f"{run.cell}: {error.rstrip('.')}." for run in runs if (error := comparison.errors.get(run.cell))]
     for score in comparison.scores:
         known = len(comparison.last(score.name)[method.name])
-        if score.headline and 0 < known < finished:
-            found.append(f"{method.label}: {score.name} is not defined for {finished - known} of {finished} seeds.")
+        missing = finished - known - failures.failed_runs(comparison.finished(method), score.metric)
+        if score.headline and known and missing > 0:
+            found.append(f"{method.label}: {score.name} is not defined for {missing} of {finished} seeds.")
     return found
 
 

@@ -14,6 +14,7 @@ from cganzoo.evaluate.protocol import with_fingerprints
 
 from . import conclusions, statistics
 from .comparison import Comparison, ScoreColumn
+from .failures import failures, mark_failed
 from .matrix import Method
 from .read import Run
 from .side_by_side import protocol_of, side_by_side
@@ -36,6 +37,7 @@ def build_view(comparison: Comparison, command: str) -> View:
         tables.append({**best, "rows": _rows(comparison, comparison.best), "real": []})
     published = matrix.group.content.published if matrix.group else None
     terms = [name for run in comparison.runs for values in run.terms.values() for name in values]
+    mark_failed(comparison, tables[0]["rows"])
     return {
         "title": matrix.title,
         "note": matrix.group.content.note.strip() if matrix.group else "",
@@ -270,6 +272,7 @@ def _run(comparison: Comparison, run: Run) -> View:
         "last_step": run.last_step,
         "error": comparison.errors.get(run.cell) or (manifest.error if run.state == "diverged" else ""),
         "best_step": comparison.best_step(run),
+        "failures": failures(run),
         "scores": {str(step): dict(scores) for step, scores in sorted(run.scores.items())},
     }
 

@@ -166,7 +166,9 @@ class LiveMatrix:
             evaluation = None
             with suppress(CganzooError):
                 evaluation = cell.folder.manifest().evaluation
-            text = f"{score} {number(evaluation.scores.get(score) if evaluation else None)}"
+            failed = evaluation is not None and cell.resolved.metrics[0].spec.name in evaluation.failures
+            value = evaluation.scores.get(score) if evaluation else None
+            text = f"{score} {'failed' if failed and value is None else number(value)}"
         return Text(text, STYLES.get(state, "dim"))
 
 

@@ -46,6 +46,7 @@ class ScoreRow:
         halves: score of one half of the training images against the other half.
         headline: whether this is the metric's main output; other outputs are shown indented below it.
         error: standard error of the value.
+        failed: whether the metric failed, so that a missing value is a failure, not an undefined score.
     """
 
     name: str
@@ -55,6 +56,12 @@ class ScoreRow:
     higher_is_better: bool | None = None
     headline: bool = True
     error: float | None = None
+    failed: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The value as text."""
+        return "failed" if self.failed and self.value is None else number(self.value)
 
 
 class Reporter:
@@ -148,7 +155,8 @@ class Reporter:
             name, style = (row.name, "bold") if row.headline else (f"  {row.name}", "dim")
             error = [Text("" if row.error is None else f"{row.error:.2g}", "dim")] if errors else []
             real = [Text(number(value), "dim") for value in (row.test, row.halves)]
-            table.add_row(Text(name + arrow, style), Text(number(row.value), style), *error, *real)
+            problem = "yellow" if row.failed and row.value is None else style
+            table.add_row(Text(name + arrow, style), Text(row.shown, problem), *error, *real)
         self.console.print(table)
         self._print(Text(caption, "dim"))
         self.log_scores(rows, caption)
@@ -157,7 +165,7 @@ class Reporter:
         """Write the scores to the log file only."""
         for row in rows:
             real = f"real test {number(row.test)}, real halves {number(row.halves)}"
-            self.log(f"score {row.name}: {number(row.value)} ({real})")
+            self.log(f"score {row.name}: {row.shown} ({real})")
         self.log(caption)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,22 +18,15 @@ from cganzoo.console.reporter import Progress, Stage
 from cganzoo.data.batches import to_pixels, to_unit
 from cganzoo.data.cache import ImageSet
 from cganzoo.data.pixels import RESIZE
-from cganzoo.errors import CganzooError, DataError, DivergenceError, PluginError
+from cganzoo.errors import DataError, DivergenceError, RunError
 from cganzoo.extractor import Extractor
-from cganzoo.metric import Evaluated, Metric
+from cganzoo.metric import Evaluated
 from cganzoo.networks import Generator
 from cganzoo.specs import BuildContext, MetricSpec
 
+from .guarded import Guarded, MetricOptions, Scores
 from .protocol import with_fingerprints
 from .reference import ImageFeatures, ScoreCache, compute_features, full_precision
-
-Scores = dict[str, float | None]
-"""Metric outputs by name; ``None`` for one that is not defined or not finite. JSON values."""
-
-MetricOptions = tuple[MetricSpec[Any], Config]
-"""A metric with its options."""
-
-Built = list[tuple[MetricSpec[Any], Metric]]
 
 
 @dataclass(frozen=True)
@@ -51,6 +43,8 @@ class Evaluation:
             :func:`fingerprints <cganzoo.evaluate.protocol.with_fingerprints>` of each metric and of all of it.
         pictures: (C, H, W) in [-1, 1], by name.
         per_class: of the samples, for the outputs that have one number for each class, in the order of the classes.
+        failures: why a metric has no scores, or not all, by the name of the metric. Of the samples.
+        real_failures: likewise of the real images, by the name of the metric.
     """
 
     scores: Scores
@@ -59,6 +53,8 @@ class Evaluation:
     protocol: dict[str, Any]
     pictures: Mapping[str, Tensor] = field(default_factory=dict)
     per_class: Mapping[str, list[float | None]] = field(default_factory=dict)
+    failures: Mapping[str, str] = field(default_factory=dict)
+    real_failures: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -111,16 +107,14 @@ class Evaluator:
         self._feature_folder = None if cache is None else cache / "features"
         self._real_scores = ScoreCache(None if cache is None else cache / "real-scores")
         self._features: dict[str, ImageFeatures] = {}
+        self._real_failures: dict[str, str] = {}
 
     def check(self) -> None:
         """Build every metric, so that a mistake in its options is found before hours of training, not after."""
-        for spec, config in self.metrics:
-            spec.build(config, self.context)
-            if spec.reference not in self.splits:
-                raise DataError(
-                    f'metric "{spec.name}" is measured against {spec.reference} images, and the data set has none; '
-                    "leave this metric out"
-                )
+        check_splits((spec for spec, _ in self.metrics), self.splits)
+        for metric in self._build(self.metrics):
+            if metric.failure:
+                raise RunError(f'metric "{metric.spec.name}" cannot be built: {metric.failure}')
 
     @torch.inference_mode()
     def evaluate(
@@ -145,20 +139,28 @@ class Evaluator:
         self._feed_reference(built)
         if generator is not None and noise is not None:
             with torch.inference_mode(False), torch.enable_grad():
-                z, labels = (part.clone() for part in noise)  # tensors of inference mode have no gradient
-                for _, metric in built:
-                    metric.update_generator(generator, z, labels)
+                for metric in built:
+                    z, labels = (part.clone() for part in noise)  # tensors of inference mode have no gradient
+                    metric.feed("update_generator", generator, z, labels)
         with self.stage("scoring") as progress:
             _feed(built, self._sample_batches(samples), count, progress)
         scores: Scores = {}
         pictures: dict[str, Tensor] = {}
         per_class: dict[str, list[float | None]] = {}
-        for spec, metric in built:
-            scores.update(_outputs(spec, metric))
-            per_class.update(_per_class(spec, metric, self.context.num_classes))
-            pictures.update(metric.pictures(self._features_of(spec.reference).recall))
-        test, halves = self._real("test"), self._real("halves")
-        return Evaluation(scores, test, halves, self._protocol(count, sampling), pictures, per_class)
+        for metric in built:
+            scores.update(metric.scores())
+            per_class.update(metric.per_class(self.context.num_classes))
+            pictures.update(metric.pictures(self._features_of(metric.spec.reference).recall))
+        return Evaluation(
+            scores,
+            real_test=self._real("test"),
+            real_halves=self._real("halves"),
+            protocol=self._protocol(count, sampling),
+            pictures=pictures,
+            per_class=per_class,
+            failures=_failures(built),
+            real_failures=dict(self._real_failures),
+        )
 
     # --- batches ----------------------------------------------------------------------------------------------------
 
@@ -176,16 +178,16 @@ class Evaluator:
                 )
         return self._features[split]
 
-    def _build(self, metrics: Iterable[MetricOptions]) -> Built:
-        return [(spec, spec.build(config, self.context)) for spec, config in metrics]
+    def _build(self, metrics: Iterable[MetricOptions]) -> list[Guarded]:
+        return [Guarded(spec, config, self.context) for spec, config in metrics]
 
-    def _feed_reference(self, built: Built, training: np.ndarray | None = None) -> None:
+    def _feed_reference(self, built: list[Guarded], training: np.ndarray | None = None) -> None:
         """Feed each metric all images of its split; of the training images only those at ``training``, if given."""
-        for split in {spec.reference for spec, _ in built}:
-            metrics = [metric for spec, metric in built if spec.reference == split]
+        for split in {metric.spec.reference for metric in built}:
+            metrics = [metric for metric in built if metric.spec.reference == split]
             for batch in self._real_batches(split, training if split == "train" else None):
                 for metric in metrics:
-                    metric.update_reference(batch)
+                    metric.feed("update_reference", batch)
 
     def _real_batches(self, split: str, indices: np.ndarray | None = None) -> Iterator[Evaluated]:
         return self._features_of(split).batches(self.batch_size, self.metric_device, indices)
@@ -207,11 +209,15 @@ class Evaluator:
     # --- real images instead of samples -----------------------------------------------------------------------------
 
     def _real(self, row: str) -> Scores:
-        """Scores of the row ``"test"`` or ``"halves"``; those that are not in the cache are computed."""
+        """Scores of the row ``"test"`` or ``"halves"``; those that are not in the cache are computed.
+
+        A metric that refuses the images, such as too few, has no score there. A metric that fails has none either, is
+        reported, and is not tried again by this evaluator.
+        """
         keys = {spec.name: self._row_key(row, spec, config) for spec, config in self.metrics}
         missing = []
         for spec, config in self.metrics:
-            if self._real_scores.get(keys[spec.name]) is not None:
+            if self._real_scores.get(keys[spec.name]) is not None or spec.name in self._real_failures:
                 continue
             if row == "test" and ("test" not in self.splits or spec.reference == "test"):  # nothing to compare
                 self._real_scores.put(keys[spec.name], _undefined(spec))
@@ -224,9 +230,16 @@ class Evaluator:
             count = len(self.splits[split].labels) if samples is None else len(samples)
             with self.stage(f"scoring real images ({row})") as progress:
                 _feed(built, self._real_batches(split, samples), count, progress)
-            for spec, metric in built:
-                self._real_scores.put(keys[spec.name], _outputs(spec, metric, allow_undefined=True))
-        return {name: value for key in keys.values() for name, value in (self._real_scores.get(key) or {}).items()}
+            for metric in built:
+                scores = metric.scores()
+                if metric.failure is None or metric.refused:
+                    self._real_scores.put(keys[metric.spec.name], scores)
+                else:
+                    self._real_failures[metric.spec.name] = metric.failure
+        scores = {}
+        for spec, _ in self.metrics:
+            scores.update(self._real_scores.get(keys[spec.name]) or _undefined(spec))
+        return scores
 
     def _row_key(self, row: str, spec: MetricSpec[Any], config: Config) -> dict[str, Any]:
         return {
@@ -268,49 +281,30 @@ def _identity(data: ImageSet) -> dict[str, Any]:
     return {"split": data.split, "count": len(data.labels), "fingerprint": data.fingerprint}
 
 
-def _feed(built: Built, batches: Iterable[Evaluated], count: int, progress: Progress) -> None:
+def check_splits(metrics: Iterable[MetricSpec[Any]], splits: Mapping[str, ImageSet]) -> None:
+    """Raise an error if a metric is measured against a split that the data set does not have."""
+    for spec in metrics:
+        if spec.reference not in splits:
+            raise DataError(
+                f'metric "{spec.name}" is measured against {spec.reference} images, and the data set has none; '
+                "leave this metric out"
+            )
+
+
+def _feed(built: list[Guarded], batches: Iterable[Evaluated], count: int, progress: Progress) -> None:
     done = 0
     for batch in batches:
-        for _, metric in built:
-            metric.update(batch)
+        for metric in built:
+            metric.feed("update", batch)
         done += len(batch.features)
         progress(done, count)
     if done != count:
         raise ValueError(f"{count} samples were announced, {done} came")
 
 
+def _failures(built: Iterable[Guarded]) -> dict[str, str]:
+    return {metric.spec.name: metric.failure for metric in built if metric.failure}
+
+
 def _undefined(spec: MetricSpec[Any]) -> Scores:
     return dict.fromkeys(output.name for output in spec.outputs)
-
-
-def _outputs(spec: MetricSpec[Any], metric: Metric, *, allow_undefined: bool = False) -> Scores:
-    """The scores of a metric; if ``allow_undefined``, ``None`` if these images do not allow them (too few, say)."""
-    try:
-        result = metric.compute()
-    except CganzooError:
-        if allow_undefined:
-            return _undefined(spec)
-        raise
-    declared = [output.name for output in spec.outputs]
-    if set(result) != set(declared):
-        raise PluginError(
-            f'metric "{spec.name}" reports {sorted(result)}, but its spec declares {sorted(declared)}; '
-            "report this to the plugin's author"
-        )
-    return {name: _finite(result[name]) for name in declared}
-
-
-def _per_class(spec: MetricSpec[Any], metric: Metric, num_classes: int) -> dict[str, list[float | None]]:
-    declared = {output.name for output in spec.outputs}
-    found = {name: [_finite(value) for value in values] for name, values in metric.per_class().items()}
-    for name, values in found.items():
-        if name not in declared or len(values) != num_classes:
-            raise PluginError(
-                f'metric "{spec.name}" reports {len(values)} numbers of "{name}" for {num_classes} classes, and its '
-                f"spec declares {sorted(declared)}; report this to the plugin's author"
-            )
-    return found
-
-
-def _finite(value: float | None) -> float | None:
-    return float(value) if value is not None and math.isfinite(value) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from cganzoo.config import parse
 from cganzoo.errors import PluginError, RecipeError
+from cganzoo.needs import Counts
 from cganzoo.registry import Provider, Registry, load_plugins
 from cganzoo.registry.kinds import KINDS, Kind
 from cganzoo.specs import (
@@ -31,6 +32,7 @@ from cganzoo.specs import (
 from .digests import OBSERVERS, PLACES, digest, drop_later_defaults, training_values, without_places
 from .keys import ALL_SECTIONS, plain
 from .messages import explain
+from .needs import unmet
 from .read import Recipe
 
 S = TypeVar("S", bound=Spec)
@@ -123,6 +125,22 @@ class Resolved:
             class_names=class_names,
         )
 
+    def counts(self, **known: Any) -> Counts:
+        """What an evaluation of this run will have, as far as the recipe tells; ``known`` are further fields."""
+        sections, generator = self.recipe.sections, self.generator
+        return Counts(
+            samples=sections.evaluation.samples,
+            conditional=_asked(generator, "conditional"),
+            image_size=sections.data.image_size,
+            **known,
+        )
+
+    def refuse_unmet_needs(self, counts: Callable[[str], Counts]) -> None:
+        """Raise an error if a metric cannot be computed of these counts, given for a split of real images."""
+        lacks = unmet([(metric.spec, metric.config) for metric in self.metrics], counts)
+        if lacks:
+            raise RecipeError(f"{self.recipe.place('metrics')}: {lacks}")
+
     def values(self) -> dict[str, Any]:
         """Every value of the run, with all defaults, in the form of a recipe."""
         values = plain(self.recipe.sections)
@@ -198,6 +216,7 @@ def resolve(recipe: Recipe, registry: Registry | None = None) -> Resolved:
     resolved = Resolved(recipe, components)
     _check_conditioning(resolved)
     _check_outputs(resolved)
+    _check_needs(resolved)
     return resolved
 
 
@@ -256,6 +275,12 @@ def _asked(chosen: Chosen[Any], question: str) -> Any:
     except Exception as error:
         reason = f'"{chosen.spec.name}": {question} raised {type(error).__name__}: {error}'
         raise PluginError(f"{chosen.provider}: {reason}") from error
+
+
+def _check_needs(resolved: Resolved) -> None:
+    """Refuse metrics that the recipe alone makes impossible: too few samples, too small images."""
+    counts = resolved.counts()
+    resolved.refuse_unmet_needs(lambda split: counts)
 
 
 def _check_outputs(resolved: Resolved) -> None:

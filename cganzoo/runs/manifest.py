@@ -101,6 +101,7 @@ class StoredEvaluation(_Part):
     """The scores of the last step: the fields of :class:`cganzoo.evaluate.evaluation.Evaluation` that are numbers.
 
     ``StoredEvaluation.model_validate(evaluation)`` and ``Evaluation(**dict(stored))`` convert by field names.
+    ``failures`` says by metric why it has no scores.
     """
 
     model_config = ConfigDict(from_attributes=True)
@@ -110,6 +111,7 @@ class StoredEvaluation(_Part):
     real_halves: Numbers
     protocol: Protocol
     per_class: dict[str, list[float | None]] = {}
+    failures: dict[str, str] = {}
 
 
 class Manifest(Environment):

@@ -33,7 +33,7 @@ from .device import device_name, peak_memory, reproducible, reset_peak_memory
 from .initial_weights import begin_from
 from .loggers import Loggers
 from .memory import BUILDING, LOADING, SCORING, TRAINING, check_batches, check_networks, memory_error
-from .scorer import Scorer, show
+from .scorer import Scorer, failures, show
 
 Ended = Literal["stopped", "failed", "diverged"]
 
@@ -219,9 +219,16 @@ class Session:
             return False
         if self.resolved.metrics and manifest.evaluation is None:  # scored by an older version
             return False
+        again = manifest.evaluation is not None and bool(manifest.evaluation.failures)
+        if again and manifest.step in checkpoint.steps(self.folder.checkpoints):
+            self.reporter.say(f"{self.folder.path}: is trained, but a metric failed; it is scored again")
+            return False
         self.reporter.say(f"{self.folder.path}: is finished; more train.steps continue it, --fresh starts it again")
         if manifest.evaluation is not None:
-            show(Evaluation(**dict(manifest.evaluation)), self.resolved, self.reporter)
+            evaluation = Evaluation(**dict(manifest.evaluation))
+            show(evaluation, self.resolved, self.reporter)
+            for message in failures(evaluation):
+                self.reporter.say(message, style="yellow")
         self.reporter.say(f"samples: {self.folder.samples / manifest.grid}")
         return True
 

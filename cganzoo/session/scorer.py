@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from cganzoo._version import __version__
 from cganzoo.console.reporter import Reporter, ScoreRow, Stage
 from cganzoo.data.cache import ImageSet, cache_folder
 from cganzoo.errors import DataError, PluginError, RunError
-from cganzoo.evaluate.evaluation import Evaluation, Evaluator
+from cganzoo.evaluate.evaluation import Evaluation, Evaluator, check_splits
 from cganzoo.evaluate.protocol import common_fingerprint
 from cganzoo.extractor import Extractor
 from cganzoo.hookspecs import PROJECT
@@ -21,7 +22,9 @@ from cganzoo.images import grids
 from cganzoo.images.grids import BATCH_SIZE, COLUMNS
 from cganzoo.images.sampling import BATCH_STATISTICS, noise, samples
 from cganzoo.images.trained_generator import from_run
+from cganzoo.needs import Counts
 from cganzoo.networks import Generator
+from cganzoo.recipe.needs import undefined
 from cganzoo.recipe.resolve import Chosen, Resolved, resolve
 from cganzoo.runs import provenance
 from cganzoo.runs.folder import RunFolder
@@ -66,8 +69,33 @@ class Scorer:
         return obtain(self.resolved.extractor, self.splits, self.reporter, self.device, self._extractor_file)
 
     def check(self) -> None:
-        """Build the extractor and the metrics, so that a mistake is found before hours of training, not after."""
+        """Refuse, before the training, what cannot be scored after it.
+
+        The counts come first, then the extractor, which may be trained here, and the metrics are built.
+
+        Raises:
+            RecipeError: a metric needs more samples or images than there are, or predictions of the extractor.
+            DataError: the data set lacks a split that a metric uses.
+        """
+        metrics = [(metric.spec, metric.config) for metric in self.resolved.metrics]
+        check_splits((spec for spec, _ in metrics), self.splits)
+        self.resolved.refuse_unmet_needs(self._counts)
+        extractor = self.extractor
+        found: dict[str, Any] = {
+            "feature_dim": extractor.feature_dim,
+            "predicted_classes": extractor.num_classes,
+            "own_classes": extractor.own_classes,
+        }
+        self.resolved.refuse_unmet_needs(partial(self._counts, **found))
+        for note in undefined(metrics, partial(self._counts, **found)):
+            self.reporter.say(note, style="yellow")
         self._evaluator.check()
+
+    def _counts(self, split: str, **known: Any) -> Counts:
+        """What the evaluation has, with the real images of a split."""
+        names, labels = self.data.class_names, self.splits[split].labels
+        per_class = np.bincount(labels, minlength=len(names)).tolist()
+        return self.resolved.counts(class_names=names, real_images_per_class=tuple(per_class), **known)
 
     @cached_property
     def _evaluator(self) -> Evaluator:
@@ -102,6 +130,8 @@ class Scorer:
         )
         for name, picture in evaluation.pictures.items():
             grids.save(grids.picture(picture), self.folder.picture_file(name, step))
+        for message in failures(evaluation):
+            self.reporter.say(message, style="yellow")
         return evaluation
 
     def draw(self, ready: Generator, step: int) -> Path:
@@ -159,6 +189,13 @@ def obtain(
     return extractor.to(device)
 
 
+def failures(evaluation: Evaluation) -> list[str]:
+    """A message for each metric that failed, and for each that failed for real images only."""
+    found = [f'metric "{name}" failed: {why}' for name, why in evaluation.failures.items()]
+    real = [(name, why) for name, why in evaluation.real_failures.items() if name not in evaluation.failures]
+    return found + [f'metric "{name}" failed for real images: {why}' for name, why in real]
+
+
 def show(evaluation: Evaluation, resolved: Resolved, reporter: Reporter) -> None:
     """Print the table of the scores of samples and of real images."""
     declared = {output.name for metric in resolved.metrics for output in metric.spec.outputs}
@@ -171,6 +208,7 @@ def show(evaluation: Evaluation, resolved: Resolved, reporter: Reporter) -> None
             output.higher_is_better,
             headline=output is metric.spec.outputs[0],
             error=evaluation.scores.get(output.name + STANDARD_ERROR),
+            failed=metric.spec.name in evaluation.failures,
         )
         for metric in resolved.metrics
         for output in metric.spec.outputs
@@ -214,4 +252,5 @@ def evaluate_run(
     unchanged = not any(override.strip().startswith("evaluation") for override in overrides)
     own = unchanged or of_run["evaluation"]["extractor"] == used["evaluation"]["extractor"]
     scorer = Scorer(resolved, folder, reporter, splits, device, keep_extractor=own)
+    scorer.check()
     return trained.origin.step, resolved, scorer.score(trained.generator, trained.origin.step)

@@ -78,11 +78,12 @@ def needs(count: int) -> MetricSpec[Any]:
     return spec("needs", lambda config, context: Needs(), "needs")
 
 
-def test_too_few_samples_is_an_error_and_too_small_halves_are_none() -> None:
+def test_too_few_samples_is_a_failure_and_too_small_halves_are_none() -> None:
     result = evaluate(needs(18))
     assert (result.scores, result.real_halves, result.real_test) == ({"needs": 1.0}, {"needs": None}, {"needs": None})
-    with pytest.raises(CganzooError, match="too few samples"):
-        evaluate(needs(21))
+    assert (result.failures, result.real_failures) == ({}, {})
+    result = evaluate(needs(21))
+    assert (result.scores, result.failures) == ({"needs": None}, {"needs": "too few samples"})
 
 
 def test_the_test_row_scores_test_images_against_the_training_images() -> None:

@@ -11,7 +11,7 @@ from cganzoo.testing import Conformance, KnownScores, MetricConformance, evaluat
 from cganzoo.testing.conformance import checks, run
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "faulty_plugins" / "metrics"
-CHECKS = 33
+CHECKS = 34
 
 # All checks of unusual evaluations find a score that is never valid.
 ANSWERS = {
@@ -23,6 +23,7 @@ ANSWERS = {
     "any_number_of_classes",
     "gray_images",
     "more_features_than_images",
+    "needs_are_enough",
 }
 FAULTS: dict[str, tuple[str, set[str]]] = {
     "depends_on_the_order": ("order_does_not_matter", set()),
@@ -30,6 +31,7 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
     "wrong_direction": ("better_samples_score_better", set()),
     "unknown_split": ("evaluation", set()),
     "undeclared_output": ("outputs_are_those_declared", {*ANSWERS, "evaluation"}),
+    "out_of_range": ("outputs_are_those_declared", {*ANSWERS, "evaluation"}),
     "output_missing_without_labels": ("unlabelled_samples", set()),
     "tensor_as_output": ("outputs_are_those_declared", {*ANSWERS, "better_samples_score_better", "known_values"}),
     "wrong_formula": ("known_values", set()),
@@ -45,11 +47,13 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
     "crashes_without_logits": ("extractor_without_logits", set()),
     "takes_logits_for_classes": ("extractor_of_other_classes", set()),
     "crashes_without_samples": ("few_samples", set()),
-    "nan_of_one_sample": ("few_samples", set()),
+    "nan_of_one_sample": ("few_samples", {"needs_are_enough"}),
     "needs_the_generator": ("real_images_in_the_place_of_samples", {"evaluation", "known_values"}),
     "crashes_on_one_class": ("any_number_of_classes", set()),
     "needs_color": ("gray_images", set()),
-    "needs_more_images_than_features": ("more_features_than_images", set()),
+    "needs_more_images_than_features": ("more_features_than_images", {"needs_are_enough"}),
+    "needs_more_than_it_says": ("needs_are_enough", set()),
+    "needs_of_another_type": ("needs_are_enough", set()),
     "merges_means": ("merging_gives_the_whole", set()),
     "merges_nothing_badly": ("merging_with_nothing_changes_nothing", set()),
     "merges_labelled_samples_alone": ("merging_unlabelled_samples", set()),

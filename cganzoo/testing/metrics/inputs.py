@@ -18,18 +18,22 @@ from cganzoo.data.cache import ImageSet
 from cganzoo.evaluate.evaluation import Evaluator
 from cganzoo.extractor import Extractor
 from cganzoo.metric import Evaluated, Metric
+from cganzoo.needs import Counts, Needs
 from cganzoo.specs import NAME
 from cganzoo.testing.conformance import check_equal
 
 from .scores import MetricScores, Scores, context, unless_refused
 from .synthetic import World, cut, taken, tensors
 
+MOST_IMAGES = 5000
+"""Samples or real images above which the least numbers are not searched."""
+
 
 class MetricConformance(MetricScores):
     """The checks of a metric, on small synthetic images. Subclass it with the ``name`` of a metric."""
 
     kind = "metric"
-    number_of_checks = 33
+    number_of_checks = 34
 
     def test_inference_mode(self) -> None:
         """The metric gives the same scores in inference mode, which the host uses."""
@@ -127,6 +131,39 @@ class MetricConformance(MetricScores):
         world = self.world(feature_dim=3 * self.count)
         self._check_accepted(world, f"{world.feature_dim} features of {self.count} images")
 
+    def test_needs_are_enough(self) -> None:
+        """An evaluation that has exactly what the metric needs, and no more, is scored; the spec's ``needs`` say what.
+
+        The host refuses an evaluation that has less before the training, and trusts that one that has as much can be
+        scored after it.
+        """
+        needs = self.spec.needs(self.config())
+        assert isinstance(needs, Needs), f"needs returns {type(needs).__name__}; return a cganzoo.Needs"
+        classes = max(self.num_classes, needs.classes)
+        size = needs.image_size if needs.image_size > 1 else self.image_size
+        world = self.world(num_classes=classes, image_size=size)
+        samples = max(1, needs.samples, classes * needs.samples_per_class)
+        real = max(1, needs.real_images, classes * needs.real_images_per_class)
+        if max(samples, real) > MOST_IMAGES:
+            raise SkipTest(f"it needs more than {MOST_IMAGES} images; set options that need fewer")
+        while (lacks := needs.unmet(_counts(world, samples, real))) and max(samples, real) < MOST_IMAGES:
+            # What `check` needs is not known, so both numbers are raised until it is content.
+            assert "\n" not in lacks, f"the reason that check returns must be one line, but is {lacks!r}"
+            samples, real = samples + 1, real + 1
+        assert lacks is None, f"with {samples} samples and {real} real images, the metric still needs {lacks}"
+        what = f"{samples} sample{'s'[: samples != 1]} and {real} real image{'s'[: real != 1]} of {classes} classes"
+        advice = "set the least numbers in the spec: needs=lambda config: Needs(samples=2)"
+        metric = self.build(world)
+        try:
+            scores = self.feed([world.draw(real, seed=0)], [world.draw(samples, seed=1)], metric=metric, world=world)
+            found = scores.compute()
+        except Exception as error:
+            problem = f"the metric's needs allow {what}, but then {type(error).__name__}: {error}"
+            raise AssertionError(f"{problem}; {advice}") from error
+        self.check_outputs(found, f"for {what}, which its needs allow")
+        first = self.spec.outputs[0].name
+        assert found[first] is not None, f'the metric\'s needs allow {what}, but then "{first}" is None; {advice}'
+
     def _check_accepted(
         self, world: World, what: str, samples: list[Evaluated] | None = None, *, generator: bool = True
     ) -> None:
@@ -183,6 +220,8 @@ class MetricConformance(MetricScores):
         batches = [(part.images, part.labels) for part in cut(self.samples, [17])]
         generator, z, labels = self.generator()
         evaluation = evaluator.evaluate(batches, self.count, sampling={}, generator=generator, noise=(z, labels))
+        for failed in (evaluation.failures, evaluation.real_failures):
+            assert not failed, f"in an evaluation of the host, the metric fails: {failed[self.spec.name]}"
         for row in (evaluation.scores, evaluation.real_test, evaluation.real_halves):
             self.check_outputs(row, "in an evaluation")
 
@@ -192,6 +231,21 @@ def _image_set(split: str, batch: Evaluated) -> ImageSet:
     labels = batch.labels.numpy()
     names = tuple(f"class {label}" for label in range(int(labels.max()) + 1))
     return ImageSet(np.asarray(to_pixels(batch.images)), labels, names, split, fingerprint=split)
+
+
+def _counts(world: World, samples: int, real: int) -> Counts:
+    """What the host knows of an evaluation of this world."""
+    classes = world.num_classes
+    return Counts(
+        samples=samples,
+        conditional=True,
+        image_size=world.image_size,
+        class_names=tuple(f"class {label}" for label in range(classes)),
+        real_images_per_class=tuple(len(range(label, real, classes)) for label in range(classes)),
+        feature_dim=world.feature_dim,
+        predicted_classes=world.num_logits,
+        own_classes=world.num_logits == classes,
+    )
 
 
 class _RandomProjections(Extractor):

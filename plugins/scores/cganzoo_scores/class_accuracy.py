@@ -33,8 +33,11 @@ class ClassAccuracy(Metric):
 
     def update(self, batch: Evaluated) -> None:
         """See :class:`~cganzoo.metric.Metric`."""
+        if batch.labels is None:
+            self._defined = False
+            return
         logits, classes = class_logits(batch, "class_accuracy"), len(self._requested)
-        if batch.labels is None or logits.shape[1] != classes or not self._defined:
+        if logits.shape[1] != classes or not self._defined:
             self._defined = False
             return
         correct = logits.argmax(1) == batch.labels

@@ -20,6 +20,10 @@ SUBSET_SEED = 2020
 """The seed of torch-fidelity, with the same random generator and order of draws, so that the subsets are the same."""
 
 
+BLOCK = 1 << 24
+"""Kernel values that are computed at once: 128 MiB in float64, a subset of 4,096 images."""
+
+
 class KID(Metric):
     """Unbiased squared MMD under the kernel (x.y / D + 1)^3, the mean over random subsets; 0 is best.
 
@@ -27,7 +31,7 @@ class KID(Metric):
     size is reported as ``kid_subset_size``. The value is unbiased, so it can be below 0. The subsets are drawn with a
     fixed seed.
 
-    Memory: the features of every image, float32, because subsets are drawn at the end.
+    Memory: the features of every image, float32, because subsets are drawn at the end, and a block of kernel values.
 
     Not shown: copies of the training images score 0. One number does not distinguish bad images from missing ones.
     """
@@ -77,9 +81,17 @@ def _drawn(features: Tensor, size: int, random: np.random.RandomState) -> Tensor
 def _squared_mmd(x: Tensor, y: Tensor) -> float:
     """The mean kernel of distinct images within each set (M, D), minus twice the mean kernel between the sets."""
     count = len(x)
-    within = sum(kernel.sum() - kernel.diagonal().sum() for kernel in (_kernel(x, x), _kernel(y, y)))
-    return float(within / (count * (count - 1)) - 2 * _kernel(x, y).mean())
+    within = sum(_sum(one, one, distinct=True) for one in (x, y))
+    return float(within / (count * (count - 1)) - 2 * _sum(x, y) / count**2)
 
 
-def _kernel(x: Tensor, y: Tensor) -> Tensor:
-    return (x @ y.T / x.shape[1] + 1) ** 3
+def _sum(x: Tensor, y: Tensor, *, distinct: bool = False) -> Tensor:
+    """The sum of the kernel of (N, D) and (M, D), block by block; if ``distinct``, without the diagonal."""
+    total = x.new_zeros(())
+    rows = max(1, BLOCK // len(y))
+    for start in range(0, len(x), rows):
+        kernel = (x[start : start + rows] @ y.T / x.shape[1] + 1) ** 3
+        total = total + kernel.sum()
+        if distinct:
+            total = total - kernel.diagonal(start).sum()
+    return total
