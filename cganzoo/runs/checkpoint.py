@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from cganzoo._util.checked import DamagedError, load_torch
-from cganzoo._util.files import write_whole
+from cganzoo._util.files import names_in, write_whole
 from cganzoo.errors import RunError
 
 from .manifest import system_errors
@@ -25,8 +25,9 @@ _NAME = re.compile(r"step-(\d+)\.pt")
 
 
 def steps(folder: Path) -> list[int]:
-    """Steps of the checkpoints in ``folder``, oldest first."""
-    found = (_NAME.fullmatch(path.name) for path in folder.glob("step-*.pt"))
+    """Steps of the checkpoints in ``folder``, oldest first; raises :class:`RunError` if it cannot be listed."""
+    with system_errors(folder, "cannot be read"):
+        found = map(_NAME.fullmatch, names_in(folder))
     return sorted(int(match[1]) for match in found if match)
 
 

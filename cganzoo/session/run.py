@@ -10,6 +10,7 @@ from typing import Literal
 
 import torch
 
+from cganzoo._util.memory import is_out_of_memory
 from cganzoo.console.reporter import Reporter
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import CganzooError, DivergenceError, RunError
@@ -56,6 +57,8 @@ class Session:
             self.engine = engine = Engine(self.resolved, data, self.device)
             self.folder.begin(self.resolved, fresh=fresh)
             seconds = self._resume(data)
+            if lines := self.folder.damaged_lines():
+                self.reporter.say(f"{self.folder.metrics_file}: {lines:,} damaged lines are left out", style="yellow")
             self._record_call(data)
             run = RunInfo(
                 name=self.resolved.recipe.name,
@@ -173,7 +176,7 @@ class Session:
             self.reporter.say(f"{message}: skipped", style="yellow")
         if state is None:
             if damaged:
-                raise RunError(f"{self.folder.path}: no checkpoint is readable; --fresh starts from step 0")
+                raise RunError(f"{self.folder.path}: all its checkpoints are damaged; --fresh starts from step 0")
             return 0.0
         self.folder.check_same_images(data.fingerprint)
         first, now = self.folder.manifest(), self._environment()
@@ -185,13 +188,15 @@ class Session:
         engine = self.engine
         try:
             engine.load_state(state)
-        except (RuntimeError, KeyError) as error:
+        except (RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
+            if is_out_of_memory(error):
+                raise
             raise RunError(
                 f"{self.folder.checkpoints}: the checkpoint does not fit this run; --fresh starts from step 0"
             ) from error
         if engine.step < engine.settings.steps:
             self.reporter.say(f"resuming from step {engine.step}")
-        return float(state["seconds"])
+        return float(state.get("seconds", 0.0))
 
     def _environment(self) -> Environment:
         return Environment(
