@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import copy
+import errno
 import io
 import os
 import random
@@ -219,9 +219,7 @@ def test_a_flipped_bit_is_noticed_or_changes_nothing(tmp_path: Path, older: bool
         path.write_bytes(damaged)
         try:
             found = checkpoint.load(path)
-        except RunError as error:
-            assert str(error).startswith(f"{path}: is damaged, or not a checkpoint: "), position
-            assert "\n" not in str(error)
+        except RunError:
             refused += 1
         else:
             assert same(found, FULL_STATE), position
