@@ -11,16 +11,18 @@ from typing import Annotated
 import typer
 
 from cganzoo._version import __version__
-from cganzoo.console.streams import print_labelled, print_line, stderr_console, stdout_console
+from cganzoo.console.streams import print_labelled, print_line, printable, stderr_console, stdout_console
 from cganzoo.errors import CganzooError
 
 from .compare import compare, report, seconds
 from .data import data_app
+from .group import Group
 from .plugin import plugin_app
 from .recipes import recipes_app
 
 app = typer.Typer(
     name="cganzoo",
+    cls=Group,
     help="A modular zoo of class-conditional GANs: methods are plugins, runs are TOML recipes.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -43,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
         app([argument for argument in arguments if argument != DEBUG], prog_name="cganzoo")
     except (CganzooError, OSError, MemoryError) as error:
         if DEBUG in arguments:
-            traceback.print_exc()
+            print(printable(traceback.format_exc()), file=sys.stderr)
         print_labelled("[bold red]error:[/]", _message(error))
         sys.exit(CganzooError.exit_code)
     except KeyboardInterrupt:
@@ -124,7 +126,9 @@ def sample(
     classes: Annotated[
         list[str] | None, typer.Option("--class", "-c", metavar="CLASS", help="Name or index; may be repeated.")
     ] = None,
-    count: Annotated[int | None, typer.Option("-n", min=1, help="Number of images; default: 10 of each class.")] = None,
+    count: Annotated[
+        int | None, typer.Option("--count", "-n", min=1, help="Number of images; default: 10 of each class.")
+    ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="A picture file for a grid, or a folder for separate PNG images.")
     ] = Path("samples.png"),
@@ -132,9 +136,11 @@ def sample(
     device: Annotated[str, typer.Option(help='"auto", "cpu", "cuda" ...')] = "auto",
 ) -> None:
     """Draw images from a trained generator. Does not need the data set."""
+    from cganzoo.console.reporter import Reporter
+
     from .sample import draw
 
-    written = draw(source, classes or [], count, out, seed, device)
+    written = draw(source, classes or [], count, out, seed, device, Reporter(stdout_console()))
     print_line(f"samples: {written}")
 
 
@@ -150,7 +156,7 @@ def export(
 
     if file.suffix != ".safetensors":
         raise RunError(f"{file}: must end in .safetensors")
-    save(from_run(find_run(source)), file)
+    save(from_run(find_run(source), warn=lambda text: print_labelled("[yellow]warning:[/]", text)), file)
     print_line(f"generator: {file}")
 
 

@@ -42,8 +42,8 @@ def class_index(class_names: Sequence[str], name: Any) -> int:
             return index
         if numbered is not None and index < len(names):
             raise RunError(
-                f'there is no class "{name}"; as an index it would be class "{shown(names[index])}", but it is not '
-                f'read as one because classes have numbers as names, like "{shown(numbered)}"; write the name of a class'
+                f'there is no class "{name}"; as an index it would be class "{shown(names[index])}", but other '
+                f'classes have numbers as names, like "{shown(numbered)}"; write the name of a class'
             )
     hint = did_you_mean(name, names) if len(name) < 100 else ""
     raise RunError(f'there is no class "{shown(name)}"; {f"{hint} " if hint else ""}there are {_listed(names)}')

@@ -98,7 +98,7 @@ class RunFolder:
         return [record for record in map(_record, self._lines()) if record is not None]
 
     def damaged_lines(self) -> int:
-        """Number of lines of ``metrics.jsonl`` without a record, except for an incomplete last one, as a kill leaves."""
+        """Number of lines of ``metrics.jsonl`` without a record, except for an incomplete last one: kills leave it."""
         return sum(line.endswith(b"\n") and _record(line) is None for line in self._lines())
 
     def _lines(self) -> Iterator[bytes]:
