@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from cganzoo.console.streams import print_labelled, print_line, printable, stder
 from cganzoo.errors import CganzooError
 
 from .compare import compare, report, seconds
+from .damage import show_damage_warnings
 from .data import data_app
 from .group import Group
 from .plugin import plugin_app
@@ -42,7 +44,9 @@ def main(arguments: list[str] | None = None) -> None:
         if hasattr(stream, "reconfigure"):  # an arrow must not stop a run whose output is not UTF-8
             stream.reconfigure(errors="backslashreplace")
     try:
-        app([argument for argument in arguments if argument != DEBUG], prog_name="cganzoo")
+        with warnings.catch_warnings():
+            show_damage_warnings()
+            app([argument for argument in arguments if argument != DEBUG], prog_name="cganzoo")
     except (CganzooError, OSError, MemoryError) as error:
         if DEBUG in arguments:
             print(printable(traceback.format_exc()), file=sys.stderr)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cganzoo._util.files import write_whole
 from cganzoo._util.memory import is_out_of_memory, what_ran_out
-from cganzoo.errors import CganzooError, RunError
+from cganzoo.errors import CganzooError, DamageWarning, RunError
 from cganzoo.networks import Generator
 from cganzoo.recipe.read import Recipe, parse_recipe
 from cganzoo.recipe.resolve import Chosen, resolve_generator
@@ -118,12 +118,16 @@ class TrainedGenerator(nn.Module):
             ) from error
 
 
+def _warn(text: str) -> None:
+    warnings.warn(text, DamageWarning, stacklevel=3)
+
+
 def from_run(
     folder: RunFolder,
     device: torch.device | None = None,
     resolved_generator: Chosen[GeneratorSpec[Any]] | None = None,
     *,
-    warn: Callable[[str], object] = warnings.warn,
+    warn: Callable[[str], object] = _warn,
 ) -> TrainedGenerator:
     """The generator of a run's newest checkpoint; ``evaluation.weights`` in its recipe decides whether the average.
 
