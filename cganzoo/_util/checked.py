@@ -37,6 +37,16 @@ def open_regular(path: Path) -> IO[bytes]:
         raise
 
 
+def append_text(path: Path, text: str) -> None:
+    """Add to a text file, which is created if necessary; a pipe, a device or a folder is an ``OSError``."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, flags, 0o666)
+    with os.fdopen(handle, "ab") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(None, "it is not a regular file", str(path))
+        file.write(text.encode())
+
+
 def read_text(path: Path, most: int) -> str:
     """The text of a UTF-8 file of up to ``most`` bytes.
 
@@ -54,11 +64,12 @@ def read_text(path: Path, most: int) -> str:
         raise DamagedError(f"byte {error.start:,} is not UTF-8 text") from error
 
 
-def load_torch(path: Path) -> Any:
+def load_torch(path: Path, *, older: bool = False) -> Any:
     """What ``torch.save`` wrote to ``path``, on the CPU: tensors and plain values; nothing in the file is executed.
 
     Torch does not compare the CRC-32 that the zip archive has of each of its members, so it is done here. This takes
-    about a third of the time of loading, and also protects the files of older versions.
+    about a third of the time of loading, and also protects the files of older versions. With ``older``, files in the
+    format before torch 1.6 are accepted, too: they have no checksums.
 
     Raises:
         OSError: the file cannot be read, or is no regular file.
@@ -68,7 +79,8 @@ def load_torch(path: Path) -> Any:
     import torch
 
     with open_regular(path) as file:
-        _compare_checksums(file)
+        if not older or zipfile.is_zipfile(file):
+            _compare_checksums(file)
         file.seek(0)
         try:
             return torch.load(file, map_location="cpu", weights_only=True)

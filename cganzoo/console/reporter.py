@@ -83,6 +83,8 @@ class Reporter:
             return
         stamp = datetime.now().isoformat(sep=" ", timespec="seconds")
         try:
+            if self.log_file.exists() and not self.log_file.is_file():
+                raise OSError("not a regular file: a pipe, for example, may never be read")
             with self.log_file.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.writelines(f"{stamp}  {line}\n" for line in printable(text).splitlines())
         except OSError:

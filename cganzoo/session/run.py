@@ -55,10 +55,10 @@ class Session:
             splits = load_data(self.resolved, self.reporter, partial(build_networks, self.resolved))
             data = splits["train"]
             self.engine = engine = Engine(self.resolved, data, self.device)
+            if not fresh and (lines := self.folder.damaged_lines()):
+                self.reporter.say(f"{self.folder.metrics_file}: {lines:,} damaged lines are left out", style="yellow")
             self.folder.begin(self.resolved, fresh=fresh)
             seconds = self._resume(data)
-            if lines := self.folder.damaged_lines():
-                self.reporter.say(f"{self.folder.metrics_file}: {lines:,} damaged lines are left out", style="yellow")
             self._record_call(data)
             run = RunInfo(
                 name=self.resolved.recipe.name,
@@ -165,7 +165,13 @@ class Session:
             return False
         self.reporter.say(f"{self.folder.path}: is finished; --fresh starts it again from step 0")
         if manifest.evaluation is not None:
-            show(Evaluation(**dict(manifest.evaluation)), self.resolved, self.reporter)
+            try:
+                show(Evaluation(**dict(manifest.evaluation)), self.resolved, self.reporter)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise RunError(
+                    f"{self.folder.manifest_file}: evaluation.protocol is damaged, or another version of cganzoo wrote "
+                    "it; put back a copy of the file, or run the recipe again with --fresh"
+                ) from error
         self.reporter.say(f"samples: {self.folder.samples / manifest.grid}")
         return True
 
