@@ -1,4 +1,7 @@
-"""Exceptions that are shown to the user as one message, with exit code 2. ``--debug`` adds the traceback."""
+"""Exceptions that are shown to the user as one message, with exit code 2. ``--debug`` adds the traceback.
+
+Warnings of :class:`DamageWarning` are shown as one line, and the command continues.
+"""
 
 from __future__ import annotations
 
@@ -27,3 +30,7 @@ class RunError(CganzooError):
 
 class DivergenceError(CganzooError):
     """Training produced values that are not finite."""
+
+
+class DamageWarning(UserWarning):
+    """A damaged file that was replaced, or an older one that is used instead; the text says which."""

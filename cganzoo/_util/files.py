@@ -37,6 +37,16 @@ def write_whole(path: Path, data: bytes | memoryview | str) -> None:
         raise
 
 
+def names_in(folder: Path) -> list[str]:
+    """The names in a folder; none if there is no such folder.
+
+    Raises:
+        OSError: there is something, but it cannot be listed: a file, a folder without permission, a link to a disk
+            that is not there. ``Path.glob`` finds nothing in these, as if they were empty.
+    """
+    return os.listdir(folder) if os.path.lexists(folder) else []
+
+
 @contextmanager
 def lock(path: Path) -> Iterator[bool]:
     """Hold the lock of the file or folder ``path``, whose parent folder exists; wait while another process holds it.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,12 +22,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cganzoo._util.checked import load_torch
 from cganzoo._util.files import write_whole
+from cganzoo._util.memory import is_out_of_memory
 from cganzoo.config import ClassifierConfig
 from cganzoo.console.reporter import Progress
 from cganzoo.data.batches import Batches, to_unit
 from cganzoo.data.cache import ImageSet
-from cganzoo.errors import DivergenceError
+from cganzoo.errors import DamageWarning, DivergenceError
 
 from .networks import Shape, build, features_and_logits
 
@@ -121,7 +124,11 @@ def fit(
     if state is not None and state.is_file():
         try:
             generators = training.resume(state)
-        except Exception:  # torch.load raises different errors for a damaged file
+        except Exception as error:  # torch raises different errors for what does not fit
+            if is_out_of_memory(error):
+                raise
+            text = f"{state}: is damaged, or of another network; the training of the classifier starts over"
+            warnings.warn(text, DamageWarning, stacklevel=2)
             training = begin()  # a part of the state may have been loaded
     with seeded(config.seed, device):  # for networks with dropout
         if generators is not None:
@@ -236,7 +243,7 @@ class _Training:
 
     def resume(self, path: Path) -> list[Tensor]:
         """Load what :meth:`write` wrote; returns the states of the global generators of the CPU and a CUDA device."""
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        content: dict[str, Any] = load_torch(path)
         self.classifier.load_state_dict(content["classifier"])
         self.optimizer.load_state_dict(content["optimizer"])
         self.schedule.load_state_dict(content["schedule"])

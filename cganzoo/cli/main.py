@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -12,16 +13,19 @@ import typer
 
 from cganzoo._util.memory import is_out_of_memory, what_ran_out
 from cganzoo._version import __version__
-from cganzoo.console.streams import print_labelled, print_line, stderr_console, stdout_console
+from cganzoo.console.streams import print_labelled, print_line, printable, stderr_console, stdout_console
 from cganzoo.errors import CganzooError
 
 from .compare import compare, report, seconds
+from .damage import show_damage_warnings
 from .data import data_app
+from .group import Group
 from .plugin import plugin_app
 from .recipes import recipes_app
 
 app = typer.Typer(
     name="cganzoo",
+    cls=Group,
     help="A modular zoo of class-conditional GANs: methods are plugins, runs are TOML recipes.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -41,12 +45,14 @@ def main(arguments: list[str] | None = None) -> None:
         if hasattr(stream, "reconfigure"):  # an arrow must not stop a run whose output is not UTF-8
             stream.reconfigure(errors="backslashreplace")
     try:
-        app([argument for argument in arguments if argument != DEBUG], prog_name="cganzoo")
+        with warnings.catch_warnings():
+            show_damage_warnings()
+            app([argument for argument in arguments if argument != DEBUG], prog_name="cganzoo")
     except Exception as error:
         if not isinstance(error, (CganzooError, OSError)) and not is_out_of_memory(error):
             raise
         if DEBUG in arguments:
-            traceback.print_exc()
+            print(printable(traceback.format_exc()), file=sys.stderr)
         print_labelled("[bold red]error:[/]", _message(error))
         sys.exit(CganzooError.exit_code)
     except KeyboardInterrupt:
@@ -132,7 +138,9 @@ def sample(
     classes: Annotated[
         list[str] | None, typer.Option("--class", "-c", metavar="CLASS", help="Name or index; may be repeated.")
     ] = None,
-    count: Annotated[int | None, typer.Option("-n", min=1, help="Number of images; default: 10 of each class.")] = None,
+    count: Annotated[
+        int | None, typer.Option("--count", "-n", min=1, help="Number of images; default: 10 of each class.")
+    ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="A picture file for a grid, or a folder for separate PNG images.")
     ] = Path("samples.png"),
@@ -140,9 +148,11 @@ def sample(
     device: Annotated[str, typer.Option(help='"auto", "cpu", "cuda" ...')] = "auto",
 ) -> None:
     """Draw images from a trained generator. Does not need the data set."""
+    from cganzoo.console.reporter import Reporter
+
     from .sample import draw
 
-    written = draw(source, classes or [], count, out, seed, device)
+    written = draw(source, classes or [], count, out, seed, device, Reporter(stdout_console()))
     print_line(f"samples: {written}")
 
 
@@ -158,7 +168,7 @@ def export(
 
     if file.suffix != ".safetensors":
         raise RunError(f"{file}: must end in .safetensors")
-    save(from_run(find_run(source)), file)
+    save(from_run(find_run(source), warn=lambda text: print_labelled("[yellow]warning:[/]", text)), file)
     print_line(f"generator: {file}")
 
 

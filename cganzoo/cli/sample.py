@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from cganzoo.console.reporter import Reporter
 from cganzoo.data.batches import to_pixels
 from cganzoo.errors import RunError
 from cganzoo.extractor import Extractor
 from cganzoo.images import grids
 from cganzoo.images.grids import BATCH_SIZE, COLUMNS, first_of_each, predicted_classes
-from cganzoo.images.trained_generator import TrainedGenerator, class_index, from_run, load_generator
+from cganzoo.images.requests import check_memory, class_index, shown
+from cganzoo.images.trained_generator import TrainedGenerator, from_run, load_generator
 from cganzoo.runs.folder import RunFolder, find_run
 from cganzoo.session.device import pick_device
 
@@ -24,7 +26,15 @@ MAX_BATCHES = 200
 """Batches of an unconditional generator that are searched for a class."""
 
 
-def draw(source: str, class_names: Sequence[str], count: int | None, out: Path, seed: int, device_name: str) -> Path:
+def draw(
+    source: str,
+    class_names: Sequence[str],
+    count: int | None,
+    out: Path,
+    seed: int,
+    device_name: str,
+    reporter: Reporter,
+) -> Path:
     """Draw images and write a grid to ``out`` if that is the name of a picture, else single images to the folder.
 
     Args:
@@ -34,31 +44,43 @@ def draw(source: str, class_names: Sequence[str], count: int | None, out: Path, 
         out: picture file or folder.
         seed: of the noise.
         device_name: where to work.
+        reporter: shows which checkpoint and classes are used, and the search for images of a class.
     """
     device = pick_device(device_name)
-    folder = None if Path(source).is_file() else find_run(source)
-    trained = load_generator(source, device) if folder is None else from_run(folder, device)
+    folder = None if _is_export(source) else find_run(source)
+    if folder is None:
+        trained = load_generator(source, device)
+    else:
+        trained = from_run(folder, device, warn=lambda text: reporter.say(text, style="yellow"))
     classes = [class_index(trained.class_names, name) for name in class_names]
+    for name, label in zip(class_names, classes, strict=True):
+        if name != trained.class_names[label]:
+            reporter.say(f'--class {name}: index {label} is class "{shown(trained.class_names[label])}"')
     rows = classes or list(range(len(trained.class_names)))
     if count is None:
         rows = rows if classes else rows[:DEFAULT_ROWS]
         count = COLUMNS * len(rows)
     share, more = divmod(count, len(rows))
+    check_memory(count, 4 * trained.latent_dim)
     wanted = [label for index, label in enumerate(rows) for _ in range(share + (index < more))]
     as_grid = out.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp")
     if not trained.conditional and not classes:
         images = trained.sample(count, seed=seed)
         return grids.save(grids.grid(images, COLUMNS), out) if as_grid else _write_folder(images, [], out)
     if trained.conditional:
-        found = first_of_each(
-            [(trained.sample(count, classes=wanted, seed=seed), torch.tensor(wanted))], Counter(wanted)
-        )
+        drawn = trained.sample(count, classes=wanted, seed=seed)
+        found = first_of_each([(drawn, torch.tensor(wanted))], Counter(wanted))
     else:
-        found = _find(trained, _classifier(folder, device), Counter(wanted), seed)
+        found = _find(trained, _classifier(folder, device), Counter(wanted), seed, reporter)
     if as_grid:
         return grids.save(grids.class_grid(found, trained.class_names), out)
     names = [trained.class_names[label] for label, images in found.items() for _ in images]
     return _write_folder(torch.cat(list(found.values())), names, out)
+
+
+def _is_export(source: str) -> bool:
+    path = Path(source).expanduser()
+    return path.is_file() or (path.suffix == ".safetensors" and not path.is_dir())
 
 
 def _classifier(folder: RunFolder | None, device: torch.device) -> Extractor:
@@ -72,16 +94,31 @@ def _classifier(folder: RunFolder | None, device: torch.device) -> Extractor:
     return classifier
 
 
-def _find(trained: TrainedGenerator, classifier: Extractor, wanted: Counter[int], seed: int) -> dict[int, Tensor]:
+def _find(
+    trained: TrainedGenerator, classifier: Extractor, wanted: Counter[int], seed: int, reporter: Reporter
+) -> dict[int, Tensor]:
     """Draw samples until the classifier has found enough images of each wanted class; return these images."""
-    batches = (trained.sample(BATCH_SIZE, seed=seed + batch) for batch in range(MAX_BATCHES))
-    found = first_of_each(((images, predicted_classes(classifier, images)) for images in batches), wanted)
+    most = MAX_BATCHES * BATCH_SIZE
+    reporter.say(
+        "--class: this generator is unconditional and takes no class; the run's classifier looks for "
+        f"{sum(wanted.values()):,} images of {'this class' if len(wanted) == 1 else 'these classes'} in up to {most:,} "
+        "samples",
+        style="yellow",
+    )
+    with reporter.stage("searching samples for the class") as progress:
+
+        def batches() -> Iterator[tuple[Tensor, Tensor]]:
+            for batch in range(MAX_BATCHES):
+                images = trained.sample(BATCH_SIZE, seed=seed + batch)
+                yield images, predicted_classes(classifier, images)
+                progress((batch + 1) * BATCH_SIZE, most)
+
+        found = first_of_each(batches(), wanted)
     for label, needed in wanted.items():
         if len(found[label]) < needed:
             raise RunError(
-                f"--class {trained.class_names[label]}: the run's classifier found {len(found[label])} of this class "
-                f"in {MAX_BATCHES * BATCH_SIZE} samples, and {needed} are wanted: the generator hardly makes it; "
-                "lower -n"
+                f"--class {shown(trained.class_names[label])}: the run's classifier found {len(found[label])} of this "
+                f"class in {most:,} samples, and {needed:,} are wanted: the generator hardly makes it; lower -n"
             )
     return found
 
@@ -91,7 +128,8 @@ def _write_folder(images: Tensor, names: Sequence[str], out: Path) -> Path:
     try:
         out.mkdir(parents=True, exist_ok=True)
         for index, pixels in enumerate(to_pixels(images).permute(0, 2, 3, 1).squeeze(-1).numpy()):
-            safe = "".join(character if character.isalnum() else "_" for character in names[index]) if names else ""
+            name = names[index][: grids.LONGEST_NAME] if names else ""
+            safe = "".join(character if character.isalnum() else "_" for character in name)
             Image.fromarray(pixels).save(out / f"{index:05d}{safe and '-' + safe}.png")
     except OSError as error:
         raise RunError(

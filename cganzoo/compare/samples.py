@@ -40,7 +40,7 @@ def draw_samples(comparison: Comparison, device: torch.device, stage: Stage) -> 
             if run.cell.seed != seed:
                 notes.append(f"{method.label}: seed {run.cell.seed}.")
             try:
-                trained = from_run(run.cell.folder, device)
+                trained = from_run(run.cell.folder, device, warn=warnings.append)
                 names = list(trained.class_names)
                 if classes and names != classes:
                     warnings.append(f"{method.label}: no samples are shown: its data set has other classes.")

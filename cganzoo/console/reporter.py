@@ -28,6 +28,8 @@ from rich.progress import Progress as ProgressBar
 from rich.table import Column, Table
 from rich.text import Text
 
+from .streams import printable
+
 Progress = Callable[[int, int], None]
 """``progress(done, total)``: how much of the work is done."""
 
@@ -75,7 +77,7 @@ class Reporter:
 
     def say(self, text: str, style: str = "") -> None:
         """Show a line and log it."""
-        self._print(Text(text, style=style))
+        self._print(Text(printable(text), style=style))
         self.log(text)
 
     def _print(self, text: Text) -> None:
@@ -88,8 +90,10 @@ class Reporter:
             return
         stamp = datetime.now().isoformat(sep=" ", timespec="seconds")
         try:
+            if self.log_file.exists() and not self.log_file.is_file():
+                raise OSError("not a regular file: a pipe, for example, may never be read")
             with self.log_file.open("a", encoding="utf-8", errors="backslashreplace") as file:
-                file.writelines(f"{stamp}  {line}\n" for line in text.splitlines())
+                file.writelines(f"{stamp}  {line}\n" for line in printable(text).splitlines())
         except OSError:
             self.log_file = None  # a full disk must not stop the run here; saving a checkpoint will report it
 
@@ -103,7 +107,7 @@ class Reporter:
             yield self._lines(what, in_bytes)
             return
         with _bar(self.console, transient=True, in_bytes=in_bytes) as bar:
-            task = bar.add_task(what, total=None, visible=False)
+            task = bar.add_task(printable(what), total=None, visible=False)
 
             def progress(done: int, total: int) -> None:
                 bar.update(task, completed=done, total=total or None, visible=True)
@@ -126,7 +130,7 @@ class Reporter:
         if not (self.console.is_terminal and sys.stdin is not None and sys.stdin.isatty()):
             return False
         try:
-            answer = self.console.input(Text(f"{question} [y/N] "))
+            answer = self.console.input(Text(printable(f"{question} [y/N] ")))
         except EOFError:
             return False
         return answer.strip().lower() in ("y", "yes")
@@ -238,7 +242,7 @@ def _bar(console: Console, *, transient: bool = False, in_bytes: bool = False) -
     if in_bytes:  # in a narrow terminal, the bar is shortened before these columns
         counts = tuple(kind(table_column=Column(no_wrap=True)) for kind in (DownloadColumn, TransferSpeedColumn))
     return ProgressBar(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         *counts,
         TextColumn("left"),

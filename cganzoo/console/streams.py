@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 def stdout_console(**options: Any) -> Console:
-    """A console on standard output, for results."""
-    from rich.console import Console
+    """A console on standard output, for results: text is shown as it is, see :class:`.plain.PlainConsole`."""
+    from .plain import PlainConsole
 
-    return Console(**options)
+    return PlainConsole(**options)
 
 
 def stderr_console() -> Console:
@@ -23,19 +23,14 @@ def stderr_console() -> Console:
 
 def print_line(text: str) -> None:
     """Print one line to standard output, whole and as it is."""
-    stdout_console().print(text, markup=False, highlight=False, soft_wrap=True)
+    stdout_console().print(printable(text), soft_wrap=True)
 
 
 def print_labelled(label: str, text: str) -> None:
-    """Print one line to standard error: a label, which may have rich markup, and then the unchanged text."""
-    stderr_console().print(f"{label} {escaped(text)}", highlight=False, soft_wrap=True)
+    """Print one line to standard error: a label of ours, which may have rich markup, and then the unchanged text."""
+    from rich.text import Text
 
-
-def escaped(text: str) -> str:
-    """The text without rich markup and without control codes."""
-    from rich.markup import escape
-
-    return escape(printable(text))
+    stderr_console().print(Text.from_markup(label).append(f" {printable(text)}", "not bold default"), soft_wrap=True)
 
 
 def printable(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -15,14 +16,18 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from cganzoo._util.checked import json_checksum, open_regular
 from cganzoo._util.files import write_whole
+from cganzoo._util.memory import is_out_of_memory
+from cganzoo._util.text import shortened
 from cganzoo.classification import ImageClassifier, accuracy, fit
 from cganzoo.classification.networks import Shape
 from cganzoo.config import ClassifierConfig
 from cganzoo.console.reporter import Progress
 from cganzoo.data.cache import ImageSet
-from cganzoo.errors import DataError, DivergenceError, RecipeError, RunError
+from cganzoo.errors import DamageWarning, DataError, DivergenceError, RunError
 from cganzoo.extractor import Extractor, weights_hash
+from cganzoo.images.bounded import bounded_by
 from cganzoo.runs.folder import RunFolder
 from cganzoo.specs import ExtractorContext
 
@@ -73,10 +78,9 @@ def build(config: ClassifierConfig, context: ExtractorContext) -> Classifier:
     """
     splits, run_file = context.splits, context.run_file
     if run_file is not None and run_file.is_file():
-        with suppress(RunError):  # a damaged one is made again
-            own = load(run_file, context.device)
-            if own.config == config and own.num_classes == context.num_classes:
-                return own
+        own = _load_or_warn(run_file, context.device)
+        if own is not None and own.config == config and own.num_classes == context.num_classes:
+            return own
     if "test" not in splits:
         raise DataError(
             "the data set has no test split to measure the classifier on, so nothing can be scored with it; set "
@@ -103,6 +107,7 @@ def save(classifier: Classifier, path: Path) -> None:
         "accuracy_count": classifier.accuracy_count,
         "weights": classifier.weights_hash,
     }
+    entry["checksum"] = json_checksum(entry)
     weights = {name: tensor.cpu().contiguous() for name, tensor in classifier.trained.state_dict().items()}
     write_whole(path, safetensors.torch.save(weights, metadata={METADATA_KEY: json.dumps(entry)}))
 
@@ -116,12 +121,17 @@ def of_run(folder: RunFolder, device: torch.device) -> Classifier | None:
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> Classifier:
-    """Read what :func:`save` wrote."""
+    """Read what :func:`save` wrote; files of cganzoo 0.1 have a hash of the weights only, not of the other values."""
     try:
+        open_regular(path).close()  # safetensors would wait for a pipe
         with safetensors.safe_open(path, "pt") as opened:
             entry = json.loads((opened.metadata() or {})[METADATA_KEY])
             weights = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
-        trained = ImageClassifier(ClassifierConfig(**entry["config"]), Shape(**entry["shape"]))
+        described = {key: value for key, value in entry.items() if key != "checksum"}
+        if entry.get("checksum", "") not in ("", json_checksum(described)):
+            raise ValueError("its checksum is wrong")
+        with bounded_by(weights):
+            trained = ImageClassifier(ClassifierConfig(**entry["config"]), Shape(**entry["shape"]))
         trained.load_state_dict(weights)
         classifier = Classifier(trained.to(device), entry["accuracy"], entry["accuracy_count"])
         if classifier.weights_hash != entry["weights"]:
@@ -129,8 +139,23 @@ def load(path: Path, device: torch.device | str = "cpu") -> Classifier:
         return classifier
     except FileNotFoundError as error:
         raise RunError(f"{path}: no such file") from error
-    except (OSError, safetensors.SafetensorError, RecipeError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise RunError(f"{path}: is no classifier that cganzoo wrote, or is damaged; delete it ({error})") from error
+    except Exception as error:  # a network has different errors for values that it cannot use
+        if is_out_of_memory(error):
+            raise
+        reason = f"{type(error).__name__}: {error}" if isinstance(error, (KeyError, TypeError)) else str(error)
+        raise RunError(
+            f"{path}: is no classifier that cganzoo wrote, or is damaged; delete it ({shortened(reason, 200)})"
+        ) from error
+
+
+def _load_or_warn(path: Path, device: torch.device) -> Classifier | None:
+    """The classifier in a file; without one, ``None``; and if it is damaged, also a :class:`DamageWarning`."""
+    try:
+        return load(path, device)
+    except RunError as error:
+        if path.exists():
+            warnings.warn(f"{error}; it is made again", DamageWarning, stacklevel=2)
+        return None
 
 
 def load_or_train(
@@ -148,8 +173,8 @@ def load_or_train(
     """
     parts = [config.model_dump(), train_set.num_classes, train_set.fingerprint, held_out.fingerprint]
     path = folder / f"{config.model}-{cache_key(parts)}.safetensors"
-    with suppress(RunError):  # missing or damaged
-        return load(path, device)  # without the lock, which needs a cache that can be written
+    if found := _load_or_warn(path, device):  # without the lock, which needs a cache that can be written
+        return found
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):

@@ -12,6 +12,7 @@ import torch_fidelity
 from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 
+from cganzoo._util.checked import load_torch
 from cganzoo.console.reporter import Progress
 from cganzoo.data.batches import to_pixels
 from cganzoo.data.download import fetch
@@ -85,7 +86,7 @@ def load(config: InceptionConfig, folder: Path, progress: Progress | None = None
     else:
         path = Path(config.weights).expanduser()
     try:
-        return Inception(torch.load(path, map_location="cpu", weights_only=True))
+        return Inception(load_torch(path, older=True))
     except FileNotFoundError as error:
         raise RunError(f'evaluation.extractor.weights = "{config.weights}": no such file') from error
     except Exception as error:  # torch.load raises different errors for other files

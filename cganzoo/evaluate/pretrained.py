@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from cganzoo._util.checked import DamagedError, load_torch
 from cganzoo.errors import RecipeError, RunError
 from cganzoo.extractor import Extractor, weights_hash
 from cganzoo.specs import ExtractorContext
@@ -145,7 +146,7 @@ def _from_file(config: TimmConfig, path: Path) -> Any:
         if path.suffix == ".safetensors":
             weights: Any = safetensors.torch.load_file(path)
         else:
-            weights = torch.load(path, map_location="cpu", weights_only=True)
+            weights = load_torch(path, older=True)
             for inner in ("state_dict", "model"):  # how training programs wrap them
                 weights = weights.get(inner, weights)
         return timm.create_model(
@@ -161,7 +162,7 @@ def _from_file(config: TimmConfig, path: Path) -> Any:
 
 def _reason(error: Exception) -> str:
     """The first line of a library's message, without advice to load a file that may execute code."""
-    if isinstance(error, pickle.UnpicklingError):
+    if isinstance(error, (pickle.UnpicklingError, DamagedError)):
         return "it is damaged, or holds more than weights"
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")
 

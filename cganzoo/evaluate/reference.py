@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import secrets
+import shutil
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,15 +15,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cganzoo._util.files import make_folder_once, write_whole
+from cganzoo._util.checked import file_checksum, json_checksum, read_text
+from cganzoo._util.files import UNFINISHED, make_folder_once, write_whole
 from cganzoo.console.reporter import Progress
 from cganzoo.data.batches import to_unit
 from cganzoo.data.cache import ImageSet
-from cganzoo.errors import RunError
+from cganzoo.errors import DamageWarning, RunError
 from cganzoo.extractor import Extractor
 from cganzoo.metric import Evaluated
 
 from .protocol import cache_key
+
+CHECKSUMS = "checksums.json"
+MOST_SCORES = 16 << 20  # bytes that are read of a file of scores; cganzoo writes far fewer
 
 
 @contextmanager
@@ -101,24 +108,61 @@ def compute_features(
             else:
                 mapped[name] = np.lib.format.open_memmap(temporary / f"{name}.npy", "w+", np.float32, shape)
         compute(mapped)
+        for array in mapped.values():
+            if isinstance(array, np.memmap):
+                array.flush()
+        checksums = {name: file_checksum(temporary / f"{name}.npy") for name in shapes}
+        (temporary / CHECKSUMS).write_text(json.dumps(checksums), encoding="utf-8")
 
     key = {"extractor": dict(extractor.protocol()), "images": data.fingerprint, "device": device.type}
     key |= {"version": version} if version else {}
     place = folder / cache_key(key)
     try:
         make_folder_once(place, fill)
+        try:
+            arrays = _checked_arrays(place, shapes)
+        except ValueError as error:
+            warnings.warn(f"{place}: is damaged ({error}); it is made again", DamageWarning, stacklevel=2)
+            _remove(place)
+            make_folder_once(place, fill)
+            arrays = _checked_arrays(place, shapes)
     except OSError as error:
         raise RunError(
             f"{folder}: features cannot be kept here: {error.strerror or error}; make room, or set CGANZOO_CACHE to "
             "another folder"
         ) from error
-    try:
-        arrays = {name: np.load(place / f"{name}.npy", mmap_mode="r") for name in shapes}
-        if any(array.shape != shapes[name] for name, array in arrays.items()):
-            raise ValueError("arrays of another shape")
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise RunError(f"{place}: is damaged ({error}); remove this folder to have it made again") from error
     return ImageFeatures(data, **arrays)
+
+
+def _checked_arrays(place: Path, shapes: Mapping[str, tuple[int, int]]) -> dict[str, np.ndarray]:
+    """The memory-mapped arrays of a folder; ``ValueError`` if they are damaged.
+
+    Their checksums are compared each time they are opened, which takes half a second for each GB. A folder of cganzoo
+    0.1 has none, so that only the shapes are compared.
+    """
+    try:
+        arrays = {name: np.load(place / f"{name}.npy", mmap_mode="r") for name in shapes}
+        if any(array.shape != shapes[name] or array.dtype != np.float32 for name, array in arrays.items()):
+            raise ValueError("arrays of another shape or type")
+        if (place / CHECKSUMS).exists():
+            expected = json.loads(read_text(place / CHECKSUMS, 1 << 16))
+            if expected != {name: file_checksum(place / f"{name}.npy") for name in shapes}:
+                raise ValueError("a checksum is wrong")
+    except FileNotFoundError as error:
+        raise ValueError(f"{Path(str(error.filename)).name} is missing") from error
+    except (EOFError, SyntaxError, RecursionError) as error:  # of numpy's and JSON's readers
+        raise ValueError("it holds something else") from error
+    return arrays
+
+
+def _remove(place: Path) -> None:
+    """Remove a folder; other processes see it whole or not at all."""
+    aside = place.with_name(f".{place.name}-{secrets.token_hex(4)}{UNFINISHED}")
+    with suppress(FileNotFoundError):  # another process was first
+        place.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 class ScoreCache:
@@ -135,10 +179,15 @@ class ScoreCache:
         """The scores under ``key``, or ``None``."""
         name = cache_key(key)
         if name not in self._known and self._folder is not None:
-            with suppress(OSError, ValueError, KeyError):
-                kept = json.loads((self._folder / f"{name}.json").read_text(encoding="utf-8"))
-                if kept["of"] == key:
-                    self._known[name] = kept["scores"]
+            file = self._folder / f"{name}.json"
+            with suppress(FileNotFoundError):
+                try:
+                    self._known[name] = _kept_scores(json.loads(read_text(file, MOST_SCORES)), key)
+                except (OSError, ValueError, RecursionError) as error:
+                    if isinstance(error, FileNotFoundError):
+                        raise
+                    text = f"{file}: is damaged ({error}); these scores of real images are computed again"
+                    warnings.warn(text, DamageWarning, stacklevel=2)
         return self._known.get(name)
 
     def put(self, key: Mapping[str, Any], scores: dict[str, float | None]) -> None:
@@ -148,5 +197,18 @@ class ScoreCache:
         if self._folder is not None:
             with suppress(OSError):
                 self._folder.mkdir(parents=True, exist_ok=True)
-                text = json.dumps({"of": key, "scores": scores}, indent=1, allow_nan=False)
+                entry = {"of": key, "scores": scores}
+                text = json.dumps({**entry, "checksum": json_checksum(entry)}, indent=1, allow_nan=False)
                 write_whole(self._folder / f"{name}.json", text)
+
+
+def _kept_scores(entry: Any, key: Mapping[str, Any]) -> dict[str, float | None]:
+    """The scores in a file; ``ValueError`` if they are damaged. Files of cganzoo 0.1 have no checksum."""
+    if not isinstance(entry, dict) or entry.get("of") != key or not isinstance(entry.get("scores"), dict):
+        raise ValueError("it holds something else")
+    scores = entry["scores"]
+    if not all(value is None or type(value) in (int, float) for value in scores.values()):
+        raise ValueError("it holds something else")
+    if entry.get("checksum", "") not in ("", json_checksum({"of": entry["of"], "scores": scores})):
+        raise ValueError("its checksum is wrong")
+    return dict(scores)

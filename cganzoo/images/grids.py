@@ -10,6 +10,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from cganzoo._util.text import shortened
+from cganzoo.console.streams import printable
 from cganzoo.data.batches import to_pixels
 from cganzoo.errors import RunError
 from cganzoo.extractor import Extractor
@@ -23,6 +25,7 @@ MAX_SORTED = 4_000
 """Samples of an unconditional generator that are sorted for one grid."""
 MIN_CELL = 48  # pixels; smaller images are enlarged by a whole factor, without smoothing
 GAP = 2
+LONGEST_NAME = 40  # characters of a name before a row
 
 
 def first_of_each(batches: Iterable[tuple[Tensor, Tensor]], counts: Mapping[int, int]) -> dict[int, Tensor]:
@@ -99,13 +102,14 @@ def grid(images: Tensor, columns: int, row_names: Sequence[str] | None = None) -
     cell = pixels.shape[-1]
     rows = -(-len(pixels) // columns)
     font = ImageFont.load_default(size=max(12, min(20, cell // 3)))
+    row_names = [shortened(printable(name).replace("\n", " "), LONGEST_NAME) for name in row_names or ()]
     margin = max((round(font.getlength(name)) for name in row_names), default=0) + 12 if row_names else 0
     sheet = Image.new("RGB", (margin + columns * (cell + GAP) + GAP, rows * (cell + GAP) + GAP), "white")
     draw = ImageDraw.Draw(sheet)
     for index, image in enumerate(pixels.permute(0, 2, 3, 1).numpy()):
         row, column = divmod(index, columns)
         sheet.paste(Image.fromarray(image), (margin + GAP + column * (cell + GAP), GAP + row * (cell + GAP)))
-    for row, name in enumerate(row_names or ()):
+    for row, name in enumerate(row_names):
         draw.text((margin - 6, GAP + row * (cell + GAP) + cell / 2), name, fill="black", font=font, anchor="rm")
     return sheet
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from cganzoo._util.files import write_whole
-from cganzoo.errors import RunError
+from cganzoo._util.memory import is_out_of_memory, what_ran_out
+from cganzoo.errors import CganzooError, DamageWarning, RunError
 from cganzoo.networks import Generator
 from cganzoo.recipe.read import Recipe, parse_recipe
 from cganzoo.recipe.resolve import Chosen, resolve_generator
@@ -22,31 +20,11 @@ from cganzoo.runs import checkpoint
 from cganzoo.runs.folder import RunFolder
 from cganzoo.specs import BuildContext, GeneratorSpec
 
+from . import export_file
+from .bounded import TooLargeError, bounded_by, difference
+from .export_file import Origin
+from .requests import check_memory, class_labels, whole_number
 from .sampling import ready_to_sample, samples
-
-METADATA_KEY = "cganzoo"  # one key only: safetensors writes several in no fixed order
-FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What is stored with the weights.
-
-    Attributes:
-        recipe: the resolved recipe, as TOML.
-        distribution: the plugin that provides the generator.
-        class_names: the K classes.
-        channels: channels of an image.
-        step: generator steps trained.
-        provenance: the run's versions, seed and recipe digest.
-    """
-
-    recipe: str
-    distribution: str
-    class_names: tuple[str, ...]
-    channels: int
-    step: int
-    provenance: dict[str, Any]
 
 
 class TrainedGenerator(nn.Module):
@@ -68,58 +46,105 @@ class TrainedGenerator(nn.Module):
         self.eval()
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images from noise and labels; an unconditional generator needs no labels."""
+        """Images from noise and labels; an unconditional generator needs no labels.
+
+        Raises:
+            ValueError: the noise has another shape, or a label is not that of a class. Labels on a GPU are not checked:
+                that would wait for it.
+        """
+        if z.ndim != 2 or z.shape[1] != self.latent_dim:
+            raise ValueError(f"z: has the shape {tuple(z.shape)}, not (N, {self.latent_dim})")
         if labels is None:
             if self.conditional:
                 raise ValueError("this generator is conditional: give labels (N,)")
             labels = torch.zeros(len(z), dtype=torch.int64, device=z.device)
+        self._check_labels(labels, len(z))
         images: Tensor = self.generator(z, labels)
         return images
 
+    def _check_labels(self, labels: Tensor, count: int) -> None:
+        if labels.dtype not in (torch.int32, torch.int64):
+            raise ValueError(f"labels: are {labels.dtype}, not torch.int64")
+        if labels.shape != (count,):
+            raise ValueError(f"labels: have the shape {tuple(labels.shape)}, not ({count},)")
+        classes = len(self.class_names)
+        if labels.device.type == "cpu" and count and not torch.compiler.is_compiling():
+            low, high = labels.min().item(), labels.max().item()
+            if low < 0 or high >= classes:
+                raise ValueError(f"labels: {low if low < 0 else high} is not a label from 0 to {classes - 1}")
+
     def sample(
-        self, count: int, *, classes: Sequence[str | int] | None = None, seed: int = 0, batch_size: int = 250
+        self,
+        count: int,
+        *,
+        classes: str | int | Sequence[str | int] | None = None,
+        seed: int = 0,
+        batch_size: int = 250,
     ) -> Tensor:
         """Images (count, C, H, W) in [-1, 1], on the CPU; the same seed gives the same images.
 
         Args:
             count: number of images.
-            classes: names or indices, used in turn; default: all. Only for a conditional generator.
+            classes: one class, or several that are used in turn; default: all. Only for a conditional generator. Each
+                is a name or an index. A number in a text is an index only if no class has a number as its name.
             seed: of the noise.
             batch_size: images generated at a time.
 
         Raises:
-            RunError: a class is unknown, or the generator is unconditional and takes no class.
+            RunError: a class is unknown, the generator takes no class, or a number is out of range.
         """
+        count = whole_number("count", count, 1, 1 << 62)
+        batch_size = whole_number("batch_size", batch_size, 1, 1 << 62)
+        seed = whole_number("seed", seed, 0, 1 << 63)
         if classes is not None and not self.conditional:
             raise RunError("this generator is unconditional and takes no class")
-        labels = None if classes is None else [class_index(self.class_names, name) for name in classes]
-        drawn = samples(self.generator, count, batch_size, len(self.class_names), seed=seed, classes=labels)
-        return torch.cat([images.cpu() for images, _ in drawn])
+        labels = None if classes is None else class_labels(self.class_names, classes)
+        noise_bytes = 4 * self.latent_dim  # the noise of all images is drawn at once
+        check_memory(count, noise_bytes)
+        parts: list[Tensor] = []
+        try:
+            for images, _ in samples(
+                self.generator, count, min(count, batch_size), len(self.class_names), seed=seed, classes=labels
+            ):
+                if not parts:
+                    check_memory(count, noise_bytes + images[0].numel() * images.element_size())
+                parts.append(images.cpu())
+            return torch.cat(parts)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            raise RunError(
+                f"{what_ran_out(error)}; draw fewer images at a time: batch_size is {batch_size:,}, count is {count:,}"
+            ) from error
 
 
-def class_index(class_names: Sequence[str], name: str | int) -> int:
-    """The label of a class, given by its name or its index."""
-    if isinstance(name, str) and name in class_names:
-        return list(class_names).index(name)
-    if str(name).isdecimal() and int(name) < len(class_names):
-        return int(name)
-    shown = ", ".join(class_names[:10]) + (", ..." if len(class_names) > 10 else "")
-    raise RunError(f'there is no class "{name}"; there are {len(class_names)}: {shown}')
+def _warn(text: str) -> None:
+    warnings.warn(text, DamageWarning, stacklevel=3)
 
 
 def from_run(
     folder: RunFolder,
     device: torch.device | None = None,
     resolved_generator: Chosen[GeneratorSpec[Any]] | None = None,
+    *,
+    warn: Callable[[str], object] = _warn,
 ) -> TrainedGenerator:
     """The generator of a run's newest checkpoint; ``evaluation.weights`` in its recipe decides whether the average.
 
     The device is the CPU by default. The plugin of the generator is loaded here if ``resolved_generator`` is not given.
+    If the newest checkpoint is damaged, an older one is used, and ``warn`` is called with a message that names both.
     """
     recipe, manifest = folder.recipe(), folder.manifest()
-    state, _ = checkpoint.newest(folder.checkpoints)
+    state, damaged = checkpoint.newest(folder.checkpoints)
     if state is None:
-        raise RunError(f"{folder.path}: has no checkpoint yet; run it first")
+        raise RunError(
+            f"{folder.path}: all its checkpoints are damaged, the newest like this: {damaged[0]}; put back a copy, or "
+            "run the recipe again with --fresh"
+            if damaged
+            else f"{folder.path}: has no checkpoint yet; run it first"
+        )
+    if damaged:
+        warn("; ".join([*damaged, f"the checkpoint of step {state['step']} is used instead"]))
     if missing := manifest.missing("training_digest", "classes", "channels", "generator_distribution", "versions"):
         raise RunError(
             f'{folder.manifest_file}: lacks "{missing[0]}", so it is damaged or another version of cganzoo wrote it; '
@@ -128,7 +153,7 @@ def from_run(
     if state.get("training_digest") not in manifest.training_digests:
         raise RunError(f"{folder.checkpoints}: the checkpoint is from another run; put back the checkpoint of this run")
     origin = Origin(
-        recipe=folder.recipe_file.read_text(encoding="utf-8"),
+        recipe=folder.recipe_text(),
         distribution=manifest.generator_distribution,
         class_names=tuple(manifest.classes),
         channels=manifest.channels,
@@ -140,7 +165,10 @@ def from_run(
             "versions": manifest.versions.model_dump(),
         },
     )
-    weights = state["modules"]["average" if recipe.sections.evaluation.weights == "ema" else "generator"]
+    part = "average" if recipe.sections.evaluation.weights == "ema" else "generator"
+    weights = state.get("modules", {}).get(part)
+    if weights is None:
+        raise RunError(f"{folder.checkpoints}: the checkpoint of step {state['step']} has no weights of the generator")
     generator = _build(recipe, origin, weights, str(folder.path), resolved_generator)
     generator.to(device or torch.device("cpu"))
     return TrainedGenerator(ready_to_sample(generator, len(origin.class_names)), origin)
@@ -148,9 +176,7 @@ def from_run(
 
 def save(trained: TrainedGenerator, file: Path) -> Path:
     """Write a generator with its recipe and provenance; the same bytes for the same weights and origin."""
-    entry = {"format": FORMAT, **asdict(trained.origin)}
-    weights = {name: tensor.cpu().contiguous() for name, tensor in trained.generator.state_dict().items()}
-    data = safetensors.torch.save(weights, metadata={METADATA_KEY: json.dumps(entry, sort_keys=True)})
+    data = export_file.pack(trained.origin, trained.generator.state_dict())
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, data)
@@ -167,18 +193,7 @@ def load_generator(file: str | Path, device: torch.device | str = "cpu") -> Trai
         PluginError: the plugin that provides the generator is not installed.
     """
     path = Path(file).expanduser()
-    try:
-        with safetensors.safe_open(path, "pt") as opened:
-            entry = json.loads((opened.metadata() or {})[METADATA_KEY])
-            weights = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
-        if entry["format"] > FORMAT:
-            raise RunError(f"{file}: was written by a newer cganzoo; upgrade: pip install -U cganzoo")
-        entry["class_names"] = tuple(entry["class_names"])
-        origin = Origin(**{field.name: entry[field.name] for field in fields(Origin)})
-    except FileNotFoundError as error:
-        raise RunError(f"{file}: no such file") from error
-    except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{file}: is damaged, or `cganzoo export` did not write it") from error
+    origin, weights = export_file.read(path)
     recipe = parse_recipe(origin.recipe, name=path.stem, source=f"recipe in {file}")
     return TrainedGenerator(_build(recipe, origin, weights, str(file)).to(device), origin)
 
@@ -186,7 +201,7 @@ def load_generator(file: str | Path, device: torch.device | str = "cpu") -> Trai
 def _build(
     recipe: Recipe,
     origin: Origin,
-    weights: dict[str, Tensor],
+    weights: Mapping[str, Any],
     source: str,
     chosen: Chosen[GeneratorSpec[Any]] | None = None,
 ) -> Generator:
@@ -198,14 +213,33 @@ def _build(
         image_channels=origin.channels,
         class_names=origin.class_names,
     )
-    with torch.random.fork_rng(devices=[]):  # the weights are replaced: keep the caller's random state
-        generator = chosen.spec.build(chosen.config, context)
+    not_finite = [
+        name for name, one in weights.items() if isinstance(one, Tensor) and not torch.isfinite(one).all().item()
+    ]
+    if not_finite:
+        raise RunError(f"{source}: {not_finite[0]} has values that are not finite, so the generator makes no images")
+    made_with = f"; install the version they were made with: {_version(origin)}"
+    problem = f"{source}: the weights do not fit the generator of the installed {origin.distribution}"
     try:
+        # The weights are replaced: keep the caller's random state.
+        with torch.random.fork_rng(devices=[]), bounded_by(weights):
+            generator: Generator = chosen.create(context)
+        if found := difference(generator, weights):
+            raise RunError(f"{problem} ({found}){made_with}")
         generator.load_state_dict(weights)
-    except RuntimeError as error:
-        made_with = origin.provenance["versions"]["distributions"][origin.distribution]["version"]
-        raise RunError(
-            f"{source}: the weights do not fit the generator of the installed {origin.distribution}; "
-            f"install the version they were made with: {origin.distribution}=={made_with}"
-        ) from error
-    return generator
+        return generator
+    except CganzooError:
+        raise
+    except TooLargeError as error:
+        raise RunError(f"{problem} ({error}){made_with}") from error
+    except Exception as error:  # a plugin raises different errors for values that it cannot use
+        reason = what_ran_out(error) if is_out_of_memory(error) else f"{type(error).__name__}: {error}"
+        raise RunError(f"{source}: its generator cannot be built: {reason}") from error
+
+
+def _version(origin: Origin) -> str:
+    """``cganzoo-dcgan==0.1.0``; without the version if the provenance does not have it."""
+    found: Any = origin.provenance
+    for key in ("versions", "distributions", origin.distribution, "version"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return f"{origin.distribution}=={found}" if isinstance(found, str) else origin.distribution

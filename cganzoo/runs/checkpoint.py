@@ -1,15 +1,22 @@
-"""Checkpoints: written completely or not at all, the newest few kept, read without executing anything."""
+"""Checkpoints: written completely or not at all, the newest few kept, their checksums compared whenever one is read.
+
+A checkpoint is a zip archive of ``torch.save``, which holds a CRC-32 of each of its parts. Nothing in it is executed.
+"""
 
 from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from cganzoo._util.files import write_whole
+from cganzoo._util.checked import DamagedError, load_torch
+from cganzoo._util.files import names_in, write_whole
 from cganzoo.errors import RunError
 
 from .manifest import system_errors
@@ -18,8 +25,9 @@ _NAME = re.compile(r"step-(\d+)\.pt")
 
 
 def steps(folder: Path) -> list[int]:
-    """Steps of the checkpoints in ``folder``, oldest first."""
-    found = (_NAME.fullmatch(path.name) for path in folder.glob("step-*.pt"))
+    """Steps of the checkpoints in ``folder``, oldest first; raises :class:`RunError` if it cannot be listed."""
+    with system_errors(folder, "cannot be read"):
+        found = map(_NAME.fullmatch, names_in(folder))
     return sorted(int(match[1]) for match in found if match)
 
 
@@ -37,7 +45,8 @@ def save(folder: Path, state: dict[str, Any], keep: int) -> Path:
     step = state["step"]
     path = path_of(folder, step)
     buffer = io.BytesIO()
-    torch.save(state, buffer)
+    with _checksums():
+        torch.save(state, buffer)
     with system_errors(path, "saving failed", f"; {kept(folder)}; make room, then run the same command again"):
         write_whole(path, buffer.getbuffer())
     present = steps(folder)
@@ -53,14 +62,22 @@ def kept(folder: Path) -> str:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The tensors and plain values of a checkpoint, on the CPU; raises :class:`RunError` if the file is damaged."""
+    """The tensors and plain values of a checkpoint, on the CPU.
+
+    Raises:
+        RunError: the file is damaged, cannot be read, or is not a checkpoint.
+    """
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # of torch, pickle, zipfile or the system
-        raise RunError(f"{path}: is no readable checkpoint ({type(error).__name__})") from error
-    if "recipe" in state:  # written by cganzoo 0.1
-        state["training_digest"] = state.pop("recipe")
-    return state
+        state = load_torch(path)
+        if isinstance(state, dict) and "recipe" in state:  # written by cganzoo 0.1
+            state["training_digest"] = state.pop("recipe")
+        if problem := _problem(state):
+            raise DamagedError(problem)
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except DamagedError as error:
+        raise RunError(f"{path}: is damaged, or not a checkpoint: {error}") from error
+    return dict(state)
 
 
 def newest(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
@@ -72,3 +89,54 @@ def newest(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
         except RunError as error:
             damaged.append(str(error))
     return None, damaged
+
+
+@contextmanager
+def _checksums() -> Iterator[None]:
+    """Have torch write checksums, even if other code in this process has switched them off."""
+    before = torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(True)
+    try:
+        yield
+    finally:
+        torch.serialization.set_crc32_options(before)
+
+
+def _count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 62
+
+
+def _number(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < float("inf")
+
+
+def _random(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.dtype == torch.uint8 and value.ndim == 1
+
+
+_PARTS: dict[str, Callable[[Any], bool]] = {
+    "training_digest": lambda value: isinstance(value, str),
+    "step": _count,
+    "position": _count,
+    "seconds": _number,
+    "modules": lambda value: _dict_of(value, lambda weights: _dict_of(weights, lambda weight: True)),
+    "optimizers": lambda value: _dict_of(value, lambda one: isinstance(one, dict)),
+    "random": _random,
+    "random_cuda": lambda value: value is None or _random(value),
+    "terms": lambda value: _dict_of(value, lambda term: isinstance(term, Tensor) and term.ndim == 1),
+}
+"""What the parts of a checkpoint must be, where it has them."""
+
+
+def _dict_of(value: Any, check: Callable[[Any], bool]) -> bool:
+    return isinstance(value, dict) and all(isinstance(key, str) for key in value) and all(map(check, value.values()))
+
+
+def _problem(state: Any) -> str:
+    """What shows that a file is no checkpoint; empty if nothing does. Whether it fits the run is decided later."""
+    if not isinstance(state, dict):
+        return f"it holds a {type(state).__name__}, not a table"
+    if "step" not in state:
+        return 'it lacks "step"'
+    wrong = [name for name, check in _PARTS.items() if name in state and not check(state[name])]
+    return f'its "{wrong[0]}" is not what cganzoo writes' if wrong else ""

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +15,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from cganzoo._util.files import UNFINISHED, write_whole
+from cganzoo._util.checked import DamagedError, append_text, open_regular, read_text
+from cganzoo._util.files import UNFINISHED, names_in, write_whole
 from cganzoo.errors import RunError
 from cganzoo.recipe.digests import digest, training_values
 from cganzoo.recipe.keys import plain
@@ -27,6 +29,12 @@ from .manifest import Manifest, system_errors
 
 REPORT_FILES = ("report.html", "scores.csv", "scores.json", "table.md", "table.tex")
 """What ``cganzoo report`` and ``cganzoo compare`` write."""
+
+MOST_RECIPE, MOST_LINE = 16 << 20, 4 << 20
+"""Bytes of a resolved recipe, and of a line of ``metrics.jsonl``, that are read; cganzoo writes far fewer."""
+
+DEEPEST = 32
+"""Levels of folders that are searched for a run."""
 
 
 class BusyError(RunError):
@@ -56,9 +64,19 @@ class RunFolder:
 
     def recipe(self, overrides: Iterable[str] = ()) -> Recipe:
         """The resolved recipe of the run."""
+        name, source = self.path.parent.name, str(self.recipe_file)
+        return parse_recipe(self.recipe_text(), name=name, source=source, overrides=overrides)
+
+    def recipe_text(self) -> str:
+        """The resolved recipe of the run, as TOML."""
         with system_errors(self.recipe_file, "cannot be read", "; this run folder is incomplete"):
-            text = self.recipe_file.read_text(encoding="utf-8")
-        return parse_recipe(text, name=self.path.parent.name, source=str(self.recipe_file), overrides=overrides)
+            try:
+                return read_text(self.recipe_file, MOST_RECIPE)
+            except DamagedError as error:
+                raise RunError(
+                    f"{self.recipe_file}: is damaged: {error}; put back a copy of the file, or run the recipe again "
+                    "with --fresh"
+                ) from error
 
     def recipe_values(self) -> dict[str, Any]:
         """The values of the resolved recipe, as :meth:`cganzoo.recipe.resolve.Resolved.values` gives them."""
@@ -77,21 +95,28 @@ class RunFolder:
         manifests.write(self.manifest_file, manifest)
 
     def records(self) -> list[dict[str, Any]]:
-        """The records of ``metrics.jsonl``. Lines without a complete record, for example after a kill, are left out."""
+        """The records of ``metrics.jsonl``; lines without one are left out, see :meth:`damaged_lines`."""
+        return [record for record in map(_record, self._lines()) if record is not None]
+
+    def damaged_lines(self) -> int:
+        """Number of lines of ``metrics.jsonl`` without a record, except for an incomplete last one: kills leave it."""
+        return sum(line.endswith(b"\n") and _record(line) is None for line in self._lines())
+
+    def _lines(self) -> Iterator[bytes]:
+        """The lines of ``metrics.jsonl``; of a longer one than any record, a part."""
         if not self.metrics_file.is_file():
-            return []
-        found = []
-        for line in self.metrics_file.read_text(encoding="utf-8").splitlines():
-            with suppress(ValueError):
-                record = json.loads(line)
-                if isinstance(record, dict) and isinstance(record.get("step"), int):
-                    found.append(record)
-        return found
+            return
+        with system_errors(self.metrics_file, "cannot be read"), open_regular(self.metrics_file) as file:
+            while line := file.readline(MOST_LINE):
+                part = line
+                while len(part) == MOST_LINE and not part.endswith(b"\n"):
+                    part = file.readline(MOST_LINE)
+                yield line if part is line else line + b"\n"
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Add a line to ``metrics.jsonl``."""
-        with system_errors(self.metrics_file, "saving failed"), self.metrics_file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        with system_errors(self.metrics_file, "saving failed"):
+            append_text(self.metrics_file, json.dumps(record) + "\n")
 
     def put_scores(self, step: int, scores: Mapping[str, Any]) -> None:
         """Add the scores of a step to ``metrics.jsonl``, instead of those of the same step if there are any."""
@@ -179,12 +204,18 @@ class RunFolder:
 
     def has_checkpoints(self) -> bool:
         """Whether the run has done a step that is kept."""
-        return any(self.checkpoints.glob("step-*.pt"))
+        return bool(self.checkpoint_files())
 
     def checkpoint_files(self) -> dict[int, Path]:
         """The files of the checkpoints by step."""
-        found = {file.stem.removeprefix("step-"): file for file in self.checkpoints.glob("step-*.pt")}
-        return {int(step): file for step, file in found.items() if step.isdecimal()}
+        with system_errors(self.checkpoints, "cannot be read", "; put the folder back, or choose another --out"):
+            names = names_in(self.checkpoints)
+        steps = {name: name.removeprefix("step-").removesuffix(".pt") for name in names}
+        return {
+            int(step): self.checkpoints / name
+            for name, step in steps.items()
+            if name == f"step-{step}.pt" and step.isdecimal()
+        }
 
     def begin(self, resolved: Resolved, *, fresh: bool) -> None:
         """Write the recipe. With ``fresh``, or if there is no checkpoint, the files of earlier calls are removed.
@@ -221,17 +252,48 @@ class RunFolder:
             )
 
 
+def _record(line: bytes) -> dict[str, Any] | None:
+    """The record in a line of ``metrics.jsonl``, if it has one."""
+    with suppress(ValueError, RecursionError):
+        record = json.loads(line.decode())
+        if isinstance(record, dict) and type(record.get("step")) is int and record["step"] >= 0:
+            return record
+    return None
+
+
 def find_run(path: str | Path) -> RunFolder:
     """The run folder at ``path``, or the only one below it."""
     place = Path(path).expanduser()
     if (place / "recipe.toml").is_file():
         return RunFolder(place)
     if not place.is_dir():
-        raise RunError(f"{path}: no such run folder")
-    below = sorted(file.parent for file in place.rglob("recipe.toml") if (file.parent / "checkpoints").is_dir())
+        raise RunError(f"{path}: {'is a file, not a' if place.exists() else 'no such'} run folder")
+    below = sorted(_runs_below(place))
     if len(below) == 1:
         return RunFolder(below[0])
     if not below:
         raise RunError(f"{path}: holds no run (a folder with recipe.toml and checkpoints/)")
     names = ", ".join(str(run) for run in below[:5]) + (", ..." if len(below) > 5 else "")
     raise RunError(f"{path}: holds {len(below)} runs; name one of {names}")
+
+
+def _runs_below(place: Path) -> Iterator[Path]:
+    """The folders with ``recipe.toml`` and ``checkpoints/``, up to :data:`DEEPEST` levels deep; links are not followed.
+
+    A folder that cannot be read is passed over.
+    """
+    waiting = [(place, 0)]
+    while waiting:
+        folder, depth = waiting.pop()
+        names = {"recipe.toml": False, "checkpoints": False}
+        below = []
+        with suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name in names:
+                    names[entry.name] = entry.is_file() if entry.name == "recipe.toml" else entry.is_dir()
+                if entry.is_dir(follow_symlinks=False):
+                    below.append((folder / entry.name, depth + 1))
+        if all(names.values()):
+            yield folder  # its own folders hold no runs
+        elif depth < DEEPEST:
+            waiting += below

@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 from typing_extensions import TypedDict
 
+from cganzoo._util.checked import read_text
 from cganzoo._util.files import write_whole
+from cganzoo._util.text import shortened
 from cganzoo.errors import RunError
 
 VERSION = 2
 """Version of the format. Manifests of cganzoo 0.1 have no version: they count as version 1."""
+
+MOST = 256 << 20
+"""Bytes of a manifest that are read; cganzoo writes far fewer."""
 
 Numbers = dict[str, float | None]
 """Numbers by name; ``None`` where one is not defined or not finite."""
@@ -172,17 +177,17 @@ def system_errors(file: Path, problem: str, advice: str = "") -> Iterator[None]:
 
 def read(file: Path) -> Manifest:
     """Read a manifest of this or an older version; without a file, return an empty one. Unknown keys are ignored."""
-    with system_errors(file, "cannot be read"):
-        if not file.exists():
-            return Manifest()
-        text = file.read_bytes()
     try:
+        with system_errors(file, "cannot be read"):
+            if not file.exists():
+                return Manifest()
+            text = read_text(file, MOST)
         return _parsed(text)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, OverflowError) as error:
         reason = _first_problem(error) if isinstance(error, ValidationError) else str(error)
         raise RunError(
-            f"{file}: is damaged, or another version of cganzoo wrote it ({reason}); put back a copy of the file, "
-            "or run the recipe again with --fresh"
+            f"{file}: is damaged, or another version of cganzoo wrote it ({shortened(reason, 200)}); put back a copy "
+            "of the file, or run the recipe again with --fresh"
         ) from error
 
 
@@ -193,11 +198,11 @@ def write(file: Path, manifest: Manifest) -> None:
         write_whole(file, json.dumps(values, indent=2, allow_nan=False) + "\n")
 
 
-def _parsed(text: bytes) -> Manifest:
+def _parsed(text: str) -> Manifest:
     def finite(number: str) -> float | None:
         return None if math.isinf(float(number)) else float(number)
 
-    values = json.loads(text.decode(), parse_constant=lambda name: None, parse_float=finite)
+    values = json.loads(text, parse_constant=lambda name: None, parse_float=finite)
     if not isinstance(values, dict):
         raise ValueError("the file must hold one JSON object")
     version = values.get("version", 1)

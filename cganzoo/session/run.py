@@ -9,6 +9,7 @@ from typing import Literal
 
 import torch
 
+from cganzoo._util.memory import is_out_of_memory
 from cganzoo._util.text import shortened
 from cganzoo.console.reporter import Reporter
 from cganzoo.data.cache import ImageSet
@@ -74,6 +75,8 @@ class Session:
             self.engine = engine = Engine(self.resolved, data, self.device)
             same_run = set() if fresh else self._same_run()
             initial = self._begin_from(data, fresh)
+            if not fresh and (lines := self.folder.damaged_lines()):
+                self.reporter.say(f"{self.folder.metrics_file}: {lines:,} damaged lines are left out", style="yellow")
             self.folder.begin(self.resolved, fresh=fresh)
             seconds = self._resume(same_run)
             self._record_call(data, initial)
@@ -225,10 +228,16 @@ class Session:
             return False
         self.reporter.say(f"{self.folder.path}: is finished; more train.steps continue it, --fresh starts it again")
         if manifest.evaluation is not None:
-            evaluation = Evaluation(**dict(manifest.evaluation))
-            show(evaluation, self.resolved, self.reporter)
-            for message in failures(evaluation):
-                self.reporter.say(message, style="yellow")
+            try:
+                evaluation = Evaluation(**dict(manifest.evaluation))
+                show(evaluation, self.resolved, self.reporter)
+                for message in failures(evaluation):
+                    self.reporter.say(message, style="yellow")
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise RunError(
+                    f"{self.folder.manifest_file}: evaluation.protocol is damaged, or another version of cganzoo wrote "
+                    "it; put back a copy of the file, or run the recipe again with --fresh"
+                ) from error
         self.reporter.say(f"samples: {self.folder.samples / manifest.grid}")
         return True
 
@@ -256,7 +265,7 @@ class Session:
             self.reporter.say(f"{message}: skipped", style="yellow")
         if state is None:
             if damaged:
-                raise RunError(f"{self.folder.path}: no checkpoint is readable; --fresh starts from step 0")
+                raise RunError(f"{self.folder.path}: all its checkpoints are damaged; --fresh starts from step 0")
             return 0.0
         first, now = self.folder.manifest(), self._environment()
         if first.calls and (first.versions, first.device, first.threads) != (now.versions, now.device, now.threads):
@@ -267,13 +276,15 @@ class Session:
         engine = self.engine
         try:
             engine.load_state(state, same_run)
-        except (RuntimeError, KeyError) as error:
+        except (RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
+            if is_out_of_memory(error):
+                raise
             raise RunError(
                 f"{self.folder.checkpoints}: the checkpoint does not fit this run; --fresh starts from step 0"
             ) from error
         if engine.step < engine.settings.steps:
             self.reporter.say(f"resuming from step {engine.step}")
-        return float(state["seconds"])
+        return float(state.get("seconds", 0.0))
 
     def _environment(self) -> Environment:
         return Environment(

@@ -236,9 +236,9 @@ def evaluate_run(
     if not resolved.metrics:
         raise RunError(f"{folder.recipe_file}: lists no [[metrics]], so there is nothing to score")
     of_run, used = folder.recipe_values(), resolved.values()
-    trained = from_run(folder, device, resolved.generator if of_run["generator"] == used["generator"] else None)
+    generator = resolved.generator if of_run["generator"] == used["generator"] else None
+    trained = from_run(folder, device, generator, warn=lambda text: reporter.say(text, style="yellow"))
     check_scoring(resolved, device, trained.generator.latent_dim)
-    splits = load_data(resolved, reporter)
     try:
         splits = load_data(resolved, reporter)
     except DataError as error:

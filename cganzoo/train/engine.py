@@ -233,6 +233,7 @@ class Engine:
         self.step, self.batches.position = state["step"], state["position"]
         self._finite_at = self.step
         for name, module in self.modules().items():
+            _check_types(module, state["modules"][name])
             module.load_state_dict(state["modules"][name])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
@@ -240,6 +241,14 @@ class Engine:
         torch.set_rng_state(state["random"].cpu())
         if self.device.type == "cuda" and state["random_cuda"] is not None:
             torch.cuda.set_rng_state(state["random_cuda"].cpu(), self.device)
+
+
+def _check_types(module: nn.Module, weights: dict[str, Any]) -> None:
+    """Raise ``TypeError`` if a tensor has another type than the module's: ``load_state_dict`` would convert it."""
+    for name, own in module.state_dict().items():
+        other = weights.get(name)
+        if isinstance(own, Tensor) and isinstance(other, Tensor) and own.dtype != other.dtype:
+            raise TypeError(f"{name}: is {other.dtype}, not {own.dtype}")
 
 
 def build_networks(resolved: Resolved, class_names: tuple[str, ...]) -> Networks:

@@ -19,7 +19,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from cganzoo import ClassifierConfig, classification
 from cganzoo.classification import ImageClassifier, Shape, accuracy, augment, fit
 from cganzoo.data.batches import to_unit
-from cganzoo.errors import DivergenceError, RecipeError
+from cganzoo.errors import DamageWarning, DivergenceError, RecipeError
 from cganzoo.extractor import weights_hash
 
 CPU = torch.device("cpu")
@@ -169,15 +169,23 @@ def test_the_state_is_written_every_few_minutes_only(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("content", [b"", b"nothing of the kind", None])
-def test_a_damaged_state_is_left_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None) -> None:
+def flipped(content: bytes) -> bytes:
+    """A bit of a tensor is another one."""
+    place = len(content) // 3
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+@pytest.mark.parametrize("content", [b"", b"nothing of the kind", None, flipped])
+def test_a_damaged_state_is_left_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: Any) -> None:
     whole = fit(IMAGES, LABELS, 10, TINY, CPU)
     state = tmp_path / "it.partial"
     monkeypatch.setattr(classification, "STATE_EVERY", 0.0)
     with pytest.raises(StoppedError):
         fit(IMAGES, LABELS, 10, TINY, CPU, stop_after(3), state=state)
-    state.write_bytes(state.read_bytes()[:-2000] if content is None else content)
-    assert weights_hash(fit(IMAGES, LABELS, 10, TINY, CPU, state=state)) == weights_hash(whole)
+    written = state.read_bytes()
+    state.write_bytes(content(written) if callable(content) else written[:-2000] if content is None else content)
+    with pytest.warns(DamageWarning, match="the training of the classifier starts over"):
+        assert weights_hash(fit(IMAGES, LABELS, 10, TINY, CPU, state=state)) == weights_hash(whole)
 
 
 def test_a_state_of_another_network_is_left_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +195,8 @@ def test_a_state_of_another_network_is_left_aside(tmp_path: Path, monkeypatch: p
     wider = TINY.model_copy(update={"width": 3})
     with pytest.raises(StoppedError):
         fit(IMAGES, LABELS, 10, wider, CPU, stop_after(3), state=state)
-    assert weights_hash(fit(IMAGES, LABELS, 10, TINY, CPU, state=state)) == weights_hash(whole)
+    with pytest.warns(DamageWarning, match="of another network"):
+        assert weights_hash(fit(IMAGES, LABELS, 10, TINY, CPU, state=state)) == weights_hash(whole)
 
 
 def test_a_state_that_cannot_be_written_costs_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

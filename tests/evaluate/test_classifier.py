@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import random
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from sklearn.datasets import load_digits
 
@@ -19,9 +21,9 @@ from cganzoo.classification.networks import Shape
 from cganzoo.config import ClassifierConfig
 from cganzoo.data.batches import to_unit
 from cganzoo.data.cache import ImageSet
-from cganzoo.errors import DivergenceError, RecipeError, RunError
+from cganzoo.errors import DamageWarning, DivergenceError, RecipeError, RunError
 from cganzoo.evaluate import classifier as classifier_module
-from cganzoo.evaluate.classifier import Classifier, load, load_or_train, save, train
+from cganzoo.evaluate.classifier import METADATA_KEY, Classifier, load, load_or_train, save, train
 from cganzoo.extractor import weights_hash
 
 CPU = torch.device("cpu")
@@ -151,9 +153,67 @@ def test_a_damaged_classifier_is_refused_and_trained_again(tmp_path: Path, damag
     with pytest.raises(RunError, match=path.name):
         load(path)
     steps = Steps()
-    assert load_or_train(TRAIN, TEST, TINY, tmp_path, CPU, steps).protocol() == first.protocol()
+    with pytest.warns(DamageWarning, match="is made again"):
+        assert load_or_train(TRAIN, TEST, TINY, tmp_path, CPU, steps).protocol() == first.protocol()
     assert steps.told
     assert path.read_bytes() == whole
+
+
+def test_a_flipped_bit_is_noticed_or_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "classifier.safetensors"
+    first = load_or_train(TRAIN, TEST, TINY, tmp_path / "cache", CPU)
+    save(first, path)
+    whole, chance, refused = path.read_bytes(), random.Random(5), 0
+    header = int.from_bytes(whole[:8], "little") + 8
+    for position in sorted([*chance.sample(range(header), 40), *chance.sample(range(header, len(whole)), 10)]):
+        damaged = bytearray(whole)
+        damaged[position] ^= 1 << chance.randrange(8)
+        path.write_bytes(damaged)
+        try:
+            found = load(path)
+        except RunError:
+            refused += 1
+        else:
+            assert found.protocol() == first.protocol(), position
+    assert refused > 40
+
+
+def test_absurd_sizes_are_refused_before_memory_is_used(tmp_path: Path) -> None:
+    path = tmp_path / "classifier.safetensors"
+    save(load_or_train(TRAIN, TEST, TINY, tmp_path / "cache", CPU), path)
+    with safetensors.safe_open(path, "pt") as opened:
+        entry = json.loads(opened.metadata()[METADATA_KEY])
+        weights = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    del entry["checksum"]
+    changes: list[tuple[str, dict[str, Any]]] = [
+        ("shape", {"num_classes": 10**9}),
+        ("shape", {"num_classes": -1}),
+        ("shape", {"image_size": 10**12}),
+        ("shape", {"image_channels": 10**30}),
+        ("config", {"width": 10**7}),
+        ("config", {"model": 3}),
+    ]
+    for part, changed in changes:
+        values = {**entry, part: {**entry[part], **changed}}
+        safetensors.torch.save_file(weights, path, metadata={METADATA_KEY: json.dumps(values)})
+        with pytest.raises(RunError, match="or is damaged"):
+            load(path)
+    for text in ("[]", "3", "null", "[" * 100_000, "{"):
+        safetensors.torch.save_file(weights, path, metadata={METADATA_KEY: text})
+        with pytest.raises(RunError, match="or is damaged"):
+            load(path)
+
+
+def test_a_file_of_0_1_has_no_checksum_of_its_other_values(tmp_path: Path) -> None:
+    path = tmp_path / "classifier.safetensors"
+    first = load_or_train(TRAIN, TEST, TINY, tmp_path / "cache", CPU)
+    save(first, path)
+    with safetensors.safe_open(path, "pt") as opened:
+        entry = json.loads(opened.metadata()[METADATA_KEY])
+        weights = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    del entry["checksum"]
+    safetensors.torch.save_file(weights, path, metadata={METADATA_KEY: json.dumps(entry)})
+    assert load(path).protocol() == first.protocol()
 
 
 def test_a_saved_classifier_needs_nothing_but_its_file(tmp_path: Path) -> None:

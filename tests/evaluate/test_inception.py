@@ -201,7 +201,12 @@ def code(path: Path, whole: bytes) -> None:
     torch.save({"fc.weight": Runs(path.with_name("made"))}, path)
 
 
-@pytest.mark.parametrize("damage", [cut, no_file_of_weights, another_network, no_mapping, code])
+def flipped(path: Path, whole: bytes) -> None:
+    place = len(whole) // 2
+    path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+
+
+@pytest.mark.parametrize("damage", [cut, no_file_of_weights, another_network, no_mapping, code, flipped])
 def test_a_wrong_or_damaged_file_is_one_message(
     weights_file: Path, tmp_path: Path, damage: Callable[[Path, bytes], None]
 ) -> None:

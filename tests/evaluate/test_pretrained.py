@@ -193,6 +193,22 @@ def test_a_wrong_or_damaged_file_is_one_message(tmp_path: Path, make: Callable[[
     assert "weights_only" not in sentence, "no advice to load it all the same"
 
 
+def test_a_flipped_bit_is_noticed_where_the_format_has_checksums(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save(network(MODEL).state_dict(), path)
+    whole = path.read_bytes()
+    place = len(whole) // 2
+    path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    with pytest.raises(RunError, match=r"\(it is damaged, or holds more than weights\)"):
+        load(config(path), image_channels=3)
+
+
+def test_a_file_in_the_format_of_older_torch_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save(network(MODEL).state_dict(), path, _use_new_zipfile_serialization=False)
+    assert load(config(path), image_channels=3).feature_dim > 0
+
+
 def test_a_missing_file_is_one_message() -> None:
     with pytest.raises(RunError, match=r'weights = "/no/such\.pth": no such file'):
         load(config("/no/such.pth"), image_channels=3)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import re
+import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +30,9 @@ from evaluating import (
 )
 
 from cganzoo import BuildContext, Config, MetricSpec
-from cganzoo.errors import CganzooError, DataError, RunError
+from cganzoo.errors import CganzooError, DamageWarning, DataError, RunError
 from cganzoo.evaluate.evaluation import Scores
+from cganzoo.evaluate.reference import CHECKSUMS
 from cganzoo.metric import Evaluated, Metric
 
 
@@ -153,14 +156,70 @@ def test_cached_scores_of_real_images_are_of_one_protocol(tmp_path: Path, change
     assert len(built) == 3
 
 
-def test_damaged_scores_are_computed_again_and_damaged_features_are_an_error(tmp_path: Path) -> None:
+def flipped(content: bytes) -> bytes:
+    """One bit is another."""
+    place = len(content) // 2
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "flipped bit": flipped,
+    "nothing": lambda content: b"",
+    "text": lambda content: b"{",
+    "deep": lambda content: b"[" * 100_000,
+    "half": lambda content: content[: len(content) // 2],
+    "not UTF-8": lambda content: b"\xff" * 100,
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+@pytest.mark.parametrize("files", ["real-scores/*.json", "features/*/features.npy", "features/*/logits.npy"])
+def test_damaged_scores_and_features_are_computed_again(tmp_path: Path, files: str, how: str) -> None:
     first = evaluate(cache=tmp_path)
     for file in (tmp_path / "real-scores").iterdir():
-        file.write_text("{")
-    assert evaluate(cache=tmp_path) == first
+        if not files.startswith("real"):  # they would be used without the features
+            file.unlink()
+    damaged = list(tmp_path.glob(files))
+    assert damaged
+    for file in damaged:
+        file.write_bytes(DAMAGE[how](file.read_bytes()))
+    with pytest.warns(DamageWarning, match="is damaged") as told:
+        assert evaluate(cache=tmp_path) == first
+    assert len(told) == len(damaged)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert evaluate(cache=tmp_path) == first, "they were made again"
+
+
+def test_a_changed_number_in_the_scores_of_real_images_is_noticed(tmp_path: Path) -> None:
+    first = evaluate(cache=tmp_path)
+    for file in (tmp_path / "real-scores").iterdir():
+        file.write_text(re.sub(r'"distance": (\d)', '"distance": 7', file.read_text()))
+    with pytest.warns(DamageWarning, match="its checksum is wrong"):
+        assert evaluate(cache=tmp_path) == first
+
+
+def test_features_of_0_1_have_no_checksums(tmp_path: Path) -> None:
+    first = evaluate(cache=tmp_path)
+    for file in (tmp_path / "features").glob(f"*/{CHECKSUMS}"):
+        file.unlink()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert evaluate(cache=tmp_path) == first
+
+
+def test_damaged_features_in_a_cache_that_cannot_be_written_are_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate(cache=tmp_path)
     for file in (tmp_path / "features").glob("*/features.npy"):
         file.write_bytes(b"nothing")
-    with pytest.raises(RunError, match=r"is damaged .* remove this folder"):
+
+    def refuse(*arguments: Any) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.warns(DamageWarning), pytest.raises(RunError, match="features cannot be kept here: Permission denied"):
         evaluate(cache=tmp_path)
 
 

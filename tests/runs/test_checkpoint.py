@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import io
 import os
+import random
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -151,7 +154,7 @@ def test_a_damaged_one_is_passed_over_by_name(tmp_path: Path, monkeypatch: pytes
     assert found is not None
     assert found["step"] == 2
     (sentence,) = damaged
-    assert sentence.startswith(f"{newest}: is no readable checkpoint (")
+    assert sentence.startswith(f"{newest}: is damaged, or not a checkpoint: ")
     assert not (tmp_path / "pwned").exists(), "nothing in a file is run"
     with pytest.raises(RunError):
         checkpoint.load(newest)
@@ -174,3 +177,133 @@ def test_all_damaged_is_told_for_each(tmp_path: Path) -> None:
     assert [sentence.partition(":")[0] for sentence in damaged] == [
         str(checkpoint.path_of(tmp_path, step)) for step in (2, 1)
     ]
+
+
+# --- damage -----------------------------------------------------------------------------------------------------------
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal to the bit, through dicts."""
+    if isinstance(one, torch.Tensor):
+        return isinstance(other, torch.Tensor) and one.dtype == other.dtype and torch.equal(one, other)
+    if isinstance(one, dict):
+        return isinstance(other, dict) and one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    return bool(one == other)
+
+
+FULL_STATE: dict[str, Any] = {
+    "training_digest": "ab" * 8,
+    "step": 7,
+    "position": 56,
+    "seconds": 1.5,
+    "modules": {"generator": {"weight": torch.arange(300.0), "bias": torch.ones(3)}},
+    "optimizers": {"generator": {"state": {}, "param_groups": []}},
+    "random": torch.zeros(16, dtype=torch.uint8),
+    "random_cuda": None,
+    "terms": {"real": torch.ones(2)},
+}
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_a_flipped_bit_is_noticed_or_changes_nothing(tmp_path: Path, older: bool) -> None:
+    """Of any version: the checksums are those of the zip archive that ``torch.save`` writes."""
+    path = checkpoint.path_of(tmp_path, 7)
+    if older:
+        torch.save({"recipe" if key == "training_digest" else key: value for key, value in FULL_STATE.items()}, path)
+    else:
+        checkpoint.save(tmp_path, FULL_STATE, 1)
+    whole, chance, refused = path.read_bytes(), random.Random(13), 0
+    for position in sorted(chance.sample(range(len(whole)), 200)):
+        damaged = bytearray(whole)
+        damaged[position] ^= 1 << chance.randrange(8)
+        path.write_bytes(damaged)
+        try:
+            found = checkpoint.load(path)
+        except RunError:
+            refused += 1
+        else:
+            assert same(found, FULL_STATE), position
+    assert refused > 100
+    path.write_bytes(whole)
+    assert same(checkpoint.load(path), FULL_STATE)
+
+
+def test_a_checksum_is_written_even_where_torch_is_told_to_write_none(tmp_path: Path) -> None:
+    torch.serialization.set_crc32_options(False)
+    try:
+        path = checkpoint.save(tmp_path, FULL_STATE, 1)
+        assert not torch.serialization.get_crc32_options()
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert same(checkpoint.load(path), FULL_STATE)
+
+
+def without(key: str) -> Any:
+    return {name: value for name, value in FULL_STATE.items() if name != key}
+
+
+OTHER_STATES: dict[str, Any] = {
+    "list": [1, 2],
+    "number": 3,
+    "tensor": torch.ones(3),
+    "none": None,
+    "no step": without("step"),
+    **{
+        f"{key} {number}": {**FULL_STATE, key: value}
+        for key, values in {
+            "step": [True, -1, 1.0, "7", None, 1 << 70, torch.ones(())],
+            "position": [-1, "x", 1 << 70],
+            "seconds": [float("nan"), -1.0, "x"],
+            "training_digest": [None, 5],
+            "modules": [None, [], {"generator": 3}, {"generator": {3: torch.ones(1)}}, {3: {}}],
+            "optimizers": [[], {"generator": 1}],
+            "random": [None, torch.ones(3), torch.zeros((), dtype=torch.uint8), "x"],
+            "random_cuda": [3],
+            "terms": [[], {"real": 1.0}, {"real": torch.ones(())}],
+        }.items()
+        for number, value in enumerate(values)
+    },
+}
+
+
+@pytest.mark.parametrize("how", OTHER_STATES)
+def test_another_shape_is_refused(tmp_path: Path, how: str) -> None:
+    path = checkpoint.path_of(tmp_path, 7)
+    torch.save(copy.deepcopy(OTHER_STATES[how]), path)
+    with pytest.raises(RunError) as caught:
+        checkpoint.load(path)
+    assert str(caught.value).startswith(f"{path}: is damaged, or not a checkpoint: it")
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
+    save(tmp_path, 1)
+    checkpoint.path_of(tmp_path, 2).mkdir()
+    os.mkfifo(checkpoint.path_of(tmp_path, 3))
+    checkpoint.path_of(tmp_path, 4).symlink_to(tmp_path / "nothing")
+    checkpoint.path_of(tmp_path, 5).symlink_to("/dev/zero")
+    found, damaged = checkpoint.newest(tmp_path)
+    assert found is not None
+    assert found["step"] == 1
+    assert len(damaged) == 4
+    assert all(": cannot be read: " in message for message in damaged)
+
+
+def test_too_little_memory_is_not_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The resumed run would continue from an older checkpoint, and remove this one."""
+    save(tmp_path, 1, 2)
+
+    def fail(*arguments: Any, **named: Any) -> Any:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.")
+
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        checkpoint.newest(tmp_path)
+
+
+def test_a_compressed_archive_is_refused_before_it_is_expanded(tmp_path: Path) -> None:
+    path = checkpoint.path_of(tmp_path, 1)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(10_000_000))
+    with pytest.raises(RunError, match="a part is compressed"):
+        checkpoint.load(path)
