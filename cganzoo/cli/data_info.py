@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cganzoo.console.reporter import amount
+from cganzoo.console.streams import printable
 from cganzoo.data.batches import to_unit
 from cganzoo.data.cache import ImageSet
 from cganzoo.data.source import ImageSource
@@ -33,7 +34,9 @@ def lines(selection: Selection, source: ImageSource, splits: Splits) -> Iterator
     classes, size = splits["train"].num_classes, selection.image_size
     kind = "gray" if selection.channels == 1 else "RGB"
     yield f"{selection.spec.name}: {classes:,} classes, packed at {size} x {size} px, {kind}"
-    yield f"images       {_place(selection)}"
+    yield f"images       {printable(_place(selection))}"
+    if layout := splits["train"].layout:
+        yield f"layout       {layout}"
     yield f"their size   {_original_sizes(source)}"
     place = place_of(splits)
     yield f"packed       {place} ({amount(sum(file.stat().st_size for file in place.iterdir()))})"

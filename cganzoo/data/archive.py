@@ -8,22 +8,35 @@ them.
 from __future__ import annotations
 
 import hashlib
+import json
 import lzma
 import os
+import secrets
 import shutil
 import tarfile
 import zlib
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from cganzoo._util.files import make_folder_once
+from cganzoo._util.files import UNFINISHED, make_folder_once, write_whole
 from cganzoo.console.reporter import Progress
 from cganzoo.errors import DataError
 
 from .cache import cache_folder
+from .tree import one_line
 
 ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 
 BLOCK = 1 << 20
+
+CONTENTS = ".contents.json"
+"""File with the size and the checksum of each unpacked file; hidden, so that it is no part of the set."""
+
+VERIFIED_BYTES, VERIFIED_FILES = 2 << 30, 20_000
+"""Largest contents of which every byte is verified, once in each process; of larger ones, the sizes are."""
+
+_verified: set[Path] = set()
 
 
 def is_tar(path: Path) -> bool:
@@ -31,10 +44,11 @@ def is_tar(path: Path) -> bool:
     return path.name.lower().endswith(ENDINGS)
 
 
-def unpacked(archive: Path, progress: Progress | None = None) -> Path:
+def unpacked(archive: Path, progress: Progress | None = None, say: Callable[[str], object] | None = None) -> Path:
     """The folder with an archive's contents, unpacked now if the cache does not have it; a folder is returned as it is.
 
-    An archive that has changed is unpacked again.
+    An archive that has changed is unpacked again, and so is one of which an unpacked file is damaged; ``say`` is
+    called with a message then.
     """
     if archive.is_dir():
         return archive
@@ -43,12 +57,18 @@ def unpacked(archive: Path, progress: Progress | None = None) -> Path:
             status = os.fstat(file.fileno())
     except OSError as error:
         raise DataError(f"{archive}: cannot be read: {error.strerror}") from error
-    content = (str(archive.resolve()), status.st_size, status.st_mtime_ns)
+    content = (str(archive.resolve()), status.st_size, status.st_mtime_ns, CONTENTS)
     key = hashlib.sha256(repr(content).encode()).hexdigest()[:16]
     ending = max((end for end in ENDINGS if archive.name.lower().endswith(end)), key=len, default="")
     place = cache_folder() / "unpacked" / f"{archive.name[: len(archive.name) - len(ending)]}-{key}"
     try:
-        return make_folder_once(place, lambda folder: _unpack(archive, folder, progress))
+        if place not in _verified and place.is_dir() and (damage := _damage(place)):
+            if say:
+                say(f"{place / damage}: is damaged; {archive} is unpacked again")
+            _remove(place)
+        make_folder_once(place, lambda folder: _unpack(archive, folder, progress))
+        _verified.add(place)
+        return place
     except OSError as error:
         raise DataError(
             f"{archive}: cannot be unpacked in {place.parent}: {error.strerror or error}; make room, or set "
@@ -58,6 +78,7 @@ def unpacked(archive: Path, progress: Progress | None = None) -> Path:
 
 def _unpack(archive: Path, folder: Path, progress: Progress | None) -> None:
     members = _safe_members(archive)
+    contents: dict[str, tuple[int, str]] = {}
     total, done = sum(member.size for member in members), 0
     free = shutil.disk_usage(folder).free
     if total > free:
@@ -71,11 +92,56 @@ def _unpack(archive: Path, folder: Path, progress: Progress | None) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             content = tar.extractfile(member)
             assert content is not None  # it is a plain file
+            digest = hashlib.sha256()
             with content, target.open("xb") as file:
-                shutil.copyfileobj(content, file, BLOCK)
+                while block := content.read(BLOCK):
+                    digest.update(block)
+                    file.write(block)
+            contents[PurePosixPath(member.name).as_posix()] = (member.size, digest.hexdigest())
             done += member.size
             if progress:
                 progress(done, total)
+
+    write_whole(folder / CONTENTS, json.dumps(contents))
+
+
+def _damage(place: Path) -> str | None:
+    """The name of an unpacked file that is not what was unpacked; ``None`` if all are."""
+    try:
+        contents = {
+            str(name): (int(size), str(digest))
+            for name, (size, digest) in json.loads((place / CONTENTS).read_bytes()).items()
+        }
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        return CONTENTS
+    everything = len(contents) <= VERIFIED_FILES and sum(size for size, _ in contents.values()) <= VERIFIED_BYTES
+    for name, (size, expected) in contents.items():
+        try:
+            if (place / name).stat().st_size != size:
+                return name
+            if everything and _digest(place / name) != expected:
+                return name
+        except PermissionError:
+            raise
+        except OSError:
+            return name
+    return None
+
+
+def _digest(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as content:
+        while block := content.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _remove(place: Path) -> None:
+    """Remove a damaged folder at once, so that no other process sees a part of it."""
+    old = place.with_name(f".{place.name}-{secrets.token_hex(4)}{UNFINISHED}")
+    with suppress(FileNotFoundError):  # another process removed it first
+        place.rename(old)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _damaged(archive: Path) -> DataError:
@@ -122,6 +188,6 @@ def _safe_members(archive: Path) -> list[tarfile.TarInfo]:
 
 def _refused(archive: Path, member: tarfile.TarInfo, reason: str) -> DataError:
     return DataError(
-        f'{archive}: is not unpacked, because of its member "{member.name}": {reason}; get the archive from a source '
+        f'{archive}: is not unpacked, because of its member "{one_line(member.name)}": {reason}; get the archive from a source '
         "that you trust"
     )

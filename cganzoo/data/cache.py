@@ -2,16 +2,17 @@
 
 A packed set is a folder whose name is a hash of its source's fingerprint and the settings, so a stale one is never
 read. It is complete or does not exist, and of several processes that want it one packs it: see
-:func:`cganzoo._util.files.make_folder_once`.
+:func:`cganzoo._util.files.make_folder_once`. What it holds is verified: see :mod:`cganzoo.data.packed_files`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
+import secrets
+import shutil
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,17 +20,28 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from cganzoo._util.files import make_folder_once
+from cganzoo._util.files import UNFINISHED, lock, make_folder_once
 from cganzoo.console.reporter import Progress
 from cganzoo.errors import DataError
 
+from .packed_files import (
+    DamagedError,
+    Meta,
+    StoredSplit,
+    read_labels,
+    read_meta,
+    verify_pixels,
+    write_meta,
+    write_stamp,
+)
 from .pixels import RESIZE
 from .source import ImageSource
+from .tree import one_line
 
 CHUNK = 128  # images that a thread decodes at a time
 CHUNK_BYTES = 4 << 20  # upper limit of a chunk's decoded pixels
 
-FORMAT = 2
+FORMAT = 3
 """Version of a packed set's files; part of its name. Increase it when packing changes pixels or files."""
 
 
@@ -45,6 +57,8 @@ class ImageSet:
         fingerprint: hash of the pixels and labels.
         skipped: a message for each image of the whole set that could not be read.
         left_out: number of this split's images that the set's options leave out.
+        layout: how the whole set's files were found, in one line; may be empty.
+        notes: what a user must know of the whole set before training, one message each.
     """
 
     images: np.ndarray
@@ -54,6 +68,8 @@ class ImageSet:
     fingerprint: str
     skipped: tuple[str, ...] = ()
     left_out: int = 0
+    layout: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -75,16 +91,42 @@ def packed(
     channels: int,
     folder: Path | None = None,
     progress: Progress | None = None,
+    verifying: Progress | None = None,
+    say: Callable[[str], object] | None = None,
 ) -> dict[str, ImageSet]:
-    """The splits of ``source`` at one size, packed now if they are not in the cache.
+    """The splits of ``source`` at one size, packed now if they are not in the cache, or are damaged there.
+
+    Args:
+        progress: called with the number of packed images and of all images.
+        verifying: called with the number of verified bytes and of all bytes, if that takes long.
+        say: called with a message if damaged images are packed again.
 
     Raises:
         DataError: an image cannot be read and is not skipped, a split or a class has no readable image, or the cache
-            is damaged or cannot be written.
+            cannot be read or written.
     """
     content = (source.fingerprint(), source.skip_unreadable(), image_size, channels, RESIZE, FORMAT)
     key = hashlib.sha256(repr(content).encode()).hexdigest()[:16]
     place = (folder or cache_folder()) / "datasets" / f"{name}-{image_size}px-{key}"
+    there = place.is_dir()
+    _make(place, source, image_size, channels, progress)
+    try:
+        return _read(place, (channels, image_size, image_size), verify=there, progress=verifying)
+    except DamagedError as damage:
+        if say:
+            say(f"{place}: the packed images are damaged ({damage}); they are packed again")
+        _remove_damaged(place, (channels, image_size, image_size), damage)
+    _make(place, source, image_size, channels, progress)
+    try:
+        return _read(place, (channels, image_size, image_size), verify=False)
+    except DamagedError as damage:
+        raise DataError(
+            f"{place}: the packed images are damaged right after they were packed ({damage}); check the disk, or set "
+            "CGANZOO_CACHE to another folder"
+        ) from damage
+
+
+def _make(place: Path, source: ImageSource, image_size: int, channels: int, progress: Progress | None) -> None:
     try:
         make_folder_once(place, lambda folder: _pack(source, folder, image_size, channels, progress))
     except OSError as error:
@@ -92,33 +134,53 @@ def packed(
             f"{place.parent}: packed images cannot be written here: {error.strerror or error}; "
             "make room, or set CGANZOO_CACHE to another folder"
         ) from error
-    try:
-        return _read(place)
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(
-            f"{place}: the packed images are damaged ({error}); remove this folder to have them packed again"
-        ) from error
 
 
-def _read(place: Path) -> dict[str, ImageSet]:
-    meta = json.loads((place / "meta.json").read_text(encoding="utf-8"))
+def _remove_damaged(place: Path, shape: tuple[int, int, int], damage: DamagedError) -> None:
+    """Remove a damaged set, unless another process has done so and has packed it again."""
+    with lock(place):
+        try:
+            _read(place, shape, verify=True)
+        except DamagedError:
+            old = place.with_name(f".{place.name}-{secrets.token_hex(4)}{UNFINISHED}")
+            try:
+                place.rename(old)  # at once, so that no process sees a part of it
+            except FileNotFoundError:
+                return
+            except OSError as error:
+                raise DataError(
+                    f"{place}: the packed images are damaged ({damage}), and cannot be removed ({error.strerror}); "
+                    "remove this folder, or set CGANZOO_CACHE to another one"
+                ) from error
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _read(
+    place: Path, shape: tuple[int, int, int], *, verify: bool, progress: Progress | None = None
+) -> dict[str, ImageSet]:
+    meta = read_meta(place)
+    if tuple(meta.shape) != shape:
+        raise DamagedError("meta.json is that of another size")
+    names, skipped, notes = tuple(meta.class_names), tuple(meta.skipped), tuple(meta.notes)
+    if verify:
+        verify_pixels(place, meta, progress)
     sets = {}
-    for split, entry in meta["splits"].items():
-        labels = np.fromfile(place / f"{split}.labels", np.int64)
-        shape = (len(labels), *meta["shape"])
-        file = place / f"{split}.images"
-        if len(labels) != entry["count"] or file.stat().st_size != int(np.prod(shape)):
-            raise ValueError(f"{split} has the wrong number of bytes")
-        images = np.memmap(file, np.uint8, "r", shape=shape)
-        names, skipped = tuple(meta["class_names"]), tuple(meta["skipped"])
-        sets[split] = ImageSet(images, labels, names, split, entry["fingerprint"], skipped, entry["left_out"])
+    for split, stored in meta.splits.items():
+        labels = read_labels(place, split, stored, len(names))
+        try:
+            images = np.memmap(place / f"{split}.images", np.uint8, "r", shape=(stored.count, *shape))
+        except (OSError, ValueError) as error:
+            raise DamagedError(f"{split}.images cannot be read ({error})") from error
+        sets[split] = ImageSet(
+            images, labels, names, split, stored.fingerprint, skipped, stored.left_out, meta.layout, notes
+        )
     return sets
 
 
 def _pack(source: ImageSource, folder: Path, image_size: int, channels: int, progress: Progress | None) -> None:
     labels, shape = source.labels(), (channels, image_size, image_size)
     total, done = sum(len(part) for part in labels.values()), 0
-    splits: dict[str, dict[str, object]] = {}
+    splits: dict[str, StoredSplit] = {}
     skipped: list[str] = []
     for split, split_labels in labels.items():
         digest, kept, left_out, read = hashlib.sha256(), list[int](), 0, 0
@@ -145,10 +207,25 @@ def _pack(source: ImageSource, folder: Path, image_size: int, channels: int, pro
         packed_labels = split_labels[kept].astype(np.int64)
         _check_classes(split, packed_labels, source.class_names, skipped)
         packed_labels.tofile(folder / f"{split}.labels")
+        pixels_only = digest.hexdigest()
         digest.update(packed_labels.tobytes())
-        splits[split] = {"count": len(kept), "left_out": left_out, "fingerprint": digest.hexdigest()[:16]}
-    meta = {"shape": shape, "class_names": source.class_names, "splits": splits, "skipped": skipped}
-    (folder / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
+        splits[split] = StoredSplit(
+            count=len(kept),
+            left_out=left_out,
+            fingerprint=digest.hexdigest()[:16],
+            images=pixels_only,
+            labels=hashlib.sha256(packed_labels.tobytes()).hexdigest(),
+        )
+    meta = Meta(
+        shape=list(shape),
+        class_names=list(source.class_names),
+        splits=splits,
+        skipped=list(map(one_line, skipped)),
+        layout=one_line(source.layout()),
+        notes=list(map(one_line, source.notes())),
+    )
+    write_meta(folder, meta)
+    write_stamp(folder, [f"{split}.images" for split in splits])
 
 
 def _chunks(

@@ -16,13 +16,16 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from cganzoo._util.files import lock
+from cganzoo._util.files import lock, write_whole
 from cganzoo._version import __version__
 from cganzoo.console.reporter import Progress
 from cganzoo.errors import DataError
 from cganzoo.specs import Archive
 
 PART = ".part"
+CHECKSUM_ENDING = ".checksum"
+"""Ending of the small file that holds the checksum of a downloaded file, to verify it later."""
+
 TIMEOUT = 30.0  # seconds without a byte
 PATIENCE = 5  # connections in a row that brought no new bytes
 PAUSE = 1.0  # seconds before the second attempt; doubled before each further one
@@ -65,6 +68,7 @@ def fetch(
         with lock(place):
             if place.exists():
                 check(place, place, "remove it to have it downloaded, or set data.root to it to use it as it is")
+                _keep_checksum(place, algorithm, digits)
                 return place
             part = place.with_name(place.name + PART)
             _Transfer(url, part, archive.size, progress, advice).run()
@@ -73,12 +77,41 @@ def fetch(
             except DataError:
                 part.unlink()
                 raise
-            return part.replace(place)
+            part.replace(place)
+            _keep_checksum(place, algorithm, digits)
+            return place
     except OSError as error:
         raise DataError(
             f"{url}: cannot be kept in {folder}: {error.strerror or error}; make room, set CGANZOO_CACHE to another "
             f"folder, or {advice}"
         ) from error
+
+
+def _keep_checksum(place: Path, algorithm: str, digits: str) -> None:
+    write_whole(place.with_name(place.name + CHECKSUM_ENDING), f"{algorithm}:{digits}\n")
+
+
+def verify(place: Path) -> None:
+    """Verify a file that :func:`fetch` downloaded. A file that came here by other means has no known checksum.
+
+    Raises:
+        DataError: the file is not the one that was downloaded.
+    """
+    try:
+        text = place.with_name(place.name + CHECKSUM_ENDING).read_text(encoding="utf-8").strip()
+        algorithm, digits = parse_checksum(text)
+        found = _digest(place, algorithm)[: len(digits)]
+    except (
+        OSError,
+        UnicodeDecodeError,
+        DataError,
+    ):  # no checksum, or a damaged one; reading the file reports its error
+        return
+    if found != digits:
+        raise DataError(
+            f"{place}: is damaged since it was downloaded: its {algorithm} is {found}, not {digits}; remove it to have "
+            "it downloaded again"
+        )
 
 
 def _digest(path: Path, algorithm: str) -> str:

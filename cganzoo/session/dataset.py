@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cganzoo._util.text import did_you_mean
+from cganzoo._util.text import did_you_mean, listed, shortened
 from cganzoo.config import ArchiveConfig
 from cganzoo.console.reporter import Reporter, amount
+from cganzoo.console.streams import printable
 from cganzoo.data.archive import is_tar, unpacked
 from cganzoo.data.cache import ImageSet, cache_folder, packed
-from cganzoo.data.download import fetch
+from cganzoo.data.download import fetch, verify
 from cganzoo.data.source import ImageSource
 from cganzoo.errors import DataError
 from cganzoo.recipe import bundled
@@ -128,17 +129,25 @@ def load(
     """
     name = selection.spec.name
     begin, count = time.monotonic(), 0
-    with reporter.stage("packing images") as show:
+    with reporter.stage("packing images") as show, reporter.stage("verifying", in_bytes=True) as verifying:
 
         def progress(done: int, total: int) -> None:
             nonlocal count
-            if check and not count:
-                check(source.class_names)
+            if not count:
+                _verify_download(selection)
+                if check:
+                    check(source.class_names)
             count = done
             show(done, total)
 
         splits = packed(
-            source, name=name, image_size=selection.image_size, channels=selection.channels, progress=progress
+            source,
+            name=name,
+            image_size=selection.image_size,
+            channels=selection.channels,
+            progress=progress,
+            verifying=verifying,
+            say=lambda text: reporter.say(text, style="yellow"),
         )
     if count:
         seconds = time.monotonic() - begin
@@ -154,7 +163,37 @@ def load(
         )
     if len(train.labels) < 2:
         raise DataError(f'data set "{name}": has {len(train.labels)} training images; it needs two or more')
+    for note in [*train.notes, *unusual(splits)]:
+        reporter.say(f"note: {note}", style="yellow")
     return splits
+
+
+def unusual(splits: Mapping[str, ImageSet]) -> Iterator[str]:
+    """What few data sets have on purpose: one class, classes without test images, classes of one training image."""
+    train = splits["train"]
+    counts = {split: np.bincount(data.labels, minlength=data.num_classes) for split, data in splits.items()}
+    if train.num_classes == 1:
+        yield f'the set has one class, "{_shown(train, [0])}"'
+    if single := np.flatnonzero(counts["train"] == 1).tolist():
+        yield f"{_classes(len(single))} one training image: {_shown(train, single)}"
+    if "test" in counts and (untested := np.flatnonzero(counts["test"] == 0).tolist()):
+        yield f"{_classes(len(untested))} no test image: {_shown(train, untested)}"
+
+
+def _classes(count: int) -> str:
+    return "1 class has" if count == 1 else f"{count:,} classes have"
+
+
+def _shown(data: ImageSet, labels: Sequence[int]) -> str:
+    names = [printable(shortened(data.class_names[label])) for label in labels[:5]]
+    return listed([*names, *([f"{len(labels) - 5:,} more"] if len(labels) > 5 else [])], "and")
+
+
+def _verify_download(selection: Selection) -> None:
+    """Verify a downloaded archive before its images are packed, if its checksum is known."""
+    archive = selection.spec.archive
+    if archive is not None and selection.config.root is None:
+        verify(downloads() / archive.filename)
 
 
 def open_source(selection: Selection, reporter: Reporter) -> ImageSource:
@@ -165,6 +204,8 @@ def open_source(selection: Selection, reporter: Reporter) -> ImageSource:
         if is_tar(place) and is_tar(Path(selection.spec.archive.filename)):
             unpack(place, reporter)  # shows the progress; the set's messages name the archive, not its unpacked copy
         config = config.model_copy(update={"root": str(place)})
+    elif getattr(config, "unpacks_tar", False) and is_tar(root := Path(config.root).expanduser()) and root.is_file():
+        unpack(root, reporter)
     source: ImageSource = selection.spec.build(config)
     return source
 
@@ -192,7 +233,7 @@ def download(archive: Archive, reporter: Reporter, folder: Path | None = None, m
 def unpack(archive: Path, reporter: Reporter) -> Path:
     """The folder with a tar archive's contents, unpacked now if necessary."""
     with reporter.stage(f"unpacking {archive.name}", in_bytes=True) as progress:
-        return unpacked(archive, progress)
+        return unpacked(archive, progress, say=lambda text: reporter.say(text, style="yellow"))
 
 
 def _find(spec: DatasetSpec[Any], archive: Archive, config: ArchiveConfig, reporter: Reporter) -> Path:

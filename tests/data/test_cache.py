@@ -6,7 +6,6 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -188,29 +187,6 @@ def test_a_cache_that_may_not_be_written_is_told(tmp_path: Path) -> None:
     file.touch()
     with pytest.raises(DataError, match=r"packed images cannot be written here: .*; make room, or set CGANZOO_CACHE"):
         pack(file)
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda place: (place / "train.images").write_bytes(b"short"),
-        lambda place: (place / "train.images").unlink(),
-        lambda place: (place / "train.labels").write_bytes(b"12345678"),
-        lambda place: (place / "test.labels").unlink(),
-        lambda place: (place / "meta.json").unlink(),
-        lambda place: (place / "meta.json").write_text('{"splits": '),
-        lambda place: (place / "meta.json").write_text("{}"),
-    ],
-)
-def test_a_damaged_set_is_named(tmp_path: Path, damage: Callable[[Path], object]) -> None:
-    pack(tmp_path)
-    (place,) = entries(tmp_path)
-    damage(place)
-    with pytest.raises(DataError) as caught:
-        pack(tmp_path)
-    assert str(caught.value).startswith(f"{place}: the packed images are damaged (")
-    assert str(caught.value).endswith("); remove this folder to have them packed again")
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from .specs import TinyImageNetConfig
 
 FOLDER = "tiny-imagenet-200"
 ANNOTATIONS = "val/val_annotations.txt"
+FLAT = "images"  # the folder in "val" that is no class's
 
 
 class TinyImageNetSource(FileSource):
@@ -23,7 +24,8 @@ class TinyImageNetSource(FileSource):
     - ``words.txt``: an id, a tab, its synonyms. The first one is the class's name, unless two classes share it.
     - ``train/<id>/images/*.JPEG``.
     - ``val/images/*.JPEG`` with ``val/val_annotations.txt``: file, id and box, separated by tabs. They are the test
-      split, because the images in ``test`` have no labels. They may also be in ``val/<id>``, where scripts move them.
+      split, because the images in ``test`` have no labels. They may also be in ``val/<id>``, where scripts move or copy
+      them; an image that is in both places is used once.
     """
 
     def __init__(self, config: TinyImageNetConfig) -> None:
@@ -35,7 +37,7 @@ class TinyImageNetSource(FileSource):
 
     def find(self) -> Splits:
         """See :class:`FileSource`."""
-        ids = sorted(set(self.tree.lines(f"{self._top}wnids.txt")))
+        ids = sorted({line.strip() for line in self.tree.lines(f"{self._top}wnids.txt")})
         names = self._class_names(ids)
         splits = {"train": self._train(ids), "test": self._test(ids)}
         return {split: {names[class_id]: files[class_id] for class_id in ids} for split, files in splits.items()}
@@ -74,24 +76,46 @@ class TinyImageNetSource(FileSource):
         if not images:
             raise DataError(f"{self.tree.where(self._top + 'val')}: holds no image; get the set again")
         classes: dict[str, list[str]] = {class_id: [] for class_id in ids}
+        in_folders: dict[str, str] = {}  # file to the id that its class folder says
         for folder, names in images.items():
-            rows = self._rows(ANNOTATIONS) if folder == "images" else []
-            labels = {file: rest.partition("\t")[0] for file, _, rest in rows}
-            for name in names:
-                class_id = labels.pop(name.rpartition("/")[2], "") if folder == "images" else folder
-                if class_id not in classes:
+            for name in names if folder != FLAT else ():
+                self._add(classes, folder, name)
+                file = name.rpartition("/")[2]
+                if in_folders.setdefault(file, folder) != folder:
                     raise DataError(
-                        f"{self.tree.where(name)}: no file of the set names its class; download the set again"
+                        f"{self.tree.where(name)}: is also in the folder of class {in_folders[file]}; remove one of the two"
                     )
-                classes[class_id].append(name)
-            if labels:
-                place = self.tree.where(f"{self._top}val/images/{min(labels)}")
+        labels = self._annotations() if FLAT in images or self._has(ANNOTATIONS) else {}
+        for name in images.get(FLAT, ()):
+            file = name.rpartition("/")[2]
+            if file not in in_folders:
+                self._add(classes, labels.get(file, ""), name)
+        for file, class_id in labels.items():
+            place = self.tree.where(f"{self._top}val/{FLAT}/{file}")
+            if in_folders.get(file, class_id) != class_id:
+                raise DataError(
+                    f"{self.tree.where(f'{self._top}val/{in_folders[file]}')}: holds {file}, and {ANNOTATIONS} says that its "
+                    f"class is {class_id}; get the set again"
+                )
+            if file not in in_folders and f"{self._top}val/{FLAT}/{file}" not in images.get(FLAT, ()):
                 raise DataError(f"{place}: is missing; {ANNOTATIONS} lists it: get the set again")
-        return classes
+        return {class_id: sorted(names) for class_id, names in classes.items()}
+
+    def _add(self, classes: dict[str, list[str]], class_id: str, name: str) -> None:
+        if class_id not in classes:
+            raise DataError(f"{self.tree.where(name)}: no file of the set names its class; download the set again")
+        classes[class_id].append(name)
+
+    def _has(self, file: str) -> bool:
+        return self._top + file in self.tree.names
+
+    def _annotations(self) -> dict[str, str]:
+        """File to WordNet id, as the annotation file says."""
+        return {file.strip(): rest.partition("\t")[0].strip() for file, _, rest in self._rows(ANNOTATIONS)}
 
     def _class_names(self, ids: list[str]) -> dict[str, str]:
         """WordNet id to the class's name."""
-        words = {class_id: words for class_id, _, words in self._rows("words.txt")}
+        words = {class_id.strip(): words for class_id, _, words in self._rows("words.txt")}
         first = {class_id: words.get(class_id, class_id).partition(",")[0].strip() for class_id in ids}
         count = Counter(first.values())
         return {class_id: name if count[name] == 1 else class_id for class_id, name in first.items()}
