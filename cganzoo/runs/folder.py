@@ -93,6 +93,18 @@ class RunFolder:
         with system_errors(self.metrics_file, "saving failed"), self.metrics_file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
 
+    def put_scores(self, step: int, scores: Mapping[str, Any]) -> None:
+        """Add the scores of a step to ``metrics.jsonl``, instead of those of the same step if there are any."""
+        record, found = {"step": step, "scores": scores}, self.records()
+        if any(self._scored(other, step) for other in found):
+            self._rewrite([*(other for other in found if not self._scored(other, step)), record])
+        else:
+            self.append(record)
+
+    @staticmethod
+    def _scored(record: Mapping[str, Any], step: int) -> bool:
+        return record["step"] == step and "scores" in record
+
     def drop_records_after(self, step: int) -> None:
         """Remove the records of later steps from ``metrics.jsonl``, because a resumed run repeats these steps."""
         self._rewrite(record for record in self.records() if record["step"] <= step)

@@ -91,6 +91,56 @@ def test_a_mapped_file_is_read_where_it_is(tmp_path: Path, recwarn: pytest.Warni
     assert not recwarn.list
 
 
+# --- mirroring ------------------------------------------------------------------------------------------------------
+
+
+def sided() -> ImageSet:
+    """Image k has k in its left column and 100 + k in its right one."""
+    images = np.broadcast_to(np.arange(COUNT, dtype=np.uint8)[:, None, None, None], (COUNT, 1, 2, 2)).copy()
+    images[..., 1] += 100
+    return replace(data(), images=images)
+
+
+def flipped(seed: int = 0, batch_size: int = 8) -> Batches:
+    return Batches(sided(), batch_size, seed, torch.device("cpu"), flip=True)
+
+
+def test_half_of_the_images_are_mirrored_left_right_and_keep_their_labels() -> None:
+    of, turned = flipped(), 0
+    for _ in range(100):
+        images, labels = of.next()
+        pixels = to_pixels(images)[:, 0]
+        left = pixels[:, :, 0]
+        mirrored = left[:, 0] >= 100
+        turned += int(mirrored.sum())
+        assert torch.equal(left, left[:, :1].expand(-1, 2)), "rows stay where they are"
+        assert torch.equal(pixels.sum(2).long(), (100 + 2 * labels)[:, None].expand(-1, 2))
+        assert torch.equal(left[:, 0].long(), labels + 100 * mirrored)
+    assert abs(turned - 400) < 60  # 4.2 standard deviations of 800 draws
+
+
+def test_mirroring_changes_neither_the_order_nor_torchs_random_state() -> None:
+    state = torch.get_rng_state()
+    assert stream(flipped(), 20) == stream(batches(8), 20)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_seed_and_position_alone_decide_what_is_mirrored() -> None:
+    straight, jumping = flipped(), flipped()
+    expected = [straight.next()[0] for _ in range(10)]
+    for position in (7, 2, 9, 9, 0):
+        jumping.position = position
+        assert torch.equal(jumping.next()[0], expected[position])
+    assert len({flipped(seed).next()[0].numpy().tobytes() for seed in range(5)}) == 5
+    masks = {straight._mirrored(position).tobytes() for position in range(10)}
+    assert len(masks) > 8, "each batch has its own"
+
+
+def test_without_mirroring_the_pixels_are_as_packed() -> None:
+    images, labels = Batches(sided(), 8, 0, torch.device("cpu")).next()
+    assert torch.equal(to_pixels(images)[:, 0, 0, 0].long(), labels)
+
+
 # --- sets too large for the device ----------------------------------------------------------------------------------
 
 
@@ -105,10 +155,11 @@ def readers() -> list[threading.Thread]:
 
 
 @pytest.mark.usefixtures("large")
-def test_a_set_too_large_for_the_device_gives_the_same_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    mapped = batches()
+@pytest.mark.parametrize("make", [batches, flipped])
+def test_a_set_too_large_for_the_device_gives_the_same_batches(monkeypatch: pytest.MonkeyPatch, make) -> None:
+    mapped = make()
     monkeypatch.undo()
-    resident = batches()
+    resident = make()
     assert (mapped._reader is None, resident._reader is None) == (False, True)
     for position in (*range(20), 3, 4, 5, 40, 0, 0):
         mapped.position = resident.position = position
