@@ -15,13 +15,17 @@ from cganzoo.registry.kinds import KINDS
 START_OVER = "choose another --out, or --fresh to start over"
 
 
-def obstacle(resolved: Resolved, stored: Mapping[str, Any], reached: int) -> str | None:
+def obstacle(resolved: Resolved, stored: Mapping[str, Any], reached: int, *, places: bool) -> str | None:
     """Why this recipe cannot continue a run with the ``stored`` values; ``None`` if it can.
+
+    ``places``: whether the place of the images must be the same, because their fingerprint is not known.
 
     Scoring, bookkeeping and the place of the images may differ. So may ``train.steps``, if no schedule had another
     value in the ``reached`` steps that are done.
     """
-    there, here = training_values(resolved.identity(stored)), training_values(resolved.identity())
+    there, here = (training_values(resolved.identity(values, places=places)) for values in (stored, None))
+    for train in (there["train"], here["train"]):
+        train.pop("init", None)  # its hash says more
     weights = [train.pop("init_sha256", None) for train in (there["train"], here["train"])]
     lengths = [(train.pop("steps"), train.pop("horizon", None)) for train in (there["train"], here["train"])]
     if differing := list(_differences(there, here)):

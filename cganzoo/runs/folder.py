@@ -181,7 +181,8 @@ class RunFolder:
         if not self.recipe_file.is_file():
             raise RunError(f"{self.path}: holds checkpoints but no recipe.toml; choose another --out, or --fresh")
         reached = max(self.checkpoint_files(), default=0)
-        if problem := continuation.obstacle(resolved, self.recipe_values(), reached):
+        unknown = not self.manifest().data.fingerprint
+        if problem := continuation.obstacle(resolved, self.recipe_values(), reached, places=unknown):
             raise RunError(f"{self.path}: {problem}")
 
     def changed_horizon(self, resolved: Resolved) -> int | None:

@@ -67,13 +67,15 @@ def initial_file(resolved: Resolved, folder: RunFolder) -> Path:
 
 def _candidates(init: str) -> Iterator[Path]:
     """The file itself, or the checkpoints of a run, the newest first."""
-    place = Path(init).expanduser()
-    if not place.is_dir():
-        with system_errors(place, "cannot be read"):
-            if not place.exists():
-                raise RunError(f"{init}: no such file or folder; name a run folder, a checkpoint or an exported file")
-            if not place.is_file():
-                raise RunError(f"{init}: is no regular file; name a run folder, a checkpoint or an exported file")
+    kinds = "name a run folder, a checkpoint or an exported file"
+    try:
+        place = Path(init).expanduser()
+        folder, file, missing = place.is_dir(), place.is_file(), not place.exists()
+    except (OSError, RuntimeError) as error:  # a name that is too long, or the home of an unknown user
+        raise RunError(f"{init}: cannot be read: {getattr(error, 'strerror', None) or error}; {kinds}") from error
+    if not folder:
+        if not file:
+            raise RunError(f"{init}: {'no such file or folder' if missing else 'is no regular file'}; {kinds}")
         yield place
         return
     run = find_run(place)

@@ -68,10 +68,10 @@ class Session:
             # The networks are built once before the images are packed, so that a wrong size is found early.
             splits = load_data(self.resolved, self.reporter, self._check_networks)
             data = splits["train"]
-            self._doing = BUILDING
-            check_networks(self.resolved, data.class_names, self.device)
             if not fresh:
                 self.folder.check_same_images(data.fingerprint)
+            self._doing = BUILDING
+            check_networks(self.resolved, data.class_names, self.device)
             self.engine = engine = Engine(self.resolved, data, self.device)
             same_run = set() if fresh else self._same_run()
             initial = self._begin_from(data, fresh)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -220,12 +221,13 @@ def test_files_that_hold_no_weights(source: RunFolder, sets: dict[str, str], run
     damaged = tmp_path / "damaged.pt"
     damaged.write_bytes(file.read_bytes()[:-300])
     torch.save([1, 2], tmp_path / "list.pt")
-    torch.save({"step": 3, "modules": {"generator": 3}}, tmp_path / "other.pt")
+    torch.save({"step": 3, "modules": {"generator": {}}}, tmp_path / "other.pt")
     state = checkpoint.load(file)
     next(iter(state["modules"]["trunk"].values())).fill_(float("nan"))
     torch.save(state, tmp_path / "nan.pt")
     (tmp_path / "g.safetensors").write_bytes(b"no")
     (tmp_path / "empty").mkdir()
+    os.mkfifo(tmp_path / "fifo")
     cases = {
         "damaged.pt": "",
         "list.pt": "list.pt: is",
@@ -234,6 +236,8 @@ def test_files_that_hold_no_weights(source: RunFolder, sets: dict[str, str], run
         "g.safetensors": "is damaged, or `cganzoo export` did not write it",
         "nowhere.pt": "no such file or folder; name a run folder, a checkpoint or an exported file",
         "empty": "holds no run",
+        "a" * 300: "cannot be read: File name too long",
+        "fifo": "is no regular file",
         "": '"" does not fit: string should have at least 1 character',
     }
     for name, expected in cases.items():

@@ -80,6 +80,14 @@ def test_other_images_in_the_same_place_are_refused_and_nothing_changes(runs: Ru
     assert {file: file.read_bytes() for file in files} == files
 
 
+def test_images_of_an_unknown_fingerprint_may_not_move(runs: Runs, tmp_path: Path) -> None:
+    runs("one", at(tmp_path / "here"), CONSTANT, "train.steps=2")
+    runs.folder("one").manifest_file.unlink()
+    elsewhere = images(tmp_path / "elsewhere", seed=2)
+    assert "(data.root is " in error(runs("one", at(elsewhere), CONSTANT, "train.steps=3"))
+    assert runs("one", at(tmp_path / "here"), CONSTANT, "train.steps=3").code == 0
+
+
 def as_0_1_wrote_it(folder: RunFolder, resolved: Resolved) -> None:
     """Give the folder's files the digests of cganzoo 0.1, which covered the place of the images."""
     values = resolved.values()
