@@ -173,5 +173,9 @@ class Needs:
         return "change that option, or " if self.because else ""
 
 
+NOTHING = Needs()
+"""The needs of a metric that can be computed of any evaluation."""
+
+
 def _number(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"

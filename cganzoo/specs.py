@@ -18,7 +18,7 @@ from pydantic import ConfigDict, Field
 
 from ._util.lazy import Importable
 from .config import ArchiveConfig, Config, Since
-from .needs import Needs
+from .needs import NOTHING, Needs
 
 if TYPE_CHECKING:
     import torch
@@ -239,7 +239,7 @@ class MetricSpec(ComponentSpec[C]):
     build: Importable[Callable[[C, BuildContext], Metric]] = Importable()
     outputs: tuple[MetricOutput, ...]
     reference: Literal["train", "test"] = "train"
-    needs: Callable[[C], Needs] = lambda config: Needs()
+    needs: Callable[[C], Needs] = lambda config: NOTHING
 
     def __post_init__(self) -> None:
         super().__post_init__()
