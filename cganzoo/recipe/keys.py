@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, create_model, model_validator
 
+from cganzoo._util.text import shortened
 from cganzoo.config import Config
 from cganzoo.registry.kinds import KINDS, Kind
 from cganzoo.specs import ComponentTable, DataTable
@@ -83,10 +85,10 @@ class Sections(Config):
     @model_validator(mode="after")
     def _each_name_once(self) -> Sections:
         for kind in KINDS.values():
-            names = [table.name for table in self.tables(kind)]
-            for name in names:
-                if names.count(name) > 1:
-                    raise ValueError(f'{kind.title} "{name}" is listed more than once')
+            counts = Counter(table.name for table in self.tables(kind))
+            for name, count in counts.items():
+                if count > 1:
+                    raise ValueError(f'{kind.title} "{shortened(name)}" is listed more than once')
         return self
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import tomli_w
@@ -13,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
-from cganzoo.config import parse
+from cganzoo._util.text import one_line
 from cganzoo.errors import PluginError, RecipeError
 from cganzoo.registry import Provider, Registry, load_plugins
 from cganzoo.registry.kinds import KINDS, Kind
@@ -31,6 +32,7 @@ from cganzoo.specs import (
 
 from .keys import plain
 from .messages import explain
+from .overrides import parse_with_texts
 from .read import Recipe
 
 S = TypeVar("S", bound=Spec)
@@ -40,18 +42,22 @@ S = TypeVar("S", bound=Spec)
 class Chosen(Generic[S]):
     """A component that a recipe names, with its checked options and the distribution it comes from.
 
-    ``table`` is its table in the recipe; ``config`` is of the class ``spec.config``.
+    ``table`` is its table in the recipe; ``config`` is of the class ``spec.config``; ``mistake`` makes a message of an
+    error in its options.
     """
 
     table: ComponentTable = field(compare=False)
     spec: S
     config: Any
     provider: Provider
+    mistake: Callable[[ValidationError], str] = field(default=str, compare=False, repr=False)
 
     def create(self, *context: Any) -> Any:
         """Build the component."""
         try:
             return self.spec.build(self.config, *context)
+        except ValidationError as error:  # it checks a table of its options only now
+            raise RecipeError(self.mistake(error)) from error
         except ImportError as error:
             raise PluginError(f'{self.provider}: "{self.spec.name}" cannot be built: {error}') from error
 
@@ -222,12 +228,30 @@ def _chosen(recipe: Recipe, registry: Registry, kind: Kind, table: ComponentTabl
     for option in argument.keys() & table.options.keys():
         raise RecipeError(f"{recipe.place(*keys, option)}: is already part of the name; remove it")
     values, model = {**table.options, **argument}, component.spec.config
+
+    def mistake(error: ValidationError) -> str:
+        return explain(error, (model, type(table)), values, recipe.source, recipe.overrides, prefix=keys)
+
     try:
-        config = parse(model, values)
+        config = parse_with_texts(model, values, recipe.texts, keys)
     except ValidationError as error:
-        models = model, type(table)
-        raise RecipeError(explain(error, models, values, recipe.source, recipe.overrides, prefix=keys)) from error
-    return Chosen(table, component.spec, config, component.provider)
+        raise RecipeError(mistake(error)) from error
+    if kind.name == "dataset":
+        _check_path(values.get("root"), recipe.place(*keys, "root"))
+    return Chosen(table, component.spec, config, component.provider, mistake)
+
+
+def _check_path(path: Any, where: str) -> None:
+    """Raise for the path of a data set that would silently be the current folder, or is of an unknown user."""
+    if not isinstance(path, str):
+        return
+    if not path.strip():
+        raise RecipeError(f"{where}: is empty; write the path of the images, or \".\" for the current folder")
+    try:
+        Path(path).expanduser()
+    except RuntimeError as error:
+        user = path.partition("/")[0]
+        raise RecipeError(f'{where}: there is no user "{one_line(user)}"; write the whole path') from error
 
 
 def _check_conditioning(resolved: Resolved) -> None:
@@ -247,8 +271,10 @@ def _asked(chosen: Chosen[Any], question: str) -> Any:
     """Call a function of the specification with the options; its failure is reported as a fault of the plugin."""
     try:
         return getattr(chosen.spec, question)(chosen.config)
+    except ValidationError as error:  # it checks a table of its options only now
+        raise RecipeError(chosen.mistake(error)) from error
     except Exception as error:
-        reason = f'"{chosen.spec.name}": {question} raised {type(error).__name__}: {error}'
+        reason = f'"{chosen.spec.name}": {question} raised {type(error).__name__}: {one_line(str(error), 300)}'
         raise PluginError(f"{chosen.provider}: {reason}") from error
 
 
