@@ -108,6 +108,8 @@ def run(
         from cganzoo.train.stop import Stop
 
         reporter = Reporter(stdout_console(), folder.log_file)
+        if added := resolved.recipe.filled_in:
+            reporter.say(f"[requires] plugins: {', '.join(added)} added, because the recipe names their components")
         stop = Stop.after(limit)
         try:
             finished = Session(resolved, folder, reporter, pick_device(device)).run(stop, fresh=fresh)

@@ -19,7 +19,7 @@ Interval = Annotated[int, Field(ge=0)]
 
 
 class Requires(Config):
-    """The distributions that a run may import; no other plugin is imported."""
+    """The distributions that a run imports; those that the recipe's names need in addition are filled in."""
 
     cganzoo: str = Field("", description='Versions of the host, such as ">=0.1,<0.2".')
     plugins: tuple[str, ...] = Field((), description='Distributions, such as "cganzoo-mine" or "cganzoo-mine>=0.1".')

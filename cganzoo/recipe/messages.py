@@ -88,11 +88,10 @@ def _mistakes(
 def keys_of(location: tuple[str | int, ...], values: Any) -> tuple[str | int, ...]:
     """The keys in the recipe: pydantic's location without the steps that name a branch of a union."""
     keys: list[str | int] = []
-    node = values
+    node: Any = values
     for step in location:
-        if (isinstance(node, dict) and step in node) or (
-            isinstance(node, list) and isinstance(step, int) and step < len(node)
-        ):
+        known = step in node if isinstance(node, dict) else isinstance(node, list) and step in range(len(node))
+        if known:
             keys.append(step)
             node = node[step]
     return tuple(keys)

@@ -37,6 +37,7 @@ class Recipe:
         name: the file's name without its ending; the folder of its runs is named after it.
         source: its name in messages.
         overrides: dotted keys that ``--set`` changed, for messages.
+        filled_in: distributions that :mod:`cganzoo.recipe.requires` added to ``[requires] plugins``.
         texts: what ``--set`` wrote for values that are no text in TOML, for options that take text.
     """
 
@@ -44,6 +45,7 @@ class Recipe:
     source: str
     sections: Sections
     overrides: frozenset[str] = frozenset()
+    filled_in: tuple[str, ...] = ()
     texts: Texts = field(default_factory=dict, repr=False, compare=False)
 
     def place(self, *keys: str | int) -> str:

@@ -34,6 +34,7 @@ from .keys import plain
 from .messages import explain
 from .overrides import parse_with_texts
 from .read import Recipe
+from .requires import load_required
 
 S = TypeVar("S", bound=Spec)
 
@@ -187,13 +188,12 @@ def digest(values: Any) -> str:
 
 
 def resolve(recipe: Recipe, registry: Registry | None = None) -> Resolved:
-    """Look up the recipe's names, importing only the distributions in ``[requires]``, and check every option."""
-    sections = recipe.sections
+    """Look up the recipe's names and check every option.
+
+    Imports only the distributions in ``[requires]`` and those that provide the other names, which it fills in there.
+    """
     if registry is None:
-        try:
-            registry = load_plugins(sections.requires.plugins)
-        except PluginError as error:
-            raise PluginError(f"{recipe.source}: {error}") from error
+        recipe, registry = load_required(recipe)
     components = {name: _all_chosen(recipe, registry, kind) for name, kind in KINDS.items()}
     resolved = Resolved(recipe, components)
     _check_conditioning(resolved)
@@ -208,7 +208,9 @@ def resolve_generator(recipe: Recipe, distribution: str) -> Chosen[GeneratorSpec
 
 def resolve_dataset(recipe: Recipe, registry: Registry | None = None) -> Chosen[DatasetSpec[Any]]:
     """Look up the data set only. This is enough to pack and show it."""
-    return _all_chosen(recipe, registry or load_plugins(recipe.sections.requires.plugins), KINDS["dataset"])[0]
+    if registry is None:
+        recipe, registry = load_required(recipe, [KINDS["dataset"]])
+    return _all_chosen(recipe, registry, KINDS["dataset"])[0]
 
 
 def _all_chosen(recipe: Recipe, registry: Registry, kind: Kind) -> tuple[Chosen[Any], ...]:
@@ -230,7 +232,13 @@ def _chosen(recipe: Recipe, registry: Registry, kind: Kind, table: ComponentTabl
     values, model = {**table.options, **argument}, component.spec.config
 
     def mistake(error: ValidationError) -> str:
-        return explain(error, (model, type(table)), values, recipe.source, recipe.overrides, prefix=keys)
+        text = explain(error, (model, type(table)), values, recipe.source, recipe.overrides, prefix=keys)
+        of_the_file = [one for one in error.errors() if not recipe.place(*keys, *one["loc"]).startswith("--set")]
+        changed = ".".join(map(str, (*keys, "name"))) in recipe.overrides
+        if changed and any(one["type"] == "extra_forbidden" for one in of_the_file):
+            whole = f'{".".join(map(str, keys))}={{name="{one_line(table.name)}"}}'
+            text += f"; the table in the file is of another {kind.title}: replace all of it with --set '{whole}'"
+        return text
 
     try:
         config = parse_with_texts(model, values, recipe.texts, keys)
@@ -246,7 +254,7 @@ def _check_path(path: Any, where: str) -> None:
     if not isinstance(path, str):
         return
     if not path.strip():
-        raise RecipeError(f"{where}: is empty; write the path of the images, or \".\" for the current folder")
+        raise RecipeError(f'{where}: is empty; write the path of the images, or "." for the current folder')
     try:
         Path(path).expanduser()
     except RuntimeError as error:

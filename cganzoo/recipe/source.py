@@ -58,7 +58,7 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
     """
     check_keys(text, source)
     try:
-        values = tomllib.loads(text)
+        values: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{source}: is not valid TOML: {toml_error(error)}") from error
     except (ValueError, RecursionError) as error:

@@ -69,14 +69,15 @@ def inspect(waiting: Callable[[str], None] = lambda message: None) -> Inventory:
     return inventory
 
 
-def load_survivors() -> Registry:
+def load_survivors(inventory: Inventory | None = None) -> Registry:
     """Load every plugin in this process, except those that crashed, hung or yielded no component in the child process.
 
-    These are recorded as failures. For commands that use whatever is installed. Raises the errors of :func:`inspect`.
+    These are recorded as failures. For commands that use whatever is installed. ``inventory`` is what :func:`inspect`
+    found, if it was called already. Raises the errors of :func:`inspect`.
     """
     from .loading import load_plugins
 
-    inventory = inspect()
+    inventory = inspect() if inventory is None else inventory
     crashed = {_key(plugin) for plugin in inventory["plugins"] if plugin["seconds"] is None}
     useful = {component["distribution"] for component in inventory["components"]}
     return load_plugins(

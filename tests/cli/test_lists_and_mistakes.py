@@ -77,10 +77,6 @@ MISTAKES = {
     "unknown component": (["run", "RECIPE", "--set", "loss.name=amgam"], 'did you mean "amgan"?'),
     "unknown metric": (["run", "RECIPE", "--set", "metrics=[{name='fidd'}]"], 'did you mean "fid"?'),
     "missing plugin": (["run", "RECIPE", "--set", "requires.plugins=['cganzoo-nothere']"], "is not installed"),
-    "plugin not listed": (
-        ["run", "RECIPE", "--set", "requires.plugins=['cganzoo-amgan', 'cganzoo-scores']"],
-        "[requires]",
-    ),
     "newer host": (["run", "RECIPE", "--set", "requires.cganzoo='>=9'"], "needs cganzoo >=9"),
     "labels to a generator that takes none": (
         ["run", "RECIPE", "--set", "generator.conditional=false"],
