@@ -22,7 +22,7 @@ def names() -> list[str]:
 
 def find(recipe: str | Path) -> Path:
     """The file of a recipe or a group: a path, or the name of a bundled one, with or without ``.toml``."""
-    shown = one_line(str(recipe))
+    shown = one_line(str(recipe), 200)
     try:
         path = Path(recipe).expanduser()
         if path.is_file():

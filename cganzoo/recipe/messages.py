@@ -34,8 +34,12 @@ def place(source: str, keys: Iterable[str | int], overrides: Collection[str] = f
     """``file: section.key``, or ``--set section.key`` if the value comes from the command line."""
     plain = [str(key) for key in keys]
     from_command_line = any(".".join(plain[:end]) in overrides for end in range(1, len(plain) + 1))
-    dotted = one_line(".".join(map(_key, plain)), 2 * LONGEST_VALUE)
-    return f"--set {dotted}" if from_command_line else f"{source}: {dotted}"
+    return f"--set {dotted(plain)}" if from_command_line else f"{source}: {dotted(plain)}"
+
+
+def dotted(keys: Iterable[str | int]) -> str:
+    """The keys as a recipe writes them: ``optimizer.generator.lr``."""
+    return shortened(".".join(_key(str(key)) for key in keys), 2 * LONGEST_VALUE)
 
 
 def _key(key: str) -> str:

@@ -12,8 +12,8 @@ from cganzoo._util.toml import tomllib
 from cganzoo.config import Config, parse
 from cganzoo.errors import RecipeError
 
-from .messages import keys_of
-from .source import DEEPEST, Keys, check_keys, check_values, toml_error
+from .messages import dotted, keys_of
+from .source import DEEPEST, Keys, check_keys, check_values, problem, toml_error
 
 C = TypeVar("C", bound=Config)
 
@@ -31,6 +31,8 @@ def set_value(values: dict[str, Any], override: str, texts: Texts | None = None)
     told = f"--set {one_line(override)}"
     if not equals or not all(keys) or not text.strip():
         raise RecipeError(f'{told}: write it as section.key=value, like "--set train.steps=200"')
+    if wrong := problem(path):
+        raise RecipeError(f"{told}: in the key, {wrong}")
     if len(keys) > DEEPEST:
         raise RecipeError(f"{told}: the key has {len(keys):,} parts; no key of a recipe has more than {DEEPEST}")
     value = _value(text.strip(), told)
@@ -48,7 +50,7 @@ def set_value(values: dict[str, Any], override: str, texts: Texts | None = None)
             node[key] = value
         node = node[key]
         steps.append(key)
-    check_values(value, lambda at: f"--set {'.'.join(map(str, at))}", tuple(steps))
+    check_values(value, lambda at: f"--set {dotted(at)}", tuple(steps))
     if texts is not None and isinstance(value, (bool, int, float)):
         texts[tuple(steps)] = value, text.strip()
     return ".".join(keys[:new_from])
@@ -83,7 +85,7 @@ def _put_texts(error: ValidationError, values: dict[str, Any], texts: Texts, pre
             node = node[key]
         value, text = texts.get((*prefix, *path), (None, ""))
         takes_text = item["type"] == "string_type" or f"'{text}'" in item["ctx"]["expected"]
-        if path and text and takes_text and node[path[-1]] == value:
+        if path and text and takes_text and repr(node[path[-1]]) == repr(value):  # not ==, because of nan
             node[path[-1]] = text
             found = True
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import stat
@@ -35,7 +34,7 @@ def read_text(path: Path, source: str | None = None) -> str:
     Raises:
         RecipeError: it is no regular file (a pipe would block), too large, or not UTF-8.
     """
-    source = one_line(str(path) if source is None else source)
+    source = one_line(str(path) if source is None else source, 200)
     try:
         # O_NONBLOCK: a pipe that replaces the file after a check would otherwise block here.
         with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as file:
@@ -106,17 +105,17 @@ def check_values(values: Any, where: Callable[[Keys], str], prefix: Keys = ()) -
         value, keys = waiting.pop()
         if len(keys) > DEEPEST:
             raise RecipeError(f"{where(keys[:4])}: {_too_deep()}")
-        if wrong := _wrong(value):
+        if wrong := problem(value):
             raise RecipeError(f"{where(keys)}: {wrong}")
         if isinstance(value, (dict, list)):
             inside: Iterable[tuple[str | int, Any]] = value.items() if isinstance(value, dict) else enumerate(value)
             waiting += [(below, (*keys, key)) for key, below in inside]
 
 
-def _wrong(value: Any) -> str:
+def problem(value: Any) -> str:
     """Why a recipe cannot hold a value, or an empty string."""
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return f"the number has {math.ceil(value.bit_length() / math.log2(10))} digits; at most 64 bits are possible"
+        return "the whole number has more than 64 bits, which no key takes"
     if isinstance(value, (date, time)):
         return f'"{value}" is a date or a time, which no key takes; write it in quotes if it is a text'
     if isinstance(value, str):
