@@ -101,11 +101,10 @@ def info(
 
 
 def _reporter() -> Reporter:
-    from rich.console import Console
-
     from cganzoo.console.reporter import Reporter
+    from cganzoo.console.streams import stdout_console
 
-    return Reporter(Console())
+    return Reporter(stdout_console())
 
 
 def _all_overrides(overrides: list[str] | None, root: str | None, size: int | None, channels: int | None) -> list[str]:

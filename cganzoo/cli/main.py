@@ -6,7 +6,7 @@ import json
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,12 +19,14 @@ from .data import data_app
 from .plugin import plugin_app
 from .recipes import recipes_app
 
+SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+
 app = typer.Typer(
     name="cganzoo",
     help="A modular zoo of class-conditional GANs: methods are plugins, runs are TOML recipes.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=SETTINGS,
 )
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(data_app, name="data")
@@ -40,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
         if hasattr(stream, "reconfigure"):  # an arrow must not stop a run whose output is not UTF-8
             stream.reconfigure(errors="backslashreplace")
     try:
-        app([argument for argument in arguments if argument != DEBUG], prog_name="cganzoo")
+        command()([argument for argument in arguments if argument != DEBUG], prog_name="cganzoo")
     except (CganzooError, OSError, MemoryError) as error:
         if DEBUG in arguments:
             traceback.print_exc()
@@ -48,6 +50,19 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(CganzooError.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def command() -> Any:
+    """The command with all its subcommands; the help shows no type for options that take no value."""
+    found = typer.main.get_command(app)
+    waiting: list[Any] = [found]
+    while waiting:
+        one = waiting.pop()
+        for option in one.get_params(one.context_class(one, **SETTINGS)):  # with --help
+            if getattr(option, "is_flag", False):
+                option.metavar = ""  # or else "<bool>"
+        waiting += getattr(one, "commands", {}).values()
+    return found
 
 
 def _message(error: Exception) -> str:
@@ -85,7 +100,8 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder for runs: OUT/<recipe>/seed-<n>/.")] = Path("runs"),
     device: Annotated[str, typer.Option(help='"auto", "cpu", "cuda", "cuda:1" ...')] = "auto",
     time_limit: Annotated[
-        str | None, typer.Option("--for", metavar="TIME", help="Stop cleanly after this time: 90s, 9m, 1h30m.")
+        str | None,
+        typer.Option("--for", metavar="TIME", help="Stop cleanly after a time in s, m or h: 90s, 9m, 1h30m."),
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Delete the earlier run and start over.")] = False,
 ) -> None:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+UNCUT = 100_000
+"""Characters of a line in a pipe or a file."""
+
 
 def stdout_console(**options: Any) -> Console:
-    """A console on standard output, for results."""
+    """A console on standard output, for results. Programs search a pipe or a file, so lines are not cut there."""
     from rich.console import Console
 
-    return Console(**options)
+    console = Console(**options)
+    if not (console.is_terminal or console.is_jupyter or "width" in options or "COLUMNS" in os.environ):
+        console.width = UNCUT
+    return console
 
 
 def stderr_console() -> Console:

@@ -206,6 +206,11 @@ def resolve_generator(recipe: Recipe, distribution: str) -> Chosen[GeneratorSpec
     return _all_chosen(recipe, load_plugins([distribution]), KINDS["generator"])[0]
 
 
+def takes_class(recipe: Recipe, registry: Registry) -> bool:
+    """Whether the recipe's generator gets a class, so that images of a class can be drawn from it."""
+    return bool(_asked(_all_chosen(recipe, registry, KINDS["generator"])[0], "conditional"))
+
+
 def resolve_dataset(recipe: Recipe, registry: Registry | None = None) -> Chosen[DatasetSpec[Any]]:
     """Look up the data set only. This is enough to pack and show it."""
     if registry is None:
