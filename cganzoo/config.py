@@ -40,6 +40,16 @@ class Config(BaseModel):
     )
 
 
+@dataclass(frozen=True)
+class Since:
+    """Marks an option that was added in a later version: ``flip: Annotated[bool, Since("0.2")] = Field(False, ...)``.
+
+    While it has its default, a run's digests leave it out, so that runs of earlier versions can still be resumed.
+    """
+
+    version: str
+
+
 class ArchiveConfig(Config):
     """Base of the options of a data set that can be downloaded."""
 

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import ConfigDict, Field
 
 from ._util.lazy import Importable
-from .config import ArchiveConfig, Config
+from .config import ArchiveConfig, Config, Since
 
 if TYPE_CHECKING:
     import torch
@@ -105,6 +105,9 @@ class DataTable(ComponentTable):
 
     image_size: int = Field(ge=4, le=4096, description="Side of the square images, in pixels.")
     channels: Literal[1, 3] | None = Field(None, description="1 (gray) or 3 (RGB); default: as in the set.")
+    flip: Annotated[bool, Since("0.2")] = Field(
+        False, description="Mirror half of the real training images left-right; not for digits or letters."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cganzoo._util.memory import is_out_of_memory, what_ran_out
 from cganzoo._version import __version__
 from cganzoo.console.streams import print_labelled, print_line, stderr_console, stdout_console
 from cganzoo.errors import CganzooError
@@ -43,7 +44,9 @@ def main(arguments: list[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         command()([argument for argument in arguments if argument != DEBUG], prog_name="cganzoo")
-    except (CganzooError, OSError, MemoryError) as error:
+    except Exception as error:
+        if not isinstance(error, (CganzooError, OSError)) and not is_out_of_memory(error):
+            raise
         if DEBUG in arguments:
             traceback.print_exc()
         print_labelled("[bold red]error:[/]", _message(error))
@@ -66,9 +69,12 @@ def command() -> Any:
 
 
 def _message(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error) or "out of memory"
+    if isinstance(error, CganzooError):
+        return str(error)
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error)
+        return f"{error.filename}: {reason}" if error.filename else reason
+    return f"{what_ran_out(error)}; ask for less at a time: fewer images (-n), a smaller size or batch_size"
 
 
 def _version(wanted: bool) -> None:

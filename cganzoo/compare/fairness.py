@@ -7,13 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cganzoo._util.text import shortened
+from cganzoo.recipe.digests import PLACES
 
 from .matrix import Method, shared_values
 
 EXPECTED = frozenset({"loss", "requires"})
 """Sections in which methods differ because they are different methods."""
-PLACES = ("root", "download")
-"""Options of a data set that say where its files are, not what they are."""
 ABSENT = "-"
 
 

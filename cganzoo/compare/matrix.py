@@ -17,10 +17,11 @@ from cganzoo._util.toml import tomllib
 from cganzoo.config import parse
 from cganzoo.errors import CganzooError, RecipeError, RunError
 from cganzoo.recipe import bundled
+from cganzoo.recipe.digests import OBSERVERS
 from cganzoo.recipe.keys import ALL_SECTIONS, Sections
 from cganzoo.recipe.messages import explain
 from cganzoo.recipe.read import load_recipe
-from cganzoo.recipe.resolve import OBSERVERS, Resolved, resolve
+from cganzoo.recipe.resolve import Resolved, resolve
 from cganzoo.runs import provenance
 from cganzoo.runs.folder import RunFolder
 from cganzoo.runs.manifest import Manifest

@@ -16,6 +16,7 @@ RESIDENT_BYTES = 4 << 30
 """Sets up to this size are copied to the device; larger ones are read from the mapped file during training."""
 
 AHEAD = 3  # batches of a larger set that are read ahead
+MIRROR = 1  # makes these random numbers others than those of the order; not 0, which would not
 COPY_BYTES = 64 << 20  # copied to the device at a time
 
 
@@ -29,13 +30,14 @@ class Batches:
 
     Args:
         seed: seed of the order; ``(seed, position)`` alone determine a batch.
+        flip: mirror each image left-right with probability 1/2, anew in each batch.
 
     Attributes:
         position: number of batches drawn so far; part of a checkpoint. Set it to resume from there.
     """
 
-    def __init__(self, data: ImageSet, batch_size: int, seed: int, device: torch.device) -> None:
-        self.batch_size, self.seed, self.device = batch_size, seed, device
+    def __init__(self, data: ImageSet, batch_size: int, seed: int, device: torch.device, *, flip: bool = False) -> None:
+        self.batch_size, self.seed, self.device, self.flip = batch_size, seed, device, flip
         self.position = 0
         self._count = len(data.labels)
         self._epoch, self._order = -1, np.empty(0, np.int64)
@@ -54,6 +56,9 @@ class Batches:
         else:
             indices, pixels = self._read()
             chosen, images = self._to_device(torch.from_numpy(indices)), self._to_device(pixels)
+        if self.flip:
+            mirrored = self._to_device(torch.from_numpy(self._mirrored(self.position)))
+            images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
         self.position += 1
         return to_unit(images), self._labels.index_select(0, chosen)
 
@@ -85,6 +90,11 @@ class Batches:
         if self.device.type == "cuda":
             return tensor.pin_memory().to(self.device, non_blocking=True)  # pinned memory is not copied
         return tensor.to(self.device)
+
+    def _mirrored(self, position: int) -> np.ndarray:
+        """Which images of a batch are mirrored; (N,) bool."""
+        random = np.random.default_rng((self.seed, position, MIRROR))
+        return random.random(self.batch_size, np.float32) < 0.5
 
     def _indices(self, position: int) -> np.ndarray:
         start, needed, parts = position * self.batch_size, self.batch_size, []

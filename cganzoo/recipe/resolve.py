@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +29,8 @@ from cganzoo.specs import (
     Spec,
 )
 
-from .keys import plain
+from .digests import OBSERVERS, digest, drop_later_defaults, training_values, without_places
+from .keys import ALL_SECTIONS, plain
 from .messages import explain
 from .overrides import parse_with_texts
 from .read import Recipe
@@ -149,9 +149,24 @@ class Resolved:
         """The resolved recipe as TOML; reading it back gives the same run."""
         return tomli_w.dumps(self.values())
 
+    def identity(self, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The values that say what a run is: without the places of files and without later keys at their default.
+
+        ``values`` are those of an earlier call of the run; default: this recipe's.
+        """
+        kept = without_places(copy.deepcopy(dict(self.values() if values is None else values)))
+        drop_later_defaults(ALL_SECTIONS, kept)
+        for kind in KINDS.values():
+            found: Any = kept
+            for step in kind.recipe_table.split("."):
+                found = found.get(step, {})
+            for chosen, table in zip(self.components[kind.name], found if kind.many else [found], strict=False):
+                drop_later_defaults(chosen.spec.config, table)
+        return kept
+
     def recipe_digest(self) -> str:
         """Identifies the recipe: equal if and only if all values are equal that weights or scores depend on."""
-        values = {name: section for name, section in self.values().items() if name not in OBSERVERS}
+        values = {name: section for name, section in self.identity().items() if name not in OBSERVERS}
         observers = {one.provider.distribution for kind in KINDS.values() for one in self.components[kind.name]}
         observers -= {provider.distribution for provider in self.providers}
         required = values["requires"]["plugins"]
@@ -162,29 +177,11 @@ class Resolved:
 
     def training_digest(self) -> str:
         """Identifies the training: equal for recipes that differ only in scoring, logging and checkpoints."""
-        return digest(training_values(self.values()))
+        return digest(training_values(self.identity()))
 
-
-BOOKKEEPING = frozenset({"log_every", "checkpoint_every", "keep_checkpoints", "sample_every", "evaluate_every"})
-"""Keys of ``[train]`` that do not change the weights."""
-
-OBSERVERS = frozenset(kind.recipe_table for kind in KINDS.values() if kind.decides == "nothing")
-"""Tables that change neither weights nor scores."""
 
 WRITTEN_WHEN_EMPTY = frozenset({"metrics"})
 """Lists that a resolved recipe holds even if they are empty, because that is part of existing digests."""
-
-
-def training_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that a resumed run must not change: without scoring, logging, checkpoints and version bounds."""
-    left_out = {"requires", "evaluation"} | {kind.recipe_table for kind in KINDS.values() if kind.decides != "weights"}
-    kept = {name: section for name, section in values.items() if name not in left_out}
-    return {**kept, "train": {name: value for name, value in kept["train"].items() if name not in BOOKKEEPING}}
-
-
-def digest(values: Any) -> str:
-    """Short hash of JSON values. The order of the keys does not change the hash."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def resolve(recipe: Recipe, registry: Registry | None = None) -> Resolved:

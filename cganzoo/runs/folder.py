@@ -17,9 +17,10 @@ from filelock import FileLock, Timeout
 from cganzoo._util.files import UNFINISHED, write_whole
 from cganzoo._util.text import shortened
 from cganzoo.errors import RunError
+from cganzoo.recipe.digests import training_values
 from cganzoo.recipe.keys import plain
 from cganzoo.recipe.read import Recipe, parse_recipe
-from cganzoo.recipe.resolve import WRITTEN_WHEN_EMPTY, Resolved, training_values
+from cganzoo.recipe.resolve import WRITTEN_WHEN_EMPTY, Resolved
 
 from . import manifest as manifests
 from .manifest import Manifest, system_errors
@@ -92,6 +93,18 @@ class RunFolder:
         with system_errors(self.metrics_file, "saving failed"), self.metrics_file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
 
+    def put_scores(self, step: int, scores: Mapping[str, Any]) -> None:
+        """Add the scores of a step to ``metrics.jsonl``, instead of those of the same step if there are any."""
+        record, found = {"step": step, "scores": scores}, self.records()
+        if any(self._scored(other, step) for other in found):
+            self._rewrite([*(other for other in found if not self._scored(other, step)), record])
+        else:
+            self.append(record)
+
+    @staticmethod
+    def _scored(record: Mapping[str, Any], step: int) -> bool:
+        return record["step"] == step and "scores" in record
+
     def drop_records_after(self, step: int) -> None:
         """Remove the records of later steps from ``metrics.jsonl``, because a resumed run repeats these steps."""
         self._rewrite(record for record in self.records() if record["step"] <= step)
@@ -139,7 +152,7 @@ class RunFolder:
             return
         if not self.recipe_file.is_file():
             raise RunError(f"{self.path}: holds checkpoints but no recipe.toml; choose another --out, or --fresh")
-        there, here = training_values(self.recipe_values()), training_values(resolved.values())
+        there, here = training_values(resolved.identity(self.recipe_values())), training_values(resolved.identity())
         differing = list(_differences(there, here))
         if differing:
             shown = "; ".join(differing[:3]) + (f"; and {len(differing) - 3} more" if len(differing) > 3 else "")

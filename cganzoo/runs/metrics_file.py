@@ -42,8 +42,8 @@ class MetricsFile(Logger):
         self.folder.append({**record, "images_per_second": round(images_per_second, 1), "terms": terms})
 
     def scores(self, step: int, scores: Mapping[str, float | None]) -> None:
-        """See :class:`Logger`."""
-        self.folder.append({"step": step, "scores": scores})
+        """See :class:`Logger`. Scores of the same step are replaced: a call was killed before it ended the run."""
+        self.folder.put_scores(step, scores)
 
 
 @hookimpl

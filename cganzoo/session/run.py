@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import torch
 
+from cganzoo._util.text import shortened
 from cganzoo.console.reporter import Reporter
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import CganzooError, DivergenceError, RunError
@@ -23,11 +23,17 @@ from cganzoo.runs.manifest import Call, Environment, Images, StoredEvaluation
 from cganzoo.train.engine import Engine, build_networks
 from cganzoo.train.loop import train
 from cganzoo.train.stop import Interrupted, Stop
+from cganzoo.train.watch import check_samples
 
 from .dataset import load_data
 from .device import device_name, peak_memory, reproducible, reset_peak_memory
 from .loggers import Loggers
+from .memory import BUILDING, LOADING, SCORING, TRAINING, check_batches, check_networks, memory_error
 from .scorer import Scorer, show
+
+Ended = Literal["stopped", "failed", "diverged"]
+
+LONGEST_ERROR = 1000  # characters of an unknown error in the manifest
 
 
 class Session:
@@ -39,20 +45,25 @@ class Session:
 
     def __init__(self, resolved: Resolved, folder: RunFolder, reporter: Reporter, device: torch.device) -> None:
         self.resolved, self.folder, self.reporter, self.device = resolved, folder, reporter, device
+        self._doing = LOADING  # for the message if memory runs out
+        self._began = False  # whether this call has changed the run
 
     def run(self, stop: Stop, *, fresh: bool = False) -> bool:
         """Resume the run from its newest checkpoint, or start it; returns whether the run is finished.
 
         With ``fresh``, the files of earlier calls are removed after the data are loaded and the networks are built.
-        After an error, the last good checkpoint is still in the folder.
+        After an error, the last good checkpoint is still in the folder, and the manifest has the error.
         """
         if not fresh and self._already_finished():
             return True
-        self.log = Loggers(self.resolved, self.reporter)
-        with reproducible(self.device):
+        with self._recording_failure(), reproducible(self.device):
+            self.log = Loggers(self.resolved, self.reporter)
+            check_batches(self.resolved, self.device)
             # The networks are built once before the images are packed, so that a wrong size is found early.
-            splits = load_data(self.resolved, self.reporter, partial(build_networks, self.resolved))
+            splits = load_data(self.resolved, self.reporter, self._check_networks)
             data = splits["train"]
+            self._doing = BUILDING
+            check_networks(self.resolved, data.class_names, self.device)
             self.engine = engine = Engine(self.resolved, data, self.device)
             self.folder.begin(self.resolved, fresh=fresh)
             seconds = self._resume(data)
@@ -66,22 +77,10 @@ class Session:
             )
             stage = stop.interrupting(self.reporter.stage)
             self.scorer = Scorer(self.resolved, self.folder, self.reporter, splits, self.device, stage)
-            try:
-                self.log.start(run)
-                if self._train_and_score(stop, seconds):
-                    return True
-            except CganzooError as error:
-                status: Literal["failed", "diverged"] = "diverged" if isinstance(error, DivergenceError) else "failed"
-                self.log.fail(status, str(error))
-                with suppress(RunError), self.folder.update_manifest() as manifest:  # the disk may be full
-                    manifest.status, manifest.error = status, str(error)
-                if status == "failed":
-                    raise
-                kept = checkpoint.kept(self.folder.checkpoints)
-                raise DivergenceError(f"{self.folder.path}: {error}; {kept}") from error
-            except Exception as error:
-                self.log.fail("failed", f"{type(error).__name__}: {error}")
-                raise
+            self._began = True
+            self.log.start(run)
+            if self._train_and_score(stop, seconds):
+                return True
         with self.folder.update_manifest() as manifest:
             manifest.status, manifest.error = "stopped", ""
         self.log.end("stopped")
@@ -89,9 +88,56 @@ class Session:
         self.reporter.say(f"stopped at step {engine.step} of {engine.settings.steps}; {again} resumes there")
         return False
 
+    def _check_networks(self, class_names: tuple[str, ...]) -> None:
+        check_networks(self.resolved, class_names, self.device)
+        build_networks(self.resolved, class_names)
+
+    @contextmanager
+    def _recording_failure(self) -> Iterator[None]:
+        """Write an error of the block into the manifest and to the loggers, and raise it as it should be shown.
+
+        Running out of memory is an error that the user can correct, so it becomes a :class:`RunError`. A second
+        Ctrl+C, or one that comes before training, counts as a stop.
+        """
+        try:
+            yield
+        except DivergenceError as error:
+            self._record("diverged", str(error))
+            kept = checkpoint.kept(self.folder.checkpoints)
+            raise DivergenceError(f"{self.folder.path}: {error}; {kept}") from error
+        except CganzooError as error:
+            self._record("failed", str(error))
+            raise
+        except Exception as error:
+            short = memory_error(error, self._doing, self.resolved, self.device)
+            if short is None:
+                self._record("failed", shortened(f"{type(error).__name__}: {error}", LONGEST_ERROR))
+                raise
+            if self._began:
+                short = RunError(f"{short}; {checkpoint.kept(self.folder.checkpoints)}")
+            self._record("failed", str(short))
+            raise short from error
+        except BaseException:  # KeyboardInterrupt, SystemExit
+            self._record("stopped", "")
+            raise
+
+    def _record(self, status: Ended, error: str) -> None:
+        """Record how this call ended. What an earlier call recorded stays if this one failed before it began."""
+        if self._began:
+            if status == "stopped":
+                self.log.end("stopped")
+            else:
+                self.log.fail(status, error)
+        with suppress(RunError), self.folder.update_manifest() as manifest:  # the disk may be full
+            # A manifest that says "running" is of a call that was killed: this process holds the folder's lock.
+            if self._began or manifest.status == "running" or (manifest.status is None and status == "failed"):
+                manifest.status, manifest.error = status, error
+
     def _train_and_score(self, stop: Stop, seconds: float) -> bool:
         if self.resolved.metrics:
+            self._doing = SCORING
             self.scorer.check()
+        self._doing = TRAINING
         with stop.on_signals(), self._recording_peak_memory(), suppress(Interrupted):
             if train(
                 self.engine,
@@ -131,14 +177,18 @@ class Session:
     def _score(self) -> Evaluation:
         """Score the current generator and write the pictures of the metrics."""
         step = self.engine.step
+        self._doing = SCORING
         evaluation = self.scorer.score(self._ready_generator(), step)
         for name in evaluation.pictures:
             self.log.picture(step, name, self.folder.picture_file(name, step))
+        self._doing = TRAINING
         return evaluation
 
     def _finish(self) -> None:
         """Score the generator of the last step and draw samples."""
         step = self.engine.step
+        if warning := check_samples(self._ready_generator(), self.engine.num_classes, seed=0):
+            self.reporter.say(warning, style="yellow")
         if self.resolved.metrics:
             evaluation = self._score()
             self.log.scores(step, evaluation.scores)
@@ -204,6 +254,11 @@ class Session:
         """Write this call, and what the run consists of, into the manifest."""
         engine, counts = self.engine, self.engine.networks.parameter_counts()
         environment, code = self._environment(), provenance.code(self.resolved.providers)
+        if self.folder.manifest().status == "running":
+            self.reporter.say(
+                "note: the last call of this run was killed; if memory ran short, lower train.batch_size",
+                style="yellow",
+            )
         call = Call(command=provenance.command(), from_step=engine.step, code=code, **dict(environment))
         with self.folder.update_manifest() as manifest:
             if not manifest.code:

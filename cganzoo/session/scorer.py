@@ -28,6 +28,7 @@ from cganzoo.runs.folder import RunFolder
 from cganzoo.specs import STANDARD_ERROR, ExtractorContext, ExtractorSpec
 
 from .dataset import load_data
+from .memory import check_scoring
 
 GRID_ROWS = 20
 
@@ -198,6 +199,7 @@ def evaluate_run(
         raise RunError(f"{folder.recipe_file}: lists no [[metrics]], so there is nothing to score")
     of_run, used = folder.recipe_values(), resolved.values()
     trained = from_run(folder, device, resolved.generator if of_run["generator"] == used["generator"] else None)
+    check_scoring(resolved, device, trained.generator.latent_dim)
     splits = load_data(resolved, reporter)
     folder.check_same_images(splits["train"].fingerprint)
     # Another extractor than the run's must not replace it in the folder.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -21,6 +20,7 @@ from cganzoo.objective import Objective
 from cganzoo.recipe.resolve import Resolved
 
 from .steps import DiscriminatorStep, GeneratorStep, update
+from .watch import first_bad, problem
 
 
 class Networks(NamedTuple):
@@ -84,7 +84,7 @@ class Engine:
         for module in self.networks:
             module.to(device)
         self.generator, self.trunk, self.objective = self.networks
-        self.batches = Batches(data, settings.batch_size, settings.seed, device)
+        self.batches = Batches(data, settings.batch_size, settings.seed, device, flip=sections.data.flip)
         self._layout = torch.channels_last if settings.channels_last else torch.contiguous_format
         self.generator.to(memory_format=self._layout)
         self.trunk.to(memory_format=self._layout)
@@ -105,7 +105,7 @@ class Engine:
             self._discriminator_step.compile(dynamic=False)
             self._generator_step.compile(dynamic=False)
 
-        self.step = 0
+        self.step = self._finite_at = 0
         self.terms: dict[str, list[Tensor]] = {}
         self._set_rates()
 
@@ -159,13 +159,29 @@ class Engine:
         for name, term in update(step, self.optimizers[player], *inputs, freeze=freeze).items():
             self.terms.setdefault(f"{player}/{name}", []).append(term)
 
+    def newest_terms(self, steps: int) -> dict[str, list[Tensor]]:
+        """Those of :attr:`terms` of the last ``steps`` steps."""
+        return {name: values[-steps * self._updates(name) :] for name, values in self.terms.items()}
+
+    def _updates(self, term: str) -> int:
+        """Values of a loss term in one generator step."""
+        return self.settings.discriminator_steps if term.startswith("discriminator/") else 1
+
     def mean_terms(self) -> dict[str, float]:
         """Mean of each loss term in :attr:`terms`, or a :class:`DivergenceError`. Waits for the device."""
         means = {name: torch.stack(values).mean().item() for name, values in self.terms.items()}
-        for name, value in means.items():
-            if not math.isfinite(value):
-                raise self._diverged(f"loss term {name} is {value}")
+        self.check_terms(means)
         return means
+
+    def check_terms(self, means: Mapping[str, float]) -> None:
+        """Raise :class:`DivergenceError` if the mean of a loss term is not finite or extreme. The loss terms of a
+        diverged run are in :attr:`terms` still; they say when that began."""
+        name = problem(means)
+        if name is None:
+            return
+        began = first_bad(self.terms[name], self.step, self._updates(name)) if self.terms.get(name) else None
+        when = f"by step {self.step}" if began is None else f"since step {began}"
+        raise self._diverged(f"loss term {name} is {means[name]:.4g} {when}")
 
     def check_finite(self) -> None:
         """Raise :class:`DivergenceError` if a loss term or a weight is not finite. Waits for the device."""
@@ -173,12 +189,12 @@ class Engine:
         for player, module in self.modules().items():
             finite = [weight.isfinite().all() for weight in module.parameters()]
             if finite and not torch.stack(finite).all():
-                raise self._diverged(f"a weight of the {player} is not finite")
+                since = f"; at step {self._finite_at}, all were finite" if self._finite_at < self.step else ""
+                raise self._diverged(f"a weight of the {player} is not finite by step {self.step}{since}")
+        self._finite_at = self.step
 
     def _diverged(self, what: str) -> DivergenceError:
-        return DivergenceError(
-            f"training diverged: {what} by step {self.step}; lower the learning rates, or pick another seed"
-        )
+        return DivergenceError(f"training diverged: {what}; lower the learning rates, or pick another seed")
 
     def ready_generator(self, weights: str) -> Generator:
         """A copy of the averaged (``"ema"``) or the trained (``"raw"``) generator, ready to sample."""
@@ -208,6 +224,7 @@ class Engine:
         if state.get("training_digest") != self.training_digest:
             raise RunError("the checkpoint is from another run; --fresh starts from step 0")
         self.step, self.batches.position = state["step"], state["position"]
+        self._finite_at = self.step
         for name, module in self.modules().items():
             module.load_state_dict(state["modules"][name])
         for name, optimizer in self.optimizers.items():

@@ -12,6 +12,7 @@ from cganzoo.runs.folder import RunFolder
 
 from .engine import Engine
 from .stop import Clock, Interrupted, Stop
+from .watch import Watch
 
 
 def train(
@@ -37,15 +38,23 @@ def train(
         seconds: training time of earlier calls.
     """
     settings = engine.settings
-    clock = Clock(seconds)
+    clock, watch = Clock(seconds), Watch(engine.device, engine.step)
     logged, logged_step = seconds, engine.step
     saved_step = engine.step
+
+    def keep() -> None:
+        """Save a checkpoint of this step, if there is none."""
+        nonlocal saved_step
+        if engine.step > saved_step:
+            save(engine, folder, clock.seconds)
+            saved_step = engine.step
 
     def score_and_draw(step: int) -> None:
         """Score the generator and draw samples at the steps at which that is due."""
         if step == settings.steps:
             return
         if headlines and settings.evaluate_every and step % settings.evaluate_every == 0:
+            keep()  # whatever happens in the evaluation, no step is lost
             scores = evaluate()
             log.scores(step, scores)
             display.scores(step, {name: scores[name] for name in headlines})
@@ -69,14 +78,19 @@ def train(
                 logged, logged_step = now, step
                 log.log(step, terms, images_per_second=speed, seconds=now)
                 display.terms(step, terms, speed)
+                watch.step = step
+            elif watch.is_due(step):
+                losses = watch.look(engine.newest_terms(step - watch.step), step)
+                if losses is not None:
+                    engine.check_terms(losses.terms)
+                    speed = (step - logged_step) * settings.batch_size / (clock.seconds - logged)
+                    display.terms(losses.step, losses.terms, speed)
 
             with clock.stopped():
                 if step % settings.checkpoint_every == 0 or last:
-                    save(engine, folder, clock.seconds)
-                    saved_step = step
+                    keep()
                 score_and_draw(step)
-    if engine.step > saved_step:
-        save(engine, folder, clock.seconds)
+    keep()
     return engine.step >= settings.steps
 
 

@@ -7,8 +7,8 @@ autocasting or wrapping one step concerns one object and the parameters it updat
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import ClassVar
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -72,7 +72,7 @@ class _Step(nn.Module):
             else:  # an attribute that parameters(), state_dict() and train() do not see
                 self.__dict__[name] = module
 
-    def _networks(self, images: Tensor) -> torch.autocast:
+    def _networks(self, images: Tensor) -> AbstractContextManager[Any]:
         """The autocast context of the networks. The objective always runs in float32, the dtype of its features."""
         return torch.autocast(images.device.type, torch.bfloat16, enabled=self.autocast)
 

@@ -12,9 +12,9 @@ import pytest
 from cganzoo import BuildContext, Config, MetricOutput, MetricSpec
 from cganzoo.errors import CganzooError, PluginError, RecipeError
 from cganzoo.metric import Metric
+from cganzoo.recipe.digests import digest as digest_of
 from cganzoo.recipe.read import parse_recipe
 from cganzoo.recipe.resolve import Resolved, resolve
-from cganzoo.recipe.resolve import digest as digest_of
 from cganzoo.registry import Component, Plugin, Registry, load_plugins
 
 Resolver = Callable[..., Resolved]

@@ -357,7 +357,7 @@ def test_a_term_that_is_not_finite_is_a_divergence(resolved: Resolve, value: flo
     engine.terms["generator/activation"].append(torch.tensor(value))
     for look in (engine.mean_terms, engine.check_finite):
         with pytest.raises(
-            DivergenceError, match=r"^training diverged: loss term generator/activation is .+ by step 1"
+            DivergenceError, match=r"^training diverged: loss term generator/activation is .+ since step 1;"
         ):
             look()
 

@@ -97,7 +97,7 @@ def test_without_metrics_nothing_is_scored(run: Run) -> None:
 
 def test_a_signal_ends_the_scoring_and_the_next_call_makes_up_for_it(run: Run) -> None:
     assert not run.go(Stop(), interrupted_at=4)
-    assert checkpoint.steps(run.folder.checkpoints) == [4], "the step before the scoring is saved"
+    assert checkpoint.steps(run.folder.checkpoints) == [2, 4], "a step is saved before it is scored"
     assert run.scored() == [2]
     run.asked.clear()
     assert run.go(Stop())
