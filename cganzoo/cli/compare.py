@@ -75,11 +75,11 @@ def _seeds(text: str | None) -> list[int] | None:
     if text is None:
         return None
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and int(part) < 2**32 for part in parts):
-        raise RecipeError(f'--seeds {text}: write seeds as whole numbers with commas, like "0,1,2"')
+    if not all(part.isdecimal() and len(part) <= 10 and int(part) < 2**32 for part in parts):
+        raise RecipeError(f'--seeds {one_line(text)}: write seeds as whole numbers with commas, like "0,1,2"')
     seeds = [int(part) for part in parts]
     if len(set(seeds)) < len(seeds):
-        raise RecipeError(f"--seeds {text}: a seed is listed more than once")
+        raise RecipeError(f"--seeds {one_line(text)}: a seed is listed more than once")
     return seeds
 
 

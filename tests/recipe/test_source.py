@@ -66,6 +66,12 @@ def test_a_name_that_no_file_can_have_is_refused(name: str) -> None:
     refusal(name)
 
 
+@pytest.mark.parametrize("name", ["..toml", "...toml"])
+def test_a_recipe_that_would_put_its_runs_elsewhere_is_refused(name: str, tmp_path: Path, tiny: str) -> None:
+    (tmp_path / name).write_text(tiny)
+    assert refusal(tmp_path / name).endswith("; rename the file")
+
+
 def test_a_null_character_in_the_file_is_an_error_of_toml(tiny: str) -> None:
     assert message(tiny + "\0") == "t.toml: is not valid TOML: Invalid statement (at line 25, column 1)"
     assert message(tiny + "x = '\0'").startswith(
@@ -152,6 +158,14 @@ def test_no_number_takes_these(tiny: str, key: str, value: str) -> None:
 def test_a_seed_beyond_64_bits_is_refused(tiny: str) -> None:
     for seed in (2**32, 2**64, 10**400, -1):
         assert message(tiny, f"train.seed={seed}").startswith("--set train.seed: ")
+
+
+@pytest.mark.parametrize("seeds", ["9" * 5000, "0," * 5000, "-1", "1e3", "\u0661\x1b", "4294967296"])
+def test_seeds_of_a_comparison_are_bounded(command, seeds: str) -> None:
+    result = command("compare", "amgan_digits", "--seeds", seeds)
+    assert result.code == 2
+    assert len(result.err) < 300
+    assert result.err.startswith("error: --seeds ")
 
 
 def test_text_that_is_not_utf8_is_refused(tiny: str) -> None:
