@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from cganzoo._util.memory import is_out_of_memory, what_ran_out
+from cganzoo._util.text import shortened
 from cganzoo._version import __version__
 from cganzoo.console.streams import print_labelled, print_line, stderr_console, stdout_console
 from cganzoo.errors import CganzooError
@@ -34,6 +35,8 @@ app.add_typer(data_app, name="data")
 app.add_typer(plugin_app, name="plugin")
 
 DEBUG = "--debug"
+LONGEST_MESSAGE = 4000
+"""Characters of an error that are printed: it may quote what the user wrote."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -45,11 +48,11 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         command()([argument for argument in arguments if argument != DEBUG], prog_name="cganzoo")
     except Exception as error:
-        if not isinstance(error, (CganzooError, OSError)) and not is_out_of_memory(error):
+        if not isinstance(error, (CganzooError, OSError)) and not is_out_of_memory(error) and not _no_home(error):
             raise
         if DEBUG in arguments:
             traceback.print_exc()
-        print_labelled("[bold red]error:[/]", _message(error))
+        print_labelled("[bold red]error:[/]", shortened(_message(error), LONGEST_MESSAGE))
         sys.exit(CganzooError.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -68,9 +71,16 @@ def command() -> Any:
     return found
 
 
+def _no_home(error: Exception) -> bool:
+    """Whether a path begins with ``~`` and a name that is no user's; pathlib raises a plain RuntimeError."""
+    return isinstance(error, RuntimeError) and str(error).startswith("Could not determine home directory")
+
+
 def _message(error: Exception) -> str:
     if isinstance(error, CganzooError):
         return str(error)
+    if _no_home(error):
+        return 'a path begins with "~" and the name of no user of this machine; write the whole path'
     if isinstance(error, OSError):
         reason = error.strerror or str(error)
         return f"{error.filename}: {reason}" if error.filename else reason

@@ -88,7 +88,9 @@ def dataset_recipe(name: str, overrides: Iterable[str] = (), image_size: int | N
     changed = frozenset(set_value(values, override, texts) for override in overrides)
     others = sorted(set(values) - {"data"})
     if others:
-        raise RecipeError(f"--set {others[0]}: is not an option of a data set; write a key of data, like data.root")
+        raise RecipeError(
+            f"--set {one_line(others[0])}: is not an option of a data set; write a key of data, like data.root"
+        )
     try:
         sections: dict[str, Any] = {"data": parse_with_texts(DataTable, values["data"], texts, ("data",))}
     except ValidationError as error:

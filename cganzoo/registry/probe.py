@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
-from cganzoo._util.text import did_you_mean
+from cganzoo._util.text import did_you_mean, one_line
 from cganzoo._version import API_VERSION, __version__
 from cganzoo.errors import PluginError
 
@@ -119,7 +119,7 @@ def find(inventory: Inventory, name: str) -> list[dict[str, Any]]:
         advice = f"pip install {min(missing)}"
     else:
         advice = did_you_mean(name.lower(), known, f"`{PROJECT} plugins` lists all")
-    raise PluginError(f'there is no component or distribution "{name}"; {advice}')
+    raise PluginError(f'there is no component or distribution "{one_line(name)}"; {advice}')
 
 
 def _key(provider: Mapping[str, Any]) -> tuple[str, str]:

@@ -174,6 +174,12 @@ MISTAKES = {
     "last unit missing": (["compare", "RECIPE", "--for", "1h30"], "--for 1h30: has a number without a unit; write sec"),
     "place of images": (["run", "RECIPE", "--set", "data={name='folder', image_size=8, root=''}"], "root: is empty"),
     "device without values": (["run", "RECIPE", "--device", "meta"], '--device meta: is not available here; write "au'),
+    "place of nobody": (["data", "info", "~nobody-of-this-name/x"], 'a path begins with "~" and the name of no user'),
+    "runs of nobody": (["compare", "~nobody-of-this-name/x"], "is not the name of a recipe file"),
+    "long name": (["compare", "x" * 5000], "is not the name of a recipe file"),
+    "long name of a component": (["plugins", "x" * 5000], "there is no component or distribution"),
+    "long key": (["data", "pack", "digits", "--set", f"{'x' * 5000}=1"], "is not an option of a data set"),
+    "long requirement": (["run", "RECIPE", "--set", f"requires.plugins=['{'x' * 5000}']"], "is not installed"),
     "no run": (["evaluate", "NOWHERE"], "no such run folder"),
     "no run to sample": (["sample", "NOWHERE"], "no such run folder"),
     "export to another kind of file": (["export", "NOWHERE", "x.pt"], "must end in .safetensors"),
@@ -197,6 +203,7 @@ def test_a_mistake_gets_one_message(
     assert message in result.err
     assert result.err.startswith("error: ")
     assert len(result.err.strip().splitlines()) == 1
+    assert len(result.err) < 2000
     assert "Traceback" not in result.err
 
 
