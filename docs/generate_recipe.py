@@ -58,8 +58,8 @@ REQUIRES = """
 The distributions in `plugins` are imported, and no other is, except for those that the recipe's names need. Each name
 that neither the host nor a listed distribution provides is looked up among the installed plugins:
 
-- One provides it: its distribution is added, as if it were written here. The run prints this, and the resolved recipe
-  holds it.
+- One provides it: its distribution is added, as if it were written here. `cganzoo run` prints this, and the resolved
+  recipe holds it.
 - More than one provides it: this is an error, and you write the one that you mean. So installing a plugin never
   changes what a recipe means.
 - None provides it: the message lists the names that are available.

@@ -146,7 +146,8 @@ def select(requirements: Iterable[str], providers: Iterable[Provider], source: s
             requirement = None
         if requirement is None or requirement.url or requirement.marker or requirement.extras:
             raise PluginError(
-                f'{source}: "{one_line(text)}" does not name a distribution; write it like "{PROJECT}-x" or "{PROJECT}-x>=0.1"'
+                f'{source}: "{one_line(text)}" does not name a distribution; '
+                f'write it like "{PROJECT}-x" or "{PROJECT}-x>=0.1"'
             )
         name = canonicalize_name(requirement.name)
         if name not in found:
