@@ -128,6 +128,8 @@ class Schedule(Config):
     def _complete(self) -> Schedule:
         if self.curve in ("linear", "cosine") and self.to is None:
             raise ValueError(f'a {self.curve} schedule needs "to", its last value')
+        if self.to is not None and not math.isfinite(self.to - self.start):
+            raise ValueError('"from" and "to" are so far apart that their difference is not a finite number')
         if self.curve == "step" and self.every is None:
             raise ValueError('a step schedule needs "every", the length of one step')
         for name in ("after", "steps", "every"):
@@ -142,7 +144,10 @@ class Schedule(Config):
             return self.start
         if self.curve == "step":
             assert self.every is not None
-            return self.start * self.factor ** (step // max(1, _in_steps(self.every, total_steps)))
+            try:
+                return self.start * self.factor ** (step // max(1, _in_steps(self.every, total_steps)))
+            except OverflowError:  # a factor above 1, many times
+                return math.copysign(math.inf, self.start)
         assert self.to is not None
         after = _in_steps(self.after, total_steps)
         length = total_steps - after if self.steps is None else _in_steps(self.steps, total_steps)

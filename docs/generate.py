@@ -1,13 +1,15 @@
-"""Generates docs/plugin-api.md and docs/hooks.md from the code: ``python docs/generate.py``.
+"""Generates the pages of docs/ that are made from the code: ``python docs/generate.py``.
 
-The script parses the source and does not import it, so the pages do not depend on the versions of Python and torch.
-tests/test_plugin_api.py fails if a page differs from the code.
+They are plugin-api.md, hooks.md and, by generate_recipe.py, recipe.md. This script parses the source and does not
+import it, so the pages do not depend on the versions of Python and torch. tests/test_plugin_api.py fails if a page
+differs from the code.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+import runpy
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -439,3 +441,4 @@ if __name__ == "__main__":
         print(f"{path.name}: {'updated' if old != new else 'unchanged'}")
         for change in changes(old, new):
             print(f"  {change}")
+    runpy.run_path(str(DOCS / "generate_recipe.py"), run_name="__main__")

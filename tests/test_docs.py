@@ -29,6 +29,7 @@ NO_GUIDES = {
     "metrics.md",
     "hooks.md",
     "plugin-api.md",
+    "recipe.md",
     "results.md",
     "runs.md",
 }  # read, or made and compared with the code

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cganzoo._util.text import one_line
 from cganzoo.console.streams import stdout_console
 from cganzoo.errors import CganzooError, RecipeError
 
@@ -30,7 +31,8 @@ def compare(
     ] = None,
     device: Annotated[str, typer.Option(help='"auto", "cpu", "cuda", "cuda:1" ...')] = "auto",
     time_limit: Annotated[
-        str | None, typer.Option("--for", metavar="TIME", help="Stop cleanly after this time: 90s, 9m, 1h30m.")
+        str | None,
+        typer.Option("--for", metavar="TIME", help="Stop cleanly after a time in s, m or h: 90s, 9m, 1h30m."),
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start every run over.")] = False,
     allow_mixed: Annotated[
@@ -73,19 +75,22 @@ def _seeds(text: str | None) -> list[int] | None:
     if text is None:
         return None
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and int(part) < 2**32 for part in parts):
-        raise RecipeError(f'--seeds {text}: write seeds as whole numbers with commas, like "0,1,2"')
+    if not all(part.isdecimal() and len(part) <= 10 and int(part) < 2**32 for part in parts):
+        raise RecipeError(f'--seeds {one_line(text)}: write seeds as whole numbers with commas, like "0,1,2"')
     seeds = [int(part) for part in parts]
     if len(set(seeds)) < len(seeds):
-        raise RecipeError(f"--seeds {text}: a seed is listed more than once")
+        raise RecipeError(f"--seeds {one_line(text)}: a seed is listed more than once")
     return seeds
 
 
 def seconds(text: str) -> float:
-    """``"1h30m"``, ``"0.5h"``, ``"9m"``, ``"90s"`` or ``"90"`` in seconds."""
+    """``"1h30m"``, ``"0.5h"``, ``"9m"`` or ``"90s"`` in seconds. A number without its unit is an error."""
     number = r"(\d+(?:\.\d+)?)"
-    match = re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s?)?", text.strip())
+    match = re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s)?", text.strip())
     if match is None or not any(match.groups()):
-        raise CganzooError(f'--for {text}: is not a time; write it like "90s", "9m" or "1h30m"')
+        wrong = "has a number without a unit" if re.fullmatch(r"[\d.hms]*\d", text.strip()) else "is not a time"
+        raise CganzooError(
+            f'--for {one_line(text)}: {wrong}; write seconds, minutes and hours like "90s", "9m" or "1h30m"'
+        )
     hours, minutes, rest = (float(part or 0) for part in match.groups())
     return hours * 3600 + minutes * 60 + rest

@@ -7,11 +7,12 @@ import sys
 import traceback
 import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cganzoo._util.memory import is_out_of_memory, what_ran_out
+from cganzoo._util.text import shortened
 from cganzoo._version import __version__
 from cganzoo.console.streams import print_labelled, print_line, printable, stderr_console, stdout_console
 from cganzoo.errors import CganzooError
@@ -23,19 +24,23 @@ from .group import Group
 from .plugin import plugin_app
 from .recipes import recipes_app
 
+SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+
 app = typer.Typer(
     name="cganzoo",
     cls=Group,
     help="A modular zoo of class-conditional GANs: methods are plugins, runs are TOML recipes.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=SETTINGS,
 )
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(data_app, name="data")
 app.add_typer(plugin_app, name="plugin")
 
 DEBUG = "--debug"
+LONGEST_MESSAGE = 4000
+"""Characters of an error that are printed: it may quote what the user wrote."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -47,21 +52,41 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         with warnings.catch_warnings():
             show_damage_warnings()
-            app([argument for argument in arguments if argument != DEBUG], prog_name="cganzoo")
+            command()([argument for argument in arguments if argument != DEBUG], prog_name="cganzoo")
     except Exception as error:
-        if not isinstance(error, (CganzooError, OSError)) and not is_out_of_memory(error):
+        if not isinstance(error, (CganzooError, OSError)) and not is_out_of_memory(error) and not _no_home(error):
             raise
         if DEBUG in arguments:
             print(printable(traceback.format_exc()), file=sys.stderr)
-        print_labelled("[bold red]error:[/]", _message(error))
+        print_labelled("[bold red]error:[/]", shortened(_message(error), LONGEST_MESSAGE))
         sys.exit(CganzooError.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
 
 
+def command() -> Any:
+    """The command with all its subcommands; the help shows no type for options that take no value."""
+    found = typer.main.get_command(app)
+    waiting: list[Any] = [found]
+    while waiting:
+        one = waiting.pop()
+        for option in one.get_params(one.context_class(one, **SETTINGS)):  # with --help
+            if getattr(option, "is_flag", False):
+                option.metavar = ""  # or else "<bool>"
+        waiting += getattr(one, "commands", {}).values()
+    return found
+
+
+def _no_home(error: Exception) -> bool:
+    """Whether a path begins with ``~`` and a name that is no user's; pathlib raises a plain RuntimeError."""
+    return isinstance(error, RuntimeError) and str(error).startswith("Could not determine home directory")
+
+
 def _message(error: Exception) -> str:
     if isinstance(error, CganzooError):
         return str(error)
+    if _no_home(error):
+        return 'a path begins with "~" and the name of no user of this machine; write the whole path'
     if isinstance(error, OSError):
         reason = error.strerror or str(error)
         return f"{error.filename}: {reason}" if error.filename else reason
@@ -97,7 +122,8 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder for runs: OUT/<recipe>/seed-<n>/.")] = Path("runs"),
     device: Annotated[str, typer.Option(help='"auto", "cpu", "cuda", "cuda:1" ...')] = "auto",
     time_limit: Annotated[
-        str | None, typer.Option("--for", metavar="TIME", help="Stop cleanly after this time: 90s, 9m, 1h30m.")
+        str | None,
+        typer.Option("--for", metavar="TIME", help="Stop cleanly after a time in s, m or h: 90s, 9m, 1h30m."),
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Delete the earlier run and start over.")] = False,
 ) -> None:
@@ -122,6 +148,8 @@ def run(
         from cganzoo.train.stop import Stop
 
         reporter = Reporter(stdout_console(), folder.log_file)
+        if added := resolved.recipe.filled_in:
+            reporter.say(f"[requires] plugins: {', '.join(added)} added, because the recipe names their components")
         stop = Stop.after(limit)
         try:
             finished = Session(resolved, folder, reporter, pick_device(device)).run(stop, fresh=fresh)

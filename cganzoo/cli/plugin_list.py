@@ -6,10 +6,10 @@ import importlib
 import json
 import sys
 import threading
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cganzoo.console.streams import print_labelled, printable, relative, stdout_console
+from cganzoo.console.tables import ONE_LINE, print_table
 from cganzoo.registry.discovery import PROJECT
 from cganzoo.registry.probe import Inventory, inspect
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 DEBUG = "--debug"
 WIDEST = 24
 """Characters of a name in a table; a longer name is cut."""
-
-ONE_LINE: dict[str, Any] = {"no_wrap": True, "overflow": "ellipsis"}
 
 
 def show_plugins(name: str | None, *, as_json: bool) -> None:
@@ -62,7 +60,7 @@ def _components(inventory: Inventory, console: Console) -> None:
     # Only the summary is cut if the terminal is narrow.
     widths = [min(max(map(len, cells)), WIDEST) for cells in zip(headings, *rows, strict=True)]
     columns = [{"width": width, **ONE_LINE} for width in widths[:3]]
-    _table(console, headings, rows, [{**columns[0], "style": "bold"}, *columns[1:], {"ratio": 1, **ONE_LINE}])
+    print_table(console, headings, rows, [{**columns[0], "style": "bold"}, *columns[1:], {"ratio": 1, **ONE_LINE}])
 
 
 def _distributions(inventory: Inventory, console: Console) -> None:
@@ -76,30 +74,7 @@ def _distributions(inventory: Inventory, console: Console) -> None:
         time = "-" if seconds is None else f"{1000 * seconds:.0f} ms"
         rows.append([entry["distribution"], entry["version"], entry["wants_host"], time, relative(entry["location"])])
     columns = [*[{"max_width": WIDEST, **ONE_LINE}] * 3, {"justify": "right", "no_wrap": True}, {"overflow": "fold"}]
-    _table(console, ("distribution", "version", "wants cganzoo", "load", "from"), rows, columns)
-
-
-def _table(
-    console: Console, headings: Sequence[str], rows: list[list[str]], columns: Sequence[Mapping[str, Any]]
-) -> None:
-    """Print a table, whose columns have these options of rich.
-
-    In a pipe or a file it is one line for each row, with two spaces between columns and ``-`` for an empty cell.
-    """
-    from rich.table import Table
-    from rich.text import Text
-
-    rows = [[printable(cell) for cell in row] for row in rows]
-    if not console.is_terminal:
-        for row in (headings, *rows):
-            print("  ".join(" ".join(cell.splitlines()) or "-" for cell in row))
-        return
-    table = Table(box=None, pad_edge=False, expand=any("ratio" in column for column in columns))
-    for heading, column in zip(headings, columns, strict=True):
-        table.add_column(heading, **column)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    console.print(table)
+    print_table(console, ("distribution", "version", "wants cganzoo", "load", "from"), rows, columns)
 
 
 def _report_problems(inventory: Inventory) -> None:

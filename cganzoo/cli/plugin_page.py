@@ -151,7 +151,7 @@ def _options(options: list[dict[str, Any]]) -> Iterator[RenderableType]:
         table.add_row(*map(_text, row))
         yield table
         if number and options[number - 1]["description"]:
-            yield Padding(_text(options[number - 1]["description"]), (0, 0, 0, 4))
+            yield Padding(_text(options[number - 1]["description"]), (0, 0, 0, 4), expand=False)
 
 
 def _outputs(outputs: list[dict[str, Any]]) -> Table:

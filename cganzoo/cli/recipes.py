@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,22 +19,30 @@ def show_recipes(context: typer.Context) -> None:
     """List the recipes that come with the zoo, or copy one."""
     if context.invoked_subcommand is not None:
         return
-    from rich.table import Table
+    from cganzoo.console.tables import ONE_LINE, print_table
+    from cganzoo.recipe.catalogue import entries
 
-    blocks: dict[str, list[str]] = {}
-    for name in bundled.names():
-        blocks.setdefault(name.rpartition("_")[2], []).append(name)  # <method>_<data set>
-    blocks["groups, for `cganzoo compare`"] = bundled.groups()
-    table = Table(box=None, pad_edge=False, expand=True)
-    longest = max(len(name) for names in blocks.values() for name in names)
-    table.add_column("recipe", style="bold", width=longest)  # the other column is shortened to fit the line
-    table.add_column("what", no_wrap=True, overflow="ellipsis", ratio=1)
-    for names in filter(None, blocks.values()):
-        if table.row_count:
-            table.add_row()
-        for name in names:
-            table.add_row(name, bundled.summary(bundled.folder() / f"{name}.toml"))
-    stdout_console().print(table)
+    blocks: dict[str, list[list[str]]] = {}
+    for entry in entries():
+        takes_class = {True: "yes", False: "no", None: "?"}[entry.takes_class]
+        cells = [entry.name, takes_class, entry.data, f"{entry.size} px", entry.summary]
+        blocks.setdefault(f"{entry.data}, {entry.size} px", []).append(cells)
+    blocks["groups, for `cganzoo compare`"] = [
+        [name, "", "", "", bundled.summary(bundled.folder() / f"{name}.toml")] for name in bundled.groups()
+    ]
+    console = stdout_console()
+    headings = ["recipe", "takes a class", "data set", "size", "what"]
+    rows = [row for block, listed in blocks.items() if listed for row in ([block], *listed)]
+    columns: list[dict[str, Any]] = [{"style": "bold", **ONE_LINE}, {}, {"ratio": 1, **ONE_LINE}]
+    if console.is_terminal:  # the block names the data set and the size; the last column is cut to fit the line
+        columns[0]["width"] = max(len(row[0]) for row in rows)
+        headings = [headings[0], "class", headings[-1]]
+        rows = [[row[0], row[1], row[-1]] if len(row) > 1 else row for row in rows]
+    else:
+        columns = [{}] * len(headings)
+    print_table(console, headings, rows, columns)
+    if console.is_terminal:
+        console.print("\nclass: whether the generator takes a class, so that you can draw images of one", style="dim")
 
 
 @recipes_app.command("copy")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, ValidationError, model_validator
 
-from cganzoo._util.toml import tomllib
 from cganzoo.config import Config, parse
 from cganzoo.errors import RecipeError
 from cganzoo.recipe import bundled
 from cganzoo.recipe.messages import explain
+from cganzoo.recipe.source import parse_toml, read_text
 
 ONE_LINE = r"^[^\x00-\x1f\x7f]+$"
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -52,9 +53,9 @@ class GroupFile(Config):
     def _consistent(self) -> GroupFile:
         if not self.methods:  # a bound of the field would also be reported if one method has a mistake
             raise ValueError("there is no method; write a [[methods]] table for each recipe")
-        names = [method.name or Path(method.recipe).stem for method in self.methods]
-        for name in names:
-            if names.count(name) > 1:
+        names = Counter(method.name or Path(method.recipe).stem for method in self.methods)
+        for name, count in names.items():
+            if count > 1:
                 raise ValueError(f'two methods are called "{name}"; give one of them another "name"')
         if self.published is None and any(method.published for method in self.methods):
             raise ValueError("methods have published values, so add [published] with their source")
@@ -79,8 +80,8 @@ def read_group(path: str) -> Group | None:
     """Read the group in a file; return ``None`` if the file does not contain a group."""
     file = bundled.find(path)
     try:
-        values: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        values = parse_toml(read_text(file), path)
+    except RecipeError:
         return None  # reading it as a recipe reports what is wrong
     if "methods" not in values:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from cganzoo._util.text import one_line
 from cganzoo._util.toml import tomllib
 from cganzoo.config import parse
 from cganzoo.errors import CganzooError, RecipeError, RunError
@@ -111,7 +112,9 @@ def build_matrix(
     """The matrix of recipes, group files and folders of runs, in any mixture; the options are those of the command."""
     for override in overrides:
         if override.partition("=")[0].strip() == "train.seed":
-            raise RecipeError(f"--set {override}: a comparison has several seeds; write them as --seeds 0,1,2")
+            raise RecipeError(
+                f"--set {one_line(override)}: a comparison has several seeds; write them as --seeds 0,1,2"
+            )
     sources = [_source(argument) for argument in arguments]
     found = [source for source in sources if isinstance(source, Group)]
     if len(found) > 1:
@@ -159,12 +162,20 @@ def _source(argument: str) -> Path | Group | str:
     """A folder of runs, a group, or a recipe's file or name."""
     if not argument.strip():
         raise RecipeError("an argument is empty; name a recipe, a group of recipes, or a folder of runs")
-    place = Path(argument).expanduser()
-    if place.is_dir():
+    place = _folder(argument)
+    if place is not None:
         if argument in bundled.names() and not _find_runs(place):  # the folder has a recipe's name by chance
             return str(bundled.find_bundled(argument))
         return place
     return read_group(argument) or argument
+
+
+def _folder(argument: str) -> Path | None:
+    """The folder of this name, if there is one."""
+    with suppress(OSError, ValueError, RuntimeError):  # too long, or "~" of an unknown user
+        place = Path(argument).expanduser()
+        return place if place.is_dir() else None
+    return None
 
 
 # --- recipes --------------------------------------------------------------------------------------------------------

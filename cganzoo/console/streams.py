@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+UNCUT = 100_000
+"""Characters of a line in a pipe or a file."""
+
 
 def stdout_console(**options: Any) -> Console:
-    """A console on standard output, for results: text is shown as it is, see :class:`.plain.PlainConsole`."""
+    """A console on standard output, for results: text is shown as it is, see :class:`.plain.PlainConsole`.
+
+    Programs search a pipe or a file, so lines are not cut there.
+    """
     from .plain import PlainConsole
 
-    return PlainConsole(**options)
+    console = PlainConsole(**options)
+    if not (console.is_terminal or console.is_jupyter or "width" in options or "COLUMNS" in os.environ):
+        console.width = UNCUT
+    return console
 
 
 def stderr_console() -> Console:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, create_model, model_validator
 
+from cganzoo._util.text import shortened
 from cganzoo.config import Config
 from cganzoo.registry.kinds import KINDS, Kind
 from cganzoo.specs import ComponentTable, DataTable
@@ -17,7 +19,7 @@ Interval = Annotated[int, Field(ge=0)]
 
 
 class Requires(Config):
-    """The distributions that a run may import; no other plugin is imported."""
+    """The distributions that a run imports; those that the recipe's names need in addition are filled in."""
 
     cganzoo: str = Field("", description='Versions of the host, such as ">=0.1,<0.2".')
     plugins: tuple[str, ...] = Field((), description='Distributions, such as "cganzoo-mine" or "cganzoo-mine>=0.1".')
@@ -110,10 +112,10 @@ class Sections(Config):
     @model_validator(mode="after")
     def _each_name_once(self) -> Sections:
         for kind in KINDS.values():
-            names = [table.name for table in self.tables(kind)]
-            for name in names:
-                if names.count(name) > 1:
-                    raise ValueError(f'{kind.title} "{name}" is listed more than once')
+            counts = Counter(table.name for table in self.tables(kind))
+            for name, count in counts.items():
+                if count > 1:
+                    raise ValueError(f'{kind.title} "{shortened(name)}" is listed more than once')
         return self
 
 

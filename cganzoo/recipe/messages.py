@@ -1,23 +1,51 @@
-"""Messages for mistakes in a recipe: the file, the key, the value, and what to write instead."""
+"""Messages for mistakes in a recipe: the file, the key, the value, and what to write instead; never very long."""
 
 from __future__ import annotations
 
-import json
+import re
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
-from cganzoo._util.text import did_you_mean
+from cganzoo._util.text import did_you_mean, one_line, shortened
+from cganzoo._util.toml import written
 from cganzoo.config import Config
 
+MOST_MISTAKES = 8
+"""Mistakes that a message lists; the others are counted."""
 
-def place(source: str, keys: Iterable[str | int], overrides: frozenset[str] = frozenset()) -> str:
+LONGEST = 1200
+"""Characters of a message after which it lists no further mistake."""
+
+LONGEST_VALUE = 80
+"""Characters of a value or a key in a message."""
+
+MOST_KEYS = 24
+"""Known keys that a message lists."""
+
+MOST_DEEP = 8
+"""Mistakes inside each other: a check of a component may raise the mistakes of a table of its own."""
+
+
+def place(source: str, keys: Iterable[str | int], overrides: Collection[str] = frozenset()) -> str:
     """``file: section.key``, or ``--set section.key`` if the value comes from the command line."""
-    dotted = ".".join(str(key) for key in keys)
-    from_command_line = any(dotted == key or dotted.startswith(f"{key}.") for key in overrides)
-    return f"--set {dotted}" if from_command_line else f"{source}: {dotted}"
+    plain = [str(key) for key in keys]
+    from_command_line = any(".".join(plain[:end]) in overrides for end in range(1, len(plain) + 1))
+    return f"--set {dotted(plain)}" if from_command_line else f"{source}: {dotted(plain)}"
+
+
+def dotted(keys: Iterable[str | int]) -> str:
+    """The keys as a recipe writes them: ``optimizer.generator.lr``."""
+    return shortened(".".join(_key(str(key)) for key in keys), 2 * LONGEST_VALUE)
+
+
+def _key(key: str) -> str:
+    """A key as TOML writes it: in quotes unless it is plain, and with letters that look like others escaped."""
+    plain = re.fullmatch("[A-Za-z0-9_-]+", key)
+    return shortened(key if plain else f'"{key.encode("unicode_escape").decode()}"', LONGEST_VALUE)
 
 
 def explain(
@@ -25,7 +53,7 @@ def explain(
     models: tuple[type[Config], ...],
     values: Any,
     source: str,
-    overrides: frozenset[str] = frozenset(),
+    overrides: Collection[str] = frozenset(),
     prefix: tuple[str | int, ...] = (),
 ) -> str:
     """One line for each mistake: the file, the key, the value, and what to write instead.
@@ -33,55 +61,90 @@ def explain(
     ``models`` are the validated model and others that share its table; ``values`` is what the recipe has at ``prefix``.
     """
     messages: dict[str, str] = {}
-    for item in error.errors():
-        keys = prefix + _keys(item, values)
+    length = 0
+    mistakes = list(_mistakes(error))
+    for number, (item, location) in enumerate(mistakes):
+        if len(messages) == MOST_MISTAKES or length > LONGEST:
+            messages[f"{len(mistakes) - number:,} more mistakes"] = ""
+            break
+        keys = prefix + _keys(item, location, values)
         # A value that fits no type of a union is reported once for each type: the first is enough.
-        messages.setdefault(place(source, keys, overrides) if keys else source, _message(item, models))
-    return "\n".join(f"{where}: {message}" for where, message in messages.items())
+        where = place(source, keys, overrides) if keys else source
+        if where not in messages:
+            messages[where] = _message(item, location, models)
+            length += len(where) + len(messages[where])
+    return "\n".join(f"{where}: {message}" if message else where for where, message in messages.items())
 
 
-def _keys(item: Mapping[str, Any], values: Any) -> tuple[str | int, ...]:
-    """The keys in the recipe: pydantic's path without the steps that name a branch of a union."""
+def _mistakes(
+    error: ValidationError, location: tuple[str | int, ...] = (), depth: int = 0
+) -> Iterator[tuple[Mapping[str, Any], tuple[str | int, ...]]]:
+    """Each mistake and its location; those of a table that a component checks itself have the place in that table."""
+    for item in error.errors(include_url=False):
+        inner = item.get("ctx", {}).get("error") if item["type"] == "value_error" else None
+        here = (*location, *item["loc"])
+        if isinstance(inner, ValidationError) and depth < MOST_DEEP:
+            yield from _mistakes(inner, here, depth + 1)
+        else:
+            yield item, here
+
+
+def keys_of(location: tuple[str | int, ...], values: Any) -> tuple[str | int, ...]:
+    """The keys in the recipe: pydantic's location without the steps that name a branch of a union."""
     keys: list[str | int] = []
-    node = values
-    for depth, step in enumerate(item["loc"], start=1):
-        if item["type"] == "missing" and depth == len(item["loc"]):
-            keys.append(step)
-        elif (isinstance(node, dict) and step in node) or (isinstance(node, list) and isinstance(step, int)):
+    node: Any = values
+    for step in location:
+        known = step in node if isinstance(node, dict) else isinstance(node, list) and step in range(len(node))
+        if known:
             keys.append(step)
             node = node[step]
-    if item["type"].startswith("union_tag"):
-        keys.append(item["ctx"]["discriminator"].strip("'"))
     return tuple(keys)
 
 
-def _message(item: Mapping[str, Any], models: Iterable[type[Config]]) -> str:
+def _keys(item: Mapping[str, Any], location: tuple[str | int, ...], values: Any) -> tuple[str | int, ...]:
+    if item["type"] == "missing":
+        return (*keys_of(location[:-1], values), location[-1])
+    keys = _within_a_table(keys_of(location, values), location, values)
+    if item["type"].startswith("union_tag"):
+        keys = (*keys, item["ctx"]["discriminator"].strip("'"))
+    return keys
+
+
+def _within_a_table(keys: tuple[str | int, ...], location: tuple[Any, ...], values: Any) -> tuple[str | int, ...]:
+    """The keys, where a check of the whole table raised the mistakes of a table inside it: with that table's key."""
+    if keys or not location or not isinstance(values, dict):
+        return keys
+    for key, table in values.items():
+        if isinstance(table, dict) and (found := keys_of(location, table)):
+            return (key, *found)
+    return keys
+
+
+def _message(item: Mapping[str, Any], location: tuple[Any, ...], models: Iterable[type[Config]]) -> str:
     kind, value, context = item["type"], item.get("input"), item.get("ctx", {})
     if kind == "extra_forbidden":
-        known = _known_keys(models, item["loc"])
-        here = f"known here: {', '.join(sorted(known))}" if known else "none is known here"
-        return f"unknown key; {did_you_mean(str(item['loc'][-1]), known, here)}"
+        known = _known_keys(models, location)
+        names = sorted(known)
+        more = f" and {len(names) - MOST_KEYS} more" if len(names) > MOST_KEYS else ""
+        here = f"known here: {', '.join(names[:MOST_KEYS])}{more}" if known else "none is known here"
+        return f"unknown key; {did_you_mean(str(location[-1]), known, here)}"
     if kind in ("missing", "union_tag_not_found"):
-        return "is missing"
+        field = _known_keys(models, location).get(str(location[-1])) if location else None
+        meaning = field.description if field and not _configs(field.annotation) else None
+        return f"is missing ({one_line(meaning.rstrip('.'), 200)})" if meaning else "is missing"
     if kind == "union_tag_invalid":
         expected = str(context.get("expected_tags", "")).replace("'", '"')
-        return f'"{context.get("tag")}" is not known; choose one of {expected}'
+        return f'"{one_line(str(context.get("tag")))}" is not known; choose one of {one_line(expected, 200)}'
     if kind == "value_error":
-        return str(context.get("error", item["msg"]))
+        return one_line(str(context.get("error", item["msg"])), 300)
     message = str(item["msg"])
     for theirs, ours in (("an object", "a table"), ("Tuple", "the array"), (" after validation", "")):
         message = message.replace(theirs, ours)
-    return f"{_toml(value)} does not fit: {message[0].lower()}{message[1:]}"
+    return f"{_toml(value)} does not fit: {message[0].lower()}{one_line(message[1:], 300)}"
 
 
-def _known_keys(models: Iterable[type[Config]], location: tuple[Any, ...]) -> set[str]:
-    """The keys allowed in the table that holds the last key of ``location``."""
-
-    def within(annotation: Any) -> list[type[Config]]:
-        if isinstance(annotation, type) and issubclass(annotation, Config):
-            return [annotation]
-        return [found for part in typing.get_args(annotation) for found in within(part)]
-
+def _known_keys(models: Iterable[type[Config]], location: tuple[Any, ...]) -> dict[str, FieldInfo]:
+    """The keys allowed in the table that holds the last key of ``location``, with their fields."""
     here = list(models)
     for step in location[:-1]:
         below = [
@@ -89,14 +152,25 @@ def _known_keys(models: Iterable[type[Config]], location: tuple[Any, ...]) -> se
             for model in here
             for name, info in model.model_fields.items()
             if step in (name, info.alias)
-            for found in within(info.annotation)
+            for found in _configs(info.annotation)
         ]
         branch = [
             model for model in here if "name" in model.model_fields and model.model_fields["name"].default == step
         ]
         here = below or branch or here
-    return {info.alias or name for model in here for name, info in model.model_fields.items()}
+    return {info.alias or name: info for model in here for name, info in model.model_fields.items()}
+
+
+def _configs(annotation: Any) -> list[type[Config]]:
+    """The tables of options in an annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, Config):
+        return [annotation]
+    return [found for part in typing.get_args(annotation) for found in _configs(part)]
 
 
 def _toml(value: Any) -> str:
-    return "a table" if isinstance(value, dict) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, float):
+        return str(value)  # as TOML writes them: nan, inf
+    return shortened(written(value), LONGEST_VALUE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import tomli_w
@@ -12,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
-from cganzoo.config import parse
+from cganzoo._util.text import one_line
 from cganzoo.errors import PluginError, RecipeError
 from cganzoo.needs import Counts
 from cganzoo.registry import Provider, Registry, load_plugins
@@ -33,7 +34,9 @@ from .digests import OBSERVERS, PLACES, digest, drop_later_defaults, training_va
 from .keys import ALL_SECTIONS, plain
 from .messages import explain
 from .needs import unmet
+from .overrides import parse_with_texts
 from .read import Recipe
+from .requires import load_required
 
 S = TypeVar("S", bound=Spec)
 
@@ -42,18 +45,22 @@ S = TypeVar("S", bound=Spec)
 class Chosen(Generic[S]):
     """A component that a recipe names, with its checked options and the distribution it comes from.
 
-    ``table`` is its table in the recipe; ``config`` is of the class ``spec.config``.
+    ``table`` is its table in the recipe; ``config`` is of the class ``spec.config``; ``mistake`` makes a message of an
+    error in its options.
     """
 
     table: ComponentTable = field(compare=False)
     spec: S
     config: Any
     provider: Provider
+    mistake: Callable[[ValidationError], str] = field(default=str, compare=False, repr=False)
 
     def create(self, *context: Any) -> Any:
         """Build the component."""
         try:
             return self.spec.build(self.config, *context)
+        except ValidationError as error:  # it checks a table of its options only now
+            raise RecipeError(self.mistake(error)) from error
         except ImportError as error:
             raise PluginError(f'{self.provider}: "{self.spec.name}" cannot be built: {error}') from error
 
@@ -205,13 +212,12 @@ WRITTEN_WHEN_EMPTY = frozenset({"metrics"})
 
 
 def resolve(recipe: Recipe, registry: Registry | None = None) -> Resolved:
-    """Look up the recipe's names, importing only the distributions in ``[requires]``, and check every option."""
-    sections = recipe.sections
+    """Look up the recipe's names and check every option.
+
+    Imports only the distributions in ``[requires]`` and those that provide the other names, which it fills in there.
+    """
     if registry is None:
-        try:
-            registry = load_plugins(sections.requires.plugins)
-        except PluginError as error:
-            raise PluginError(f"{recipe.source}: {error}") from error
+        recipe, registry = load_required(recipe)
     components = {name: _all_chosen(recipe, registry, kind) for name, kind in KINDS.items()}
     resolved = Resolved(recipe, components)
     _check_conditioning(resolved)
@@ -225,9 +231,16 @@ def resolve_generator(recipe: Recipe, distribution: str) -> Chosen[GeneratorSpec
     return _all_chosen(recipe, load_plugins([distribution]), KINDS["generator"])[0]
 
 
+def takes_class(recipe: Recipe, registry: Registry) -> bool:
+    """Whether the recipe's generator gets a class, so that images of a class can be drawn from it."""
+    return bool(_asked(_all_chosen(recipe, registry, KINDS["generator"])[0], "conditional"))
+
+
 def resolve_dataset(recipe: Recipe, registry: Registry | None = None) -> Chosen[DatasetSpec[Any]]:
     """Look up the data set only. This is enough to pack and show it."""
-    return _all_chosen(recipe, registry or load_plugins(recipe.sections.requires.plugins), KINDS["dataset"])[0]
+    if registry is None:
+        recipe, registry = load_required(recipe, [KINDS["dataset"]])
+    return _all_chosen(recipe, registry, KINDS["dataset"])[0]
 
 
 def _all_chosen(recipe: Recipe, registry: Registry, kind: Kind) -> tuple[Chosen[Any], ...]:
@@ -247,12 +260,36 @@ def _chosen(recipe: Recipe, registry: Registry, kind: Kind, table: ComponentTabl
     for option in argument.keys() & table.options.keys():
         raise RecipeError(f"{recipe.place(*keys, option)}: is already part of the name; remove it")
     values, model = {**table.options, **argument}, component.spec.config
+
+    def mistake(error: ValidationError) -> str:
+        text = explain(error, (model, type(table)), values, recipe.source, recipe.overrides, prefix=keys)
+        of_the_file = [one for one in error.errors() if not recipe.place(*keys, *one["loc"]).startswith("--set")]
+        changed = ".".join(map(str, (*keys, "name"))) in recipe.overrides
+        if changed and any(one["type"] == "extra_forbidden" for one in of_the_file):
+            whole = f'{".".join(map(str, keys))}={{name="{one_line(table.name)}"}}'
+            text += f"; the table in the file is of another {kind.title}: replace all of it with --set '{whole}'"
+        return text
+
     try:
-        config = parse(model, values)
+        config = parse_with_texts(model, values, recipe.texts, keys)
     except ValidationError as error:
-        models = model, type(table)
-        raise RecipeError(explain(error, models, values, recipe.source, recipe.overrides, prefix=keys)) from error
-    return Chosen(table, component.spec, config, component.provider)
+        raise RecipeError(mistake(error)) from error
+    if kind.name == "dataset":
+        _check_path(values.get("root"), recipe.place(*keys, "root"))
+    return Chosen(table, component.spec, config, component.provider, mistake)
+
+
+def _check_path(path: Any, where: str) -> None:
+    """Raise for the path of a data set that would silently be the current folder, or is of an unknown user."""
+    if not isinstance(path, str):
+        return
+    if not path.strip():
+        raise RecipeError(f'{where}: is empty; write the path of the images, or "." for the current folder')
+    try:
+        Path(path).expanduser()
+    except RuntimeError as error:
+        user = path.partition("/")[0]
+        raise RecipeError(f'{where}: there is no user "{one_line(user)}"; write the whole path') from error
 
 
 def _check_conditioning(resolved: Resolved) -> None:
@@ -272,8 +309,10 @@ def _asked(chosen: Chosen[Any], question: str) -> Any:
     """Call a function of the specification with the options; its failure is reported as a fault of the plugin."""
     try:
         return getattr(chosen.spec, question)(chosen.config)
+    except ValidationError as error:  # it checks a table of its options only now
+        raise RecipeError(chosen.mistake(error)) from error
     except Exception as error:
-        reason = f'"{chosen.spec.name}": {question} raised {type(error).__name__}: {error}'
+        reason = f'"{chosen.spec.name}": {question} raised {type(error).__name__}: {one_line(str(error), 300)}'
         raise PluginError(f"{chosen.provider}: {reason}") from error
 
 

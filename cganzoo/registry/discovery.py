@@ -15,7 +15,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from cganzoo._util.text import did_you_mean
+from cganzoo._util.text import did_you_mean, one_line
 from cganzoo.errors import PluginError
 
 PROJECT = "cganzoo"  # as in cganzoo.hookspecs, which imports pydantic
@@ -146,11 +146,12 @@ def select(requirements: Iterable[str], providers: Iterable[Provider], source: s
             requirement = None
         if requirement is None or requirement.url or requirement.marker or requirement.extras:
             raise PluginError(
-                f'{source}: "{text}" does not name a distribution; write it like "{PROJECT}-x" or "{PROJECT}-x>=0.1"'
+                f'{source}: "{one_line(text)}" does not name a distribution; '
+                f'write it like "{PROJECT}-x" or "{PROJECT}-x>=0.1"'
             )
         name = canonicalize_name(requirement.name)
         if name not in found:
-            raise PluginError(f'{source}: "{name}" {_missing(requirement, name, found)}')
+            raise PluginError(f'{source}: "{one_line(name)}" {_missing(requirement, name, found)}')
         if found[name].problem:
             raise PluginError(f"{found[name]}: {found[name].problem}")
         if not requirement.specifier.contains(found[name].version, prereleases=True):

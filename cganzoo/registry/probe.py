@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
-from cganzoo._util.text import did_you_mean
+from cganzoo._util.text import did_you_mean, one_line
 from cganzoo._version import API_VERSION, __version__
 from cganzoo.errors import PluginError
 
@@ -69,14 +69,15 @@ def inspect(waiting: Callable[[str], None] = lambda message: None) -> Inventory:
     return inventory
 
 
-def load_survivors() -> Registry:
+def load_survivors(inventory: Inventory | None = None) -> Registry:
     """Load every plugin in this process, except those that crashed, hung or yielded no component in the child process.
 
-    These are recorded as failures. For commands that use whatever is installed. Raises the errors of :func:`inspect`.
+    These are recorded as failures. For commands that use whatever is installed. ``inventory`` is what :func:`inspect`
+    found, if it was called already. Raises the errors of :func:`inspect`.
     """
     from .loading import load_plugins
 
-    inventory = inspect()
+    inventory = inspect() if inventory is None else inventory
     crashed = {_key(plugin) for plugin in inventory["plugins"] if plugin["seconds"] is None}
     useful = {component["distribution"] for component in inventory["components"]}
     return load_plugins(
@@ -118,7 +119,7 @@ def find(inventory: Inventory, name: str) -> list[dict[str, Any]]:
         advice = f"pip install {min(missing)}"
     else:
         advice = did_you_mean(name.lower(), known, f"`{PROJECT} plugins` lists all")
-    raise PluginError(f'there is no component or distribution "{name}"; {advice}')
+    raise PluginError(f'there is no component or distribution "{one_line(name)}"; {advice}')
 
 
 def _key(provider: Mapping[str, Any]) -> tuple[str, str]:

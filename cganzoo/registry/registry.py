@@ -9,13 +9,16 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from cganzoo._util.text import did_you_mean
+from cganzoo._util.text import did_you_mean, one_line
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
 from cganzoo.specs import Spec
 
 from .discovery import Provider, zoo
 from .kinds import KINDS
+
+MOST_NAMES = 60
+"""Names of components that a message lists; the others are counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,10 +107,11 @@ class Registry:
             )
         )
 
-    def get(self, kind: str, name: str) -> Component:
+    def get(self, kind: str, name: str, hint: str = "") -> Component:
         """The component that a recipe calls ``name``, or ``distribution/name``.
 
-        A name without distribution means the component of the host, if the host has one.
+        A name without distribution means the component of the host, if the host has one. ``hint`` is advice for the
+        message, in case that there is none.
 
         Raises:
             PluginError: there is none, or more than one; the message says what to write or to install instead.
@@ -115,20 +119,30 @@ class Registry:
         found = self._find(kind, name)
         if found is None:
             prefix, _, bare = name.rpartition("/")
-            raise PluginError(self._unknown(kind, canonicalize_name(prefix), bare))
+            raise PluginError(self._unknown(kind, canonicalize_name(prefix), bare, hint))
         return found
 
-    def named(self, kind: str, name: str) -> tuple[Component, dict[str, str]]:
+    def provides(self, kind: str, name: str) -> bool:
+        """Whether there is what a recipe calls ``name``, perhaps more than once."""
+        try:
+            return self._read(kind, name) is not None
+        except PluginError:  # more than one, or without its argument
+            return True
+
+    def named(self, kind: str, name: str, hint: str = "") -> tuple[Component, dict[str, str]]:
         """As :meth:`get`, and the option in the name: ``{"model": "resnet18"}`` for ``"timm/resnet18"``."""
+        return self._read(kind, name) or (self.get(kind, name, hint), {})
+
+    def _read(self, kind: str, name: str) -> tuple[Component, dict[str, str]] | None:
         head, _, tail = name.rpartition("/")
         for written, value in ((name, ""), (head, tail), (head.rpartition("/")[0], "")):
             component = self._find(kind, written)
             argument: str | None = getattr(component.spec, "argument", None) if component else None
             if component and argument and not value:
-                raise PluginError(f'"{name}" does not name a {argument}; write "{written}/<{argument}>"')
+                raise PluginError(f'"{one_line(name)}" does not name a {argument}; write "{written}/<{argument}>"')
             if component and (argument or written == name):
                 return component, {argument: value} if argument else {}
-        return self.get(kind, name), {}
+        return None
 
     def _find(self, kind: str, name: str) -> Component | None:
         prefix, _, bare = name.rpartition("/")
@@ -140,10 +154,10 @@ class Registry:
         }
         if len(found) > 1 and PROJECT not in found:
             choices = " or ".join(f'"{component.full_name}"' for component in found.values())
-            raise PluginError(f'more than one distribution provides the {kind} "{name}"; write {choices}')
+            raise PluginError(f'more than one distribution provides the {kind} "{one_line(name)}"; write {choices}')
         return found.get(PROJECT) or next(iter(found.values()), None)
 
-    def _unknown(self, kind: str, distribution: str, name: str) -> str:
+    def _unknown(self, kind: str, distribution: str, name: str, hint: str) -> str:
         """The message for an unknown name: what may explain it, by metadata and failures, and what to do."""
         likely = distribution or canonicalize_name(f"{PROJECT}-{name}")
 
@@ -161,11 +175,14 @@ class Registry:
         installed = {one.distribution for one in (*self.unloaded, *(plugin.provider for plugin in self.plugins))}
         if likely in zoo() - installed:
             advice.append(f"pip install {likely}")
+        if hint and not advice:
+            advice.append(hint)
         if not advice:
             advice = [did_you_mean(full_name.lower(), (*names, *names.values()))]
             if failed := sorted({failure.provider.distribution for failure in self.failures}):
                 advice.append(f'it may belong to a plugin that failed (see "{PROJECT} plugins"): {", ".join(failed)}')
         arguments = {component.name: getattr(component.spec, "argument", None) for component in self.components(kind)}
         shown = sorted(f"{name}/<{argument}>" if argument else name for name, argument in arguments.items())
-        available = f"(available: {', '.join(shown)})" if names else f"(no {kind} is available)"
-        return "; ".join([f'there is no {kind} "{full_name}"', *filter(None, advice)]) + f" {available}"
+        more = f" and {len(shown) - MOST_NAMES} more" if len(shown) > MOST_NAMES else ""
+        available = f"(available: {', '.join(shown[:MOST_NAMES])}{more})" if names else f"(no {kind} is available)"
+        return "; ".join([f'there is no {kind} "{one_line(full_name)}"', *filter(None, advice)]) + f" {available}"

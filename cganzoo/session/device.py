@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from cganzoo._util.text import listed, one_line
 from cganzoo.errors import RunError
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -21,10 +22,19 @@ def pick_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise RunError(f'--device {name}: is not available here; write "cpu", or "auto"') from error
+        # "meta" makes tensors without values, and torch reads the index in "cpu:1000" as another number.
+        works = torch.ones(1, device=device).item() == 1 and (device.type != "cpu" or name in ("cpu", "cpu:0"))
+    except Exception as error:  # torch raises another type for each kind of device
+        raise _unavailable(name) from error
+    if not works:
+        raise _unavailable(name)
     return device
+
+
+def _unavailable(name: str) -> RunError:
+    count = torch.cuda.device_count()
+    there = ['"auto"', '"cpu"', *(f'"cuda:{index}"' for index in range(count))]
+    return RunError(f"--device {one_line(name)}: is not available here; write {listed(there)}")
 
 
 def device_name(device: torch.device) -> str:

@@ -23,12 +23,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cganzoo.config import parse
 from cganzoo.console.streams import stderr_console, stdout_console
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
 from cganzoo.recipe.messages import explain
-from cganzoo.recipe.read import set_value
+from cganzoo.recipe.overrides import Texts, parse_with_texts, set_value
 from cganzoo.registry import ALLOW_LIST, KINDS, Component, discovery, load_plugins
 from cganzoo.registry.probe import load_survivors
 
@@ -48,11 +47,12 @@ def show(name: str, kind: str | None = None, overrides: Sequence[str] = (), *, a
     """Check a component, or all of a distribution, and print the results; returns whether nothing failed."""
     components = find(name, kind)
     options: dict[str, Any] = {}
+    texts: Texts = {}
     for override in overrides:
-        set_value(options, override)
+        set_value(options, override, texts)
     for component in components if options else ():
         try:
-            parse(component.spec.config, options)
+            parse_with_texts(component.spec.config, options, texts)
         except ValidationError as error:
             message = explain(error, (component.spec.config,), options, str(component), frozenset(options))
             raise PluginError(message) from error

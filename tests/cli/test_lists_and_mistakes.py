@@ -9,9 +9,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import cganzoo
 from cganzoo._version import API_VERSION
+from cganzoo.cli.compare import seconds
+from cganzoo.cli.main import main
+from cganzoo.errors import CganzooError, PluginError
+from cganzoo.recipe import bundled
+from cganzoo.recipe.catalogue import entries
+from cganzoo.recipe.read import load_recipe
 
 # --- lists ----------------------------------------------------------------------------------------------------------
 
@@ -60,6 +67,79 @@ def test_recipes_are_listed_and_copied(tmp_path: Path, command):
     assert "exists already" in again.err
 
 
+def test_recipes_in_a_pipe_are_whole_lines(command):
+    """One line for each recipe, so that `cganzoo recipes | grep` finds it; the columns are two spaces apart."""
+    lines = [line.split("  ") for line in command("recipes").out.splitlines()]
+    assert lines[0] == ["recipe", "takes a class", "data set", "size", "what"]
+    found = {line[0]: line[1:] for line in lines[1:]}
+    assert found.keys() == {*bundled.names(), *bundled.groups()}
+    what = bundled.summary(bundled.folder() / "amgan_predefined_tinyimagenet64.toml")
+    assert found["amgan_predefined_tinyimagenet64"] == ["yes", "tinyimagenet", "64 px", what]
+    assert found["amgan_dynamic_digits"][0] == "no"
+    assert found["paper/digits"][:3] == ["-", "-", "-"]
+
+
+def test_recipes_say_truly_whether_the_generator_takes_a_class():
+    for entry in entries():
+        written = load_recipe(entry.name).sections.generator.options.get("conditional", True)
+        assert entry.takes_class is written, entry.name
+
+
+def test_recipes_are_listed_without_the_generator_s_plugin(command, monkeypatch):
+    def none_loads(required: object) -> None:
+        raise PluginError("broken")
+
+    monkeypatch.setattr("cganzoo.recipe.catalogue.load_plugins", none_loads)
+    listing = command("recipes")
+    assert listing.code == 0
+    assert "amgan_digits  ?  digits  8 px  " in listing.out
+
+
+def test_recipes_in_a_narrow_terminal_are_cut_to_one_line_each(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("cganzoo.cli.recipes.stdout_console", lambda: Console(force_terminal=True, color_system=None))
+    with pytest.raises(SystemExit):
+        main(["recipes"])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[1] for line in lines if line.startswith("amgan_dynamic_digits ")] == ["no"]
+
+
+def test_descriptions_of_a_component_in_a_pipe_are_whole_lines(command):
+    lines = [line.strip() for line in command("plugins", "classifier").out.splitlines()]
+    (described,) = [line for line in lines if line.startswith("one_cycle: the rate rises")]
+    assert described.endswith("momentum 0.9.")
+    assert max(map(len, lines)) < 600, "no line is filled with blanks"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["run"], ["sample"], ["compare"], ["data", "info"], ["data", "get"], ["plugins"], ["plugin", "new"]],
+    ids=" ".join,
+)
+def test_help_shows_no_type_for_options_without_a_value(command, arguments: list[str]):
+    text = command(*arguments, "--help").out
+    assert "--help" in text
+    assert "-h" in text.replace("--help", "")
+    assert "bool" not in text
+    assert command(*arguments, "-h").out == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("90s", 90), ("9m", 540), ("1h30m", 5400), ("0.5h", 1800), (" 1h2m3s ", 3723), ("0s", 0)]
+)
+def test_a_time_has_units(text: str, expected: float):
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["10", "1.5", "1h30", "2m5", "", "h", "1d", "-1s", "1 h", "1e3s", "9" * 5000])
+def test_a_time_without_units_is_refused(text: str):
+    with pytest.raises(CganzooError) as caught:
+        seconds(text)
+    assert str(caught.value).endswith('; write seconds, minutes and hours like "90s", "9m" or "1h30m"')
+    assert len(str(caught.value)) < 300
+
+
 @pytest.mark.smoke
 def test_schema_is_json(command):
     schema = json.loads(command("schema").out)
@@ -77,10 +157,6 @@ MISTAKES = {
     "unknown component": (["run", "RECIPE", "--set", "loss.name=amgam"], 'did you mean "amgan"?'),
     "unknown metric": (["run", "RECIPE", "--set", "metrics=[{name='fidd'}]"], 'did you mean "fid"?'),
     "missing plugin": (["run", "RECIPE", "--set", "requires.plugins=['cganzoo-nothere']"], "is not installed"),
-    "plugin not listed": (
-        ["run", "RECIPE", "--set", "requires.plugins=['cganzoo-amgan', 'cganzoo-scores']"],
-        "[requires]",
-    ),
     "newer host": (["run", "RECIPE", "--set", "requires.cganzoo='>=9'"], "needs cganzoo >=9"),
     "labels to a generator that takes none": (
         ["run", "RECIPE", "--set", "generator.conditional=false"],
@@ -93,7 +169,17 @@ MISTAKES = {
     ),
     "paper recipe before its data": (["run", "amgan_tinyimagenet"], "tiny-imagenet-200.zip"),
     "no such device": (["run", "RECIPE", "--device", "tpu9"], "--device tpu9"),
-    "time": (["run", "RECIPE", "--for", "soon"], '--for soon: is not a time; write it like "90s"'),
+    "time": (["run", "RECIPE", "--for", "soon"], "--for soon: is not a time; write seconds, minutes and hours like "),
+    "time without a unit": (["run", "RECIPE", "--for", "10"], "--for 10: has a number without a unit; write seconds"),
+    "last unit missing": (["compare", "RECIPE", "--for", "1h30"], "--for 1h30: has a number without a unit; write sec"),
+    "place of images": (["run", "RECIPE", "--set", "data={name='folder', image_size=8, root=''}"], "root: is empty"),
+    "device without values": (["run", "RECIPE", "--device", "meta"], '--device meta: is not available here; write "au'),
+    "place of nobody": (["data", "info", "~nobody-of-this-name/x"], 'a path begins with "~" and the name of no user'),
+    "runs of nobody": (["compare", "~nobody-of-this-name/x"], "is not the name of a recipe file"),
+    "long name": (["compare", "x" * 5000], "is not the name of a recipe file"),
+    "long name of a component": (["plugins", "x" * 5000], "there is no component or distribution"),
+    "long key": (["data", "pack", "digits", "--set", f"{'x' * 5000}=1"], "is not an option of a data set"),
+    "long requirement": (["run", "RECIPE", "--set", f"requires.plugins=['{'x' * 5000}']"], "is not installed"),
     "no run": (["evaluate", "NOWHERE"], "no such run folder"),
     "no run to sample": (["sample", "NOWHERE"], "no such run folder"),
     "export to another kind of file": (["export", "NOWHERE", "x.pt"], "must end in .safetensors"),
@@ -117,6 +203,7 @@ def test_a_mistake_gets_one_message(
     assert message in result.err
     assert result.err.startswith("error: ")
     assert len(result.err.strip().splitlines()) == 1
+    assert len(result.err) < 2000
     assert "Traceback" not in result.err
 
 

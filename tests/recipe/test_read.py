@@ -42,12 +42,12 @@ MISTAKES = {
     "train.steps=0": "train.steps: 0 does not fit: input should be greater than or equal to 1",
     "train.compile=1": "train.compile: 1 does not fit: input should be a valid boolean",
     "train.ema_decay=1": "train.ema_decay: 1 does not fit: input should be less than 1",
-    "train.ema_decay=nan": "train.ema_decay: NaN does not fit: input should be a finite number",
+    "train.ema_decay=nan": "train.ema_decay: nan does not fit: input should be a finite number",
     "train.precision=half": "train.precision: \"half\" does not fit: input should be 'float32' or 'bfloat16'",
     "train.seed=1979-05-27": 'train.seed: "1979-05-27" does not fit: input should be a valid integer',
     "train.steps=3\nseed=4": r'train.steps: "3\nseed=4" does not fit: input should be a valid integer',
     "train=3": "train: 3 does not fit: input should be a table",
-    "data.name=1": "data.name: 1 does not fit: input should be a valid string",
+    "data.name=[1]": "data.name: [1] does not fit: input should be a valid string",
     "data.channels=2": "data.channels: 2 does not fit: input should be 1 or 3",
     "optimizer.generator.name=adm": (
         'optimizer.generator.name: "adm" is not known; choose one of '
@@ -70,7 +70,9 @@ MISTAKES = {
         'optimizer.generator.lr.steps: "x" does not fit: input should be a valid integer'
     ),
     "metrics=[3]": "metrics.0: 3 does not fit: input should be a table",
-    "metrics=[{nme='fid'}]": "metrics.0.name: is missing",
+    "metrics=[{nme='fid'}]": (
+        'metrics.0.name: is missing (Component name, or "distribution/name" where two plugins share it)'
+    ),
     "requires.cganzoo=>=9": (
         "requires.cganzoo: needs cganzoo >=9, but {version} is installed; "
         'install that version: pip install "cganzoo>=9"'
@@ -104,7 +106,7 @@ def test_a_mistake_after_set_is_named_with_what_to_write(tiny: str, override: st
     [
         ("steps = 20", "steps = -1", "train.steps: -1 does not fit: input should be greater than or equal to 1"),
         ("steps = 20", "step = 20\nsteps = 20", 'train.step: unknown key; did you mean "steps"?'),
-        ("batch_size = 8", "", "train.batch_size: is missing"),
+        ("batch_size = 8", "", "train.batch_size: is missing (Images in a batch)"),
         ("batch_size = 8", "batch_size 8", "is not valid TOML: "),
         ("batch_size = 8", "batch_size = 8\nbatch_size = 8", "is not valid TOML: "),
         ('"cosine"', '"cubic"', "optimizer.discriminator.lr.curve: \"cubic\" does not fit: input should be 'constant'"),

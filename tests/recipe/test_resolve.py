@@ -98,11 +98,6 @@ def test_the_digest_tells_values_not_ways_of_writing(tiny: str, resolved: Resolv
             '"dcgan" is a conditional one; change the generator\'s conditioning (for instance "conditional = false")',
         ),
         (
-            "requires.plugins=['cganzoo-dcgan']",
-            PluginError,
-            'tiny.toml: loss.name: there is no loss "amgan"; cganzoo-amgan ',
-        ),
-        (
             "requires.plugins=['cganzoo-dcgan', 'cganzoo-nowhere']",
             PluginError,
             'tiny.toml: [requires] plugins: "cganzoo-nowhere" is not installed',

@@ -18,10 +18,20 @@ def test_a_device_is_picked_by_name() -> None:
     assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-@pytest.mark.parametrize("name", ["nonsense", "cuda:99", ""])
-def test_a_device_that_is_not_there_is_an_error(name: str) -> None:
-    with pytest.raises(RunError, match=f'--device {name}: is not available here; write "cpu", or "auto"'):
+@pytest.mark.parametrize(
+    "name", ["nonsense", "cuda:99", "", "meta", "meta:0", "cpu:1000", "cpu:1", "hpu", "xla", "privateuseone", "c\x1bpu"]
+)
+def test_a_device_that_cannot_compute_here_is_an_error(name: str) -> None:
+    with pytest.raises(RunError) as caught:
         pick_device(name)
+    shown = name.replace("\x1b", "\\x1b")
+    assert str(caught.value).startswith(f'--device {shown}: is not available here; write "auto"')
+
+
+def test_a_very_long_name_of_a_device_is_cut() -> None:
+    with pytest.raises(RunError) as caught:
+        pick_device("x" * 100_000)
+    assert len(str(caught.value)) < 300
 
 
 def test_the_name_of_the_cpu_has_its_threads() -> None:
