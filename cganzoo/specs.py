@@ -6,6 +6,7 @@ A field that is added later has a default, so that a plugin written for this ver
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -197,16 +198,26 @@ class MetricOutput:
         higher_is_better: the direction; ``None`` where neither is better.
         order_tolerance: the largest relative change when the samples come in another order or are merged from parts.
             0, except for a number that is itself estimated by random draws, as by a bootstrap.
+        low: the least possible value, whatever the images and the options; ``None`` if there is none. An interval of
+            this output never reaches below it.
+        high: the greatest possible value, likewise: 1 for a share.
     """
 
     name: str
     summary: str
     higher_is_better: bool | None = None
     order_tolerance: float = 0.0
+    low: float | None = None
+    high: float | None = None
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
             raise ValueError(f"metric output name {self.name!r} is not lower snake case ([a-z][a-z0-9_]*)")
+        bounds = [bound for bound in (self.low, self.high) if bound is not None]
+        if not all(math.isfinite(bound) for bound in bounds):
+            raise ValueError(f"{self.name}: low and high must be finite numbers, or None if there is no bound")
+        if len(bounds) == 2 and bounds[0] >= bounds[1]:
+            raise ValueError(f"{self.name}: low = {self.low:g} is not below high = {self.high:g}")
 
 
 @dataclass(frozen=True, kw_only=True)

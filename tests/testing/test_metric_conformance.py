@@ -30,6 +30,7 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
     "wrong_direction": ("better_samples_score_better", set()),
     "unknown_split": ("evaluation", set()),
     "undeclared_output": ("outputs_are_those_declared", {*ANSWERS, "evaluation"}),
+    "out_of_range": ("outputs_are_those_declared", {*ANSWERS, "evaluation"}),
     "output_missing_without_labels": ("unlabelled_samples", set()),
     "tensor_as_output": ("outputs_are_those_declared", {*ANSWERS, "better_samples_score_better", "known_values"}),
     "wrong_formula": ("known_values", set()),

@@ -116,13 +116,21 @@ class MetricScores(Conformance):
     # --- comparing --------------------------------------------------------------------------------------------------
 
     def check_outputs(self, scores: Scores, when: str) -> None:
-        """Check that the scores are the declared outputs, and that each score is a finite number or None."""
+        """Check that the scores are the declared outputs, and each score is None or a finite number in its range."""
         declared = sorted(output.name for output in self.spec.outputs)
         assert sorted(scores) == declared, f"{when}, it reports {sorted(scores)}; its spec declares {declared}"
         for name, value in scores.items():
             kind = type(value).__name__
             assert value is None or isinstance(value, (int, float)), f'{when}, "{name}" is a {kind}; report a float'
             assert value is None or math.isfinite(value), f'{when}, "{name}" is {value}; report None if it is undefined'
+        for output in self.spec.outputs:
+            value, slack = scores[output.name], self.tolerance
+            low, high = output.low, output.high
+            above = value is None or low is None or value >= low - slack * max(1.0, abs(low))
+            below = value is None or high is None or value <= high + slack * max(1.0, abs(high))
+            problem = f'{when}, "{output.name}" is {value}, outside its range'
+            assert above, f"{problem}: low = {low:g}; change the score, or low in the spec"
+            assert below, f"{problem}: high = {high:g}; change the score, or high in the spec"
 
     def check_same(self, found: Scores | None, expected: Scores | None, when: str, *, estimates: bool = False) -> None:
         """Scores are equal except for rounding and, with ``estimates``, ``order_tolerance``. ``None`` means refused."""

@@ -23,15 +23,16 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         build="cganzoo_scores.inception_score:InceptionScore",
         paper="arXiv:1606.03498",
         outputs=(
-            MetricOutput(name="inception_score", summary="Inception Score, 1 to K", higher_is_better=True),
-            MetricOutput(name="inception_score_std", summary="Standard deviation over the splits"),
+            MetricOutput(name="inception_score", summary="Inception Score, 1 to K", higher_is_better=True, low=1),
+            MetricOutput(name="inception_score_std", summary="Standard deviation over the splits", low=0),
             MetricOutput(
                 name="inception_score_se",
                 summary="Standard error over the samples, of the whole set",
                 order_tolerance=SE_TOLERANCE,
+                low=0,
             ),
-            MetricOutput(name="is_marginal_entropy", summary="Entropy of the mean prediction, nats"),
-            MetricOutput(name="is_conditional_entropy", summary="Mean entropy of the predictions, nats"),
+            MetricOutput(name="is_marginal_entropy", summary="Entropy of the mean prediction, nats", low=0),
+            MetricOutput(name="is_conditional_entropy", summary="Mean entropy of the predictions, nats", low=0),
         ),
     )
     yield MetricSpec(
@@ -41,12 +42,16 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         build="cganzoo_scores.am_score:AMScore",
         paper="arXiv:1703.02000",
         outputs=(
-            MetricOutput(name="am_score", summary="AM Score, nats, 0 or more", higher_is_better=False),
+            MetricOutput(name="am_score", summary="AM Score, nats, 0 or more", higher_is_better=False, low=0),
             MetricOutput(
-                name="am_score_se", summary="Standard error over the samples, nats", order_tolerance=SE_TOLERANCE
+                name="am_score_se", summary="Standard error over the samples, nats", order_tolerance=SE_TOLERANCE, low=0
             ),
-            MetricOutput(name="am_kl", summary="KL(real mean prediction, generated one), nats", higher_is_better=False),
-            MetricOutput(name="am_entropy", summary="Mean entropy of the predictions, nats", higher_is_better=False),
+            MetricOutput(
+                name="am_kl", summary="KL(real mean prediction, generated one), nats", higher_is_better=False, low=0
+            ),
+            MetricOutput(
+                name="am_entropy", summary="Mean entropy of the predictions, nats", higher_is_better=False, low=0
+            ),
         ),
     )
     yield MetricSpec(
@@ -55,7 +60,9 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         config=config.FIDConfig,
         build="cganzoo_scores.fid:FID",
         paper="arXiv:1706.08500",
-        outputs=(MetricOutput(name="fid", summary="Squared Fréchet distance, 0 or more", higher_is_better=False),),
+        outputs=(
+            MetricOutput(name="fid", summary="Squared Fréchet distance, 0 or more", higher_is_better=False, low=0),
+        ),
     )
     yield MetricSpec(
         name="kid",
@@ -65,8 +72,8 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         paper="arXiv:1801.01401",
         outputs=(
             MetricOutput(name="kid", summary="Mean squared MMD over subsets", higher_is_better=False),
-            MetricOutput(name="kid_std", summary="Standard deviation over the subsets"),
-            MetricOutput(name="kid_subset_size", summary="Images in a subset"),
+            MetricOutput(name="kid_std", summary="Standard deviation over the subsets", low=0),
+            MetricOutput(name="kid_subset_size", summary="Images in a subset", low=2),
         ),
     )
     yield MetricSpec(
@@ -77,11 +84,29 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         paper="arXiv:2002.09797",
         outputs=(
             MetricOutput(
-                name="coverage", summary="Share of real images with a sample near, 0 to 1", higher_is_better=True
+                name="coverage",
+                summary="Share of real images with a sample near, 0 to 1",
+                higher_is_better=True,
+                low=0,
+                high=1,
             ),
-            MetricOutput(name="density", summary="Real neighbourhoods around a sample, over k", higher_is_better=True),
-            MetricOutput(name="precision", summary="Share of samples near a real image, 0 to 1", higher_is_better=True),
-            MetricOutput(name="recall", summary="Share of real images near a sample, 0 to 1", higher_is_better=True),
+            MetricOutput(
+                name="density", summary="Real neighbourhoods around a sample, over k", higher_is_better=True, low=0
+            ),
+            MetricOutput(
+                name="precision",
+                summary="Share of samples near a real image, 0 to 1",
+                higher_is_better=True,
+                low=0,
+                high=1,
+            ),
+            MetricOutput(
+                name="recall",
+                summary="Share of real images near a sample, 0 to 1",
+                higher_is_better=True,
+                low=0,
+                high=1,
+            ),
         ),
     )
     yield MetricSpec(
@@ -93,6 +118,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
             MetricOutput(
                 name="nearest_neighbour_ratio",
                 summary="Distance of a sample to its nearest training image, over that of two training images",
+                low=0,
             ),
         ),
     )
@@ -102,9 +128,13 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         config=config.ClassAccuracyConfig,
         build="cganzoo_scores.class_accuracy:ClassAccuracy",
         outputs=(
-            MetricOutput(name="class_accuracy", summary="Share of all samples, 0 to 1", higher_is_better=True),
-            MetricOutput(name="class_accuracy_se", summary="Binomial standard error of that share"),
-            MetricOutput(name="class_accuracy_worst", summary="Share in the worst class", higher_is_better=True),
+            MetricOutput(
+                name="class_accuracy", summary="Share of all samples, 0 to 1", higher_is_better=True, low=0, high=1
+            ),
+            MetricOutput(name="class_accuracy_se", summary="Binomial standard error of that share", low=0),
+            MetricOutput(
+                name="class_accuracy_worst", summary="Share in the worst class", higher_is_better=True, low=0, high=1
+            ),
         ),
     )
     yield MetricSpec(
@@ -115,8 +145,16 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         paper="arXiv:1905.10887",
         reference="test",
         outputs=(
-            MetricOutput(name="cas", summary="Share of test images classified right, 0 to 1", higher_is_better=True),
-            MetricOutput(name="cas_top5", summary="Share with the class among the top five", higher_is_better=True),
+            MetricOutput(
+                name="cas",
+                summary="Share of test images classified right, 0 to 1",
+                higher_is_better=True,
+                low=0,
+                high=1,
+            ),
+            MetricOutput(
+                name="cas_top5", summary="Share with the class among the top five", higher_is_better=True, low=0, high=1
+            ),
         ),
     )
     yield MetricSpec(
@@ -126,8 +164,8 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         build="cganzoo_scores.intra_fid:IntraFID",
         paper="arXiv:1802.05637",
         outputs=(
-            MetricOutput(name="intra_fid", summary="Mean over the classes, 0 or more", higher_is_better=False),
-            MetricOutput(name="intra_fid_max", summary="The worst class", higher_is_better=False),
+            MetricOutput(name="intra_fid", summary="Mean over the classes, 0 or more", higher_is_better=False, low=0),
+            MetricOutput(name="intra_fid_max", summary="The worst class", higher_is_better=False, low=0),
         ),
     )
     yield MetricSpec(
@@ -137,8 +175,16 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         build="cganzoo_scores.intra_class_msssim:IntraClassMSSSIM",
         paper="arXiv:1610.09585",
         outputs=(
-            MetricOutput(name="intra_class_msssim", summary="Mean over the classes, 0 to 1", higher_is_better=False),
-            MetricOutput(name="intra_class_msssim_max", summary="The most collapsed class", higher_is_better=False),
+            MetricOutput(
+                name="intra_class_msssim",
+                summary="Mean over the classes, 0 to 1",
+                higher_is_better=False,
+                low=0,
+                high=1,
+            ),
+            MetricOutput(
+                name="intra_class_msssim_max", summary="The most collapsed class", higher_is_better=False, low=0, high=1
+            ),
         ),
     )
     yield MetricSpec(
@@ -148,8 +194,10 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         build="cganzoo_scores.intra_class_vendi:IntraClassVendi",
         paper="arXiv:2210.02410",
         outputs=(
-            MetricOutput(name="intra_class_vendi", summary="Mean over the classes, from 1", higher_is_better=True),
-            MetricOutput(name="intra_class_vendi_min", summary="The least diverse class", higher_is_better=True),
+            MetricOutput(
+                name="intra_class_vendi", summary="Mean over the classes, from 1", higher_is_better=True, low=1
+            ),
+            MetricOutput(name="intra_class_vendi_min", summary="The least diverse class", higher_is_better=True, low=1),
         ),
     )
     yield MetricSpec(
@@ -159,7 +207,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         build="cganzoo_scores.noise_sensitivity:NoiseSensitivity",
         paper="arXiv:1703.02000",
         outputs=(
-            MetricOutput(name="noise_sensitivity", summary="Mean |d(sum of pixels)/dz|, 0 or more"),
-            MetricOutput(name="noise_sensitivity_se", summary="Standard error over the samples"),
+            MetricOutput(name="noise_sensitivity", summary="Mean |d(sum of pixels)/dz|, 0 or more", low=0),
+            MetricOutput(name="noise_sensitivity_se", summary="Standard error over the samples", low=0),
         ),
     )
