@@ -80,6 +80,7 @@ class Matrix:
     cells: tuple[Cell, ...]
     skipped: tuple[str, ...]  # a message for each folder that is left out
     group: Group | None
+    rank_by: tuple[str, str] | None = None  # where the user chose the score that ranks methods, and its name
 
     @property
     def methods(self) -> tuple[Method, ...]:
@@ -93,7 +94,12 @@ class Matrix:
 
 
 def build_matrix(
-    arguments: Sequence[str], *, seeds: Sequence[int] | None, overrides: Sequence[str], out: Path | None
+    arguments: Sequence[str],
+    *,
+    seeds: Sequence[int] | None,
+    overrides: Sequence[str],
+    out: Path | None,
+    rank_by: str | None = None,
 ) -> Matrix:
     """The matrix of recipes, group files and folders of runs, in any mixture; the options are those of the command."""
     for override in overrides:
@@ -135,7 +141,12 @@ def build_matrix(
         raise RunError(f"there is no run to compare: {'; '.join(skipped)}")
     labels = [method.label for method in _methods(cells)]
     title = ", ".join(labels[:4]) + (f" and {len(labels) - 4} more" if len(labels) > 4 else "")
-    return Matrix(group.content.title if group else title, out, tuple(cells), tuple(skipped), group)
+    chosen = None
+    if rank_by is not None:
+        chosen = ("--rank-by", rank_by)
+    elif group and group.content.rank_by:
+        chosen = (f"{group.source}: rank_by", group.content.rank_by)
+    return Matrix(group.content.title if group else title, out, tuple(cells), tuple(skipped), group, chosen)
 
 
 def _methods(cells: Sequence[Cell]) -> tuple[Method, ...]:

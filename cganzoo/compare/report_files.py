@@ -42,6 +42,7 @@ STROKES = {
 }
 """Line styles of plotly, and the same for SVG."""
 
+LEAST_POINTS = 3  # of a curve that is drawn: one or two points stand in the tables already
 NOTHING = "\N{EN DASH}"  # shown for a missing value
 MIXED = "mixed protocols: not comparable"
 
@@ -80,7 +81,7 @@ def render_page(view: View) -> str:
     styles = _styles([method["id"] for method in view["methods"]])
     data = _data(view, styles)
     plotly = Markup()
-    if any(data["curves"].values()):
+    if any(data["curves"].values()):  # those with enough points
         from plotly.offline import get_plotlyjs  # slow to import
 
         plotly = _embedded_script(get_plotlyjs())
@@ -89,6 +90,13 @@ def render_page(view: View) -> str:
         styles=styles,
         ranked=_ranked(view),
         published=published_scores(view),
+        undrawn=[
+            name
+            for kind, lines in view["curves"].items()
+            for name in lines
+            if lines[name] and name not in data["curves"][kind]
+        ],
+        least_points=LEAST_POINTS,
         data=_embedded_json(data),
         css=Markup((HERE / "report.css").read_text(encoding="utf-8")),
         js=_embedded_script((HERE / "report.js").read_text(encoding="utf-8")),
@@ -123,11 +131,17 @@ def _data(view: View, styles: dict[str, dict[str, str]]) -> dict[str, Any]:
         "pairs": view["pairs"],
         "ranks": view["ranks"],
         "curves": {
-            kind: {name: lines for name, lines in view["curves"][kind].items() if lines} for kind in view["curves"]
+            kind: {name: lines for name, lines in view["curves"][kind].items() if _points(lines) >= LEAST_POINTS}
+            for kind in view["curves"]
         },
         "perClass": view["per_class"],
         "rows": {name: grid["rows"] for name, grid in view["grids"]["methods"].items()},
     }
+
+
+def _points(lines: Mapping[str, Mapping[str, Any]]) -> int:
+    """The steps of the longest line of a curve."""
+    return max((sum(value is not None for value in line["mean"]) for line in lines.values()), default=0)
 
 
 def _embedded_json(value: Any) -> Markup:
@@ -227,7 +241,7 @@ def markdown(view: View) -> str:
         view,
         lambda text: text.replace("|", "\\|").replace("*", "\\*"),
         {True: " ↑", False: " ↓", None: ""},
-        {"best": "**{}**", "tie": "{} ~", "": "{}"},
+        {"best": "**{}**", "tie": "{} ~", "suspect": "{} !", "": "{}"},
     )
     lines = ["| " + " | ".join(row) + " |" for row in (head, *rows)]
     return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:], "", *_caption(view), ""])
@@ -239,7 +253,7 @@ def latex(view: View) -> str:
         view,
         _tex,
         {True: r" $\uparrow$", False: r" $\downarrow$", None: ""},
-        {"best": r"\textbf{{{}}}", "tie": r"{}$^\sim$", "": "{}"},
+        {"best": r"\textbf{{{}}}", "tie": r"{}$^\sim$", "suspect": "{} !", "": "{}"},
     )
     lines = [" & ".join(row) + r" \\" for row in (["Method", *head[1:]], *rows)]
     if view["mixed"]:

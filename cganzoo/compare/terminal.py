@@ -271,5 +271,5 @@ def _score_table(view: View, part: Mapping[str, Any], columns: Sequence[Mapping[
 
 
 def _cell(cell: Mapping[str, Any]) -> Text:
-    mark = {"best": "  ", "tie": " ~", "": "  "}[cell["mark"]]
+    mark = {"best": "  ", "tie": " ~", "suspect": " !", "": "  "}[cell["mark"]]
     return Text(mean_and_spread(cell) + mark, "bold" if cell["mark"] == "best" else "")

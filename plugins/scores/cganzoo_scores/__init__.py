@@ -61,7 +61,9 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         build="cganzoo_scores.fid:FID",
         paper="arXiv:1706.08500",
         outputs=(
-            MetricOutput(name="fid", summary="Squared Fréchet distance, 0 or more", higher_is_better=False, low=0),
+            MetricOutput(
+                name="fid", summary="Squared Fréchet distance, 0 or more", higher_is_better=False, low=0, rank_order=1
+            ),
         ),
     )
     yield MetricSpec(
@@ -71,7 +73,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         build="cganzoo_scores.kid:KID",
         paper="arXiv:1801.01401",
         outputs=(
-            MetricOutput(name="kid", summary="Mean squared MMD over subsets", higher_is_better=False),
+            MetricOutput(name="kid", summary="Mean squared MMD over subsets", higher_is_better=False, rank_order=2),
             MetricOutput(name="kid_std", summary="Standard deviation over the subsets", low=0),
             MetricOutput(name="kid_subset_size", summary="Images in a subset", low=2),
         ),
@@ -89,6 +91,8 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
                 higher_is_better=True,
                 low=0,
                 high=1,
+                rank_order=4,
+                diversity=True,
             ),
             MetricOutput(
                 name="density", summary="Real neighbourhoods around a sample, over k", higher_is_better=True, low=0
@@ -106,6 +110,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
                 higher_is_better=True,
                 low=0,
                 high=1,
+                diversity=True,
             ),
         ),
     )
@@ -151,6 +156,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
                 higher_is_better=True,
                 low=0,
                 high=1,
+                rank_order=5,
             ),
             MetricOutput(
                 name="cas_top5", summary="Share with the class among the top five", higher_is_better=True, low=0, high=1
@@ -164,7 +170,13 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         build="cganzoo_scores.intra_fid:IntraFID",
         paper="arXiv:1802.05637",
         outputs=(
-            MetricOutput(name="intra_fid", summary="Mean over the classes, 0 or more", higher_is_better=False, low=0),
+            MetricOutput(
+                name="intra_fid",
+                summary="Mean over the classes, 0 or more",
+                higher_is_better=False,
+                low=0,
+                rank_order=3,
+            ),
             MetricOutput(name="intra_fid_max", summary="The worst class", higher_is_better=False, low=0),
         ),
     )
@@ -181,6 +193,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
                 higher_is_better=False,
                 low=0,
                 high=1,
+                diversity=True,
             ),
             MetricOutput(
                 name="intra_class_msssim_max", summary="The most collapsed class", higher_is_better=False, low=0, high=1
@@ -195,7 +208,11 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         paper="arXiv:2210.02410",
         outputs=(
             MetricOutput(
-                name="intra_class_vendi", summary="Mean over the classes, from 1", higher_is_better=True, low=1
+                name="intra_class_vendi",
+                summary="Mean over the classes, from 1",
+                higher_is_better=True,
+                low=1,
+                diversity=True,
             ),
             MetricOutput(name="intra_class_vendi_min", summary="The least diverse class", higher_is_better=True, low=1),
         ),
