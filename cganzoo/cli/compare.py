@@ -38,7 +38,7 @@ def compare(
         typer.Option(
             "--rank-by",
             metavar="SCORE",
-            help="Score that methods are ranked by; default: the group's, or one that a collapsed generator cannot win.",
+            help="Score that ranks methods; default: the group's, or one that a collapsed generator cannot win.",
         ),
     ] = None,
     allow_mixed: Annotated[

@@ -25,6 +25,7 @@ from cganzoo.runs import provenance
 from cganzoo.runs.folder import RunFolder
 from cganzoo.runs.manifest import Manifest
 
+from .escape import one_line
 from .group import Group, GroupMethod, read_group
 
 RUN_FILES = ("recipe.toml", "manifest.json")
@@ -195,7 +196,7 @@ def _of_recipe(
 ) -> list[Cell]:
     name, replicas = resolved.recipe.name, [with_seed(resolved, seed) for seed in seeds]
     code = provenance.code(resolved.providers)
-    method = Method(name, label, replicas[0].values(), replicas[0], code, published)
+    method = Method(one_line(name), one_line(label), replicas[0].values(), replicas[0], code, published)
     return [
         Cell(method, seed, RunFolder(out / name / f"seed-{seed}"), replica)
         for seed, replica in zip(seeds, replicas, strict=True)
@@ -235,7 +236,7 @@ def _of_run(path: Path) -> Cell:
     sections, manifest = read_sections(folder), read_manifest(folder)
     if manifest == Manifest():
         raise DamagedError(f"{path}: has no manifest.json that says how the run ended")
-    name = place.parent.name if place.name.startswith("seed-") else place.name
+    name = one_line(place.parent.name if place.name.startswith("seed-") else place.name)
     values = sections.model_dump(mode="json", by_alias=True, exclude_none=True)
     return Cell(Method(name, name, values, None, _code(manifest)), sections.train.seed, folder, None)
 

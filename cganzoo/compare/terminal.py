@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cganzoo.console.reporter import Reporter, ScoreRow, number
+from cganzoo.console.streams import printable
 from cganzoo.errors import CganzooError, RunError
 from cganzoo.runs import provenance
 from cganzoo.session.device import pick_device
@@ -22,6 +23,7 @@ from cganzoo.train.stop import Stop
 from . import fairness
 from .comparison import Comparison, gather
 from .conclusions import mean_and_spread
+from .escape import printable_values
 from .matrix import Cell, Matrix
 from .read import ENDED, States, read_states
 from .report_data import View, build_view, published_scores
@@ -78,14 +80,14 @@ def _check(conflicts: Mapping[str, str], allowed: bool) -> None:
 def _write_and_show(comparison: Comparison, console: Console, device: torch.device) -> None:
     view = build_view(comparison, provenance.command())
     pictures, warnings = draw_samples(comparison, device, Reporter(console).stage)
-    view |= {**pictures, "warnings": [*view["warnings"], *warnings]}
+    view = printable_values(view | {**pictures, "warnings": [*view["warnings"], *warnings]})
     files = write_files(view, comparison.matrix.out)
     _show_results(console, view)
-    console.print(Text(f"report: {files[0]}"), soft_wrap=True)
+    console.print(Text(printable(f"report: {files[0]}")), soft_wrap=True)
 
 
 def _say(console: Console, text: str, style: str = "") -> None:
-    console.print(Text(text, style), soft_wrap=not console.is_terminal)
+    console.print(Text(printable(text), style), soft_wrap=not console.is_terminal)
 
 
 def _new_table(**options: Any) -> Table:
@@ -141,11 +143,11 @@ class LiveMatrix:
         if self._live:
             self._live.update(self._table())
             if state in ("failed", "diverged"):
-                self.console.print(Text(f"{cell} {state}: {message}", style))
+                self.console.print(Text(printable(f"{cell} {state}: {message}"), style))
         else:
             ended = sum(state in ENDED for state in self.states.values())
             text = f"{cell}: {state}{f': {message}' if message else ''} ({ended} of {len(self.states)} runs)"
-            self.console.print(Text(text, style), soft_wrap=True)
+            self.console.print(Text(printable(text), style), soft_wrap=True)
 
     def _table(self) -> Table:
         seeds = list(dict.fromkeys(cell.seed for cell in self.matrix.cells))
@@ -198,7 +200,7 @@ def _show_losses(console: Console, options: Sequence[Mapping[str, Any]], labels:
     table.add_column(Text("[loss], where it differs"), overflow="fold")
     for name, label in labels.items():
         values = [(row["key"].removeprefix("loss."), row["values"][name]) for row in options]
-        shown = [f"{key} {value}" for key, value in values if value != fairness.ABSENT]
+        shown = [printable(f"{key} {value}") for key, value in values if value != fairness.ABSENT]
         table.add_row(Text(label), Text(", ".join(shown)))
     console.print(table)
 
@@ -216,7 +218,9 @@ def _show_values(
             groups.setdefault(values.get(name, fairness.ABSENT), []).append(label)
         for place, (value, members) in enumerate(groups.items()):
             methods = "all" if len(groups) == 1 else ", ".join(members)
-            table.add_row(Text("" if place else key, style), Text(value, style), Text(methods, "dim"))
+            table.add_row(
+                Text("" if place else printable(key), style), Text(printable(value), style), Text(methods, "dim")
+            )
     console.print(table)
 
 
