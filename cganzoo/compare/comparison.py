@@ -14,8 +14,9 @@ from cganzoo.registry.probe import load_survivors
 from cganzoo.specs import STANDARD_ERROR, MetricSpec
 
 from . import fairness
-from .matrix import Cell, DamagedError, Matrix, Method
+from .matrix import Cell, Matrix, Method
 from .read import Run, States, read_run
+from .run_files import DamagedError
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,8 @@ def gather(matrix: Matrix, states: States) -> Comparison:
         try:
             run = read_run(cell, states.of[cell])
         except DamagedError as error:
-            skipped.append(states.errors.get(cell, str(error)))
+            message = states.errors.get(cell, str(error))
+            skipped.append(f"{cell}: {message}" if cell.resolved else message)
             continue
         runs.append(run)
         if run.state == "failed":

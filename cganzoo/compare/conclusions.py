@@ -11,6 +11,7 @@ from cganzoo.console.reporter import number
 from . import fairness, statistics
 from .comparison import Comparison, ScoreColumn
 from .matrix import Method
+from .read import ENDED
 from .signs import Sign, suspects
 from .signs import warnings as about_signs
 from .statistics import LEVEL
@@ -128,13 +129,13 @@ def warnings(comparison: Comparison, signs: Sequence[Sign]) -> list[str]:
         found.append("MIXED PROTOCOLS: these scores must not be compared with one another.")
         found += [f"{message}." for message in comparison.conflicts.values()]
     found += about_signs(signs, {method.name: method.label for method in comparison.methods})
-    if left := sum(run.state == "unfinished" for run in comparison.runs):
+    if left := sum(run.state not in ENDED for run in comparison.runs):
         found.append(f"Incomplete: {left} of {len(comparison.matrix.cells)} runs have not finished.")
     for method in comparison.methods:
         found += _about_runs(comparison, method)
     found += _different_code(comparison.methods)
     found += _different_evaluations(comparison)
-    found += [f"Left out: {message}" for message in comparison.skipped]
+    found += [f"Damaged, and left out: {message.rstrip('.')}." for message in comparison.skipped]
     found += [f"{message}." for message in fairness.missing_metrics(comparison.methods)]
     return found
 
@@ -147,6 +148,10 @@ def _about_runs(comparison: Comparison, method: Method) -> list[str]:
         if seeds := [str(run.cell.seed) for run in runs if run.state == state]:
             count = f"{len(seeds)} of {len(runs)} seeds ({', '.join(seeds)})"
             found.append(f"{method.label}: {count} {state} and are not included in its scores.")
+    for run in runs:
+        if run.state == "interrupted":
+            at = "" if run.manifest.step is None else f" after step {run.manifest.step}"
+            found.append(f"{run.cell}: was interrupted{at}: its process has ended. Its recipe, run again, resumes it.")
     found += [f"{run.cell}: {error.rstrip('.')}." for run in runs if (error := comparison.errors.get(run.cell))]
     for score in comparison.scores:
         known = len(comparison.last(score.name)[method.name])

@@ -5,6 +5,7 @@ HTML is escaped by jinja2. Imports no torch.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -34,13 +35,18 @@ def one_line(text: str) -> str:
 
 
 def printable_values(value: Any) -> Any:
-    """JSON values whose texts, keys included, can be written as UTF-8 and contain no control codes but line breaks."""
+    """JSON values whose texts, keys included, can be written as UTF-8 and contain no control codes but line breaks.
+
+    A number that is not finite, such as the mean of absurd scores, becomes ``None``.
+    """
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, dict):
         return {printable_values(key): printable_values(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [printable_values(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     return value
 
 

@@ -15,7 +15,7 @@ from cganzoo.evaluate.protocol import with_fingerprints
 from . import conclusions, statistics
 from .comparison import Comparison, ScoreColumn
 from .matrix import Method
-from .read import Run
+from .read import ENDED, Run
 from .side_by_side import protocol_of, side_by_side
 from .signs import Sign, find_signs, suspects
 
@@ -75,6 +75,7 @@ def build_view(comparison: Comparison, command: str) -> View:
             "commands": _commands(comparison, command),
             "versions": _versions(comparison),
             "runs": [_run(comparison, run) for run in comparison.runs],
+            "damaged": list(comparison.skipped),
         },
         "mixed": bool(comparison.conflicts),
     }
@@ -87,12 +88,12 @@ def published_scores(view: View) -> list[str]:
 
 
 def _method(method: Method, runs: Sequence[Run]) -> View:
-    states = ("finished", "diverged", "failed", "unfinished")
     return {
         "id": method.name,
         "label": method.label,
         "seeds": [run.cell.seed for run in runs],
-        **{state: sum(run.state == state for run in runs) for state in states},
+        **{state: sum(run.state == state for run in runs) for state in ENDED},
+        "unfinished": sum(run.state not in ENDED for run in runs),
         "protocol": protocol_of(runs),
     }
 

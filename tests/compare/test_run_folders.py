@@ -15,7 +15,7 @@ from comparing import PLUGINS, SCORED, Command, cells, compare, scores_of
 from PIL import Image
 
 from cganzoo.cli.main import main
-from cganzoo.compare.matrix import DamagedError, read_manifest, read_sections
+from cganzoo.compare.run_files import DamagedError, read_manifest, read_sections
 from cganzoo.runs.folder import RunFolder
 
 
