@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from cganzoo._util.toml import tomllib
 from cganzoo.compare.comparison import gather
 from cganzoo.compare.matrix import build_matrix
 from cganzoo.compare.read import read_states
 from cganzoo.compare.report_data import build_view
+from cganzoo.registry.probe import load_survivors
+from cganzoo.registry.registry import Registry
 
 SCORED = """
 [evaluation]
@@ -75,4 +79,11 @@ def view_of(out: Path, *folders: Path, rank_by: str | None = None) -> dict[str, 
     """The report's values of run folders."""
     names = [str(folder) for folder in folders]
     matrix = build_matrix(names, seeds=None, overrides=[], out=out, rank_by=rank_by)
-    return build_view(gather(matrix, read_states(matrix)), "cganzoo compare")
+    with patch("cganzoo.compare.comparison.load_survivors", _installed):
+        return build_view(gather(matrix, read_states(matrix)), "cganzoo compare")
+
+
+@cache
+def _installed() -> Registry:
+    """The installed plugins, loaded once for all tests."""
+    return load_survivors()

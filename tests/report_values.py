@@ -210,5 +210,6 @@ def view(methods: int = 4, classes: int = 10, *, scored: bool = True, seed: int 
             "commands": ["cganzoo run recipes/digits-amgan.toml", "cganzoo compare recipes/digits-*.toml --seeds 3"],
             "versions": {"cganzoo": "0.1.0", "torch": "2.15.0", "python": "3.12"},
             "runs": runs,
+            "damaged": ["runs/m9/seed-0/manifest.json: is damaged"],
         },
     }

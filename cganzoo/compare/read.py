@@ -23,6 +23,9 @@ State = Literal["unfinished", "running", "interrupted", "finished", "diverged", 
 ``running``: in another process. ``interrupted``: its process ended without a word, by a kill or a power failure.
 """
 
+LARGEST = 1e100
+"""A number of this size or more in a file is not a score or a time; means of such numbers could overflow."""
+
 ENDED: tuple[State, ...] = ("finished", "diverged", "failed")
 
 
@@ -140,7 +143,9 @@ class Run:
 
 def read_run(cell: Cell, state: State) -> Run:
     """Read a run's records; raises :class:`DamagedError`."""
-    folder, manifest = cell.folder, read_manifest(cell.folder)
+    folder = cell.folder
+    with damage(folder.manifest_file):
+        manifest = _without_absurd_numbers(read_manifest(folder))
     scores: dict[int, Numbers] = {}
     terms: dict[int, Numbers] = {}
     speed: dict[int, tuple[float, float]] = {}
@@ -151,8 +156,8 @@ def read_run(cell: Cell, state: State) -> Run:
                 scores[step] = _numbers(record["scores"])
             if "terms" in record:
                 terms[step] = _numbers(record["terms"])
-                rate, seconds = float(record["images_per_second"]), float(record["seconds"])
-                if math.isfinite(rate) and math.isfinite(seconds):
+                rate, seconds = _number(record["images_per_second"]), _number(record["seconds"])
+                if rate is not None and seconds is not None:
                     speed[step] = rate, seconds
     if not cell.method.metrics:
         scores = {}  # the recipe asks for no scores; these are of an earlier one
@@ -164,11 +169,24 @@ def read_run(cell: Cell, state: State) -> Run:
             )
         with damage(folder.manifest_file):
             fairness.check_protocol(manifest.evaluation.protocol)
-            scores[manifest.step] = _numbers(manifest.evaluation.scores)
+        scores[manifest.step] = manifest.evaluation.scores
     return Run(cell, state, manifest, scores, terms, speed)
 
 
 def _numbers(values: Mapping[str, Any]) -> Numbers:
-    return {
-        name: float(value) if value is not None and math.isfinite(value) else None for name, value in values.items()
-    }
+    return {name: _number(value) for name, value in values.items()}
+
+
+def _number(value: Any) -> float | None:
+    """The number, or ``None`` if it is not one that can be averaged."""
+    return float(value) if value is not None and math.isfinite(value) and abs(value) < LARGEST else None
+
+
+def _without_absurd_numbers(manifest: Manifest) -> Manifest:
+    manifest.seconds = _number(manifest.seconds)
+    manifest.peak_memory = dict(_numbers(manifest.peak_memory))
+    if evaluation := manifest.evaluation:
+        for part in ("scores", "real_test", "real_halves"):
+            setattr(evaluation, part, _numbers(getattr(evaluation, part)))
+        evaluation.per_class = {name: [*map(_number, values)] for name, values in evaluation.per_class.items()}
+    return manifest
