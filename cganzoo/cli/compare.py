@@ -73,7 +73,8 @@ def report(
 
     from cganzoo.compare.terminal import report as write  # imports torch
 
-    write(matrix, stdout_console(), device)
+    if code := write(matrix, stdout_console(), device):
+        raise typer.Exit(code)
 
 
 def _seeds(text: str | None) -> list[int] | None:

@@ -62,12 +62,12 @@ def compare(matrix: Matrix, console: Console, device: str, limit: float | None, 
             interrupted = train_missing(matrix, found, place, stop, display, fresh=fresh)
     comparison = gather(matrix, found)
     _check(comparison.conflicts, mixed)
-    _write_and_show(comparison, console, place)
+    whole = _write_and_show(comparison, console, place)
     if interrupted:
         return 130
     if stop.signal is not None and not all(state in ENDED for state in found.of.values()):
         return 128 + stop.signal
-    return 2 if found.errors or comparison.skipped else 0
+    return 2 if found.errors or comparison.skipped or not whole else 0
 
 
 def _refuse(refused: Mapping[str, str], matrix: Matrix, states: States) -> None:
@@ -82,12 +82,12 @@ def _refuse(refused: Mapping[str, str], matrix: Matrix, states: States) -> None:
         states.errors.setdefault(cell, refused[cell.method.name])
 
 
-def report(matrix: Matrix, console: Console, device: str) -> None:
-    """Write and show the files of one run."""
+def report(matrix: Matrix, console: Console, device: str) -> int:
+    """Write and show the files of one run; returns the exit code."""
     comparison = gather(matrix, read_states(matrix))
     if not comparison.runs:
         raise RunError(comparison.skipped[0])
-    _write_and_show(comparison, console, pick_device(device))
+    return 0 if _write_and_show(comparison, console, pick_device(device)) else 2
 
 
 def _check(conflicts: Mapping[str, str], allowed: bool) -> None:
@@ -96,13 +96,15 @@ def _check(conflicts: Mapping[str, str], allowed: bool) -> None:
         raise RunError(f"{first}; measure them in the same way, or give --allow-mixed to show them with a warning")
 
 
-def _write_and_show(comparison: Comparison, console: Console, device: torch.device) -> None:
+def _write_and_show(comparison: Comparison, console: Console, device: torch.device) -> bool:
+    """Write the files and show the results; returns whether no checkpoint that was read is damaged."""
     view = build_view(comparison, provenance.command())
-    pictures, warnings = draw_samples(comparison, device, Reporter(console).stage)
-    view = printable_values(view | {**pictures, "warnings": [*view["warnings"], *warnings]})
+    pictures, warnings, damaged = draw_samples(comparison, device, Reporter(console).stage)
+    view = printable_values(view | {**pictures, "warnings": [*view["warnings"], *warnings, *damaged]})
     files = write_files(view, comparison.matrix.out)
     _show_results(console, view)
     console.print(Text(printable(f"report: {files[0]}")), soft_wrap=True)
+    return not damaged
 
 
 def _say(console: Console, text: str, style: str = "") -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from comparing import PLUGINS, SCORED, Command, cells, compare, scores_of
 from PIL import Image
 
@@ -298,7 +299,8 @@ def test_one_seed_is_never_the_best(command: Command, copy: Path, tmp_path: Path
     text = " ".join(ended.out.split())
     assert "mine: fid" in text
     assert "Only one seed, so nothing can be concluded about: other." in text
-    assert {row["cells"]["fid"]["mark"] for row in cells(tmp_path / "out")[0]["rows"]} == {""}
+    marks = [row["cells"]["fid"]["mark"] for row in cells(tmp_path / "out")[0]["rows"]]
+    assert marks == ["", "suspect"], "an FID of 0 is better than that of real images"
 
 
 def test_unequal_numbers_of_evaluations_are_reported(command: Command, copy: Path, tmp_path: Path):
@@ -358,3 +360,21 @@ def test_forty_methods_are_shown(command: Command, copy: Path, tmp_path: Path):
     ended = compare(command, tmp_path / "out", tmp_path / "many")
     assert ended.code in (0, None), ended.err
     assert len(scores_of(tmp_path / "out")["methods"]) == 40
+
+
+def test_a_damaged_checkpoint_is_named_and_the_scores_are_shown(command: Command, copy: Path, tmp_path: Path):
+    newest = copy / "mine" / "seed-0" / "checkpoints" / "step-00000004.pt"
+    older = newest.with_name("step-00000002.pt")
+    values = torch.load(newest, weights_only=True)
+    torch.save(values | {"step": 2}, older)
+    newest.write_bytes(b"x")
+    ended = compare(command, tmp_path / "out", copy / "mine")
+    assert ended.code == 2
+    assert "mine: the samples are of step 2: " in " ".join(ended.out.split())
+    assert cells(tmp_path / "out")[0]["rows"][0]["cells"]["fid"]["n"] == 2
+    older.write_bytes(b"x")
+    ended = compare(command, tmp_path / "out", copy / "mine")
+    assert ended.code == 2
+    assert "mine: no samples are shown: " in " ".join(ended.out.split())
+    assert "step-00000004.pt" in " ".join(ended.out.split())
+    assert command("report", copy / "mine" / "seed-0", "--device", "cpu").code == 2
