@@ -205,6 +205,11 @@ class MetricOutput:
         low: the least possible value, whatever the images and the options; ``None`` if there is none. An interval of
             this output never reaches below it.
         high: the greatest possible value, likewise: 1 for a share.
+        rank_order: a number from 1 if ``cganzoo compare`` may rank methods by this output without being asked; of
+            several, the lowest number ranks. Only for an output that a collapsed generator cannot win, because it
+            compares the samples with the variety of the real images. ``None``: only if the user chooses it.
+        diversity: whether it measures how much the samples vary. A collapsed generator is then near the worst possible
+            value, so that bound is required: ``high`` if lower is better, else ``low``.
     """
 
     name: str
@@ -213,6 +218,8 @@ class MetricOutput:
     order_tolerance: float = 0.0
     low: float | None = None
     high: float | None = None
+    rank_order: int | None = None
+    diversity: bool = False
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
@@ -222,6 +229,13 @@ class MetricOutput:
             raise ValueError(f"{self.name}: low and high must be finite numbers, or None if there is no bound")
         if len(bounds) == 2 and bounds[0] >= bounds[1]:
             raise ValueError(f"{self.name}: low = {self.low:g} is not below high = {self.high:g}")
+        if self.higher_is_better is None and (self.rank_order is not None or self.diversity):
+            raise ValueError(f"{self.name}: rank_order and diversity need a direction; set higher_is_better")
+        if self.rank_order is not None and (type(self.rank_order) is not int or self.rank_order < 1):
+            raise ValueError(f"{self.name}: rank_order = {self.rank_order!r} is not a whole number from 1")
+        if self.diversity and (self.low if self.higher_is_better else self.high) is None:
+            side = "low" if self.higher_is_better else "high"
+            raise ValueError(f"{self.name}: diversity needs the worst possible value; set {side}")
 
 
 @dataclass(frozen=True, kw_only=True)

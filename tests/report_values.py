@@ -199,16 +199,29 @@ def view(methods: int = 4, classes: int = 10, *, scored: bool = True, seed: int 
             "facts": [
                 {"name": "generator parameters", "values": dict.fromkeys(ids, "1,234,567")},
                 {"name": "discriminator parameters", "values": dict.fromkeys(ids, "987,654")},
+                *(
+                    {
+                        "name": f"{player}'s optimizer",
+                        "values": {
+                            key: f"adam, lr (curve linear, from 0.00{place}, to 0.0, after 0.5), weight_decay 0.0, "
+                            "betas [0.5, 0.999], eps 1e-08, amsgrad False"
+                            for place, key in enumerate(ids)
+                        },
+                    }
+                    for player in ("generator", "discriminator")
+                ),
+                *({"name": f"fact {n}", "values": {key: f"{n} of {key}" for key in ids}} for n in range(7)),
             ],
             "notes": ["The seeds are the same for all methods."],
         },
         "speed": [
-            {"name": "images per second", "values": {key: f"{rng.randrange(900, 1200)}" for key in ids}},
-            {"name": "time", "values": dict.fromkeys(ids, "3 min 12 s")},
+            {"name": "images per second", "values": {key: f"{rng.randrange(900, 1200)}" for key in ids}, "note": ""},
+            {"name": "time to reach 1", "values": dict.fromkeys(ids, "3 min 12 s"), "note": "Time until the score."},
         ],
         "reproduce": {
             "commands": ["cganzoo run recipes/digits-amgan.toml", "cganzoo compare recipes/digits-*.toml --seeds 3"],
             "versions": {"cganzoo": "0.1.0", "torch": "2.15.0", "python": "3.12"},
             "runs": runs,
+            "damaged": ["runs/m9/seed-0/manifest.json: is damaged"],
         },
     }

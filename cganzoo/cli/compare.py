@@ -35,6 +35,14 @@ def compare(
         typer.Option("--for", metavar="TIME", help="Stop cleanly after a time in s, m or h: 90s, 9m, 1h30m."),
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start every run over.")] = False,
+    rank_by: Annotated[
+        str | None,
+        typer.Option(
+            "--rank-by",
+            metavar="SCORE",
+            help="Score that ranks methods; default: the group's, or one that a collapsed generator cannot win.",
+        ),
+    ] = None,
     allow_mixed: Annotated[
         bool, typer.Option("--allow-mixed", help="Show scores that were measured in different ways, with a warning.")
     ] = False,
@@ -43,7 +51,7 @@ def compare(
     from cganzoo.compare.matrix import build_matrix
 
     limit = None if time_limit is None else seconds(time_limit)
-    matrix = build_matrix(arguments, seeds=_seeds(seeds), overrides=overrides or [], out=out)
+    matrix = build_matrix(arguments, seeds=_seeds(seeds), overrides=overrides or [], out=out, rank_by=rank_by)
     if fresh and not matrix.trains:
         raise RecipeError("--fresh: is for recipes, but all arguments are runs; name a recipe, or remove it")
 
@@ -67,7 +75,8 @@ def report(
 
     from cganzoo.compare.terminal import report as write  # imports torch
 
-    write(matrix, stdout_console(), device)
+    if code := write(matrix, stdout_console(), device):
+        raise typer.Exit(code)
 
 
 def _seeds(text: str | None) -> list[int] | None:

@@ -7,14 +7,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from cganzoo._util.text import listed, shortened
 from cganzoo.errors import CganzooError, RecipeError
 from cganzoo.evaluate.protocol import with_fingerprints
 from cganzoo.registry.probe import load_survivors
 from cganzoo.specs import STANDARD_ERROR, MetricSpec
 
 from . import fairness
-from .matrix import Cell, DamagedError, Matrix, Method
+from .matrix import Cell, Matrix, Method
 from .read import Run, States, read_run
+from .run_files import DamagedError
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,17 @@ class ScoreColumn:
     higher_is_better: bool | None = None  # None, too, if neither direction is better
     headline: bool = False  # the main output of its metric
     metric: str = ""
+    low: float | None = None
+    high: float | None = None
+    rank_order: int | None = None
+    diversity: bool = False
+
+    @property
+    def worst(self) -> float | None:
+        """The worst possible value, if there is a direction and a bound on that side."""
+        if self.higher_is_better is None:
+            return None
+        return self.low if self.higher_is_better else self.high
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +102,8 @@ def gather(matrix: Matrix, states: States) -> Comparison:
         try:
             run = read_run(cell, states.of[cell])
         except DamagedError as error:
-            skipped.append(states.errors.get(cell, str(error)))
+            message = states.errors.get(cell, str(error))
+            skipped.append(f"{cell}: {message}" if cell.resolved else message)
             continue
         runs.append(run)
         if run.state == "failed":
@@ -103,8 +117,11 @@ def gather(matrix: Matrix, states: States) -> Comparison:
         for method in matrix.methods:
             for name in method.published:
                 _find(name, declared, f"{group.source}: {method.name}: published")
-        if group.content.rank_by:
-            rank_by = _find(group.content.rank_by, ranked, f"{group.source}: rank_by")
+    if matrix.rank_by is not None:
+        place, name = matrix.rank_by
+        if any(score.name == name for score in set(declared) - set(ranked)):
+            raise RecipeError(f'{place}: "{name}" cannot rank methods: neither high nor low values of it are better')
+        rank_by = _find(name, ranked, place)
     planned = fairness.planned_conflicts(matrix.methods)
     measured = fairness.measured_conflicts(_protocols(runs))
     return Comparison(
@@ -153,7 +170,17 @@ def _declared(specs: Iterable[MetricSpec[Any]]) -> list[ScoreColumn]:
     found: dict[str, ScoreColumn] = {}
     for spec in specs:
         for place, output in enumerate(spec.outputs):
-            column = ScoreColumn(output.name, output.summary, output.higher_is_better, place == 0, spec.name)
+            column = ScoreColumn(
+                name=output.name,
+                summary=output.summary,
+                higher_is_better=output.higher_is_better,
+                headline=place == 0,
+                metric=spec.name,
+                low=output.low,
+                high=output.high,
+                rank_order=output.rank_order,
+                diversity=output.diversity,
+            )
             found.setdefault(output.name, column)
     return list(found.values())
 
@@ -170,16 +197,19 @@ def _reported(declared: Sequence[ScoreColumn], runs: Sequence[Run]) -> list[Scor
 def _default_rank_by(
     scores: Sequence[ScoreColumn], specs: Mapping[str, Any], methods: Sequence[Method]
 ) -> ScoreColumn | None:
-    """The first score, if possible one that all methods report and that is a headline."""
+    """The score that may rank methods and comes first, if possible one that all methods report."""
     metrics = set.intersection(*(set(method.metrics) for method in methods))
     shared = {output.name for name, spec in specs.items() if name in metrics for output in spec.outputs}
-    return min(scores, key=lambda score: (score.name not in shared, not score.headline), default=None)
+    ranking = [(score.name not in shared, score.rank_order, score) for score in scores if score.rank_order is not None]
+    return min(ranking, key=lambda entry: entry[:2])[2] if ranking else None
 
 
 def _find(name: str, scores: Iterable[ScoreColumn], place: str) -> ScoreColumn:
     """The score that a group file names; raises :class:`RecipeError` if it is not one of ``scores``."""
     found = {score.name: score for score in scores}
     if name not in found:
-        choices = ", ".join(f'"{choice}"' for choice in found)
-        raise RecipeError(f'{place}: "{name}" is not a score of these recipes; choose one of {choices}')
+        if not found:
+            raise RecipeError(f'{place}: "{shortened(name)}" is not a score of these recipes, which have no such score')
+        choices = listed(f'"{choice}"' for choice in found)
+        raise RecipeError(f'{place}: "{shortened(name)}" is not a score of these recipes; choose one of {choices}')
     return found[name]

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cganzoo._util.text import listed
 from cganzoo.console.reporter import number
 
 from . import failures, fairness, statistics
-from .comparison import Comparison
+from .comparison import Comparison, ScoreColumn
 from .matrix import Method
+from .read import ENDED
+from .signs import Sign, suspects
+from .signs import warnings as about_signs
+from .statistics import LEVEL
 
 Row = dict[str, Any]
 
@@ -31,13 +36,15 @@ def pairs_and_ranks(comparison: Comparison) -> tuple[list[Row], list[Row]]:
     return pairs, ranks
 
 
-def summary(comparison: Comparison, rows: Sequence[Row], pairs: Sequence[Row]) -> list[str]:
+def summary(comparison: Comparison, rows: Sequence[Row], pairs: Sequence[Row], signs: Sequence[Sign]) -> list[str]:
     """A few sentences that summarize the scores of the last checkpoints."""
     score = comparison.rank_by
     if comparison.conflicts:
         return ["The scores were measured in different ways, so nothing is concluded from them."]
+    if score is None and len(comparison.methods) == 1:  # there is nothing to rank
+        score = next((score for score in comparison.scores if score.headline), None)
     if score is None:
-        return ["No run has a score that methods can be ranked by."]
+        return [_why_nothing_ranks(comparison)]
     labels = {method.name: method.label for method in comparison.methods}
     cells = {row["method"]: row["cells"][score.name] for row in rows}
     present = {name: cell for name, cell in cells.items() if cell["n"]}
@@ -50,31 +57,60 @@ def summary(comparison: Comparison, rows: Sequence[Row], pairs: Sequence[Row]) -
     best = order[0]
     if len(present) == 1 < len(cells):
         return [f"Only {labels[best]} has the score {score.name}, {_plus_minus(present[best])}: nothing to compare."]
+    doubt = _doubt(score, labels[best], best in suspects(signs, score.name))
+    extreme = f"{'Highest' if score.higher_is_better else 'Lowest'} {score.name}"
     if not several:
-        first = f"Best by {score.name} here: {labels[best]}"
+        first = f"{extreme if doubt else f'Best by {score.name}'} here: {labels[best]}"
         only = f"{score.name}: {number(present[best]['mean'])}"
-        return [f"One seed per method: nothing can be concluded. {first if len(present) > 1 else only}."]
+        shown = f"{first}.{doubt}" if len(present) > 1 else f"{only}."
+        return [f"One seed per method: nothing can be concluded. {shown}"]
     if len(present) == 1:
         return [f"{labels[best]}: {score.name} {_plus_minus(present[best])}."]
     leading = (
-        f"Best by {score.name}, last checkpoint: {labels[best]},"
+        f"{extreme if doubt else f'Best by {score.name}'}, last checkpoint: {labels[best]},"
         if len(several) > 1
         else f"{labels[best]}: {score.name}"
     )
-    sentences = [f"{leading} {_plus_minus(present[best])}."]
-    worse, tied = ([labels[name] for name in order[1:] if present[name]["mark"] == mark] for mark in ("", "tie"))
+    sentences = [f"{leading} {_plus_minus(present[best])}.{doubt if len(several) > 1 else ''}"]
+    against = {
+        pair["b"] if pair["a"] == best else pair["a"]: pair
+        for pair in pairs
+        if pair["score"] == score.name and best in (pair["a"], pair["b"])
+    }
+    worse = [name for name in order[1:] if (p := against[name]["p_corrected"]) is not None and p < LEVEL]
+    tied = [labels[name] for name in order[1:] if name not in worse]
     if worse:
-        sentences.append(f"Significantly worse at the 5 % level, corrected for many comparisons: {', '.join(worse)}.")
+        names = ", ".join(labels[name] for name in worse)
+        sentences.append(f"Significantly worse at the 5 % level, corrected for many comparisons: {names}.")
     if tied:
         sentences.append(f"Not significantly different from it: {', '.join(tied)}.")
-    for pair in pairs:
-        if pair["score"] == score.name and {pair["a"], pair["b"]} == set(order[:2]) and pair["ahead"] is not None:
-            share = pair["ahead"] if pair["a"] == best else 1 - pair["ahead"]
-            shown = "more than 99 %" if share > 0.99 else f"{100 * share:.0f} %"
-            sentences.append(f"{labels[best]} is ahead of {labels[order[1]]} in {shown} of resamples.")
+    if len(order) > 1 and (ahead := against[order[1]]["ahead"]) is not None:
+        share = ahead if against[order[1]]["a"] == best else 1 - ahead
+        shown = "more than 99 %" if share > 0.99 else f"{100 * share:.0f} %"
+        sentences.append(f"{labels[best]} is ahead of {labels[order[1]]} in {shown} of resamples.")
     if alone := [labels[name] for name in present if name not in several]:
         sentences.append(f"Only one seed, so nothing can be concluded about: {', '.join(alone)}.")
     return sentences
+
+
+def _why_nothing_ranks(comparison: Comparison) -> str:
+    names = [score.name for score in comparison.scores if score.headline or score.higher_is_better is not None]
+    if not names:
+        return "No run has a score that methods can be ranked by."
+    return (
+        f"No method is called the best: a collapsed generator can have the best value of {listed(names, 'and')}. Add a "
+        "metric that compares the variety of samples with that of real images (docs/compare.md lists them), or choose "
+        "a score with --rank-by."
+    )
+
+
+def _doubt(score: ScoreColumn, label: str, suspect: bool) -> str:
+    """Why the method with the best mean is not called the best; empty if it is."""
+    if suspect:
+        return f" {label} is not called the best: see the warnings."
+    if score.rank_order is None:
+        return f" A collapsed generator can win {score.name}, so no method is called the best."
+    return ""
 
 
 def mean_and_spread(cell: Mapping[str, Any]) -> str:
@@ -88,20 +124,21 @@ def _plus_minus(cell: Mapping[str, Any]) -> str:
     return f"{mean_and_spread(cell)} ({cell['n']} seed{'s' if cell['n'] > 1 else ''})"
 
 
-def warnings(comparison: Comparison) -> list[str]:
-    """Warnings for the reader of the numbers: different protocols, missing runs, gaps in the table."""
+def warnings(comparison: Comparison, signs: Sequence[Sign]) -> list[str]:
+    """Warnings for the reader of the numbers: suspicious scores, different protocols, missing runs, gaps."""
     found = []
     if comparison.conflicts:
         found.append("MIXED PROTOCOLS: these scores must not be compared with one another.")
         found += [f"{message}." for message in comparison.conflicts.values()]
-    if left := sum(run.state == "unfinished" for run in comparison.runs):
+    found += about_signs(signs, {method.name: method.label for method in comparison.methods})
+    if left := sum(run.state not in ENDED for run in comparison.runs):
         found.append(f"Incomplete: {left} of {len(comparison.matrix.cells)} runs have not finished.")
     for method in comparison.methods:
         found += _about_runs(comparison, method)
     found += _different_code(comparison.methods)
     found += failures.warnings(comparison)
     found += _different_evaluations(comparison)
-    found += [f"Left out: {message}" for message in comparison.skipped]
+    found += [f"Damaged, and left out: {message.rstrip('.')}." for message in comparison.skipped]
     found += [f"{message}." for message in fairness.missing_metrics(comparison.methods)]
     return found
 
@@ -114,6 +151,10 @@ def _about_runs(comparison: Comparison, method: Method) -> list[str]:
         if seeds := [str(run.cell.seed) for run in runs if run.state == state]:
             count = f"{len(seeds)} of {len(runs)} seeds ({', '.join(seeds)})"
             found.append(f"{method.label}: {count} {state} and are not included in its scores.")
+    for run in runs:
+        if run.state == "interrupted":
+            at = "" if run.manifest.step is None else f" after step {run.manifest.step}"
+            found.append(f"{run.cell}: was interrupted{at}: its process has ended. Its recipe, run again, resumes it.")
     found += [f"{run.cell}: {error.rstrip('.')}." for run in runs if (error := comparison.errors.get(run.cell))]
     for score in comparison.scores:
         known = len(comparison.last(score.name)[method.name])

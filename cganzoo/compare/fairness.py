@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cganzoo._util.text import shortened
+from cganzoo.evaluate.protocol import with_fingerprints
 from cganzoo.recipe.digests import PLACES
 
 from .matrix import Method, shared_values
@@ -81,6 +82,13 @@ def measured_conflicts(protocols: Sequence[tuple[str, Mapping[str, Any]]]) -> di
             names = " and ".join(others)
             messages[label] = f"{label} is scored differently from {names}: {'; '.join(found[:3])}{more}"
     return messages
+
+
+def check_protocol(protocol: Mapping[str, Any]) -> None:
+    """Raise an error of some kind if a protocol read from a file cannot be compared with others."""
+    with_fingerprints(protocol)
+    for _ in _flat(protocol):
+        pass
 
 
 def missing_metrics(methods: Sequence[Method]) -> list[str]:

@@ -44,7 +44,7 @@ class GroupFile(Config):
     title: str = Field(description="Title of the report.", pattern=ONE_LINE)
     note: str = Field("", description="What a reader must know about this comparison.")
     seeds: tuple[Seed, ...] = Field((0, 1, 2), min_length=1, description="Seeds that every recipe is trained with.")
-    rank_by: str | None = Field(None, description="Score that methods are ranked by; default: the first one.")
+    rank_by: str | None = Field(None, description="Score that methods are ranked by; default: see docs/compare.md.")
     set: tuple[str, ...] = Field((), description='Changes of every recipe, as for --set: "train.steps=2000".')
     published: Published | None = Field(None, description="Source of the published values.")
     methods: tuple[GroupMethod, ...] = Field(description="The recipes, one table each.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -11,16 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from cganzoo._util.text import one_line
-from cganzoo._util.toml import tomllib
-from cganzoo.config import parse
 from cganzoo.errors import CganzooError, RecipeError, RunError
 from cganzoo.recipe import bundled
 from cganzoo.recipe.digests import OBSERVERS, without_places
-from cganzoo.recipe.keys import ALL_SECTIONS, Sections
-from cganzoo.recipe.messages import explain
 from cganzoo.recipe.read import load_recipe
 from cganzoo.recipe.resolve import Resolved, resolve
 from cganzoo.runs import provenance
@@ -28,13 +21,9 @@ from cganzoo.runs.folder import RunFolder
 from cganzoo.runs.initial_weights import with_hash
 from cganzoo.runs.manifest import Manifest
 
+from .escape import plain_label
 from .group import Group, GroupMethod, read_group
-
-RUN_FILES = ("recipe.toml", "manifest.json")
-
-
-class DamagedError(RunError):
-    """A run folder whose files cannot be read or do not fit together. The other runs are still compared."""
+from .run_files import DamagedError, find_runs, read_manifest, read_sections
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +83,7 @@ class Matrix:
     cells: tuple[Cell, ...]
     skipped: tuple[str, ...]  # a message for each folder that is left out
     group: Group | None
+    rank_by: tuple[str, str] | None = None  # where the user chose the score that ranks methods, and its name
 
     @property
     def methods(self) -> tuple[Method, ...]:
@@ -107,7 +97,12 @@ class Matrix:
 
 
 def build_matrix(
-    arguments: Sequence[str], *, seeds: Sequence[int] | None, overrides: Sequence[str], out: Path | None
+    arguments: Sequence[str],
+    *,
+    seeds: Sequence[int] | None,
+    overrides: Sequence[str],
+    out: Path | None,
+    rank_by: str | None = None,
 ) -> Matrix:
     """The matrix of recipes, group files and folders of runs, in any mixture; the options are those of the command."""
     for override in overrides:
@@ -138,8 +133,9 @@ def build_matrix(
             resolved = resolve(load_recipe(source, overrides))
             cells += _of_recipe(resolved, resolved.recipe.name, {}, seeds, out)
         else:
-            folders = _find_runs(source)
-            if not folders:
+            folders, unreadable = find_runs(source)
+            skipped += unreadable
+            if not (folders or unreadable):
                 raise RunError(f"{source}: contains no run (a folder with recipe.toml and manifest.json)")
             for folder in folders:
                 try:
@@ -151,7 +147,12 @@ def build_matrix(
         raise RunError(f"there is no run to compare: {'; '.join(skipped)}")
     labels = [method.label for method in _methods(cells)]
     title = ", ".join(labels[:4]) + (f" and {len(labels) - 4} more" if len(labels) > 4 else "")
-    return Matrix(group.content.title if group else title, out, tuple(cells), tuple(skipped), group)
+    chosen = None
+    if rank_by is not None:
+        chosen = ("--rank-by", rank_by)
+    elif group and group.content.rank_by:
+        chosen = (f"{group.source}: rank_by", group.content.rank_by)
+    return Matrix(group.content.title if group else title, out, tuple(cells), tuple(skipped), group, chosen)
 
 
 def _methods(cells: Sequence[Cell]) -> tuple[Method, ...]:
@@ -164,7 +165,7 @@ def _source(argument: str) -> Path | Group | str:
         raise RecipeError("an argument is empty; name a recipe, a group of recipes, or a folder of runs")
     place = _folder(argument)
     if place is not None:
-        if argument in bundled.names() and not _find_runs(place):  # the folder has a recipe's name by chance
+        if argument in bundled.names() and not any(find_runs(place)):  # the folder has a recipe's name by chance
             return str(bundled.find_bundled(argument))
         return place
     return read_group(argument) or argument
@@ -233,17 +234,6 @@ def shared_values(values: Mapping[str, Any]) -> dict[str, Any]:
 # --- folders of runs ------------------------------------------------------------------------------------------------
 
 
-def _find_runs(place: Path) -> list[Path]:
-    """``place`` itself if it is a run, otherwise the runs below it, in the order of their names."""
-    if any((place / name).is_file() for name in RUN_FILES):
-        return [place]
-
-    def order(path: Path) -> list[str]:  # seed-9 before seed-10
-        return [re.sub(r"\d+", lambda number: number[0].zfill(12), part) for part in path.parts]
-
-    return sorted({file.parent for name in RUN_FILES for file in place.rglob(name)}, key=order)
-
-
 def _of_run(path: Path) -> Cell:
     """A run that is compared without further training."""
     folder, place = RunFolder(path), path.absolute()
@@ -254,29 +244,6 @@ def _of_run(path: Path) -> Cell:
     values = sections.model_dump(mode="json", by_alias=True, exclude_none=True)
     method = Method(name, name, values, None, _code(manifest), images=manifest.data.fingerprint)
     return Cell(method, sections.train.seed, folder, None)
-
-
-def read_manifest(folder: RunFolder) -> Manifest:
-    """The manifest of a run; raises :class:`DamagedError`."""
-    try:
-        return folder.manifest()
-    except RunError as error:
-        raise DamagedError(str(error)) from error
-
-
-def read_sections(folder: RunFolder) -> Sections:
-    """The resolved recipe of a run. Its plugins need not be installed, and its ``[requires]`` is not checked."""
-    file = folder.recipe_file
-    try:
-        values: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
-        return parse(ALL_SECTIONS, values)
-    except OSError as error:
-        raise DamagedError(f"{file}: cannot be read ({error.strerror or error}), so the run is incomplete") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DamagedError(f"{file}: is damaged ({error})") from error
-    except ValidationError as error:
-        first = explain(error, (ALL_SECTIONS,), values, str(file)).splitlines()[0]
-        raise DamagedError(f"{first}; the file is damaged, or another version of cganzoo wrote it") from error
 
 
 def _code(manifest: Manifest) -> dict[str, str]:
@@ -321,10 +288,12 @@ def _merge_replicas(cells: Sequence[Cell]) -> dict[Method, list[Cell]]:
 
 
 def _with_unique_names(runs: Mapping[Method, Sequence[Cell]]) -> Iterator[Cell]:
-    names, labels = {method.name for method in runs if method.resolved}, set[str]()
+    """Names and labels for tables: unique, and without control codes or bytes that are not UTF-8."""
+    names, labels = {plain_label(method.name) for method in runs if method.resolved}, set[str]()
     for method, cells in runs.items():
-        name = method.name if method.resolved else _unique(method.name, names)
-        renamed = replace(method, name=name, label=_unique(method.label, labels))
+        name = plain_label(method.name)
+        name = name if method.resolved else _unique(name, names)
+        renamed = replace(method, name=name, label=_unique(plain_label(method.label), labels))
         for cell in cells:
             yield replace(cell, method=renamed)
 

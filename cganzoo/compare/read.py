@@ -8,15 +8,23 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Literal
 
-from cganzoo.errors import RecipeError, RunError
+from cganzoo.errors import CganzooError, RunError
 from cganzoo.recipe.resolve import Resolved
 from cganzoo.runs import provenance
 from cganzoo.runs.manifest import Manifest, Numbers
 
-from .matrix import Cell, DamagedError, Matrix, read_manifest
+from . import fairness
+from .matrix import Cell, Matrix
+from .run_files import DamagedError, damage, is_held, read_manifest
 
-State = Literal["unfinished", "finished", "diverged", "failed"]
-"""State of a run. A diverged run is a result and is not repeated; a failed run is tried again."""
+State = Literal["unfinished", "running", "interrupted", "finished", "diverged", "failed"]
+"""State of a run. A diverged run is a result and is not repeated; a failed run is tried again.
+
+``running``: in another process. ``interrupted``: its process ended without a word, by a kill or a power failure.
+"""
+
+LARGEST = 1e100
+"""A number of this size or more in a file is not a score or a time; means of such numbers could overflow."""
 
 ENDED: tuple[State, ...] = ("finished", "diverged", "failed")
 
@@ -37,48 +45,61 @@ def read_states(matrix: Matrix, *, fresh: bool = False) -> States:
     found = States()
     for cell in matrix.cells:
         try:
-            found.of[cell] = _state(cell, fresh)
+            with damage(cell.folder.path):
+                found.of[cell], refusal = _state(cell, fresh)
         except DamagedError as error:
             again = f"; or remove {cell.folder.path} to train the run again" if cell.resolved else ""
             found.of[cell], found.errors[cell] = "failed", f"{error}{again}"
+            continue
+        if refusal:
+            raise RunError(refusal)
     return found
 
 
-def _state(cell: Cell, fresh: bool) -> State:
+def _state(cell: Cell, fresh: bool) -> tuple[State, str]:
+    """The state of a run, and why its folder must not be used for the recipe; empty if it may be."""
     resolved, folder = cell.resolved, cell.folder
     if resolved and fresh:
-        return "unfinished"
+        return "unfinished", ""
     manifest = read_manifest(folder)
     status: State = next((state for state in ENDED if state == manifest.status), "unfinished")
+    if manifest.status == "running":
+        held = is_held(folder)
+        status = "running" if held else status if held is None else "interrupted"
     if resolved is None:
-        return status
+        return status, ""
+    open_state: State = "unfinished" if status in ENDED else status
     changed = _changed_code(manifest, resolved)
     scored = not resolved.metrics or manifest.evaluation is not None
     same = manifest.recipe_digest == resolved.recipe_digest() and not changed
     # A run that diverged before its first checkpoint has none, and would diverge again.
     if same and (status == "diverged" or (status == "finished" and scored)):
-        return status
+        return status, ""
     if not any(folder.checkpoints.glob("step-*.pt")):
         if status == "finished":
-            raise RunError(
+            return status, (
                 f"{folder.path}: contains a finished run of another recipe or of other code, without its checkpoints; "
                 "choose another --out, or --fresh to start over"
             )
-        return "unfinished"
+        return open_state, ""
     for file in (folder.manifest_file, folder.recipe_file):
         if not file.is_file():
             raise DamagedError(f"{folder.path}: has checkpoints but no {file.name}")
     try:
-        folder.check_same_recipe(resolved)
-    except RecipeError as error:
+        folder.recipe()
+    except CganzooError as error:
         raise DamagedError(f"{folder.path}: its recipe cannot be read: {error}") from error
+    try:
+        folder.check_same_recipe(resolved)
+    except RunError as error:
+        return open_state, str(error)
     if changed:
         how = f"other code ({', '.join(changed)} changed since)" if manifest.code else "code of an older cganzoo"
-        raise RunError(
+        return open_state, (
             f"{folder.path}: this run was made with {how}; choose another --out, or remove the folder to train it "
             "again, or compare the runs as they are by naming their folders"
         )
-    return "unfinished"  # or failed, or finished and to be scored again
+    return open_state, ""  # or failed, or finished and to be scored again
 
 
 def _changed_code(manifest: Manifest, resolved: Resolved) -> list[str]:
@@ -122,25 +143,22 @@ class Run:
 
 def read_run(cell: Cell, state: State) -> Run:
     """Read a run's records; raises :class:`DamagedError`."""
-    folder, manifest = cell.folder, read_manifest(cell.folder)
+    folder = cell.folder
+    with damage(folder.manifest_file):
+        manifest = _without_absurd_numbers(read_manifest(folder))
     scores: dict[int, Numbers] = {}
     terms: dict[int, Numbers] = {}
     speed: dict[int, tuple[float, float]] = {}
-    try:
+    with damage(folder.metrics_file):
         for record in folder.records():
             step = record["step"]
-            if "scores" in record:
+            if "scores" in record:  # of a step that was scored twice, the last scores count
                 scores[step] = _numbers(record["scores"])
             if "terms" in record:
                 terms[step] = _numbers(record["terms"])
-                speed[step] = (float(record["images_per_second"]), float(record["seconds"]))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DamagedError(f"{folder.metrics_file}: cannot be read ({error})") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DamagedError(
-            f"{folder.metrics_file}: is damaged, or another version of cganzoo wrote it "
-            f"({type(error).__name__}: {error})"
-        ) from error
+                rate, seconds = _number(record["images_per_second"]), _number(record["seconds"])
+                if rate is not None and seconds is not None:
+                    speed[step] = rate, seconds
     if not cell.method.metrics:
         scores = {}  # the recipe asks for no scores; these are of an earlier one
     elif state == "finished":
@@ -149,11 +167,26 @@ def read_run(cell: Cell, state: State) -> Run:
                 f"{folder.path}: is finished, but its manifest.json has no complete scores of the last step; run its "
                 "recipe again"
             )
+        with damage(folder.manifest_file):
+            fairness.check_protocol(manifest.evaluation.protocol)
         scores[manifest.step] = manifest.evaluation.scores
     return Run(cell, state, manifest, scores, terms, speed)
 
 
 def _numbers(values: Mapping[str, Any]) -> Numbers:
-    return {
-        name: float(value) if value is not None and math.isfinite(value) else None for name, value in values.items()
-    }
+    return {name: _number(value) for name, value in values.items()}
+
+
+def _number(value: Any) -> float | None:
+    """The number, or ``None`` if it is not one that can be averaged."""
+    return float(value) if value is not None and math.isfinite(value) and abs(value) < LARGEST else None
+
+
+def _without_absurd_numbers(manifest: Manifest) -> Manifest:
+    manifest.seconds = _number(manifest.seconds)
+    manifest.peak_memory = dict(_numbers(manifest.peak_memory))
+    if evaluation := manifest.evaluation:
+        for part in ("scores", "real_test", "real_halves"):
+            setattr(evaluation, part, _numbers(getattr(evaluation, part)))
+        evaluation.per_class = {name: [*map(_number, values)] for name, values in evaluation.per_class.items()}
+    return manifest

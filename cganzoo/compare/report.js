@@ -93,6 +93,12 @@
 
   document.querySelectorAll("table.sortable").forEach(sortable);
 
+  // Marks the boxes whose table is wider than they are.
+  const boxes = new ResizeObserver((entries) => {
+    for (const { target } of entries) target.classList.toggle("wide", target.scrollWidth > target.clientWidth + 1);
+  });
+  document.querySelectorAll("main .scroll").forEach((box) => boxes.observe(box));
+
   const all = find("all-scores");
   if (all) all.addEventListener("change", () => document.body.classList.toggle("all-scores", all.checked));
 
@@ -172,7 +178,10 @@
     show(select.value);
   }
 
-  onSelect("rank-score", showRanks);
+  onSelect("rank-score", (score) => {
+    showRanks(score);
+    document.querySelectorAll("#ranks .scroll").forEach((box) => boxes.observe(box));
+  });
 
   // --- samples and classes -------------------------------------------------------------------------------------------
 
@@ -310,12 +319,24 @@
   const options = { displaylogo: false, responsive: true, displayModeBar: "hover", showTips: false,
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], showSendToCloud: false, showEditInChartStudio: false };
 
+  // There is no half step: where the axis is short, a tick for each step.
+  function wholeSteps([low, high]) {
+    return high - low < 8 ? { tick0: 0, dtick: 1 } : { dtick: null };
+  }
+
+  function range(lines) {
+    const steps = Object.values(lines).flatMap((line) => line.step);
+    return [steps.reduce((a, b) => Math.min(a, b), Infinity), steps.reduce((a, b) => Math.max(a, b), -Infinity)];
+  }
+
   // Draws the chosen curve, in the colours of the current theme.
   function showCurve() {
     if (!chart) return;
     const key = find("curve").value;
     const [kind, name] = JSON.parse(key);
-    Plotly.react(chart, traces(data.curves[kind][name]), layout(key, name), options);
+    const drawn = layout(key, name);
+    Object.assign(drawn.xaxis, wholeSteps(range(data.curves[kind][name])));
+    Plotly.react(chart, traces(data.curves[kind][name]), drawn, options);
   }
 
   if (chart) {
@@ -328,6 +349,12 @@
     }
     chart.classList.toggle("crowded", methods.length > 12);
     onSelect("curve", showCurve);
+    chart.on("plotly_relayout", (change) => { // the reader has zoomed
+      if (Object.keys(change).some((key) => key.startsWith("xaxis.")) && !("xaxis.dtick" in change)) {
+        const { tick0 = null, dtick } = wholeSteps(chart.layout.xaxis.range);
+        if ((chart.layout.xaxis.dtick ?? null) !== dtick) Plotly.relayout(chart, { "xaxis.tick0": tick0, "xaxis.dtick": dtick });
+      }
+    });
     find("bands").addEventListener("change", showCurve);
     narrow.addEventListener("change", showCurve); // the position of the legend depends on the width
   }

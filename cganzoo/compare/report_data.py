@@ -16,8 +16,9 @@ from . import conclusions, statistics
 from .comparison import Comparison, ScoreColumn
 from .failures import failures, mark_failed
 from .matrix import Method
-from .read import Run
+from .read import ENDED, Run
 from .side_by_side import protocol_of, side_by_side
+from .signs import Sign, find_signs, suspects
 
 View = dict[str, Any]
 BEST_NOTE = (
@@ -25,16 +26,23 @@ BEST_NOTE = (
     "same samples that are scored, so these scores are too good, most of all for methods whose scores vary much."
 )
 
+REACH = "time to reach"
+REACH_NOTE = (
+    "training time until the first evaluation with a score at least as good as this value, the final mean of the worst "
+    "method, which every method should reach; the median over the seeds. Fewer evaluations make it less precise."
+)
+
 
 def build_view(comparison: Comparison, command: str) -> View:
     """Everything except the pictures; ``command`` is the command line that shows it."""
     matrix, methods, ranked = comparison.matrix, comparison.methods, comparison.rank_by
     pairs, ranks = conclusions.pairs_and_ranks(comparison)
+    signs = find_signs(comparison)
     last = {"id": "last", "title": "Last checkpoint", "note": "Scores at the last step of each run."}
-    best = {"id": "best", "title": "Best checkpoint", "note": BEST_NOTE.format(ranked.name if ranked else "")}
-    tables: list[View] = [{**last, "rows": _rows(comparison, comparison.last), "real": _real(comparison)}]
-    if any(len(run.scores) > 1 for method in methods for run in comparison.finished(method)):
-        tables.append({**best, "rows": _rows(comparison, comparison.best), "real": []})
+    tables: list[View] = [{**last, "rows": _rows(comparison, comparison.last, signs), "real": _real(comparison)}]
+    if ranked and any(len(run.scores) > 1 for method in methods for run in comparison.finished(method)):
+        best = {"id": "best", "title": "Best checkpoint", "note": BEST_NOTE.format(ranked.name)}
+        tables.append({**best, "rows": _rows(comparison, comparison.best, signs), "real": []})
     published = matrix.group.content.published if matrix.group else None
     terms = [name for run in comparison.runs for values in run.terms.values() for name in values]
     mark_failed(comparison, tables[0]["rows"])
@@ -43,8 +51,9 @@ def build_view(comparison: Comparison, command: str) -> View:
         "note": matrix.group.content.note.strip() if matrix.group else "",
         "version": f"cganzoo {__version__}",
         "created": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-        "summary": conclusions.summary(comparison, tables[0]["rows"], pairs),
-        "warnings": conclusions.warnings(comparison),
+        "summary": conclusions.summary(comparison, tables[0]["rows"], pairs, signs),
+        "warnings": conclusions.warnings(comparison, signs),
+        "signs": [vars(sign) for sign in signs],
         "methods": [_method(method, comparison.of(method)) for method in methods],
         "scores": [vars(score) for score in comparison.scores],
         "rank_by": ranked.name if ranked else None,
@@ -68,6 +77,7 @@ def build_view(comparison: Comparison, command: str) -> View:
             "commands": _commands(comparison, command),
             "versions": _versions(comparison),
             "runs": [_run(comparison, run) for run in comparison.runs],
+            "damaged": list(comparison.skipped),
         },
         "mixed": bool(comparison.conflicts),
     }
@@ -80,12 +90,12 @@ def published_scores(view: View) -> list[str]:
 
 
 def _method(method: Method, runs: Sequence[Run]) -> View:
-    states = ("finished", "diverged", "failed", "unfinished")
     return {
         "id": method.name,
         "label": method.label,
         "seeds": [run.cell.seed for run in runs],
-        **{state: sum(run.state == state for run in runs) for state in states},
+        **{state: sum(run.state == state for run in runs) for state in ENDED},
+        "unfinished": sum(run.state not in ENDED for run in runs),
         "protocol": protocol_of(runs),
     }
 
@@ -93,32 +103,38 @@ def _method(method: Method, runs: Sequence[Run]) -> View:
 # --- tables of scores -----------------------------------------------------------------------------------------------
 
 
-def _rows(comparison: Comparison, values_of: Callable[[str], Mapping[str, Sequence[float]]]) -> list[View]:
+def _rows(
+    comparison: Comparison, values_of: Callable[[str], Mapping[str, Sequence[float]]], signs: Sequence[Sign]
+) -> list[View]:
     rows: list[View] = [{"method": method.name, "cells": {}} for method in comparison.methods]
     for score in comparison.scores:
         values = values_of(score.name)
-        marks = {} if comparison.conflicts else _marks(values, score)
+        marks = {} if comparison.conflicts else _marks(values, score, signs)
         for row in rows:
-            row["cells"][score.name] = _cell(values[row["method"]], marks.get(row["method"], ""))
+            row["cells"][score.name] = _cell(values[row["method"]], marks.get(row["method"], ""), score)
     return rows
 
 
-def _cell(values: Sequence[float], mark: str) -> View:
+def _cell(values: Sequence[float], mark: str, score: ScoreColumn) -> View:
     if not values:
         return {**dict.fromkeys(("mean", "sd", "low", "high", "bootstrap")), "n": 0, "mark": ""}
-    found = statistics.summary(values)
+    found = statistics.summary(values, low=score.low, high=score.high)
     low, high = found.interval or (None, None)
     interval = {"low": low, "high": high, "bootstrap": found.bootstrap and list(found.bootstrap)}
     return {"mean": found.mean, "sd": found.sd, **interval, "n": found.count, "mark": mark}
 
 
-def _marks(values: Mapping[str, Sequence[float]], score: ScoreColumn) -> dict[str, str]:
+def _marks(values: Mapping[str, Sequence[float]], score: ScoreColumn, signs: Sequence[Sign]) -> dict[str, str]:
+    """``"best"``, ``"tie"`` or ``"suspect"`` by method; no method is best or a tie if the best mean is suspect."""
+    marks = {sign.method: "suspect" for sign in signs if sign.score == score.name and values[sign.method]}
     # One seed supports no conclusion, so it is not marked as the best.
     present = {name: found for name, found in values.items() if len(found) > 1}
     if score.higher_is_better is None or len(present) < 2:
-        return {}
+        return marks
     best, tied = statistics.ties(present, higher_is_better=score.higher_is_better)
-    return {**dict.fromkeys(tied, "tie"), best: "best"}
+    if best in suspects(signs, score.name):
+        return {**marks, best: "suspect"}
+    return {**dict.fromkeys(tied, "tie"), best: "best", **marks}
 
 
 def _real(comparison: Comparison) -> list[View]:
@@ -202,13 +218,13 @@ def _cost(comparison: Comparison) -> list[View]:
             "peak memory of the device": _median([peak.get("device") for peak in memory], amount),
         }
         if target is not None and comparison.rank_by is not None:
-            name = f"time to reach {comparison.rank_by.name} {number(target)}"
+            name = f"{REACH} {comparison.rank_by.name} {number(target)}"
             measures[name] = _time_to_reach(runs, comparison.rank_by, target)
         for name, (text, size) in measures.items():
             texts, sizes = rows.setdefault(name, ({}, {}))
             texts[method.name], sizes[method.name] = text, size
     return [
-        {"name": name, "values": texts, "sort": sizes}
+        {"name": name, "values": texts, "sort": sizes, "note": REACH_NOTE if name.startswith(REACH) else ""}
         for name, (texts, sizes) in rows.items()
         if set(texts.values()) != {"-"}
     ]

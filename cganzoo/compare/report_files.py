@@ -25,6 +25,7 @@ from cganzoo.runs.folder import REPORT_FILES
 from cganzoo.specs import STANDARD_ERROR
 
 from .conclusions import mean_and_spread
+from .escape import csv_text, markdown_line, markdown_text, printable_values, tex_text
 from .report_data import View, published_scores
 
 HERE = Path(__file__).parent
@@ -42,12 +43,14 @@ STROKES = {
 }
 """Line styles of plotly, and the same for SVG."""
 
+LEAST_POINTS = 3  # of a curve that is drawn: one or two points stand in the tables already
 NOTHING = "\N{EN DASH}"  # shown for a missing value
 MIXED = "mixed protocols: not comparable"
 
 
 def write_files(view: View, out: Path) -> list[Path]:
     """Write all files into a folder, and return their paths. The first path is that of the report."""
+    view = printable_values(view)
     texts = (render_page(view), scores_csv(view), scores_json(view), markdown(view), latex(view))
     files = [out / name for name in REPORT_FILES]
     for file, text in zip(files, texts, strict=True):
@@ -80,7 +83,7 @@ def render_page(view: View) -> str:
     styles = _styles([method["id"] for method in view["methods"]])
     data = _data(view, styles)
     plotly = Markup()
-    if any(data["curves"].values()):
+    if any(data["curves"].values()):  # those with enough points
         from plotly.offline import get_plotlyjs  # slow to import
 
         plotly = _embedded_script(get_plotlyjs())
@@ -89,6 +92,13 @@ def render_page(view: View) -> str:
         styles=styles,
         ranked=_ranked(view),
         published=published_scores(view),
+        undrawn=[
+            name
+            for kind, lines in view["curves"].items()
+            for name in lines
+            if lines[name] and name not in data["curves"][kind]
+        ],
+        least_points=LEAST_POINTS,
         data=_embedded_json(data),
         css=Markup((HERE / "report.css").read_text(encoding="utf-8")),
         js=_embedded_script((HERE / "report.js").read_text(encoding="utf-8")),
@@ -123,11 +133,17 @@ def _data(view: View, styles: dict[str, dict[str, str]]) -> dict[str, Any]:
         "pairs": view["pairs"],
         "ranks": view["ranks"],
         "curves": {
-            kind: {name: lines for name, lines in view["curves"][kind].items() if lines} for kind in view["curves"]
+            kind: {name: lines for name, lines in view["curves"][kind].items() if _points(lines) >= LEAST_POINTS}
+            for kind in view["curves"]
         },
         "perClass": view["per_class"],
         "rows": {name: grid["rows"] for name, grid in view["grids"]["methods"].items()},
     }
+
+
+def _points(lines: Mapping[str, Mapping[str, Any]]) -> int:
+    """The steps of the longest line of a curve."""
+    return max((sum(value is not None for value in line["mean"]) for line in lines.values()), default=0)
 
 
 def _embedded_json(value: Any) -> Markup:
@@ -161,19 +177,19 @@ def _fixed(value: float | None, decimals: int) -> str:
 
 def scores_csv(view: View) -> str:
     """Every score of every run, one per row. The column ``checkpoint`` marks the last and the best checkpoint."""
-    labels = {method["id"]: method["label"] for method in view["methods"]}
+    labels = {method["id"]: csv_text(method["label"]) for method in view["methods"]}
     file = io.StringIO()
     table = csv.writer(file, lineterminator="\n")
     table.writerow(["method", "label", "seed", "state", "checkpoint", "step", "score", "value", "protocol", "warning"])
     warning = MIXED if view["mixed"] else ""
     for run in view["reproduce"]["runs"]:
-        start = [run["method"], labels[run["method"]], run["seed"], run["state"]]
+        start = [csv_text(run["method"]), labels[run["method"]], run["seed"], run["state"]]
         for step in sorted(run["scores"], key=int):
             marks = [kind for kind in ("last", "best") if str(run[f"{kind}_step"]) == step]
             for name, value in run["scores"][step].items():
                 shown = "" if value is None else repr(value)
                 protocol = run["fingerprints"].get(name.removesuffix(STANDARD_ERROR), run["protocol"])
-                table.writerow([*start, "+".join(marks) or "earlier", step, name, shown, protocol, warning])
+                table.writerow([*start, "+".join(marks) or "earlier", step, csv_text(name), shown, protocol, warning])
         if not run["scores"]:
             table.writerow([*start, "", "", "", "", "", warning])
     return file.getvalue()
@@ -218,6 +234,8 @@ def _caption(view: View) -> list[str]:
     ]
     if view["published"]:
         lines.append(f"Published: {view['published']['source']}. Difference: {view['published']['difference']}.")
+    if any(cell["mark"] == "suspect" for row in view["tables"][0]["rows"] for cell in row["cells"].values()):
+        lines.append("!: a suspicious value; see the warnings.")
     return [" ".join(line.split()) for line in (*lines, *view["summary"], *view["warnings"])]
 
 
@@ -225,30 +243,24 @@ def markdown(view: View) -> str:
     """The table of the last checkpoint, in Markdown."""
     head, *rows = _rows(
         view,
-        lambda text: text.replace("|", "\\|").replace("*", "\\*"),
+        markdown_text,
         {True: " ↑", False: " ↓", None: ""},
-        {"best": "**{}**", "tie": "{} ~", "": "{}"},
+        {"best": "**{}**", "tie": "{} ~", "suspect": "{} !", "": "{}"},
     )
     lines = ["| " + " | ".join(row) + " |" for row in (head, *rows)]
-    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:], "", *_caption(view), ""])
+    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:], "", *map(markdown_line, _caption(view)), ""])
 
 
 def latex(view: View) -> str:
     """The table of the last checkpoint, for LaTeX's booktabs package."""
     head, *rows = _rows(
         view,
-        _tex,
+        tex_text,
         {True: r" $\uparrow$", False: r" $\downarrow$", None: ""},
-        {"best": r"\textbf{{{}}}", "tie": r"{}$^\sim$", "": "{}"},
+        {"best": r"\textbf{{{}}}", "tie": r"{}$^\sim$", "suspect": "{} !", "": "{}"},
     )
     lines = [" & ".join(row) + r" \\" for row in (["Method", *head[1:]], *rows)]
     if view["mixed"]:
         lines.insert(1, rf"\multicolumn{{{len(head)}}}{{l}}{{\emph{{{MIXED.capitalize()}}}}} \\")
     begin = [*(f"% {line}" for line in _caption(view)), rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}", r"\toprule"]
     return "\n".join([*begin, lines[0], r"\midrule", *lines[1:], r"\bottomrule", r"\end{tabular}", ""])
-
-
-def _tex(text: str) -> str:
-    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$"}
-    special |= {character: f"\\{character}" for character in "&%$#_{}"}
-    return "".join(special.get(character, character) for character in text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from cganzoo.console.reporter import Stage
 from cganzoo.errors import CganzooError
 from cganzoo.images.grids import COLUMNS, class_grid, draw_by_class, grid
 from cganzoo.images.trained_generator import TrainedGenerator, from_run
+from cganzoo.runs import checkpoint
 from cganzoo.runs.folder import RunFolder
 
 from .comparison import Comparison
@@ -22,14 +24,20 @@ SHEET_ROWS, MOST_ROWS = 10, 40
 SEED = 0
 
 
-def draw_samples(comparison: Comparison, device: torch.device, stage: Stage) -> tuple[dict[str, Any], list[str]]:
-    """The values ``"grids"`` and ``"neighbours"`` of the view, and a warning for each method without samples."""
+def draw_samples(
+    comparison: Comparison, device: torch.device, stage: Stage
+) -> tuple[dict[str, Any], list[str], list[str]]:
+    """The values ``"grids"`` and ``"neighbours"`` of the view, and a warning for each method without samples.
+
+    Also returns a warning for each method whose checkpoint is damaged, so that its samples are older or missing.
+    """
     seed = _common_seed(comparison)
     pictures: dict[str, Any] = {}
     neighbours: dict[str, str] = {}
     classes: list[str] = []
     notes: list[str] = []
-    warnings: list[str] = []
+    found: list[str] = []
+    damaged: list[str] = []
     with stage("drawing samples") as progress:
         for done, method in enumerate(comparison.methods):
             progress(done, len(comparison.methods))
@@ -40,10 +48,15 @@ def draw_samples(comparison: Comparison, device: torch.device, stage: Stage) -> 
             if run.cell.seed != seed:
                 notes.append(f"{method.label}: seed {run.cell.seed}.")
             try:
-                trained = from_run(run.cell.folder, device, warn=warnings.append)
+                trained = from_run(run.cell.folder, device, warn=lambda message: None)  # the step says so below
+                if run.manifest.step is not None and trained.origin.step != run.manifest.step:
+                    damaged.append(
+                        f"{method.label}: the samples are of step {trained.origin.step}: {run.cell.folder.checkpoints} "
+                        f"has no readable checkpoint of step {run.manifest.step}."
+                    )
                 names = list(trained.class_names)
                 if classes and names != classes:
-                    warnings.append(f"{method.label}: no samples are shown: its data set has other classes.")
+                    found.append(f"{method.label}: no samples are shown: its data set has other classes.")
                     continue
                 classes = names
                 pictures[method.name] = _pictures(trained, run.cell.folder, device)
@@ -51,11 +64,20 @@ def draw_samples(comparison: Comparison, device: torch.device, stage: Stage) -> 
                     neighbours[method.name] = picture
             except Exception as error:  # a plugin's error or a damaged picture: the numbers are still worth a report
                 reason = str(error) if isinstance(error, CganzooError) else f"{type(error).__name__}: {error}"
-                warnings.append(f"{method.label}: no samples are shown: {reason}.")
+                broken = _damaged_checkpoints(run)
+                reasons = [reason, *(message for message in broken if message not in reason)]
+                shown = f"{method.label}: no samples are shown: {'; '.join(reasons[:2]).rstrip('.')}."
+                (damaged if broken else found).append(shown)
         progress(len(comparison.methods), len(comparison.methods))
     notes.insert(0, _note(seed, len(classes)))
     grids_of = {"note": " ".join(notes), "classes": classes[:MOST_ROWS], "methods": pictures}
-    return {"grids": grids_of, "neighbours": neighbours}, warnings
+    return {"grids": grids_of, "neighbours": neighbours}, found, damaged
+
+
+def _damaged_checkpoints(run: Run) -> list[str]:
+    with suppress(Exception):
+        return checkpoint.newest(run.cell.folder.checkpoints)[1]
+    return []
 
 
 def _note(seed: int | None, classes: int) -> str:

@@ -13,7 +13,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from cganzoo.console.reporter import Reporter, ScoreRow, number
+from cganzoo.console.reporter import Progress, Reporter, ScoreRow, number
+from cganzoo.console.streams import printable
 from cganzoo.errors import CganzooError, RunError
 from cganzoo.runs import provenance
 from cganzoo.session.device import pick_device
@@ -22,6 +23,7 @@ from cganzoo.train.stop import Stop
 from . import fairness
 from .comparison import Comparison, gather
 from .conclusions import mean_and_spread
+from .escape import printable_values
 from .matrix import Cell, Matrix
 from .read import ENDED, States, read_states
 from .report_data import View, build_view, published_scores
@@ -30,7 +32,13 @@ from .samples import draw_samples
 from .side_by_side import image_conflicts, side_by_side
 from .train import Untrained, build_untrained, train_missing
 
-STYLES = {"finished": "green", "running": "bold cyan", "diverged": "yellow", "failed": "red"}
+STYLES = {
+    "finished": "green",
+    "running": "bold cyan",
+    "interrupted": "yellow",
+    "diverged": "yellow",
+    "failed": "red",
+}
 METHOD_WIDTH, SCORE_WIDTH = 18, 20  # of columns; more scores than fit in a line are shown in another table
 MOST_KEYS = 12  # differing keys shown; the report shows all
 
@@ -43,7 +51,8 @@ def compare(matrix: Matrix, console: Console, device: str, limit: float | None, 
     _check(before.conflicts, mixed)
     if len(matrix.methods) > 1:
         waiting = [cell.method for cell in matrix.cells if found.of[cell] not in ("finished", "diverged")]
-        untrained = build_untrained(list(dict.fromkeys(waiting)), Reporter(console))
+        untrained, refused = build_untrained(list(dict.fromkeys(waiting)), Reporter(console))
+        _refuse(refused, matrix, found)
         _check(image_conflicts(before, untrained), mixed)
         _show_fairness(console, before, untrained)
     interrupted = False
@@ -53,20 +62,32 @@ def compare(matrix: Matrix, console: Console, device: str, limit: float | None, 
             interrupted = train_missing(matrix, found, place, stop, display, fresh=fresh)
     comparison = gather(matrix, found)
     _check(comparison.conflicts, mixed)
-    _write_and_show(comparison, console, place)
+    whole = _write_and_show(comparison, console, place)
     if interrupted:
         return 130
     if stop.signal is not None and not all(state in ENDED for state in found.of.values()):
         return 128 + stop.signal
-    return 2 if found.errors else 0
+    return 2 if found.errors or comparison.skipped or not whole else 0
 
 
-def report(matrix: Matrix, console: Console, device: str) -> None:
-    """Write and show the files of one run."""
+def _refuse(refused: Mapping[str, str], matrix: Matrix, states: States) -> None:
+    """Count the runs of methods that cannot be trained as failed. If nothing else is left, that is the only error."""
+    cells = [
+        cell for cell in matrix.cells if cell.method.name in refused and states.of[cell] not in ("finished", "diverged")
+    ]
+    if cells and len(cells) == len(matrix.cells):
+        raise RunError(next(iter(refused.values())))
+    for cell in cells:
+        states.of[cell] = "failed"
+        states.errors.setdefault(cell, refused[cell.method.name])
+
+
+def report(matrix: Matrix, console: Console, device: str) -> int:
+    """Write and show the files of one run; returns the exit code."""
     comparison = gather(matrix, read_states(matrix))
     if not comparison.runs:
         raise RunError(comparison.skipped[0])
-    _write_and_show(comparison, console, pick_device(device))
+    return 0 if _write_and_show(comparison, console, pick_device(device)) else 2
 
 
 def _check(conflicts: Mapping[str, str], allowed: bool) -> None:
@@ -75,17 +96,19 @@ def _check(conflicts: Mapping[str, str], allowed: bool) -> None:
         raise RunError(f"{first}; measure them in the same way, or give --allow-mixed to show them with a warning")
 
 
-def _write_and_show(comparison: Comparison, console: Console, device: torch.device) -> None:
+def _write_and_show(comparison: Comparison, console: Console, device: torch.device) -> bool:
+    """Write the files and show the results; returns whether no checkpoint that was read is damaged."""
     view = build_view(comparison, provenance.command())
-    pictures, warnings = draw_samples(comparison, device, Reporter(console).stage)
-    view |= {**pictures, "warnings": [*view["warnings"], *warnings]}
+    pictures, warnings, damaged = draw_samples(comparison, device, Reporter(console).stage)
+    view = printable_values(view | {**pictures, "warnings": [*view["warnings"], *warnings, *damaged]})
     files = write_files(view, comparison.matrix.out)
     _show_results(console, view)
-    console.print(Text(f"report: {files[0]}"), soft_wrap=True)
+    console.print(Text(printable(f"report: {files[0]}")), soft_wrap=True)
+    return not damaged
 
 
 def _say(console: Console, text: str, style: str = "") -> None:
-    console.print(Text(text, style), soft_wrap=not console.is_terminal)
+    console.print(Text(printable(text), style), soft_wrap=not console.is_terminal)
 
 
 def _new_table(**options: Any) -> Table:
@@ -98,15 +121,24 @@ def _new_table(**options: Any) -> Table:
 class RunReporter(Reporter):
     """Shows one run of several: a progress bar in a terminal, lines with its name elsewhere; the log has everything."""
 
+    training_stays = False  # a line for each ended run is enough
+
     def __init__(self, console: Console, name: str) -> None:
         super().__init__(console)
-        self._name = name
+        self._name = self.training_title = name
 
     def say(self, text: str, style: str = "") -> None:
         """Show and log a line. In a terminal, only warnings are shown: the matrix shows the rest."""
         if style or not self.console.is_terminal:
-            self._print(Text(f"{self._name}: {text}", style=style))
+            self._print(Text(printable(f"{self._name}: {text}"), style=style))
         self.log(text)
+
+    @contextmanager
+    def stage(self, what: str, *, in_bytes: bool = False) -> Iterator[Progress]:
+        """See :class:`Reporter`; the bar has the run's name."""
+        named = f"{self._name}: {what}" if self.console.is_terminal else what  # a line gets it from say()
+        with super().stage(named, in_bytes=in_bytes) as progress:
+            yield progress
 
     def scores(self, rows: list[ScoreRow], caption: str) -> None:
         """Log all scores. The live table shows the first one."""
@@ -140,12 +172,13 @@ class LiveMatrix:
         style = STYLES.get(state, "dim")
         if self._live:
             self._live.update(self._table())
-            if state in ("failed", "diverged"):
-                self.console.print(Text(f"{cell} {state}: {message}", style))
+            if state in ENDED:
+                score = "" if message else self._score(cell)
+                self.console.print(Text(printable(f"{cell}: {state}{f': {message}' if message else score}"), style))
         else:
             ended = sum(state in ENDED for state in self.states.values())
             text = f"{cell}: {state}{f': {message}' if message else ''} ({ended} of {len(self.states)} runs)"
-            self.console.print(Text(text, style), soft_wrap=True)
+            self.console.print(Text(printable(text), style), soft_wrap=True)
 
     def _table(self) -> Table:
         seeds = list(dict.fromkeys(cell.seed for cell in self.matrix.cells))
@@ -161,15 +194,21 @@ class LiveMatrix:
     def _shown(self, cell: Cell) -> Text:
         state = self.states[cell]
         text = "waiting" if state == "unfinished" else state
-        if state == "finished" and cell.resolved and cell.resolved.metrics:
-            score = cell.resolved.metrics[0].spec.outputs[0].name
-            evaluation = None
-            with suppress(CganzooError):
-                evaluation = cell.folder.manifest().evaluation
-            failed = evaluation is not None and cell.resolved.metrics[0].spec.name in evaluation.failures
-            value = evaluation.scores.get(score) if evaluation else None
-            text = f"{score} {'failed' if failed and value is None else number(value)}"
+        if state == "finished":
+            text = self._score(cell).removeprefix(", ") or text
         return Text(text, STYLES.get(state, "dim"))
+
+    def _score(self, cell: Cell) -> str:
+        """``, fid 1.234``: the first score of a finished run, if it has one."""
+        if not (cell.resolved and cell.resolved.metrics):
+            return ""
+        score = cell.resolved.metrics[0].spec.outputs[0].name
+        evaluation = None
+        with suppress(CganzooError):
+            evaluation = cell.folder.manifest().evaluation
+        value = evaluation.scores.get(score) if evaluation else None
+        failed = evaluation and value is None and cell.resolved.metrics[0].spec.name in evaluation.failures
+        return f", {score} {'failed' if failed else number(value)}"
 
 
 # --- before training ------------------------------------------------------------------------------------------------
@@ -188,7 +227,8 @@ def _show_fairness(console: Console, comparison: Comparison, untrained: Mapping[
         _show_values(console, "differs", labels, rows, "yellow")
         if len(unexpected) > MOST_KEYS:
             console.print(Text(f"and {len(unexpected) - MOST_KEYS} more keys; the report shows all", "dim"))
-    _show_values(console, "", labels, [(row["name"], row["values"]) for row in shown["facts"]], "")
+    known = [row for row in shown["facts"] if set(row["values"].values()) != {fairness.ABSENT}]
+    _show_values(console, "", labels, [(row["name"], row["values"]) for row in known], "")
 
 
 def _show_losses(console: Console, options: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> None:
@@ -200,7 +240,7 @@ def _show_losses(console: Console, options: Sequence[Mapping[str, Any]], labels:
     table.add_column(Text("[loss], where it differs"), overflow="fold")
     for name, label in labels.items():
         values = [(row["key"].removeprefix("loss."), row["values"][name]) for row in options]
-        shown = [f"{key} {value}" for key, value in values if value != fairness.ABSENT]
+        shown = [printable(f"{key} {value}") for key, value in values if value != fairness.ABSENT]
         table.add_row(Text(label), Text(", ".join(shown)))
     console.print(table)
 
@@ -218,7 +258,9 @@ def _show_values(
             groups.setdefault(values.get(name, fairness.ABSENT), []).append(label)
         for place, (value, members) in enumerate(groups.items()):
             methods = "all" if len(groups) == 1 else ", ".join(members)
-            table.add_row(Text("" if place else key, style), Text(value, style), Text(methods, "dim"))
+            table.add_row(
+                Text("" if place else printable(key), style), Text(printable(value), style), Text(methods, "dim")
+            )
     console.print(table)
 
 
@@ -238,7 +280,9 @@ def _show_results(console: Console, view: View) -> None:
         if part["id"] != "last":
             _say(console, part["note"], "dim")
             continue
-        _say(console, "bold: best; ~: no significant difference from the best", "dim")
+        cells = [cell for row in part["rows"] for cell in row["cells"].values()]
+        suspect = "; !: suspicious, see the warnings" if any(cell["mark"] == "suspect" for cell in cells) else ""
+        _say(console, f"bold: best; ~: no significant difference from the best{suspect}", "dim")
         if view["published"]:
             text = f"published: {view['published']['source']}; {view['published']['difference']}"
             _say(console, " ".join(text.split()), "dim")
@@ -273,5 +317,5 @@ def _score_table(view: View, part: Mapping[str, Any], columns: Sequence[Mapping[
 
 
 def _cell(cell: Mapping[str, Any]) -> Text:
-    mark = {"best": "  ", "tie": " ~", "": "  "}[cell["mark"]]
+    mark = {"best": "  ", "tie": " ~", "suspect": " !", "": "  "}[cell["mark"]]
     return Text(mean_and_spread(cell) + mark, "bold" if cell["mark"] == "best" else "")

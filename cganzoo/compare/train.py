@@ -83,7 +83,7 @@ def _train(cell: Cell, device: torch.device, stop: Stop, reporter: Reporter, fre
                 return "diverged", str(error)
             except Exception as error:  # a plugin may raise anything; the other runs do not depend on it
                 known = isinstance(error, CganzooError)
-                message = str(error) if known else f"{type(error).__name__}: {error} ({cell.folder.log_file})"
+                message = _message(error) + ("" if known else f" ({cell.folder.log_file})")
                 reporter.log(f"error: {message}" if known else traceback.format_exc())
                 with suppress(CganzooError), cell.folder.update_manifest() as manifest:  # the disk may be full
                     manifest.status, manifest.error = "failed", message
@@ -105,27 +105,40 @@ class Untrained:
     images: str  # fingerprint of the training images
 
 
-def build_untrained(methods: Sequence[Method], reporter: Reporter) -> dict[str, Untrained]:
+def build_untrained(methods: Sequence[Method], reporter: Reporter) -> tuple[dict[str, Untrained], dict[str, str]]:
     """Build the networks of methods that are trained here, and find their images; by the method's name.
 
-    Packs a data set that is not in the cache.
+    Packs a data set that is not in the cache. Also returns, by the method's name, why a method cannot be trained: its
+    images cannot be read, or its networks do not fit them. The other methods do not depend on it.
     """
-    sets: dict[str, ImageSet] = {}
-    found = {}
+    sets: dict[str, ImageSet | str] = {}
+    found, refused = dict[str, Untrained](), dict[str, str]()
     for method in methods:
         if method.resolved is None:
             continue
         data = repr(method.values["data"])
         if data not in sets:
-            sets[data] = load_data(method.resolved, reporter)["train"]
+            try:
+                sets[data] = load_data(method.resolved, reporter)["train"]
+            except Exception as error:
+                sets[data] = _message(error)
+        images = sets[data]
+        if isinstance(images, str):
+            refused[method.name] = images
+            continue
         try:
-            parameters = _parameters(method.resolved, sets[data].class_names)
-        except CganzooError:
-            raise
+            parameters = _parameters(method.resolved, images.class_names)
+        except CganzooError as error:
+            refused[method.name] = str(error)
+            continue
         except Exception:  # a plugin's error fails the run later with the same message, and only that run
             parameters = {}
-        found[method.name] = Untrained(parameters, sets[data].fingerprint)
-    return found
+        found[method.name] = Untrained(parameters, images.fingerprint)
+    return found, refused
+
+
+def _message(error: Exception) -> str:
+    return str(error) if isinstance(error, CganzooError) else f"{type(error).__name__}: {error}"
 
 
 def _parameters(resolved: Resolved, class_names: tuple[str, ...]) -> dict[str, int]:

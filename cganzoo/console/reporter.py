@@ -72,6 +72,11 @@ class Reporter:
     ``log_file`` also receives every line, with its date and without control codes.
     """
 
+    training_title = "training"
+    """What the bar of the training loop says; with ``training_stays = False``, it disappears when training ends."""
+
+    training_stays = True
+
     def __init__(self, console: Console, log_file: Path | None = None) -> None:
         self.console, self.log_file = console, log_file
 
@@ -142,9 +147,9 @@ class Reporter:
             yield TrainingDisplay(self, steps)
             return
         bar = _bar(self.console)
-        bar.add_task("training", total=steps, completed=start)
+        bar.add_task(self.training_title, total=steps, completed=start)
         display = TrainingDisplay(self, steps, bar)
-        with Live(display, console=self.console, refresh_per_second=4):
+        with Live(display, console=self.console, refresh_per_second=4, transient=not self.training_stays):
             yield display
 
     def scores(self, rows: list[ScoreRow], caption: str) -> None:

@@ -144,17 +144,6 @@ def test_a_missing_metric_leaves_a_dash(command: Command, recipes: dict[str, Pat
     assert row["cells"]["class_accuracy"]["mean"] is None
 
 
-def test_methods_are_ranked_by_a_score_that_all_have(command: Command, recipes: dict[str, Path], tmp_path: Path):
-    text = recipes["second"].read_text().replace('[[metrics]]\nname = "fid"\n', "")
-    recipes["second"].write_text(text)
-    for name, order in (("a", list(recipes.values())), ("b", list(recipes.values())[::-1])):
-        compare(command, tmp_path / name, *order, "--seeds", "0")
-        assert scores_of(tmp_path / name)["rank_by"] == "class_accuracy"
-    recipes["first"].write_text(recipes["first"].read_text().replace('[[metrics]]\nname = "class_accuracy"\n', ""))
-    ended = compare(command, tmp_path / "c", *recipes.values(), "--seeds", "0")
-    assert "Only first has the score fid" in " ".join(ended.out.split())
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -50,6 +50,29 @@ def test_the_bootstrap_interval_of_three_values_is_their_range():
     assert summary([4.0, 1.0, 2.0]) == summary([4.0, 1.0, 2.0])
 
 
+def test_an_interval_stays_inside_the_range_of_the_score():
+    two = summary([0.91, 1.0], low=0, high=1)
+    assert two.interval == (pytest.approx(0.955 - 12.706 * 0.045, abs=1e-3), 1)
+    assert summary([0.5, 3.0], low=0).interval == (0, pytest.approx(1.75 + 12.706 * 1.25, abs=1e-2))
+    assert summary([0.91, 1.0]).interval == pytest.approx((0.383, 1.527), abs=1e-3)
+    inside = summary([0.5, 0.51, 0.52], low=0, high=1)
+    assert inside.interval == summary([0.5, 0.51, 0.52]).interval
+    beyond = summary([1.0, 1.0 + 1e-9], low=0, high=1)  # rounded
+    assert beyond.interval is not None
+    assert beyond.interval[0] < beyond.mean <= beyond.interval[1]
+
+
+def test_the_range_changes_no_coverage():
+    random = np.random.default_rng(7)
+    held = 0
+    for _ in range(1_000):
+        found = summary(random.uniform(0, 1, 2).tolist(), low=0, high=1, resamples=9)
+        assert found.interval is not None
+        assert 0 <= found.interval[0] < found.interval[1] <= 1
+        held += found.interval[0] <= 0.5 <= found.interval[1]
+    assert held / 1_000 == pytest.approx(0.95, abs=0.02)
+
+
 @pytest.mark.parametrize("values", [[], [1.0, float("nan")], [float("inf")]])
 def test_values_that_are_not_finite_are_refused(values: list[float]):
     with pytest.raises(ValueError, match="values must be finite"):

@@ -64,7 +64,9 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         needs=needs.fid,
         paper="arXiv:1706.08500",
         outputs=(
-            MetricOutput(name="fid", summary="Squared Fréchet distance, 0 or more", higher_is_better=False, low=0),
+            MetricOutput(
+                name="fid", summary="Squared Fréchet distance, 0 or more", higher_is_better=False, low=0, rank_order=1
+            ),
         ),
     )
     yield MetricSpec(
@@ -75,7 +77,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         needs=needs.kid,
         paper="arXiv:1801.01401",
         outputs=(
-            MetricOutput(name="kid", summary="Mean squared MMD over subsets", higher_is_better=False),
+            MetricOutput(name="kid", summary="Mean squared MMD over subsets", higher_is_better=False, rank_order=2),
             MetricOutput(name="kid_std", summary="Standard deviation over the subsets", low=0),
             MetricOutput(name="kid_subset_size", summary="Images in a subset", low=2),
         ),
@@ -94,6 +96,8 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
                 higher_is_better=True,
                 low=0,
                 high=1,
+                rank_order=4,
+                diversity=True,
             ),
             MetricOutput(
                 name="density", summary="Real neighbourhoods around a sample, over k", higher_is_better=True, low=0
@@ -111,6 +115,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
                 higher_is_better=True,
                 low=0,
                 high=1,
+                diversity=True,
             ),
         ),
     )
@@ -159,6 +164,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
                 higher_is_better=True,
                 low=0,
                 high=1,
+                rank_order=5,
             ),
             MetricOutput(
                 name="cas_top5", summary="Share with the class among the top five", higher_is_better=True, low=0, high=1
@@ -173,7 +179,13 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         needs=needs.intra_fid,
         paper="arXiv:1802.05637",
         outputs=(
-            MetricOutput(name="intra_fid", summary="Mean over the classes, 0 or more", higher_is_better=False, low=0),
+            MetricOutput(
+                name="intra_fid",
+                summary="Mean over the classes, 0 or more",
+                higher_is_better=False,
+                low=0,
+                rank_order=3,
+            ),
             MetricOutput(name="intra_fid_max", summary="The worst class", higher_is_better=False, low=0),
         ),
     )
@@ -191,6 +203,7 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
                 higher_is_better=False,
                 low=0,
                 high=1,
+                diversity=True,
             ),
             MetricOutput(
                 name="intra_class_msssim_max", summary="The most collapsed class", higher_is_better=False, low=0, high=1
@@ -206,7 +219,11 @@ def cganzoo_metrics() -> Iterable[MetricSpec[Any]]:
         paper="arXiv:2210.02410",
         outputs=(
             MetricOutput(
-                name="intra_class_vendi", summary="Mean over the classes, from 1", higher_is_better=True, low=1
+                name="intra_class_vendi",
+                summary="Mean over the classes, from 1",
+                higher_is_better=True,
+                low=1,
+                diversity=True,
             ),
             MetricOutput(name="intra_class_vendi_min", summary="The least diverse class", higher_is_better=True, low=1),
         ),
