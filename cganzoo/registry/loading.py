@@ -17,12 +17,14 @@ from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from types import MappingProxyType
+from typing import Any
 
 import pluggy
 from packaging.specifiers import SpecifierSet
 from pydantic import ValidationError
 
 from cganzoo import hookspecs
+from cganzoo._util import places
 from cganzoo._util.text import did_you_mean
 from cganzoo._version import __version__
 from cganzoo.config import parse
@@ -99,7 +101,11 @@ def built_in(modules: Iterable[str] = BUILTIN) -> tuple[Provider, ...]:
 
 
 class _RuleError(Exception):
-    """A plugin breaks a rule of the host; the text is the reason."""
+    """A plugin breaks a rule of the host; the text is the reason, ``source`` the function that breaks it."""
+
+    def __init__(self, reason: str, source: Any = None) -> None:
+        super().__init__(reason)
+        self.source = source
 
 
 class Loader:
@@ -122,13 +128,17 @@ class Loader:
         failures: list[LoadFailure] = []
 
         @contextmanager
-        def recorded(doing: str) -> Iterator[None]:
+        def recorded(doing: str, source: Any = None) -> Iterator[None]:
+            """Record an error with its line in the plugin; if it has none, with the line that defines ``source``."""
             try:
                 yield
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
-                failures.append(LoadFailure(provider=provider, reason=failure_reason(error, doing), error=error))
+                within = places.sources([provider.module])
+                place = places.raised(error, within)[0] or places.defined(_source(error) or source, within)
+                reason = failure_reason(error, doing) + (f", at {place}" if place else "")
+                failures.append(LoadFailure(provider=provider, reason=reason, error=error))
 
         had = HEAVY & sys.modules.keys()
         start = time.perf_counter()
@@ -138,10 +148,10 @@ class Loader:
             with recorded(f"importing {provider.module}"):
                 hooks += self._register(provider)
             for hook, implementation in hooks:
-                with recorded(hook):
+                with recorded(hook, implementation.function):
                     self._collect(provider, hook, implementation, yielded)
             for component in yielded:
-                with recorded(f"building the options of {component}"):
+                with recorded(f"building the options of {component}", component.spec.config):
                     _check_options(component)
                     components.append(component)
         heavy = sorted((HEAVY & sys.modules.keys()) - had)
@@ -233,7 +243,7 @@ def _implementations(plugin: object, manager: pluggy.PluginManager) -> list[tupl
         # As check_pending of pluggy, but with a suggestion.
         if hook not in KIND_OF_HOOK and not implementation.optionalhook:
             meant = did_you_mean(hook, KIND_OF_HOOK, f"the hooks are {', '.join(KIND_OF_HOOK)}")
-            raise _RuleError(f"there is no hook {hook}; {meant}")
+            raise _RuleError(f"there is no hook {hook}; {meant}", implementation.function)
     return [(hook, implementation) for hook, implementation in found if hook in KIND_OF_HOOK]
 
 
@@ -254,6 +264,14 @@ def _check_options(component: Component) -> None:
             if wrong["loc"] and wrong["type"] != "missing":
                 default = f'the default of "{wrong["loc"][0]}"'
                 raise _RuleError(f"{component}: {default} does not fit: {wrong['msg']}") from error
+
+
+def _source(error: BaseException) -> Any:
+    """The function or module of a plugin that the host or pluggy refuses, where that is known."""
+    if isinstance(error, pluggy.PluginValidationError):
+        hook = re.search(r"for hook '(\w+)'", str(error))
+        return getattr(error.plugin, hook[1], error.plugin) if hook else error.plugin
+    return error.source if isinstance(error, _RuleError) else None
 
 
 def failure_reason(error: BaseException, doing: str) -> str:

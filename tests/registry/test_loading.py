@@ -138,7 +138,7 @@ def test_a_refused_plugin_leaves_nothing_behind(install: Install, tmp_path: Path
     entry_points = b"[cganzoo]\na = cganzoo_typo\nb = cganzoo_typo\n"
     install(Bad(body=body, entry_points=entry_points).write(tmp_path / "typo", "typo"))
     reasons = [failure.reason for failure in load().failures]
-    assert reasons == ['there is no hook cganzoo_loses; did you mean "cganzoo_losses"?'] * 2
+    assert reasons == ['there is no hook cganzoo_loses; did you mean "cganzoo_losses"?, at cganzoo_typo.py:8'] * 2
 
 
 def test_options_without_defaults_that_need_a_value_are_no_failure(install: Install, tmp_path: Path) -> None:
@@ -183,6 +183,24 @@ def test_what_compiled_code_prints_stays_off_standard_output(
     assert "raw" in captured.err
 
 
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ("\n\nraise ValueError('no')", 3),  # at import
+        ("import json\ndef broken(:\n", 2),  # a syntax error has no frame of its own
+        (HOOK + "    json = 0\n    yield loss('Wrong Name')", 6),  # raised in the host, called by the plugin's `loss`
+        (HOOK + "    yield 3", 8),  # refused by the host: the hook
+        (LOSS.replace("losses():", "losses(recipe):"), 8),  # refused by pluggy: the hook
+        ("import cganzoo_nowhere", 1),
+        (HOOK + "    class Options(Config):\n        count: int = 'x'\n    yield loss('x', config=Options)", 10),
+    ],
+)
+def test_a_failure_names_the_line_in_the_plugin(body: str, line: int, install: Install, tmp_path: Path) -> None:
+    install(Bad(body=body).write(tmp_path / "bad", "bad"))
+    (failure,) = load().failures
+    assert failure.reason.endswith(f", at cganzoo_bad.py:{line}"), failure.reason
+
+
 # --- the host itself ------------------------------------------------------------------------------------------------
 
 
@@ -196,5 +214,5 @@ def test_the_host_registers_its_components_by_the_same_hooks(install: Install) -
 
 def test_a_failure_of_the_host_itself_is_an_error(install: Install, tmp_path: Path) -> None:
     install(Bad(body="raise ValueError('ours')", entry_points=b"").write(tmp_path / "own", "own"))
-    with pytest.raises(PluginError, match=f"^cganzoo {__version__}: importing cganzoo_own raised ValueError: ours$"):
+    with pytest.raises(PluginError, match=f"^cganzoo {__version__}: importing cganzoo_own raised ValueError: ours, at cganzoo_own.py:1$"):
         load_plugins(builtin=["cganzoo_own"])
