@@ -214,5 +214,8 @@ def test_the_host_registers_its_components_by_the_same_hooks(install: Install) -
 
 def test_a_failure_of_the_host_itself_is_an_error(install: Install, tmp_path: Path) -> None:
     install(Bad(body="raise ValueError('ours')", entry_points=b"").write(tmp_path / "own", "own"))
-    with pytest.raises(PluginError, match=f"^cganzoo {__version__}: importing cganzoo_own raised ValueError: ours, at cganzoo_own.py:1$"):
+    with pytest.raises(
+        PluginError,
+        match=f"^cganzoo {__version__}: importing cganzoo_own raised ValueError: ours, at cganzoo_own.py:1$",
+    ):
         load_plugins(builtin=["cganzoo_own"])
