@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from cganzoo._util.files import write_whole
+from cganzoo._util.install import install_command
 from cganzoo.errors import RunError
 from cganzoo.networks import Generator
 from cganzoo.recipe.read import Recipe, parse_recipe
@@ -172,7 +173,7 @@ def load_generator(file: str | Path, device: torch.device | str = "cpu") -> Trai
             entry = json.loads((opened.metadata() or {})[METADATA_KEY])
             weights = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
         if entry["format"] > FORMAT:
-            raise RunError(f"{file}: was written by a newer cganzoo; upgrade: pip install -U cganzoo")
+            raise RunError(f"{file}: was written by a newer cganzoo; upgrade: {install_command('-U cganzoo')}")
         entry["class_names"] = tuple(entry["class_names"])
         origin = Origin(**{field.name: entry[field.name] for field in fields(Origin)})
     except FileNotFoundError as error:

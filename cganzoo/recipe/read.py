@@ -14,6 +14,7 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import ValidationError
 
+from cganzoo._util.install import install_command
 from cganzoo._util.toml import tomllib
 from cganzoo._version import __version__
 from cganzoo.config import parse
@@ -98,9 +99,10 @@ def _check_host(requires: Requires, where: str) -> None:
             f'{where}: "{requires.cganzoo}" is not a version range; write one like ">=0.1,<0.2"'
         ) from error
     if not wanted.contains(__version__, prereleases=True):
+        quoted = f'"cganzoo{requires.cganzoo}"'
         raise RecipeError(
             f"{where}: needs cganzoo {requires.cganzoo}, but {__version__} is installed; "
-            f'install that version: pip install "cganzoo{requires.cganzoo}"'
+            f"install that version: {install_command(quoted)}"
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from cganzoo._util.install import install_command
 from cganzoo._util.text import did_you_mean
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
@@ -160,7 +161,7 @@ class Registry:
         advice += [str(failure) for failure in self.failures if may_provide(failure.provider)]
         installed = {one.distribution for one in (*self.unloaded, *(plugin.provider for plugin in self.plugins))}
         if likely in zoo() - installed:
-            advice.append(f"pip install {likely}")
+            advice.append(install_command(likely))
         if not advice:
             advice = [did_you_mean(full_name.lower(), (*names, *names.values()))]
             if failed := sorted({failure.provider.distribution for failure in self.failures}):

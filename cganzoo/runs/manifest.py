@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from typing_extensions import TypedDict
 
 from cganzoo._util.files import write_whole
+from cganzoo._util.install import install_command
 from cganzoo.errors import RunError
 
 VERSION = 2
@@ -181,7 +182,7 @@ def _parsed(text: bytes) -> Manifest:
     if type(version) is not int or version < 1:
         raise ValueError("version: must be a whole number from 1")
     if version > VERSION:
-        raise ValueError(f"version: {version} is newer than {VERSION}; upgrade with pip install -U cganzoo")
+        raise ValueError(f"version: {version} is newer than {VERSION}; upgrade with {install_command('-U cganzoo')}")
     return Manifest.model_validate(_from_version_1(values) if version == 1 else values)
 
 

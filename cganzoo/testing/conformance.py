@@ -18,6 +18,7 @@ from unittest import SkipTest
 
 import tomli_w
 
+from cganzoo._util.install import install_command
 from cganzoo._util.toml import tomllib
 from cganzoo.config import Config, parse
 from cganzoo.errors import PluginError
@@ -76,7 +77,8 @@ class Conformance:
         try:
             return registry.get(self.kind, self.name)
         except PluginError as error:
-            raise PluginError(f"{error}; to check the plugin in this folder, install it: pip install -e .") from None
+            advice = f"to check the plugin in this folder, install it: {install_command('-e .')}"
+            raise PluginError(f"{error}; {advice}") from None
 
     @cached_property
     def spec(self) -> Any:

@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cganzoo._util.install import install_command
 from cganzoo.config import parse
 from cganzoo.console.streams import stderr_console, stdout_console
 from cganzoo.errors import PluginError
@@ -135,7 +136,7 @@ def _advice(name: str, known: set[str]) -> str:
     """What to write or to install instead of a name."""
     usual = canonicalize_name(f"{PROJECT}-{name}")
     if usual not in known and usual in discovery.zoo():
-        return f"pip install {usual}"
+        return install_command(usual)
     near = [usual] if usual in known else difflib.get_close_matches(name.lower(), known, n=1)
     return f'did you mean "{near[0]}"?' if near else f"see `{PROJECT} plugins`"
 
