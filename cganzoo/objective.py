@@ -86,8 +86,8 @@ class Objective(nn.Module):
 class Reference(Protocol):
     """A loss's formula written plainly, as in its paper, for the tests: a module with these two functions.
 
-    ``heads`` are the parameters and buffers of the :class:`Objective` by name, ``config`` its options. The terms must
-    have the same names as the objective's.
+    ``heads`` are the parameters and buffers of the :class:`Objective` by name, ``config`` its options. A formula may
+    use the images of the batches, too. The terms must have the same names as the objective's.
     """
 
     def discriminator_loss(self, heads: Mapping[str, Tensor], real: Batch, fake: Batch, config: Any) -> Terms:

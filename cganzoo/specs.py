@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, Ty
 from pydantic import ConfigDict, Field
 
 from ._util.lazy import Importable
+from ._util.text import did_you_mean
 from .config import ArchiveConfig, Config, Since
 from .needs import NOTHING, Needs
 
@@ -123,6 +124,8 @@ class ComponentSpec(Generic[C]):
         paper: arXiv id (``arXiv:1703.02000``) or DOI.
         known_failures: checks of the conformance kit that it cannot pass, each with the reason, for
             ``cganzoo plugin check``; the plugin's own tests use ``expected_failures`` for the same.
+        small: options that make it small, so that the checks of the conformance kit are quick and need little memory:
+            ``{"width": 8}``. Recipes do not use them.
         build: makes the component: a function or class, or where it is, as ``"cganzoo_mine.loss:MyLoss"``, which is
             imported when a component is built. It is called with the options and the context.
     """
@@ -132,6 +135,7 @@ class ComponentSpec(Generic[C]):
     config: type[C]
     paper: str | None = None
     known_failures: Mapping[str, str] = field(default_factory=dict)
+    small: Mapping[str, Any] = field(default_factory=dict)
     build: Importable[Callable[..., Any]] = Importable()
 
     table: ClassVar[type[ComponentTable]] = ComponentTable
@@ -145,6 +149,10 @@ class ComponentSpec(Generic[C]):
             raise ValueError(f"{self.name}: config must be a subclass of cganzoo.Config")
         for taken in sorted(set(self.table.model_fields) & set(self.config.model_fields)):
             raise ValueError(f'{self.name}: config has a field "{taken}", a key that the host keeps in that table')
+        options = self.config.model_fields
+        for key in set(self.small) - {*options, *(option.alias for option in options.values())}:
+            hint = did_you_mean(key, options)
+            raise ValueError(f'{self.name}: small has "{key}", which is no option{f"; {hint}" if hint else ""}')
 
 
 @dataclass(frozen=True, kw_only=True)

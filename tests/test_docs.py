@@ -57,7 +57,7 @@ def blocks(page: str) -> list[Block]:
 class Reader:
     """Somebody who does what a page says, in an empty folder, with ``cganzoo`` and its plugins installed.
 
-    ``pip install`` and ``python -m build`` do what they do elsewhere, without a network: what is installed lies in a
+    ``uv pip install`` and ``uv build`` do what they do elsewhere, without a network: what is installed lies in a
     folder of its own.
 
     Args:
@@ -85,11 +85,11 @@ class Reader:
                 f'"{site}"',
             ]
         )
-        _script(shims / "pip", f'[ "$1" = install ] || exit 9\nshift\nexec {uv} {install} "$@"')
-        _script(
-            shims / "python",
-            f'[ "$1 $2" = "-m build" ] || exec "{sys.executable}" "$@"\nshift 2\nexec {uv} {build} "$@"',
-        )
+        # No pip and no `build`: an environment that uv makes has neither.
+        installs = f'[ "$1 $2" = "pip install" ] && shift 2 && exec {uv} {install} "$@"'
+        _script(shims / "uv", f'{installs}\n[ "$1" = build ] && shift && exec {uv} {build} "$@"\nexit 9')
+        _script(shims / "pip", "exit 9")
+        _script(shims / "python", f'exec "{sys.executable}" "$@"')
         (home / "gitconfig").write_text("[user]\n\tname = Ada Lovelace\n\temail = ada@example.org\n")
         self.environment = {
             **os.environ,

@@ -52,14 +52,17 @@ class Import:
         if not re.fullmatch(r"[A-Za-z_][\w.]*(:[A-Za-z_]\w*)?", self.path):
             raise ValueError(f'"{self.path}" is not written "package.module:name"')
 
-    def __call__(self, *arguments: Any) -> Any:
+    def found(self) -> Any:
+        """What the path names; raises :class:`ImportError` if there is no such thing."""
         module, _, name = self.path.partition(":")
         found = importlib.import_module(module)
-        if not name:
-            return found
-        if not hasattr(found, name):
+        if name and not hasattr(found, name):
             raise ImportError(f'{module} has no "{name}"', name=module)
-        return getattr(found, name)(*arguments)
+        return getattr(found, name) if name else found
+
+    def __call__(self, *arguments: Any) -> Any:
+        found = self.found()
+        return found(*arguments) if ":" in self.path else found
 
 
 class Importable(Generic[F]):

@@ -17,25 +17,26 @@ _IN_TEXT = re.compile(r'File "([^"\n]+)", line (\d+)')
 
 
 def sources(modules: Iterable[str]) -> list[str]:
-    """The folders of the packages, and the files of the top-level modules, that contain ``modules``; imports nothing."""
+    """The folders of packages and the files of top-level modules that contain ``modules``; imports nothing."""
     found: dict[str, None] = {}
     for top_level in dict.fromkeys(re.split(r"[.:]", module.strip())[0] for module in modules):
         with suppress(ImportError, ValueError, AttributeError):  # as of an odd entry in sys.modules
-            spec = importlib.util.find_spec(top_level)
-            places = spec and (spec.submodule_search_locations or [spec.origin])
-            found.update(dict.fromkeys(os.path.abspath(place) for place in places or () if place))
+            if spec := importlib.util.find_spec(top_level):
+                places = [*(spec.submodule_search_locations or ())] or [spec.origin or ""]
+                found.update(dict.fromkeys(os.path.abspath(place) for place in places if place))
     return list(found)
 
 
 def raised(error: BaseException, within: Sequence[str]) -> tuple[str, BaseException]:
-    """The deepest line of an error's traceback in ``within`` (see :func:`sources`), and the error that was raised there.
+    """The deepest line of an error's traceback in ``within`` (see :func:`sources`), and the error that it raised.
 
-    Of an error and those that caused it, the first cause counts. The place is empty if no line is in ``within``.
+    Of an error and those that caused it, the first cause counts. If no line is in ``within``, the place is empty.
     """
-    for one in reversed(list(_chain(error))):
+    first, *later = reversed(list(_chain(error)))
+    for one in (first, *later):
         if place := _deepest(_lines(one), within):
             return place, one
-    return "", error
+    return "", first
 
 
 def defined(what: Any, within: Sequence[str]) -> str:

@@ -13,7 +13,12 @@ plugin_app = typer.Typer(help="Write a plugin, check one.", no_args_is_help=True
 @plugin_app.command()
 def new(
     name: Annotated[str, typer.Argument(help='Name of the component, lower snake case: "softgan".')],
-    kind: Annotated[str, typer.Option(help="generator, discriminator, loss, metric, dataset, extractor or logger.")],
+    kind: Annotated[
+        list[str],
+        typer.Option(
+            help="generator, discriminator, loss, metric, dataset, extractor or logger; repeat it for several kinds."
+        ),
+    ],
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Folder to make; default: cganzoo-<name>, here.")
     ] = None,

@@ -1,20 +1,22 @@
 """``cganzoo plugin new``: writes a new plugin from the templates in ``cganzoo/templates``.
 
-``templates/common`` holds the files of every plugin, ``templates/<kind>`` those of one kind. ``PACKAGE`` and
-``COMPONENT`` in a path stand for the names; files ending in ``.part`` are included by other templates. The recipe is a
-bundled one in which the new component replaces one table, so its scores can be compared with those of the zoo.
+``templates/common`` holds the files of every plugin, ``templates/<kind>`` those of one kind; a plugin may have several
+kinds. ``PACKAGE`` and ``COMPONENT`` in a path stand for the names; files ending in ``.part`` are included by other
+templates. The recipe is a bundled one in which each new component replaces one table, so its scores can be compared
+with those of the zoo.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
-import keyword
 import os
 import re
 import shlex
 import subprocess
 import tempfile
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import Requirement
 
+from cganzoo._util.install import install_command
 from cganzoo._util.text import listed
 from cganzoo._util.toml import tomllib
 from cganzoo._version import API_VERSION
@@ -29,39 +32,32 @@ from cganzoo.console.streams import print_labelled, print_line
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
 from cganzoo.recipe import bundled
-from cganzoo.registry.kinds import KINDS, Kind
-from cganzoo.registry.probe import inspect
-from cganzoo.specs import NAME
+from cganzoo.registry.kinds import KINDS
+
+from .plugin_modules import joined
+from .plugin_names import SUFFIX, TEMPLATES, Names, code_of, named, warnings
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-TEMPLATES = Path(__file__).parents[1] / "templates"
-SUFFIX = ".jinja"
-"""Ending of a template's file name, so that tools do not take templates for Python files."""
-
 LICENSES = ("MIT", "BSD-3-Clause", "Apache-2.0", "none")
 
-LONGEST = 30
-"""Most characters of a component's name: with more, lines of the written files would be too long."""
+SHORT = 2
+"""Most kinds of a plugin that texts list by name; more are "components"."""
 
 
 @dataclass(frozen=True)
-class Names:
-    """Names of a plugin's parts."""
+class Part:
+    """One component of a plugin: its kind, its names, and what a recipe writes."""
 
-    component: str  # in a recipe: my_loss
-    classname: str  # MyLoss
-
-    @property
-    def distribution(self) -> str:
-        """The name that pip installs: ``cganzoo-my-loss``."""
-        return f"{PROJECT}-{self.component.replace('_', '-')}"
+    kind: str
+    names: Names
+    written: str
 
     @property
-    def package(self) -> str:
-        """The name that Python imports: ``cganzoo_my_loss``."""
-        return f"{PROJECT}_{self.component}"
+    def thing(self) -> str:
+        """The kind in text."""
+        return KINDS[self.kind].title
 
 
 @dataclass(frozen=True)
@@ -76,16 +72,24 @@ class Created:
 
 
 def create(
-    name: str, kind: str, out: Path | None = None, *, author: str | None = None, license_name: str = "MIT"
+    name: str,
+    kinds: str | Sequence[str],
+    out: Path | None = None,
+    *,
+    author: str | None = None,
+    license_name: str = "MIT",
 ) -> Created:
-    """Write a plugin with one component; the arguments are those of the command.
+    """Write a plugin with one component of each kind; the arguments are those of the command.
 
     Raises:
         PluginError: unknown kind or licence, a name or an author that cannot be used, or a folder that cannot be
             written. Nothing is written then.
     """
-    if kind not in KINDS:
-        raise PluginError(f'--kind: there is no kind "{kind}"; the kinds are {listed(KINDS)}')
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    for kind in kinds:
+        if kind not in KINDS:
+            hint = "; for several, repeat --kind" if "," in kind or " " in kind.strip() else ""
+            raise PluginError(f'--kind: there is no kind "{kind}"; the kinds are {listed(KINDS)}{hint}')
     licenses = {known.lower(): known for known in LICENSES}
     if license_name.lower() not in licenses:
         raise PluginError(f'--license: "{license_name}" is not offered; choose {listed(LICENSES)}')
@@ -93,19 +97,31 @@ def create(
     if not author.isprintable():
         raise PluginError(f"--author: {author!r} has characters that cannot be printed; write the name without them")
     license_name = licenses[license_name.lower()]
-    names = named(name, kind)
+    named_by_kind = {kind: named(name, kind, several=len(set(kinds)) > 1) for kind in KINDS if kind in kinds}
+    names = next(iter(named_by_kind.values()))
     folder = Path(names.distribution) if out is None else out.expanduser()
     if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
-        raise PluginError(f"{folder}: exists already; choose another folder with --out FOLDER")
-    notes, qualified = _notes(kind, names)
+        raise PluginError(
+            f"{folder}: exists already; choose another folder with --out FOLDER. "
+            f"For a plugin of several kinds, repeat --kind: --kind generator --kind discriminator"
+        )
+    notes, qualified = warnings(named_by_kind, folder)
+    parts = [
+        Part(kind, one, f"{one.distribution}/{one.component}" if kind in qualified else one.component)
+        for kind, one in named_by_kind.items()
+    ]
+    code = "\n".join(map(code_of, named_by_kind))
     values = {
-        "kind": kind,
-        "thing": KINDS[kind].title,
-        "names": names,
-        "written": f"{names.distribution}/{names.component}" if qualified else names.component,
-        **_recipe_values(kind, names),
+        "parts": parts,
+        "kinds": list(named_by_kind),
+        "things": listed((part.thing for part in parts), "and") if len(parts) <= SHORT else "components",
+        "tables": _tables_in_words(named_by_kind),
+        "tests": [_test(part, parts) for part in parts],
+        "names": names if len(parts) == 1 else named(name, None),
+        "written": parts[0].written if len(parts) == 1 else names.distribution,
+        **_recipe_values(list(named_by_kind), names),
         "host": host_bounds(API_VERSION),
-        "imported": sorted(set(re.findall(r"^(?:from|import) (numpy|torch)\b", _code(kind), re.MULTILINE))),
+        "imported": sorted(set(re.findall(r"^(?:from|import) (numpy|torch)\b", code, re.MULTILINE))),
         "requirement": _requirement,
         "python": metadata.metadata(PROJECT)["Requires-Python"] or ">=3.10",
         "author": author,
@@ -114,7 +130,7 @@ def create(
     }
     environment = _environment()
     _write(folder, _rendered(environment, values))
-    where = {"folder": folder, "quoted_folder": shlex.quote(str(folder))}
+    where = {"folder": folder, "quoted_folder": shlex.quote(str(folder)), "install": install_command('-e ".[test]"')}
     next_steps = environment.get_template(f"next_steps.txt{SUFFIX}").render(values, **where)
     return Created(folder, names, values["recipe"], notes, next_steps)
 
@@ -125,61 +141,6 @@ def announce(created: Created) -> None:
         print_line(line.rstrip())
     for note in created.notes:
         print_labelled("[yellow]note:[/]", note)
-
-
-# --- names ----------------------------------------------------------------------------------------------------------
-
-
-def named(name: str, kind: str) -> Names:
-    """The names of a plugin's parts, from that of the component or of the distribution: ``"cganzoo-my-loss"``.
-
-    Raises:
-        PluginError: no valid name can be made from ``name``.
-    """
-    words = [word for word in re.split(r"[-_. ]+", name.strip()) if word]
-    if words and words[0].lower() == PROJECT:
-        words = words[1:]
-    component = "_".join(words).lower()
-    if not words:
-        raise PluginError(f'"{name}" names no component; write one like "my_{kind}"')
-    if not NAME.fullmatch(component):
-        raise PluginError(
-            f'"{name}" cannot be a name: write letters a to z, digits and underscores, a letter first, like "my_{kind}"'
-        )
-    if len(component) > LONGEST:
-        raise PluginError(f'"{component}" is longer than {LONGEST} characters; write a shorter name')
-    if keyword.iskeyword(component) or keyword.issoftkeyword(component):
-        raise PluginError(f'"{component}" is a keyword of Python; write another name, like "my_{component}"')
-    # Capitals are kept: "SoftGAN" gives the class SoftGAN.
-    classname = "".join(word[0].upper() + word[1:] for word in words)
-    imports_and_classes = " ".join(re.findall(r"^ *(?:from .* import|class) (.*)", _code(kind), re.MULTILINE))
-    if classname in re.findall(r"\w+", imports_and_classes) or keyword.iskeyword(classname):
-        classname += kind.capitalize()  # the modules that use the class must not import another of its name
-    return Names(component, classname)
-
-
-def _code(kind: str) -> str:
-    templates = sorted((TEMPLATES / kind).rglob(f"*.py{SUFFIX}"))
-    return "\n".join(template.read_text(encoding="utf-8") for template in templates)
-
-
-def _notes(kind: str, names: Names) -> tuple[tuple[str, ...], bool]:
-    """Warnings about installed things of the same names, and whether recipes must write ``distribution/component``."""
-    installed, notes = inspect(), {}
-    for found in installed["components"]:
-        same = (found["kind"], found["component"]) == (kind, names.component)
-        if same and found["distribution"] != names.distribution:
-            notes["component"] = (
-                f'{found["distribution"]} {found["version"]} has a {kind} "{names.component}", too, so recipes must '
-                f'write "{names.distribution}/{names.component}"; another name would be shorter'
-            )
-    for found in (*installed["plugins"], *installed["unloaded"]):
-        if found["distribution"] == names.distribution:
-            notes["distribution"] = (
-                f"{names.distribution} {found['version']} is installed already: installing this plugin replaces it; "
-                "to keep both, choose another name"
-            )
-    return tuple(notes.values()), "component" in notes
 
 
 # --- values in the templates ----------------------------------------------------------------------------------------
@@ -208,7 +169,7 @@ def _author() -> str:
     return author if author.isprintable() else ""
 
 
-def _recipe_values(kind: str, names: Names) -> dict[str, Any]:
+def _recipe_values(kinds: list[str], names: Names) -> dict[str, Any]:
     """``"recipe"``: path of the new recipe. ``"base"``: the bundled recipe that it is made from.
 
     The bundled recipes for the digits differ only in their losses, so the first with a conditional generator is used:
@@ -220,34 +181,49 @@ def _recipe_values(kind: str, names: Names) -> dict[str, Any]:
         loss = values["loss"]["name"]
         if name != f"{loss}_digits" or not values["generator"].get("conditional"):
             continue
-        unused = f"{PROJECT}-{loss}" if kind == "loss" else None
+        unused = f"{PROJECT}-{loss}" if "loss" in kinds else None
         base = {
             "name": name,
             "plugins": tuple(plugin for plugin in values["requires"]["plugins"] if plugin != unused),
             "tables": [block.strip() for block in text.split("\n\n") if block.startswith("[")],
         }
-        stem = f"{loss}_{names.component}" if kind == "dataset" else f"{names.component}_digits"
+        stem = f"{names.component}_digits"
+        if "dataset" in kinds:
+            stem = names.component if "loss" in kinds else f"{loss}_{names.component}"
         return {"recipe": f"recipes/{stem}.toml", "base": base}
     raise PluginError(f"{bundled.folder()}: has no recipe for the digits; install {PROJECT} again")
 
 
-def _tables(kind: Kind, base: list[str], new: str) -> list[str]:
-    """The tables of the new recipe: those of the base recipe, with ``new`` in place of those that it replaces.
+def _tables(base: list[str], new: dict[str, str]) -> list[str]:
+    """The tables of the new recipe: those of the base recipe, with the ``new`` ones by kind in place of theirs.
 
-    Tables of which a recipe may have several are not replaced.
+    Tables of which a recipe may have several are added.
     """
-    replaced = set() if kind.many else set(re.findall(r"^\[+([\w.]+)\]", new, re.MULTILINE))
-    section, _, key = kind.recipe_table.rpartition(".")
-    tables: list[str] = []
-    for table in base:
-        heading = table.partition("]")[0].strip("[")
-        if heading in replaced:
-            tables += [new] if new not in tables else []
-        elif heading == section:  # it may hold the replaced table as a value on one line
-            tables.append(re.sub(rf"^{key} = .*\n?", "", table, flags=re.MULTILINE).strip())
-        elif heading != "requires":
-            tables.append(table)
-    return tables if new in tables else [*tables, new]
+    tables = [table for table in base if not table.startswith("[requires]")]
+    for kind, text in sorted(new.items(), key=lambda item: KINDS[item[0]].many):
+        replaced = set() if KINDS[kind].many else set(re.findall(r"^\[+([\w.]+)\]", text, re.MULTILINE))
+        section, _, key = KINDS[kind].recipe_table.rpartition(".")
+        found: list[str] = []
+        for table in tables:
+            heading = table.partition("]")[0].strip("[")
+            if heading in replaced:
+                found += [text] if text not in found else []
+            elif heading == section:  # it may hold the replaced table as a value on one line
+                found.append(re.sub(rf"^{key} = .*\n?", "", table, flags=re.MULTILINE).strip())
+            else:
+                found.append(table)
+        tables = found if text in found else [*found, text]
+    return tables
+
+
+def _tables_in_words(kinds: Iterable[str]) -> str:
+    headings = [f"``{KINDS[kind].heading}``" for kind in kinds]
+    return listed(headings, "and") if len(headings) <= SHORT else "each component"
+
+
+def _test(part: Part, parts: Sequence[Part]) -> str:
+    """The path of a component's tests in the plugin."""
+    return f"tests/test_{part.names.component}{f'_{part.kind}' if len(parts) > 1 else ''}.py"
 
 
 # --- files ----------------------------------------------------------------------------------------------------------
@@ -270,15 +246,24 @@ def _environment() -> Environment:
 def _rendered(environment: Environment, values: dict[str, Any]) -> dict[str, str]:
     """The path and the text of every file of the plugin."""
     names: Names = values["names"]
-    files: dict[str, str] = {}
-    for part in ("common", values["kind"]):
-        for template in sorted((TEMPLATES / part).rglob(f"*{SUFFIX}")):
-            path = template.relative_to(TEMPLATES / part).as_posix().removesuffix(SUFFIX)
-            path = path.replace("PACKAGE", names.package).replace("COMPONENT", names.component)
-            files[path] = environment.get_template(template.relative_to(TEMPLATES).as_posix()).render(values)
-    new = environment.get_template(f"{values['kind']}/table.toml.part").render(values).strip()
-    tables = _tables(KINDS[values["kind"]], values["base"]["tables"], new)
-    files[values["recipe"]] = environment.get_template(f"recipe.toml{SUFFIX}").render(values, tables=tables)
+    found: dict[str, list[str]] = {}
+
+    def render(folder: str, path: Callable[[str], str], values: dict[str, Any]) -> None:
+        for template in sorted((TEMPLATES / folder).rglob(f"*{SUFFIX}")):
+            to = template.relative_to(TEMPLATES / folder).as_posix().removesuffix(SUFFIX)
+            text = environment.get_template(template.relative_to(TEMPLATES).as_posix()).render(values)
+            found.setdefault(path(to).replace("PACKAGE", names.package), []).append(text)
+
+    render("common", lambda path: path, values)
+    tables = {}
+    for part in values["parts"]:
+        own = {**values, **{field.name: getattr(part, field.name) for field in dataclasses.fields(part)}}
+        test = _test(part, values["parts"])
+        render(part.kind, lambda path, test=test: test if path.startswith("tests/") else path, own)  # type: ignore[misc]
+        tables[part.kind] = environment.get_template(f"{part.kind}/table.toml.part").render(own).strip()
+    files = {path: texts[0] if len(texts) == 1 else joined(texts) for path, texts in found.items()}
+    whole = _tables(values["base"]["tables"], tables)
+    files[values["recipe"]] = environment.get_template(f"recipe.toml{SUFFIX}").render(values, tables=whole)
     if values["license"] != "none":
         files["LICENSE"] = environment.get_template(f"licenses/{values['license']}{SUFFIX}").render(values)
     return files

@@ -188,6 +188,6 @@ def _safe_members(archive: Path) -> list[tarfile.TarInfo]:
 
 def _refused(archive: Path, member: tarfile.TarInfo, reason: str) -> DataError:
     return DataError(
-        f'{archive}: is not unpacked, because of its member "{one_line(member.name)}": {reason}; get the archive from a source '
-        "that you trust"
+        f'{archive}: is not unpacked, because of its member "{one_line(member.name)}": {reason}; get '
+        "the archive from a source that you trust"
     )

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from cganzoo._util.checked import open_regular
+from cganzoo._util.install import install_command
 from cganzoo.errors import RunError
 
 METADATA_KEY = "cganzoo"  # one key only: safetensors writes several in no fixed order
@@ -78,7 +79,7 @@ def read(path: Path) -> tuple[Origin, dict[str, Tensor]]:
             entry = json.loads((opened.metadata() or {})[METADATA_KEY])
             weights = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
         if isinstance(entry, dict) and type(entry.get("format")) is int and entry["format"] > FORMAT:
-            raise RunError(f"{path}: was written by a newer cganzoo; upgrade: pip install -U cganzoo")
+            raise RunError(f"{path}: was written by a newer cganzoo; upgrade: {install_command('-U cganzoo')}")
         checked = _Entry.model_validate(entry)
         if checked.channels == 2:
             raise ValueError("channels: must be 1 or 3")

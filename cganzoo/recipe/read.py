@@ -14,6 +14,7 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import ValidationError
 
+from cganzoo._util.install import install_command
 from cganzoo._util.text import one_line
 from cganzoo._version import __version__
 from cganzoo.errors import RecipeError
@@ -112,7 +113,9 @@ def _check_host(requires: Requires, where: str) -> None:
             f'{where}: "{one_line(requires.cganzoo)}" is not a version range; write one like ">=0.1,<0.2"'
         ) from error
     if not wanted.contains(__version__, prereleases=True):
+        shown = one_line(requires.cganzoo)
+        quoted = f'"cganzoo{shown}"'
         raise RecipeError(
-            f"{where}: needs cganzoo {one_line(requires.cganzoo)}, but {__version__} is installed; "
-            f'install that version: pip install "cganzoo{one_line(requires.cganzoo)}"'
+            f"{where}: needs cganzoo {shown}, but {__version__} is installed; "
+            f"install that version: {install_command(quoted)}"
         )

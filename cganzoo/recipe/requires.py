@@ -16,6 +16,7 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from cganzoo._util.install import install_command
 from cganzoo._util.text import listed, one_line
 from cganzoo.errors import CganzooError, PluginError
 from cganzoo.registry import ALLOW_LIST, Provider, Registry, load_plugins
@@ -141,4 +142,4 @@ def _hint(wanted: _Wanted) -> str:
                 absent |= {canonicalize_name(Requirement(one).name) for one in recipe.sections.requires.plugins} - here
         except (CganzooError, InvalidRequirement):  # a copy that somebody put there
             continue
-    return f"pip install {' '.join(sorted(absent & zoo()))}" if absent & zoo() else ""
+    return install_command(" ".join(sorted(absent & zoo()))) if absent & zoo() else ""

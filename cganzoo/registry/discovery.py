@@ -15,6 +15,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from cganzoo._util.install import install_command
 from cganzoo._util.text import did_you_mean, one_line
 from cganzoo.errors import PluginError
 
@@ -168,7 +169,8 @@ def _missing(requirement: Requirement, name: str, plugins: Iterable[str]) -> str
     with suppress(metadata.PackageNotFoundError, KeyError, UnicodeDecodeError):
         return f"is installed ({metadata.version(name)}) but is not a plugin of {PROJECT}; remove it"
     if name in zoo():
-        return f'is not installed: pip install "{requirement}"'
+        quoted = f'"{requirement}"'
+        return f"is not installed: {install_command(quoted)}"
     return f"is not installed; {did_you_mean(name, {*plugins, *zoo()}, 'install it or remove it')}"
 
 

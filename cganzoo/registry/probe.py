@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
+from cganzoo._util.install import install_command
 from cganzoo._util.text import did_you_mean, one_line
 from cganzoo._version import API_VERSION, __version__
 from cganzoo.errors import PluginError
@@ -116,7 +117,7 @@ def find(inventory: Inventory, name: str) -> list[dict[str, Any]]:
         raise PluginError("; ".join(explanations))
     known = {entry[key] for entry in components for key in ("component", "full_name", "distribution")}
     if missing := (likely & zoo()) - known:
-        advice = f"pip install {min(missing)}"
+        advice = install_command(min(missing))
     else:
         advice = did_you_mean(name.lower(), known, f"`{PROJECT} plugins` lists all")
     raise PluginError(f'there is no component or distribution "{one_line(name)}"; {advice}')

@@ -9,6 +9,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from cganzoo._util.install import install_command
 from cganzoo._util.text import did_you_mean, one_line
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
@@ -174,7 +175,7 @@ class Registry:
         advice += [str(failure) for failure in self.failures if may_provide(failure.provider)]
         installed = {one.distribution for one in (*self.unloaded, *(plugin.provider for plugin in self.plugins))}
         if likely in zoo() - installed:
-            advice.append(f"pip install {likely}")
+            advice.append(install_command(likely))
         if hint and not advice:
             advice.append(hint)
         if not advice:

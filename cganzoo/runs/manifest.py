@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 
 from cganzoo._util.checked import read_text
 from cganzoo._util.files import write_whole
+from cganzoo._util.install import install_command
 from cganzoo._util.text import shortened
 from cganzoo.errors import RunError
 
@@ -209,7 +210,7 @@ def _parsed(text: str) -> Manifest:
     if type(version) is not int or version < 1:
         raise ValueError("version: must be a whole number from 1")
     if version > VERSION:
-        raise ValueError(f"version: {version} is newer than {VERSION}; upgrade with pip install -U cganzoo")
+        raise ValueError(f"version: {version} is newer than {VERSION}; upgrade with {install_command('-U cganzoo')}")
     return Manifest.model_validate(_from_version_1(values) if version == 1 else values)
 
 

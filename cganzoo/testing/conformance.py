@@ -18,12 +18,15 @@ from unittest import SkipTest
 
 import tomli_w
 
+from cganzoo._util.install import install_command
 from cganzoo._util.toml import tomllib
 from cganzoo.config import Config, parse
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
 from cganzoo.registry import ALLOW_LIST, Component, Registry, load_plugins
 from cganzoo.specs import BuildContext
+
+from .failures import first_lines, place_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -44,7 +47,8 @@ class Conformance:
         kind: of the component, a key of :data:`cganzoo.registry.kinds.KINDS`.
         number_of_checks: how many checks the kind has; a class with fewer fails.
         name: what a recipe writes: ``"my_loss"``, or ``"cganzoo-mine/my_loss"``. The plugin must be installed.
-        options: the component's options in the checks, as a recipe's table; for example, to make a network small.
+        options: the component's options in the checks, as a recipe's table. They change those of ``small``, a field of
+            the specification, which makes a network small in the checks of all who install it.
         expected_failures: checks known to fail, each with the reason. Strict: one that passes is a failure.
     """
 
@@ -73,7 +77,8 @@ class Conformance:
         try:
             return registry.get(self.kind, self.name)
         except PluginError as error:
-            raise PluginError(f"{error}; to check the plugin in this folder, install it: pip install -e .") from None
+            advice = f"to check the plugin in this folder, install it: {install_command('-e .')}"
+            raise PluginError(f"{error}; {advice}") from None
 
     @cached_property
     def spec(self) -> Any:
@@ -81,8 +86,8 @@ class Conformance:
         return self.component.spec
 
     def config(self, **options: Any) -> Any:
-        """The component's options: those of the class, changed by ``options``."""
-        return parse(self.spec.config, {**self.options, **options})
+        """The component's options: ``small`` of the spec, changed by those of the class and by ``options``."""
+        return parse(self.spec.config, {**self.spec.small, **self.options, **options})
 
     # --- checks of every kind ---------------------------------------------------------------------------------------
 
@@ -96,10 +101,12 @@ class Conformance:
         """Registering the component imports no torch and prints nothing."""
         ended = _load_alone(self.component.provider.distribution, tuple(sys.path))
         assert ended.returncode == 0, f"loading the plugin without other plugins fails:\n{ended.stderr}"
-        lines = [line for line in ended.stderr.splitlines() if line.startswith("HEAVY")]
-        heavy = lines[-1].removeprefix("HEAVY").split()
-        assert not heavy, f"loading the plugin imports {', '.join(heavy)}; import it inside build"
-        printed = (ended.stdout + ended.stderr).replace(lines[-1], "").strip()
+        line = [line for line in ended.stderr.splitlines() if line.startswith("HEAVY")][-1]
+        heavy, stack = json.loads(line.removeprefix("HEAVY"))
+        if heavy:
+            problem = f"loading the plugin imports {', '.join(heavy)}; import it inside build"
+            raise AssertionError(problem) from RuntimeError(stack)
+        printed = (ended.stdout + ended.stderr).replace(line, "").strip()
         assert not printed, f"loading the plugin prints: {printed[:200]}; remove that output"
 
     def test_options_are_described(self) -> None:
@@ -144,6 +151,9 @@ class Outcome:
         status: ``"passed"``, ``"failed"``, ``"expected"`` (in ``expected_failures``) or ``"skipped"``.
         message: the reason, if it did not pass.
         seconds: how long it took.
+        place: if it failed, a line of the author's package: ``"cganzoo_x/loss.py:41"`` raised the error, or, if none
+            was raised there, ``"cganzoo_x/loss.py:19 (MyLoss)"`` defines what is wrong.
+        error: if an error made it fail, type and text of the error; the same for all checks that it makes fail.
     """
 
     check: str
@@ -151,6 +161,8 @@ class Outcome:
     status: Literal["passed", "failed", "expected", "skipped"]
     message: str
     seconds: float
+    place: str = ""
+    error: str = ""
 
 
 def checks(conformance: type[Conformance]) -> list[str]:
@@ -167,13 +179,13 @@ def run(conformance: type[Conformance]) -> Iterator[Outcome]:
     """
     if not __debug__:
         raise PluginError("the checks are assertions, which python -O removes; run without -O and PYTHONOPTIMIZE")
-    conformance().component  # noqa: B018 - a component that does not exist is one error, not one for each check
+    component = conformance().component  # one that does not exist is one error, not one for each check
     for check in checks(conformance):
         method = getattr(conformance(), CHECK + check)
         reason = conformance.expected_failures.get(check)
         start = time.perf_counter()
         status: Literal["passed", "failed", "expected", "skipped"] = "passed"
-        message = ""
+        message = place = cause = ""
         try:
             method()
         except SkipTest as skip:
@@ -181,12 +193,13 @@ def run(conformance: type[Conformance]) -> Iterator[Outcome]:
         except (Exception, SystemExit) as error:
             own = isinstance(error, AssertionError) and str(error)
             status, message = "failed", str(error) if own else f"raised {type(error).__name__}: {error}"
+            place, cause = place_of(component, check, error)
         if reason is not None and status == "failed":
-            status, message = "expected", reason
+            status, message, place, cause = "expected", reason, "", ""
         elif reason is not None and status == "passed":
             status, message = "failed", f"passes, but is in expected_failures ({reason}); remove it from there"
         what = (method.__doc__ or check).strip().splitlines()[0]
-        yield Outcome(check, what, status, message, time.perf_counter() - start)
+        yield Outcome(check, what, status, message, time.perf_counter() - start, place, cause)
 
 
 def _expect_failure(cls: type[Conformance], method: str, reason: str) -> None:
@@ -206,14 +219,20 @@ def _installed(path: tuple[str, ...], allowed: str | None) -> Registry:
 
 @functools.lru_cache(maxsize=4)
 def _load_alone(distribution: str, path: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-    """Load one distribution in a new process, which prints the heavy modules that this imports."""
+    """Load one distribution in a new process, which prints the heavy modules that this imports, and from where."""
     code = (
-        "import sys\n"
+        "import json, sys, traceback\n"
         f"sys.path[:] = {path!r}\n"
         "from cganzoo.registry import load_plugins\n"
-        f"load_plugins({only(distribution)!r})\n"
         "from cganzoo.registry.loading import HEAVY\n"
-        "sys.stderr.write('HEAVY ' + ' '.join(sorted(HEAVY & set(sys.modules))) + '\\n')\n"
+        "stacks = []\n"
+        "class Watch:\n"  # a finder that finds nothing, but sees who imports
+        "    def find_spec(name, path=None, target=None):\n"
+        "        if name in HEAVY: stacks.append(''.join(traceback.format_stack()))\n"
+        "sys.meta_path.insert(0, Watch)\n"
+        f"load_plugins({only(distribution)!r})\n"
+        "found = [sorted(HEAVY & set(sys.modules)), stacks[0] if stacks else '']\n"
+        "sys.stderr.write('HEAVY ' + json.dumps(found) + '\\n')\n"
     )
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
@@ -243,11 +262,6 @@ def built(component: Any, base: type[T]) -> T:
     found, wanted = type(component).__name__, f"{base.__module__}.{base.__name__}"
     assert isinstance(component, base), f"build returns {found}; return a subclass of {wanted}"
     return component
-
-
-def first_lines(error: BaseException) -> str:
-    """The first lines of an error's text. The errors of torch may have hundreds of lines."""
-    return " ".join(line.strip() for line in str(error).strip().splitlines()[:3] if line.strip())
 
 
 def check_equal(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], problem: str) -> None:

@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cganzoo._util.install import install_command
 from cganzoo.console.streams import stderr_console, stdout_console
 from cganzoo.errors import PluginError
 from cganzoo.hookspecs import PROJECT
@@ -40,6 +41,7 @@ MARKS = {
     "skipped": ("-", "-", "dim"),
 }
 """By status: how a line begins, with UTF-8 and without, and its style."""
+MOST_NAMES = 8  # of checks that failed with the same error
 LONGEST = 600  # characters of a failure's message that are printed: some errors of torch are very long
 
 
@@ -50,12 +52,8 @@ def show(name: str, kind: str | None = None, overrides: Sequence[str] = (), *, a
     texts: Texts = {}
     for override in overrides:
         set_value(options, override, texts)
-    for component in components if options else ():
-        try:
-            parse_with_texts(component.spec.config, options, texts)
-        except ValidationError as error:
-            message = explain(error, (component.spec.config,), options, str(component), frozenset(options))
-            raise PluginError(message) from error
+    for component in components:
+        _parse(component, options, texts)
     # The console keeps the present standard output: what a plugin prints goes to standard error.
     console = stderr_console() if as_json else stdout_console(file=sys.stdout)
     results: list[tuple[Component, list[Outcome]]] = []
@@ -70,6 +68,17 @@ def show(name: str, kind: str | None = None, overrides: Sequence[str] = (), *, a
     elif len(results) > 1:
         console.print(f"\n{len(results)} components: {_counts(outcomes)}", style="bold", highlight=False)
     return _passed(outcomes)
+
+
+def _parse(component: Component, options: Mapping[str, Any], texts: Texts) -> None:
+    """Check the options of the user, and those of the specification for small builds."""
+    given = {**component.spec.small, **options}
+    try:
+        parse_with_texts(component.spec.config, given, texts)
+    except ValidationError as error:
+        if options or any(wrong["type"] != "missing" for wrong in error.errors()):
+            where = str(component) if options else f"{component.provider}: {component}: small"
+            raise PluginError(explain(error, (component.spec.config,), given, where, frozenset(options))) from error
 
 
 def _passed(outcomes: Sequence[Outcome]) -> bool:
@@ -127,7 +136,7 @@ def _advice(name: str, known: set[str]) -> str:
     """What to write or to install instead of a name."""
     usual = canonicalize_name(f"{PROJECT}-{name}")
     if usual not in known and usual in discovery.zoo():
-        return f"pip install {usual}"
+        return install_command(usual)
     near = [usual] if usual in known else difflib.get_close_matches(name.lower(), known, n=1)
     return f'did you mean "{near[0]}"?' if near else f"see `{PROJECT} plugins`"
 
@@ -163,12 +172,13 @@ def _check(component: Component, options: Mapping[str, Any], console: Console, *
     with only_this, warnings.catch_warnings(), redirect_stdout(sys.stderr), console.status(current()) as status:
         warnings.simplefilter("ignore")
         for outcome in run(conformance):
-            repeated = any(one.status == "skipped" and one.message == outcome.message for one in outcomes)
+            repeated = any(_same(outcome, one) for one in outcomes)
             outcomes.append(outcome)
             status.update(current())
-            if not quiet:
+            if not (quiet or (repeated and outcome.status == "failed")):
                 _print(outcome, console, repeated=repeated)
     if not quiet:
+        _print_repeated(outcomes, console)
         summary = f"{component.kind} {component.name}: {_counts(outcomes)}"
         style = "bold green" if _passed(outcomes) else "bold red"
         line = Text.assemble((summary, style), (f"  {sum(outcome.seconds for outcome in outcomes):.0f} s", "dim"))
@@ -186,6 +196,40 @@ def _counts(outcomes: Sequence[Outcome]) -> str:
     return ", ".join([f"{len(outcomes)} checks", *(f"{count[name]} {name}" for name in order if count[name])])
 
 
+def _same(one: Outcome, two: Outcome) -> bool:
+    """Whether two checks failed with the same error, or were skipped for the same reason.
+
+    Numbers in an error do not count: checks use batches of several sizes.
+    """
+    if not one.status == two.status in ("failed", "skipped"):
+        return False
+    if one.error:
+        return one.place == two.place and re.sub(r"\d+", "0", one.error) == re.sub(r"\d+", "0", two.error)
+    return (one.error, one.message) == (two.error, two.message)
+
+
+def _print_repeated(outcomes: Sequence[Outcome], console: Console) -> None:
+    """Print a line for each error with which several checks failed; all but the first have no line of their own."""
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    while failed:
+        same = [outcome for outcome in failed if _same(outcome, failed[0])]
+        if len(same) > 1:
+            names = [outcome.check for outcome in same]
+            more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+            mark = MARKS["failed"][console.options.ascii_only]
+            text = f"{len(same)} checks failed with the same error: {same[0].error or same[0].message}"
+            _line(console, mark, "red", _shortened(text), "red")
+            place = [f"at {same[0].place}"] if same[0].place else []
+            for line in (*place, ", ".join(names[:MOST_NAMES]) + more):
+                _line(console, " " * len(mark), "red", line)
+        failed = [outcome for outcome in failed if outcome not in same]
+
+
+def _shortened(text: str) -> str:
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text)  # torch's own colours
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+
+
 def _print(outcome: Outcome, console: Console, *, repeated: bool) -> None:
     """Print a line for a check; ``repeated``: an earlier one was skipped for the same reason."""
     mark, plain, style = MARKS[outcome.status]
@@ -199,9 +243,8 @@ def _print(outcome: Outcome, console: Console, *, repeated: bool) -> None:
     }
     _line(console, mark, style, texts[outcome.status], "" if outcome.status == "passed" else style)
     if outcome.status == "failed":
-        message = re.sub(r"\x1b\[[0-9;]*m", "", outcome.message)  # torch's own colours
-        message = message if len(message) <= LONGEST else f"{message[:LONGEST]} ..."
-        for line in filter(str.strip, message.splitlines()):
+        place = [f"at {outcome.place}"] if outcome.place else []
+        for line in filter(str.strip, [*_shortened(outcome.message).splitlines(), *place]):
             _line(console, " " * len(mark), style, line.strip())
 
 

@@ -13,7 +13,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from cganzoo.config import value_at
 from cganzoo.data.batches import Batches
 from cganzoo.data.cache import ImageSet
-from cganzoo.errors import DivergenceError, RunError
+from cganzoo.errors import DivergenceError, RecipeError, RunError
 from cganzoo.images.sampling import ready_to_sample
 from cganzoo.networks import Discriminator, Generator
 from cganzoo.objective import Objective
@@ -92,6 +92,7 @@ class Engine:
 
         self.average = Average(self.generator, settings.ema_decay, settings.ema_start)
         self._discriminator_parameters = [*self.trunk.parameters(), *self.objective.parameters()]
+        _check_trained(resolved, list(self.generator.parameters()), self._discriminator_parameters)
         self.optimizers = {
             "generator": sections.optimizer.generator.build(self.generator.parameters()),
             "discriminator": sections.optimizer.discriminator.build(self._discriminator_parameters),
@@ -249,6 +250,19 @@ def _check_types(module: nn.Module, weights: dict[str, Any]) -> None:
         other = weights.get(name)
         if isinstance(own, Tensor) and isinstance(other, Tensor) and own.dtype != other.dtype:
             raise TypeError(f"{name}: is {other.dtype}, not {own.dtype}")
+
+
+def _check_trained(resolved: Resolved, generator: list[nn.Parameter], discriminator: list[nn.Parameter]) -> None:
+    """Refuse a recipe in which a player has nothing to train; a trunk or a loss alone may have no parameters."""
+    names = {kind: f'"{resolved.components[kind][0].table.name}"' for kind in ("generator", "discriminator", "loss")}
+    problem = ""
+    if not any(parameter.requires_grad for parameter in discriminator):
+        neither = f"neither discriminator.name = {names['discriminator']} nor loss.name = {names['loss']}"
+        problem = f"{neither} has parameters that are trained; choose another trunk or loss"
+    elif not any(parameter.requires_grad for parameter in generator):
+        problem = f"generator.name = {names['generator']} has no parameters that are trained; choose another generator"
+    if problem:
+        raise RecipeError(f"{resolved.recipe.source}: {problem}")
 
 
 def build_networks(resolved: Resolved, class_names: tuple[str, ...]) -> Networks:

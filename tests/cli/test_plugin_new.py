@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from cganzoo._util.install import install_command
 from cganzoo._util.toml import tomllib
 from cganzoo.cli.main import main
-from cganzoo.cli.plugin_new import Created, announce, create, inspect
+from cganzoo.cli.plugin_names import inspect
+from cganzoo.cli.plugin_new import Created, announce, create
 from cganzoo.recipe.read import load_recipe
 from cganzoo.registry import KINDS
 
@@ -54,7 +56,7 @@ def files(folder: Path) -> dict[str, str]:
 def _looked_at_once() -> Iterator[None]:
     """What is installed is looked at once, not for each plugin that is made here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cganzoo.cli.plugin_new.inspect", functools.cache(inspect))
+        patch.setattr("cganzoo.cli.plugin_names.inspect", functools.cache(inspect))
         yield
 
 
@@ -66,10 +68,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Created]:
 
 
 @pytest.fixture(scope="module")
-def site(made: dict[str, Created], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Created:
+    """A plugin of two kinds."""
+    folder = tmp_path_factory.mktemp("pair") / "pair"
+    return create("PairGAN", ["discriminator", "generator", "generator"], folder, author="Ada Lovelace")
+
+
+@pytest.fixture(scope="module")
+def site(made: dict[str, Created], pair: Created, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The plugins, installed into a folder of their own."""
     folder = tmp_path_factory.mktemp("site")
-    sources = [str(created.folder) for created in made.values()]
+    sources = [str(created.folder) for created in (*made.values(), pair)]
     pip = ["-m", "uv", "pip", "install", "-q", "--offline", "--no-deps", "--no-build-isolation"]
     ended = python(*pip, "--python", sys.executable, "--target", str(folder), *sources, cwd=folder)
     assert ended.returncode == 0, ended.stderr
@@ -113,6 +122,33 @@ def test_the_plugin_is_whole(kind: str, made: dict[str, Created]):
     assert all(f"`{option}`" in found["README.md"] for option in options(found[f"{package}/config.py"]))
 
 
+def test_a_plugin_of_several_kinds_is_one_distribution(pair: Created):
+    found = files(pair.folder)
+    modules = {"__init__.py", "config.py", "py.typed", "generator.py", "discriminator.py"}
+    tests = {f"tests/test_pairgan_{kind}.py" for kind in ("generator", "discriminator")}
+    assert set(found) == {*FIXED, *(f"cganzoo_pairgan/{module}" for module in modules), *tests, pair.recipe}
+    assert not any(LEFTOVER.search(text) for text in found.values())
+    assert tomllib.loads(found["pyproject.toml"])["project"]["entry-points"] == {
+        "cganzoo": {"pairgan": "cganzoo_pairgan"}
+    }
+    assert re.findall(r"^def (\w+)", found["cganzoo_pairgan/__init__.py"], re.MULTILINE) == [
+        "cganzoo_generators",
+        "cganzoo_discriminators",
+    ]
+    assert all(f"`{option}`" in found["README.md"] for option in options(found["cganzoo_pairgan/config.py"]))
+    recipe = load_recipe(pair.folder / pair.recipe)
+    assert [recipe.sections.tables(KINDS[kind])[0].name for kind in ("generator", "discriminator")] == ["pairgan"] * 2
+    assert recipe.sections.requires.plugins[0] == "cganzoo-pairgan"
+
+
+def test_the_recipe_of_a_plugin_of_every_kind_names_each(tmp_path: Path):
+    created = create("wholegan", list(KINDS), tmp_path / "all", author="")
+    sections = load_recipe(created.folder / created.recipe).sections
+    for kind in KINDS.values():
+        assert sections.tables(kind)[-1].name == "wholegan", kind.name
+    assert created.recipe == "recipes/wholegan.toml"
+
+
 def options(config: str) -> list[str]:
     return re.findall(r"^    (\w+): .*Field", config, re.MULTILINE)
 
@@ -136,10 +172,11 @@ def test_the_recipe_differs_from_the_zoo_s_in_the_component(kind: str, made: dic
     assert chosen.name == created.names.component
 
 
-def test_the_code_is_linted_and_formatted_whatever_the_name(made: dict[str, Created], tmp_path: Path):
-    folders = [created.folder for created in made.values()]
-    for kind in KINDS:
-        for name in ("q", "a_name_of_thirty_characters_xy"):
+def test_the_code_is_linted_and_formatted_whatever_the_name(made: dict[str, Created], pair: Created, tmp_path: Path):
+    folders = [created.folder for created in (*made.values(), pair)]
+    for name in ("q", "a_name_of_thirty_characters_xy"):
+        folders.append(create(name, list(KINDS), tmp_path / f"all-{len(name)}", author="").folder)
+        for kind in KINDS:
             folders.append(create(name, kind, tmp_path / f"{kind}-{len(name)}", author="").folder)
     everything = list(map(str, folders))
     # As if ruff ran inside each folder, where the package is first-party and tests need no docstrings.
@@ -157,13 +194,13 @@ def test_the_code_is_linted_and_formatted_whatever_the_name(made: dict[str, Crea
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
-def test_the_code_is_typed(made: dict[str, Created], tmp_path: Path):
-    packages = [str(created.folder / created.names.package) for created in made.values()]
+def test_the_code_is_typed(made: dict[str, Created], pair: Created, tmp_path: Path):
+    packages = [str(created.folder / created.names.package) for created in (*made.values(), pair)]
     # The checkout's own cache: quick where mypy has been run on it, half a minute where not.
     settings = ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(ROOT / ".mypy_cache")]
     ended = python("-m", "mypy", *settings, *packages, cwd=tmp_path)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert re.search(r"no issues found in 22 source files", ended.stdout)
+    assert re.search(r"no issues found in 26 source files", ended.stdout)
 
 
 def test_the_workflow_and_the_ignored_files(made: dict[str, Created]):
@@ -182,21 +219,21 @@ def test_the_workflow_and_the_ignored_files(made: dict[str, Created]):
 # --- what is written works ------------------------------------------------------------------------------------------
 
 
-def test_the_plugins_pass_their_own_tests(made: dict[str, Created], site: Path, tmp_path: Path):
+def test_the_plugins_pass_their_own_tests(made: dict[str, Created], pair: Created, site: Path, tmp_path: Path):
     from cganzoo import testing
 
-    folders = [str(created.folder / "tests") for created in made.values()]
+    folders = [str(created.folder / "tests") for created in (*made.values(), pair)]
     settings = ["-q", "-p", "no:cacheprovider", "--import-mode=importlib", "--rootdir", str(tmp_path)]
     ended = python("-m", "pytest", *settings, *folders, cwd=tmp_path, PYTHONPATH=str(site))
     assert ended.returncode == 0, ended.stdout
     assert "failed" not in ended.stdout
-    for kind, created in made.items():
+    for kind, created in [*made.items(), ("generator", pair), ("discriminator", pair)]:
         number = getattr(testing, f"{kind.capitalize()}Conformance").number_of_checks
         assert re.search(rf"^{kind} {created.names.component}: {number} checks: ", ended.stdout, re.MULTILINE)
     # Each plugin has one more test at least than the kit's.
     passed = int(re.findall(r"(\d+) passed", ended.stdout)[-1])
     in_kit = sum(int(count) for count in re.findall(r"checks: (\d+) passed", ended.stdout))
-    assert passed >= in_kit + len(KINDS)
+    assert passed >= in_kit + len(KINDS) + 2
 
 
 def run_cganzoo(*arguments: str) -> None:
@@ -222,9 +259,9 @@ def installed(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 @pytest.mark.usefixtures("installed")
-def test_the_recipes_train(made: dict[str, Created], tmp_path: Path):
+def test_the_recipes_train(made: dict[str, Created], pair: Created, tmp_path: Path):
     """Three steps of each; the metric's scores, too."""
-    for kind, created in made.items():
+    for kind, created in [*made.items(), ("generator", pair)]:
         sets = ["train.steps=3", "train.batch_size=8", "metrics=[]"]
         if kind == "metric":
             name = created.names.component
@@ -232,7 +269,7 @@ def test_the_recipes_train(made: dict[str, Created], tmp_path: Path):
         if kind == "extractor":
             sets[2:] = ["evaluation.samples=50", "metrics=[{name='fid'}]"]
         run_cganzoo("run", str(created.folder / created.recipe), *with_set(*sets))
-    assert len(list(tmp_path.glob("runs/*/seed-0/samples/*.png"))) == len(KINDS)
+    assert len(list(tmp_path.glob("runs/*/seed-0/samples/*.png"))) == len(KINDS) + 1
     assert "mean_distance" in (tmp_path / "runs/mean_distance_digits/seed-0/metrics.jsonl").read_text()
     assert '"fid"' in (tmp_path / "runs/random_filters_digits/seed-0/metrics.jsonl").read_text()
     assert (tmp_path / "runs/csv_terms_digits/seed-0/terms.csv").read_text().startswith("step,")
@@ -288,7 +325,8 @@ def test_the_command_says_what_to_do_next(tmp_path: Path):
         assert (tmp_path / "cganzoo-softgan" / file).is_file()
     commands = [line.strip() for line in lines[lines.index("Next:") + 1 :] if line.startswith("  ")]
     assert commands[0] == "cd cganzoo-softgan"
-    assert [command.split()[0] for command in commands] == ["cd", "pip", "cganzoo", "pytest", "cganzoo"]
+    assert commands[1].split("  ")[0] == install_command('-e ".[test]"'), "a command that this environment has"
+    assert [command.split()[0] for command in commands[2:]] == ["cganzoo", "pytest", "cganzoo"]
 
 
 @pytest.mark.parametrize(

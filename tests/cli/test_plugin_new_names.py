@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from cganzoo._util.toml import tomllib
-from cganzoo.cli.plugin_new import create, host_bounds, inspect, named
+from cganzoo.cli.plugin_names import inspect, named
+from cganzoo.cli.plugin_new import create, host_bounds
 from cganzoo.errors import PluginError
 from cganzoo.registry import KINDS
 
@@ -23,7 +25,7 @@ def files(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module", autouse=True)
 def _installed_plugins_are_inspected_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cganzoo.cli.plugin_new.inspect", functools.cache(inspect))
+        patch.setattr("cganzoo.cli.plugin_names.inspect", functools.cache(inspect))
         yield
 
 
@@ -107,7 +109,35 @@ def test_another_component_of_the_name_is_told(tmp_path: Path):
     assert "cganzoo plugins cganzoo-inception-score/inception_score" in found["README.md"]
     (note,) = create("dcgan", "loss", tmp_path / "b").notes
     assert note.startswith("cganzoo-dcgan 0.1.0 is installed already")
-    assert create("inception_score", "loss", tmp_path / "c").notes == ()
+    (tmp_path / "c").mkdir()
+    assert create("inception_score", "loss", tmp_path / "c" / "d").notes == ()
+
+
+def distribution(site: Path, name: str, url: str = "") -> None:
+    info = site / f"{name.replace('-', '_')}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    if url:
+        (info / "direct_url.json").write_text(json.dumps({"url": url, "dir_info": {"editable": True}}))
+
+
+def test_a_distribution_of_the_name_is_told_wherever_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Installed from another folder, not a plugin at all, or a folder that is not installed yet."""
+    site = tmp_path / "site"
+    monkeypatch.syspath_prepend(site)
+    distribution(site, "cganzoo-q", (tmp_path / "else where").as_uri())
+    (note,) = create("q", "loss", tmp_path / "q").notes
+    assert note.startswith(f"cganzoo-q 1.0 is installed already from {tmp_path / 'else where'}: installing")
+    assert note.endswith("to have several kinds in one plugin, repeat --kind")
+    distribution(site, "cganzoo-r", (tmp_path / "r").as_uri())
+    assert create("r", "loss", tmp_path / "r").notes == (), "made again in the folder that is installed"
+    (tmp_path / "b").mkdir()
+    assert create("s", "generator", tmp_path / "b" / "one").notes == ()
+    (note,) = create("s", "discriminator", tmp_path / "b" / "two").notes
+    assert note.startswith(f"{tmp_path / 'b' / 'one'} has the same name, cganzoo-s: installing one replaces the other")
+    (site / "cganzoo_t.py").touch()
+    (note,) = create("t", "loss", tmp_path / "t").notes
+    assert "only one of both can be imported" in note
 
 
 @pytest.mark.parametrize(
@@ -191,6 +221,8 @@ def test_git_s_name_is_ignored_where_it_cannot_be_printed(tmp_path: Path, monkey
 def test_unknown_kind_and_licence(tmp_path: Path):
     with pytest.raises(PluginError, match=r'no kind "los"; the kinds are .*loss, metric, .* or logger$'):
         create("q", "los", tmp_path / "q")
+    with pytest.raises(PluginError, match=r'no kind "loss,metric"; .*; for several, repeat --kind$'):
+        create("q", ["loss,metric"], tmp_path / "q")
     with pytest.raises(PluginError, match=r'"GPL" is not offered; choose MIT, BSD-3-Clause, Apache-2.0 or none'):
         create("q", "loss", tmp_path / "q", license_name="GPL")
     assert list(tmp_path.iterdir()) == []

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cganzoo import __version__
+from cganzoo._util.install import install_command
 from cganzoo.errors import RecipeError
 from cganzoo.recipe.read import Recipe, load_recipe, parse_recipe
 
@@ -75,7 +76,7 @@ MISTAKES = {
     ),
     "requires.cganzoo=>=9": (
         "requires.cganzoo: needs cganzoo >=9, but {version} is installed; "
-        'install that version: pip install "cganzoo>=9"'
+        "install that version: " + install_command('"cganzoo>=9"')
     ),
     "requires.cganzoo=newest": 'requires.cganzoo: "newest" is not a version range; write one like ">=0.1,<0.2"',
     # --set itself is wrong.

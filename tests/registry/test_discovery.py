@@ -9,6 +9,7 @@ import pytest
 from bad_plugins import HOOK, LOSS, Bad, imported, load, metadata, names
 
 from cganzoo import __version__, hookspecs
+from cganzoo._util.install import install_command
 from cganzoo.errors import PluginError
 from cganzoo.registry import discovery
 
@@ -127,7 +128,7 @@ def test_requirements_that_are_met(install: Install, requirement: str) -> None:
             'wants "cganzoo-good>=2", but cganzoo-good 1.0 is installed; '
             "install a version that fits or change the requirement",
         ),
-        ("cganzoo-tame>=0.1", '"cganzoo-tame" is not installed: pip install "cganzoo-tame>=0.1"'),
+        ("cganzoo-tame>=0.1", '"cganzoo-tame" is not installed: ' + install_command('"cganzoo-tame>=0.1"')),
         ("cganzoo-godo", '"cganzoo-godo" is not installed; did you mean "cganzoo-good"?'),
         ("somebodys-plugin", '"somebodys-plugin" is not installed; install it or remove it'),
         ("cganzoo", f'"cganzoo" is installed ({__version__}) but is not a plugin of cganzoo; remove it'),

@@ -10,6 +10,7 @@ import pytest
 from bad_plugins import BAD, load
 
 from cganzoo import Config, ExtractorSpec
+from cganzoo._util.install import install_command
 from cganzoo.errors import PluginError
 from cganzoo.registry import Component, Plugin, Provider, Registry, load_plugins
 
@@ -73,8 +74,9 @@ def test_a_near_miss_is_suggested(install: Install) -> None:
 
 def test_a_first_party_distribution_is_suggested(install: Install) -> None:
     install("stolen_entry_point")
-    assert unknown(load(), "tame") == 'there is no loss "tame"; pip install cganzoo-tame (available: impostor)'
-    assert "; pip install cganzoo-two-words " in unknown(load(), "two_words")
+    advice = install_command("cganzoo-tame")
+    assert unknown(load(), "tame") == f'there is no loss "tame"; {advice} (available: impostor)'
+    assert f"; {install_command('cganzoo-two-words')} " in unknown(load(), "two_words")
     assert "pip install" not in unknown(load(), "third_party")
     assert "pip install" not in unknown(load(), "always")  # the host needs it with any extra or none
 

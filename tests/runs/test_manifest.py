@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from cganzoo._util.install import install_command
 from cganzoo.errors import RunError
 from cganzoo.evaluate.evaluation import Evaluation
 from cganzoo.runs import manifest as manifests
@@ -215,7 +216,8 @@ def test_a_version_that_is_no_version_is_damage(file: Path, version: object) -> 
 
 
 def test_a_newer_version_asks_for_an_upgrade(file: Path) -> None:
-    assert "(version: 3 is newer than 2; upgrade with pip install -U cganzoo)" in message(written(file, {"version": 3}))
+    advice = f"upgrade with {install_command('-U cganzoo')}"
+    assert f"(version: 3 is newer than 2; {advice})" in message(written(file, {"version": 3}))
 
 
 def test_a_file_that_cannot_be_read_is_an_error(file: Path) -> None:

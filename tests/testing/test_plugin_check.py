@@ -118,9 +118,11 @@ def test_lines_on_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
         "  ✗ fails: Fails for one component.",
         "    it is [not] right",
         "    second line",
+        lines[5 + COMMON],
         "  - Does not apply. Skipped: not needed",
         "  ✓ Loads its own distribution only.",
     ]
+    assert re.fullmatch(r"    at cganzoo_faulty_generators/__init__\.py:\d+ \(build\)", lines[5 + COMMON])
     assert lines[-1].startswith("generator unused_parameter: 10 checks, 8 passed, 1 failed, 1 skipped")
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from cganzoo.config import Config, Schedule
 from cganzoo.data.batches import Batches
 from cganzoo.data.cache import ImageSet
-from cganzoo.errors import DivergenceError, RunError
+from cganzoo.errors import DivergenceError, RecipeError, RunError
 from cganzoo.networks import Discriminator, Generator
 from cganzoo.objective import Batch, Objective, Terms
 from cganzoo.recipe.resolve import Chosen, Resolved
@@ -111,6 +111,20 @@ class Pixels(Discriminator):
 
     def forward(self, images: Tensor) -> Tensor:
         return images.flatten(1)
+
+
+class Fixed(Generator):
+    """A generator that nothing can train."""
+
+    latent_dim, conditional = 3, False
+
+    def __init__(self, context: BuildContext) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, context.image_channels * context.image_size**2).requires_grad_(False)
+        self.shape = (context.image_channels, context.image_size, context.image_size)
+
+    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
+        return self.layer(z).tanh().unflatten(1, self.shape)
 
 
 class HalfFrozen(Discriminator):
@@ -388,3 +402,15 @@ def test_players_without_weights_are_finite(resolved: Resolve, own: dict[str, An
     engine.advance()
     engine.check_finite()
     assert engine.step == 1
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"discriminator": Pixels, "loss": Headless}, 'neither discriminator.name = "own" nor loss.name = "own" has'),
+        ({"generator": Fixed}, 'generator.name = "own" has no parameters that are trained'),
+    ],
+)
+def test_a_player_without_any_weight_is_refused(resolved: Resolve, own: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        started(with_own(resolved(), **own))

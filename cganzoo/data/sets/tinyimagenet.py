@@ -83,7 +83,8 @@ class TinyImageNetSource(FileSource):
                 file = name.rpartition("/")[2]
                 if in_folders.setdefault(file, folder) != folder:
                     raise DataError(
-                        f"{self.tree.where(name)}: is also in the folder of class {in_folders[file]}; remove one of the two"
+                        f"{self.tree.where(name)}: is also in the folder of class {in_folders[file]}; "
+                        "remove one of the two"
                     )
         labels = self._annotations() if FLAT in images or self._has(ANNOTATIONS) else {}
         for name in images.get(FLAT, ()):
@@ -94,8 +95,8 @@ class TinyImageNetSource(FileSource):
             place = self.tree.where(f"{self._top}val/{FLAT}/{file}")
             if in_folders.get(file, class_id) != class_id:
                 raise DataError(
-                    f"{self.tree.where(f'{self._top}val/{in_folders[file]}')}: holds {file}, and {ANNOTATIONS} says that its "
-                    f"class is {class_id}; get the set again"
+                    f"{self.tree.where(f'{self._top}val/{in_folders[file]}')}: holds {file}, and {ANNOTATIONS} says "
+                    f"that its class is {class_id}; get the set again"
                 )
             if file not in in_folders and f"{self._top}val/{FLAT}/{file}" not in images.get(FLAT, ()):
                 raise DataError(f"{place}: is missing; {ANNOTATIONS} lists it: get the set again")

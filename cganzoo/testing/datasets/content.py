@@ -44,7 +44,7 @@ class DatasetContent(Conformance):
     def config(self, **options: Any) -> Any:
         """See :class:`Conformance`."""
         root = self.spec.config.model_fields.get("root")
-        if root is not None and root.is_required() and "root" not in {**self.options, **options}:
+        if root is not None and root.is_required() and "root" not in {**self.spec.small, **self.options, **options}:
             raise SkipTest(f'the images are not on this machine: set options = {{"root": ...}}: {root.description}')
         return super().config(**options)
 

@@ -13,28 +13,35 @@ from cganzoo.objective import Batch, Objective, Terms
 from cganzoo.testing.conformance import explained, schedulable
 
 from . import base
-from .base import METHODS, SEEDS, TOLERANCE, Loss, LossChecks, buffers_restored, gradients, with_features
+from .base import IMAGE, METHODS, SEEDS, TOLERANCE, Loss, LossChecks, buffers_restored, gradients, with_features
 
 CASES = [(classes, size, seed) for classes in (1, 2, 7, 200) for size in (1, 6) for seed in (0, 1)]
 """(classes, batch size, seed): one class, more classes than samples, a single sample."""
 
 
 def random_batch(classes: int, size: int, seed: int, feature_dim: int = 5) -> Batch:
-    """Random labels (size,) and float64 features (size, feature_dim) that require gradients; images are empty."""
+    """Random labels (size,), features (size, feature_dim), and images (size, 1, 8, 8) in [-1, 1].
+
+    Features and images are float64 and require gradients; the features do not depend on the images.
+    """
     random = torch.Generator().manual_seed(seed)
     features = 2 * torch.randn(size, feature_dim, generator=random, dtype=torch.float64)
-    return Batch(torch.empty(size, 0), torch.randint(classes, (size,), generator=random), features.requires_grad_())
+    labels = torch.randint(classes, (size,), generator=random)
+    images = 2 * torch.rand(size, *IMAGE, generator=random, dtype=torch.float64) - 1
+    return Batch(images.requires_grad_(), labels, features.requires_grad_())
 
 
 def assert_same(objective: Objective, ours: Terms, naive: Terms, *batches: Batch) -> None:
-    """Check that two sets of terms have equal values by name, and equal gradients of their sums in features and heads.
+    """Check that two sets of terms have equal values by name, and their sums equal gradients.
+
+    The gradients are those in the features and images of ``batches``, and in the heads.
 
     Raises:
         AssertionError: they differ by more than :data:`TOLERANCE`.
     """
     torch.testing.assert_close(dict(ours), dict(naive), rtol=TOLERANCE, atol=TOLERANCE)
     heads = [parameter for parameter in objective.parameters() if parameter.requires_grad]
-    leaves = [*(batch.features for batch in batches), *heads]
+    leaves = [*(leaf for batch in batches for leaf in (batch.features, batch.images) if leaf.requires_grad), *heads]
     mine, theirs = (gradients(base.total(terms), leaves) for terms in (ours, naive))
     for one, two in zip(mine, theirs, strict=True):
         if not torch.allclose(one, two, rtol=TOLERANCE, atol=TOLERANCE):  # faster than assert_close, which explains

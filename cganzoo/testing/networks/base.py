@@ -18,6 +18,7 @@ CLASSES = 10
 BATCH = 4
 USUAL_SIZES = (32, 64, 128, 16, 8, 28, 48, 96, 256)
 USUAL_CHANNELS = (1, 3)
+NONE_TRAINED = "none of its parameters is trained"  # why checks are skipped
 
 Inputs = tuple[Tensor, ...]
 
@@ -38,6 +39,13 @@ class NetworkChecks(Conformance):
     def inputs(self, network: Any, count: int = BATCH, *, seed: int = 0, context: BuildContext | None = None) -> Inputs:
         """A batch of random float32 inputs for a network that was built for ``context``."""
         raise NotImplementedError
+
+    def differentiable(self, network: Any, count: int = BATCH, *, seed: int = 0) -> Inputs:
+        """:meth:`inputs`, which require gradients if no parameter does: a backward pass must end somewhere."""
+        inputs = self.inputs(network, count, seed=seed)
+        if not trained(network):
+            inputs = tuple(x.requires_grad_() if x.is_floating_point() else x for x in inputs)
+        return inputs
 
     def check_output(self, output: Tensor, count: int, context: BuildContext, network: Any) -> None:
         """Check shape and range."""
@@ -127,6 +135,11 @@ class NetworkChecks(Conformance):
             outputs = one.eval()(*inputs), two.eval()(*inputs)
         one.train(modes[0]), two.train(modes[1])
         assert torch.equal(*outputs), message
+
+
+def trained(network: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that are trained, by name."""
+    return {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
 
 
 def double(inputs: Inputs) -> Inputs:

@@ -14,11 +14,24 @@ from torch.nn.parallel import DistributedDataParallel
 from cganzoo.config import parse
 from cganzoo.errors import CganzooError
 from cganzoo.specs import BuildContext
-from cganzoo.testing.conformance import check_equal, explained, first_lines, load_from_checkpoint
+from cganzoo.testing.conformance import check_equal, explained, load_from_checkpoint
+from cganzoo.testing.failures import first_lines
 from cganzoo.testing.processes import component_in_a_process, in_two_processes
 from cganzoo.testing.randomness import untouched
 
-from .base import BATCH, NetworkChecks, check_gradients_finite, check_slopes, double, projected, same, slopes, tensors
+from .base import (
+    BATCH,
+    NONE_TRAINED,
+    NetworkChecks,
+    check_gradients_finite,
+    check_slopes,
+    double,
+    projected,
+    same,
+    slopes,
+    tensors,
+    trained,
+)
 
 ODD_SIZES = (7, 36)
 """Image sizes that many networks do not support; each must work, or be refused when the network is built."""
@@ -71,7 +84,7 @@ class NetworkConformance(NetworkChecks):
     def test_batch_in_training(self) -> None:
         """Outputs and gradients of a batch in training mode are finite in float32."""
         network = self.initialized()
-        output = network(*self.inputs(network, 8))
+        output = network(*self.differentiable(network, 8))
         self.check_output(output, 8, self.context(), network)
         torch.autograd.backward(projected(output))
         check_gradients_finite(network)
@@ -79,8 +92,8 @@ class NetworkConformance(NetworkChecks):
     def test_inputs_are_left_alone(self) -> None:
         """Neither forward nor backward changes the inputs in place."""
         network = self.build()
-        inputs = self.inputs(network)
-        before = [tensor.clone() for tensor in inputs]
+        inputs = self.differentiable(network)
+        before = [tensor.detach().clone() for tensor in inputs]
         torch.autograd.backward(projected(network(*inputs)))
         unchanged = all(map(torch.equal, inputs, before))
         assert unchanged, "forward or backward changes an input in place; compute a new tensor"
@@ -104,13 +117,13 @@ class NetworkConformance(NetworkChecks):
     def test_gradients_reach_every_parameter(self) -> None:
         """Gradients reach every parameter that is trained, and are finite."""
         network = self.used().train()
+        parameters = trained(network)
+        if not parameters:
+            raise SkipTest(NONE_TRAINED)
         torch.manual_seed(0)
         torch.autograd.backward(projected(network(*double(self.inputs(network)))))
-        trained = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
-        if not trained:
-            raise SkipTest("none of its parameters is trained")
         check_gradients_finite(network)
-        for name, parameter in trained.items():
+        for name, parameter in parameters.items():
             assert parameter.grad is not None, f"{name} gets no gradient; use it, or set requires_grad_(False)"
             # A normalisation after a layer makes its bias or gain redundant: the gradient of a vector may be zero.
             if parameter.numel() > max(parameter.shape, default=1):
@@ -122,12 +135,11 @@ class NetworkConformance(NetworkChecks):
         network = self.used()
         inputs = double(self.inputs(network, 2))
         moved = [tensor.requires_grad_() for tensor in inputs if tensor.is_floating_point()]
-        trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
 
         def value() -> Tensor:
             return projected(network(*inputs))
 
-        for what, leaves in (("weights", trained), ("inputs", moved)):
+        for what, leaves in (("weights", list(trained(network).values())), ("inputs", moved)):
             advice = "remove detach() and torch.no_grad() from forward, or correct its backward"
             check_slopes(slopes(value, leaves), f"a small move of the {what} changes the output", advice)
 
@@ -270,7 +282,7 @@ class NetworkConformance(NetworkChecks):
         """Under bfloat16 autocast outputs and gradients are finite."""
         network = self.initialized()
         with torch.autocast("cpu", torch.bfloat16):
-            output = network(*self.inputs(network))
+            output = network(*self.differentiable(network))
         self.check_output(output, BATCH, self.context(), network)
         torch.autograd.backward(projected(output.float()))
         check_gradients_finite(network, "under bfloat16 autocast ")
@@ -311,12 +323,12 @@ class NetworkConformance(NetworkChecks):
     def test_two_processes(self) -> None:
         """Two processes that train the network together get the same weights, bit for bit, and use every parameter."""
         network = self.build()
-        if not any(parameter.requires_grad for parameter in network.parameters()):
-            raise SkipTest("none of its parameters is trained")
+        if not trained(network):
+            raise SkipTest(NONE_TRAINED)
         inputs = [list(self.inputs(network, seed=rank)) for rank in range(2)]
         where = self.component.provider.distribution, self.kind, self.component.full_name
         try:
-            one, two = in_two_processes(_train, where, dict(self.options), self.context(), inputs)
+            one, two = in_two_processes(_train, where, {**self.spec.small, **self.options}, self.context(), inputs)
         except AssertionError as error:
             unused = "did not receive grad" in str(error) or "finished reduction" in str(error)
             advice = "a parameter does not influence the output; use it or remove it: " if unused else ""

@@ -93,9 +93,9 @@ class DiscriminatorConformance(NetworkConformance):
         network = self.used()
         (images,) = double(self.inputs(network, 2))
         images.requires_grad_()
-        trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        if not trained:
-            raise SkipTest("none of its parameters is trained")
+        parameters = list(base.trained(network).values())
+        if not parameters:
+            raise SkipTest(base.NONE_TRAINED)
 
         def penalty() -> Tensor:
             scores = projected(network(images).tanh())
@@ -103,14 +103,14 @@ class DiscriminatorConformance(NetworkConformance):
             return gradient.square().sum()
 
         with explained("training a gradient penalty", "use only operations with second derivatives"):
-            found = base.slopes(penalty, trained)
+            found = base.slopes(penalty, parameters)
         self.needs_determinism()
         base.check_slopes(found, "a small move of the weights changes a penalty", "make backward differentiable")
 
     def test_two_passes_before_one_backward(self) -> None:
         """Real and fake images may pass separately before one backward."""
         network = self.build()
-        (real,), (fake,) = self.inputs(network), self.inputs(network, seed=1)
+        (real,), (fake,) = self.differentiable(network), self.differentiable(network, seed=1)
         with explained("one backward of two passes", "change no tensor in place that an earlier pass needs"):
             torch.autograd.backward(projected(network(real)) - projected(network(fake)))
 

@@ -19,6 +19,7 @@ def cganzoo_generators() -> Iterable[GeneratorSpec[DCGANGeneratorConfig]]:
         build="cganzoo_dcgan.networks:DCGANGenerator",
         conditional=lambda config: config.conditional,
         paper="arXiv:1703.02000",
+        small={"width": 8},
     )
 
 
@@ -31,4 +32,5 @@ def cganzoo_discriminators() -> Iterable[DiscriminatorSpec[DCGANDiscriminatorCon
         config=DCGANDiscriminatorConfig,
         build="cganzoo_dcgan.networks:DCGANDiscriminator",
         paper="arXiv:1703.02000",
+        small={"width": 8},
     )
