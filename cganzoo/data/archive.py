@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import IO
 
 from cganzoo._util.files import UNFINISHED, make_folder_once, write_whole
 from cganzoo.console.reporter import Progress
@@ -92,17 +93,23 @@ def _unpack(archive: Path, folder: Path, progress: Progress | None) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             content = tar.extractfile(member)
             assert content is not None  # it is a plain file
-            digest = hashlib.sha256()
             with content, target.open("xb") as file:
-                while block := content.read(BLOCK):
-                    digest.update(block)
-                    file.write(block)
-            contents[PurePosixPath(member.name).as_posix()] = (member.size, digest.hexdigest())
+                contents[PurePosixPath(member.name).as_posix()] = (member.size, _copied(content, file))
             done += member.size
             if progress:
                 progress(done, total)
 
+    contents.pop(CONTENTS, None)
     write_whole(folder / CONTENTS, json.dumps(contents))
+
+
+def _copied(content: IO[bytes], file: IO[bytes]) -> str:
+    """Copy a file's bytes; returns their checksum."""
+    digest = hashlib.sha256()
+    while block := content.read(BLOCK):
+        digest.update(block)
+        file.write(block)
+    return digest.hexdigest()
 
 
 def _damage(place: Path) -> str | None:
@@ -188,6 +195,6 @@ def _safe_members(archive: Path) -> list[tarfile.TarInfo]:
 
 def _refused(archive: Path, member: tarfile.TarInfo, reason: str) -> DataError:
     return DataError(
-        f'{archive}: is not unpacked, because of its member "{one_line(member.name)}": {reason}; get '
-        "the archive from a source that you trust"
+        f'{archive}: is not unpacked, because of its member "{one_line(member.name)}": {reason}; get the archive from '
+        "a source that you trust"
     )

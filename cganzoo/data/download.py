@@ -23,9 +23,6 @@ from cganzoo.errors import DataError
 from cganzoo.specs import Archive
 
 PART = ".part"
-CHECKSUM_ENDING = ".checksum"
-"""Ending of the small file that holds the checksum of a downloaded file, to verify it later."""
-
 TIMEOUT = 30.0  # seconds without a byte
 PATIENCE = 5  # connections in a row that brought no new bytes
 PAUSE = 1.0  # seconds before the second attempt; doubled before each further one
@@ -87,8 +84,13 @@ def fetch(
         ) from error
 
 
+def _checksum_file(place: Path) -> Path:
+    """The small hidden file with the checksum of a downloaded file, to verify it later."""
+    return place.with_name(f".{place.name}.checksum")
+
+
 def _keep_checksum(place: Path, algorithm: str, digits: str) -> None:
-    write_whole(place.with_name(place.name + CHECKSUM_ENDING), f"{algorithm}:{digits}\n")
+    write_whole(_checksum_file(place), f"{algorithm}:{digits}\n")
 
 
 def verify(place: Path) -> None:
@@ -98,7 +100,7 @@ def verify(place: Path) -> None:
         DataError: the file is not the one that was downloaded.
     """
     try:
-        text = place.with_name(place.name + CHECKSUM_ENDING).read_text(encoding="utf-8").strip()
+        text = _checksum_file(place).read_text(encoding="utf-8").strip()
         algorithm, digits = parse_checksum(text)
         found = _digest(place, algorithm)[: len(digits)]
     except (

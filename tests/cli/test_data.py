@@ -205,6 +205,23 @@ def test_a_recipe_s_own_size_and_options(command: Command, tiny_file: Path) -> N
     assert shown.out.endswith("samples: grid.png\n")
 
 
+def test_info_shows_the_layout_in_one_line(command: Command, tmp_path: Path) -> None:
+    for name in ("archive/Train/a/1", "archive/Train/a/2", "archive/Train/b/1", "archive/Test/a/1"):
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "set" / f"{name}.png")
+    (tmp_path / "set" / "archive" / "Train" / "a" / "3.HEIC").touch()
+    for _ in range(2):  # packed, and read again
+        shown = command("info", "folder", "--root", tmp_path / "set", "--size", "8")
+        assert shown.code == 0, shown.err
+        assert (
+            "layout       train from archive/Train/; test from archive/Test/; classes from folders; 1 level down, in "
+            "archive/; left out: 1 other file (1 .heic)\n"
+        ) in shown.out
+        assert "note: 1 file was left out, as this format is not read: 1 .heic; convert it to PNG or JPEG" in shown.out
+        assert "note: 1 class has one training image: b\n" in shown.out
+        assert "note: 1 class has no test image: b\n" in shown.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -23,7 +23,8 @@ Write = Callable[..., Path]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    files = [path for path in folder.rglob("*") if path.is_file() and path != folder / module.CONTENTS]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def nothing_is_left(cache: Path) -> bool:
@@ -168,13 +169,13 @@ def test_a_disk_that_fills_up_and_a_killed_unpacking_leave_nothing(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(module.shutil, "copyfileobj", full)
+        patch.setattr(module, "_copied", full)
         with pytest.raises(DataError, match=f"{path}: cannot be unpacked in .*No space left on device; make room"):
             unpacked(path)
     assert nothing_is_left(cache)
     with monkeypatch.context() as patch:  # as a kill would leave it
         patch.setattr(module.shutil, "rmtree", lambda *arguments, **options: None)
-        patch.setattr(module.shutil, "copyfileobj", full)
+        patch.setattr(module, "_copied", full)
         with pytest.raises(DataError):
             unpacked(path)
     assert not nothing_is_left(cache)
@@ -192,3 +193,48 @@ def test_two_at_once(write_tar: Write, cache: Path) -> None:
     assert len(set(places)) == 1
     assert len(places) == 4
     assert contents(places[0]) == MEMBERS
+
+
+# --- unpacked files that are damaged later --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: (folder / "set" / "b" / "3.txt").unlink(),
+        lambda folder: (folder / "set" / "a" / "1.txt").write_bytes(b"longer"),
+        lambda folder: (folder / "set" / "a" / "1.txt").write_bytes(b"two"),
+        lambda folder: (folder / module.CONTENTS).unlink(),
+        lambda folder: (folder / module.CONTENTS).write_text("[3]"),
+        lambda folder: (folder / module.CONTENTS).write_text('{"x": 3}'),
+    ],
+)
+def test_a_damaged_file_is_noticed_once_in_each_process(
+    write_tar: Write, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], object], large: bool
+) -> None:
+    path, said = write_tar(MEMBERS), list[str]()
+    if large:  # only sizes are compared
+        monkeypatch.setattr(module, "VERIFIED_BYTES", 0)
+    folder = unpacked(path)
+    damage(folder)
+    assert unpacked(path, say=said.append) == folder
+    assert said == [], "this process has verified it"
+    module._verified.clear()
+    same_size = (folder / "set" / "a" / "1.txt").read_bytes() == b"two"
+    assert unpacked(path, say=said.append) == folder
+    if large and same_size:
+        assert said == []
+        return
+    (message,) = said
+    assert message.startswith(str(folder))
+    assert message.endswith(f": is damaged; {path} is unpacked again")
+    assert contents(folder) == MEMBERS
+
+
+def test_a_member_may_have_the_name_of_our_own_file(write_tar: Write) -> None:
+    path = write_tar({module.CONTENTS: b"1", "a": b"2"})
+    folder = unpacked(path)
+    module._verified.clear()
+    assert unpacked(path, say=lambda text: pytest.fail(text)) == folder
+    assert contents(folder) == {"a": b"2"}

@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock
 
 from cganzoo.data import download
-from cganzoo.data.download import fetch, parse_checksum
+from cganzoo.data.download import fetch, parse_checksum, verify
 from cganzoo.errors import DataError
 from cganzoo.specs import Archive
 
@@ -246,3 +246,20 @@ def test_two_that_want_the_same_file_download_it_once(server: Any, tmp_path: Pat
     assert places == [tmp_path / "set.tar.gz"] * 3
     assert places[0].read_bytes() == CONTENT
     assert len(server.asked) == 1
+
+
+def test_a_download_that_is_damaged_later_is_named(server: Any, tmp_path: Path) -> None:
+    server.files["set.zip"] = b"content"
+    digits = hashlib.sha256(b"content").hexdigest()
+    place = fetch(Archive(url=server.url("set.zip"), checksum=f"sha256:{digits}"), tmp_path)
+    verify(place)
+    place.write_bytes(b"contend")
+    with pytest.raises(
+        DataError, match=r"set\.zip: is damaged since it was downloaded: its sha256 is .*; remove it to"
+    ):
+        verify(place)
+    for text in (b"nonsense", b"\xff"):
+        (tmp_path / ".set.zip.checksum").write_bytes(text)
+        verify(place)
+    (tmp_path / ".set.zip.checksum").unlink()
+    verify(place)

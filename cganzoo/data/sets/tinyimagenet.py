@@ -83,12 +83,13 @@ class TinyImageNetSource(FileSource):
                 file = name.rpartition("/")[2]
                 if in_folders.setdefault(file, folder) != folder:
                     raise DataError(
-                        f"{self.tree.where(name)}: is also in the folder of class {in_folders[file]}; "
-                        "remove one of the two"
+                        f"{self.tree.where(name)}: is also in the folder of class {in_folders[file]}; remove one of "
+                        "the two"
                     )
-        labels = self._annotations() if FLAT in images or self._has(ANNOTATIONS) else {}
-        for name in images.get(FLAT, ()):
-            file = name.rpartition("/")[2]
+        flat = {name.rpartition("/")[2]: name for name in images.get(FLAT, ())}
+        needed = not flat.keys() <= in_folders.keys()
+        labels = self._annotations() if needed or self._top + ANNOTATIONS in self.tree.names else {}
+        for file, name in flat.items():
             if file not in in_folders:
                 self._add(classes, labels.get(file, ""), name)
         for file, class_id in labels.items():
@@ -98,7 +99,7 @@ class TinyImageNetSource(FileSource):
                     f"{self.tree.where(f'{self._top}val/{in_folders[file]}')}: holds {file}, and {ANNOTATIONS} says "
                     f"that its class is {class_id}; get the set again"
                 )
-            if file not in in_folders and f"{self._top}val/{FLAT}/{file}" not in images.get(FLAT, ()):
+            if file not in in_folders and file not in flat:
                 raise DataError(f"{place}: is missing; {ANNOTATIONS} lists it: get the set again")
         return {class_id: sorted(names) for class_id, names in classes.items()}
 
@@ -106,9 +107,6 @@ class TinyImageNetSource(FileSource):
         if class_id not in classes:
             raise DataError(f"{self.tree.where(name)}: no file of the set names its class; download the set again")
         classes[class_id].append(name)
-
-    def _has(self, file: str) -> bool:
-        return self._top + file in self.tree.names
 
     def _annotations(self) -> dict[str, str]:
         """File to WordNet id, as the annotation file says."""

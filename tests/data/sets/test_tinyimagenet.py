@@ -197,3 +197,61 @@ def test_a_damaged_image_is_named_in_an_archive(folder: Path) -> None:
     assert str(caught.value).startswith(
         f"{path / 'tiny-imagenet-200/train/n01/images/n01_1.JPEG'}: cannot be decoded ("
     )
+
+
+# --- validation images in two places, and tables that other programs wrote ------------------------------------------
+
+
+@pytest.fixture
+def copied(folder: Path) -> Path:
+    """Validation images copied to folders of their classes."""
+    for line in (folder / "val" / "val_annotations.txt").read_text().splitlines():
+        file, class_id = line.split("\t")[:2]
+        (folder / "val" / class_id / "images").mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder / "val" / "images" / file, folder / "val" / class_id / "images" / file)
+    return folder
+
+
+@pytest.mark.parametrize("annotations", [True, False])
+def test_copied_images_are_used_once(copied: Path, annotations: bool) -> None:
+    if not annotations:
+        (copied / "val" / "val_annotations.txt").unlink()
+        (copied / "val" / "images" / "val_0.JPEG").unlink()
+    for root in (copied, zipped(copied)):
+        labels = source(root).labels() if annotations or root == copied else {"test": np.repeat(np.arange(3), VAL)}
+        assert np.bincount(labels["test"]).tolist() == [VAL] * 3
+
+
+def test_images_that_are_copied_in_part_are_all_used(copied: Path) -> None:
+    shutil.rmtree(copied / "val" / "n02")
+    assert np.bincount(source(copied).labels()["test"]).tolist() == [VAL] * 3
+
+
+def test_a_class_folder_that_contradicts_the_annotations_is_refused(copied: Path) -> None:
+    (copied / "val" / "n02" / "images" / "val_0.JPEG").rename(copied / "val" / "n10" / "images" / "val_0.JPEG")
+    assert refusal(copied) == (
+        f"{copied / 'val' / 'n10'}: holds val_0.JPEG, and val/val_annotations.txt says that its class is n02; get the "
+        "set again"
+    )
+    (copied / "val" / "val_annotations.txt").unlink()
+    shutil.copy(copied / "val" / "n10" / "images" / "val_0.JPEG", copied / "val" / "n01" / "images" / "val_0.JPEG")
+    assert "val_0.JPEG: is also in the folder of class n01; remove one of the two" in refusal(copied)
+
+
+@pytest.mark.parametrize("table", ["val/val_annotations.txt", "wnids.txt", "words.txt"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: b"\xef\xbb\xbf" + text,
+        lambda text: text.replace(b"\n", b"\r\n"),
+        lambda text: text.replace(b"\n", b"  \n"),
+        lambda text: text.replace(b"\n", b"\t \n"),
+        lambda text: text.replace(b"\n", b"\n\n") + b"\n \n",
+        lambda text: text.decode().encode("utf-16"),
+    ],
+)
+def test_tables_may_have_marks_and_blanks(folder: Path, table: str, change: Callable[[bytes], bytes]) -> None:
+    (folder / table).write_bytes(change((folder / table).read_bytes()))
+    found = source(folder)
+    assert found.class_names == ("goldfish", "crane", "black stork")
+    assert np.bincount(found.labels()["test"]).tolist() == [VAL] * 3
