@@ -10,6 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cganzoo._util.memory import memory_limit
+from cganzoo.console.reporter import amount
 from cganzoo.data.batches import to_pixels
 from cganzoo.errors import RunError
 from cganzoo.extractor import Extractor
@@ -43,6 +45,7 @@ def draw(source: str, class_names: Sequence[str], count: int | None, out: Path, 
     if count is None:
         rows = rows if classes else rows[:DEFAULT_ROWS]
         count = COLUMNS * len(rows)
+    _check_count(trained, count)
     share, more = divmod(count, len(rows))
     wanted = [label for index, label in enumerate(rows) for _ in range(share + (index < more))]
     as_grid = out.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp")
@@ -59,6 +62,19 @@ def draw(source: str, class_names: Sequence[str], count: int | None, out: Path, 
         return grids.save(grids.class_grid(found, trained.class_names), out)
     names = [trained.class_names[label] for label, images in found.items() for _ in images]
     return _write_folder(torch.cat(list(found.values())), names, out)
+
+
+def _check_count(trained: TrainedGenerator, count: int) -> None:
+    """Refuse more images than can be in memory at once."""
+    limit = memory_limit()
+    if count > BATCH_SIZE and limit is not None:
+        classes = [0] if trained.conditional else None
+        needed = count * (trained.sample(1, classes=classes).nbytes + trained.latent_dim * 4)
+        if needed > limit:
+            raise RunError(
+                f"-n {count}: these images take at least {amount(needed)}, but this process can have {amount(limit)}; "
+                "draw fewer at a time, with another --seed each time"
+            )
 
 
 def _classifier(folder: RunFolder | None, device: torch.device) -> Extractor:
