@@ -68,7 +68,7 @@ def draw(
         images = trained.sample(count, seed=seed)
         return grids.save(grids.grid(images, COLUMNS), out) if as_grid else _write_folder(images, [], out)
     if trained.conditional:
-        drawn = trained.sample(count, classes=wanted, seed=seed)
+        drawn = trained.sample(count, classes=[trained.class_names[label] for label in wanted], seed=seed)
         found = first_of_each([(drawn, torch.tensor(wanted))], Counter(wanted))
     else:
         found = _find(trained, _classifier(folder, device), Counter(wanted), seed, reporter)

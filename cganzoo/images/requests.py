@@ -18,7 +18,15 @@ MOST_SHOWN = 10  # names of classes in a message
 def class_labels(class_names: Sequence[str], classes: Any) -> list[int]:
     """The labels of ``classes``: one or more names or indices; see :func:`class_index`."""
     alone = isinstance(classes, (str, bytes)) or not isinstance(classes, Iterable)
-    labels = [class_index(class_names, one) for one in ([classes] if alone else classes)]
+    known: dict[str, int] = {}  # many images of a few classes are asked for
+    labels = []
+    for one in [classes] if alone else classes:
+        if isinstance(one, str):
+            if one not in known:
+                known[one] = class_index(class_names, one)
+            labels.append(known[one])
+        else:
+            labels.append(class_index(class_names, one))
     if not labels:
         raise RunError("classes: is empty; name one class or more, or leave it out for all classes")
     return labels

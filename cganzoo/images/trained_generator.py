@@ -238,7 +238,7 @@ def _build(
 
 
 def _version(origin: Origin) -> str:
-    """``DISTRIBUTION==VERSION``; without the version if the provenance does not have it."""
+    """``<distribution>==<version>``; without the version if the provenance does not have it."""
     found: Any = origin.provenance
     for key in ("versions", "distributions", origin.distribution, "version"):
         found = found.get(key) if isinstance(found, dict) else None

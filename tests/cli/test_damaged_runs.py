@@ -245,7 +245,16 @@ def check_two(place: Path, command: Callable[..., Any], number: int) -> None:
     check(place, "run", command)
 
 
-@pytest.mark.parametrize(("file", "how", "change"), CASES, ids=[f"{file} {how}"[:60] for file, how, _ in CASES])
+def some(cases: list[Any], count: int) -> list[Any]:
+    """Parameters of a test: ``count`` of the cases, chosen at random with a fixed seed; the others are slow."""
+    chosen = random.Random(0).sample(range(len(cases)), count)
+    return [
+        pytest.param(*case, id=" ".join(case[:2])[:60], marks=() if number in chosen else pytest.mark.slow)
+        for number, case in enumerate(cases)
+    ]
+
+
+@pytest.mark.parametrize(("file", "how", "change"), some(CASES, 30))
 def test_a_file_that_holds_something_else(copied: Path, command, file: str, how: str, change: Content) -> None:
     path = copied / "runs" / "tiny" / "seed-0" / file
     path.write_bytes(change(path.read_bytes()))
@@ -262,11 +271,10 @@ KINDS: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    "file",
-    [*FILES, "log.txt", "checkpoints", "samples"],
-)
+OTHER_KINDS = [(file, kind) for file in (*FILES, "log.txt", "checkpoints", "samples") for kind in KINDS]
+
+
+@pytest.mark.parametrize(("file", "kind"), some(OTHER_KINDS, 15))
 def test_something_of_another_kind(copied: Path, command, file: str, kind: str) -> None:
     path = copied / "runs" / "tiny" / "seed-0" / file
     shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -1,0 +1,136 @@
+"""``cganzoo sample``: what it says of classes, of a generator that takes none, and of names with brackets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from cganzoo.cli import sample
+from cganzoo.console.reporter import Reporter
+from cganzoo.console.streams import printable, stdout_console
+from cganzoo.errors import RunError
+from cganzoo.extractor import Extractor
+from cganzoo.images import export_file
+from cganzoo.images.export_file import Origin
+from cganzoo.images.grids import BATCH_SIZE
+from cganzoo.images.trained_generator import TrainedGenerator
+from cganzoo.networks import Generator
+from cganzoo.recipe.resolve import Resolved
+from cganzoo.specs import BuildContext
+
+
+def exported(path: Path, resolved: Resolved, names: tuple[str, ...]) -> Path:
+    """An exported generator with random weights."""
+    context = BuildContext(num_classes=len(names), image_size=8, image_channels=1, class_names=names)
+    weights = resolved.generator.create(context).state_dict()
+    path.write_bytes(export_file.pack(Origin(resolved.toml(), "cganzoo-dcgan", names, 1, 3, {}), weights))
+    return path
+
+
+@pytest.fixture
+def letters(tmp_path: Path, resolved: Any) -> Path:
+    """A generator that takes one of three classes."""
+    recipe = resolved("generator.conditional=true", "loss.labeling='predefined'")
+    return exported(tmp_path / "letters.safetensors", recipe, ("cat", "dog", "[/]\x1b[31m"))
+
+
+def test_an_index_is_shown_with_the_name_of_its_class(letters: Path, tmp_path: Path, command) -> None:
+    result = command("sample", letters, "--class", "1", "--class", "cat", "-n", "2", "-o", tmp_path / "x.png")
+    assert result.code == 0, result.err
+    assert result.out.splitlines()[0] == '--class 1: index 1 is class "dog"'
+
+
+def test_a_number_is_no_index_where_classes_are_numbers(tmp_path: Path, resolved: Any, command) -> None:
+    recipe = resolved("generator.conditional=true", "loss.labeling='predefined'")
+    file = exported(tmp_path / "numbers.safetensors", recipe, tuple(str(number) for number in range(1, 11)))
+    result = command("sample", file, "--class", "0", "-o", tmp_path / "x.png")
+    assert result.code == 2
+    assert 'there is no class "0"; as an index it would be class "1"' in result.err
+    assert command("sample", file, "--class", "10", "-n", "1", "-o", tmp_path / "x.png").code == 0
+
+
+MISTAKES = [
+    ["--class", ""],
+    ["--class", "dgo"],
+    ["--count", "0"],
+    ["-n", "-1"],
+    ["--seed", "-1"],
+    ["-n", "1000000000000000"],
+]
+
+
+@pytest.mark.parametrize("arguments", MISTAKES, ids=range(len(MISTAKES)))
+def test_a_mistake_is_one_message(letters: Path, tmp_path: Path, command, arguments: list[str]) -> None:
+    result = command("sample", letters, *arguments, "-o", tmp_path / "x.png")
+    assert result.code == 2
+    assert "Traceback" not in result.err
+    assert printable(result.err) == result.err
+    assert not (tmp_path / "x.png").exists()
+
+
+@pytest.mark.parametrize("name", ["a [b].png", "[/].png", "[bold]x[/bold].png", "x\x1b[31m.png", "folder [x]"])
+def test_a_name_with_brackets_is_shown_whole(letters: Path, tmp_path: Path, command, name: str) -> None:
+    result = command("sample", letters, "-n", "3", "-o", tmp_path / name)
+    assert result.code == 0, result.err
+    assert result.out.endswith(f"samples: {tmp_path / printable(name)}\n")
+    assert (tmp_path / name).exists()
+
+
+def test_a_class_for_an_export_that_takes_none_is_refused_at_once(tmp_path: Path, resolved: Any, command) -> None:
+    recipe = resolved("generator.conditional=false", "loss.labeling='dynamic'")
+    file = exported(tmp_path / "free.safetensors", recipe, ("cat", "dog"))
+    result = command("sample", file, "--class", "cat", "-o", tmp_path / "x.png")
+    assert result.code == 2
+    assert "this generator is unconditional, and there is no classifier" in result.err
+
+
+class Dark(Generator):
+    """Black images, of no class."""
+
+    latent_dim, conditional = 1, False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.zeros(()))
+
+    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
+        return z[:, :, None, None] * self.scale - 1
+
+
+class First(Extractor):
+    """All images are of the first class."""
+
+    feature_dim, num_classes = 1, 2
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return images.flatten(1), torch.tensor([[1.0, 0.0]]).expand(len(images), -1)
+
+
+def search(wanted: dict[int, int], monkeypatch: pytest.MonkeyPatch) -> dict[int, Tensor]:
+    monkeypatch.setattr(sample, "MAX_BATCHES", 3)
+    trained = TrainedGenerator(Dark(), Origin("", "x", ("cat", "dog"), 1, 0, {}))
+    return sample._find(trained, First(), Counter(wanted), 0, Reporter(stdout_console()))
+
+
+def test_a_search_by_the_classifier_is_announced(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert len(search({0: 4}, monkeypatch)[0]) == 4
+    said = capsys.readouterr().out
+    assert said.splitlines()[0] == (
+        "--class: this generator is unconditional and takes no class; the run's classifier looks for 4 images of this "
+        f"class in up to {3 * BATCH_SIZE:,} samples"
+    )
+
+
+def test_a_search_in_vain_shows_progress_and_ends_with_one_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(RunError, match=r"--class dog: the run's classifier found 0 of this class in 750 samples"):
+        search({1: 4}, monkeypatch)
+    assert "searching samples for the class: 750 of 750" in capsys.readouterr().out
