@@ -17,6 +17,9 @@ from cganzoo.config import Config
 MOST_MISTAKES = 8
 """Mistakes that a message lists; the others are counted."""
 
+MOST_READ = 1000
+"""Mistakes that are looked at."""
+
 LONGEST = 1200
 """Characters of a message after which it lists no further mistake."""
 
@@ -63,14 +66,17 @@ def explain(
     messages: dict[str, str] = {}
     length = 0
     mistakes = list(_mistakes(error))
-    for number, (item, location) in enumerate(mistakes):
+    places = [prefix + _keys(item, location, values) for item, location in mistakes[:MOST_READ]]
+    deeper = {keys[:end] for keys in places for end in range(len(keys))}
+    for number, (keys, (item, location)) in enumerate(zip(places, mistakes, strict=False)):
         if len(messages) == MOST_MISTAKES or length > LONGEST:
             messages[f"{len(mistakes) - number:,} more mistakes"] = ""
             break
-        keys = prefix + _keys(item, location, values)
-        # A value that fits no type of a union is reported once for each type: the first is enough.
+        # A value that fits no type of a union is reported once for each type: the first is enough, and of a table, the
+        # mistakes inside it.
         where = place(source, keys, overrides) if keys else source
-        if where not in messages:
+        inside = keys in deeper and item["type"].endswith("_type")
+        if where not in messages and not inside:
             messages[where] = _message(item, location, models)
             length += len(where) + len(messages[where])
     return "\n".join(f"{where}: {message}" if message else where for where, message in messages.items())

@@ -24,25 +24,25 @@ Texts = dict[Keys, tuple[Any, str]]
 def set_value(values: dict[str, Any], override: str, texts: Texts | None = None) -> str:
     """Set one ``key.path=value`` in ``values``. Returns the path to the part that is new, for messages.
 
-    ``texts`` gets the text of a value such as ``2024`` or ``true``, for a key that takes text (:func:`as_text`).
+    ``texts`` gets the text of a value such as ``2024`` or ``true``, for a key that takes text (:func:`parse_with_texts`).
     """
     path, equals, text = override.partition("=")
     keys = [key.strip() for key in path.split(".")]
-    told = f"--set {one_line(override)}"
+    where = f"--set {one_line(override)}"
     if not equals or not all(keys) or not text.strip():
-        raise RecipeError(f'{told}: write it as section.key=value, like "--set train.steps=200"')
+        raise RecipeError(f'{where}: write it as section.key=value, like "--set train.steps=200"')
     if wrong := problem(path):
-        raise RecipeError(f"{told}: in the key, {wrong}")
+        raise RecipeError(f"{where}: in the key, {wrong}")
     if len(keys) > DEEPEST:
-        raise RecipeError(f"{told}: the key has {len(keys):,} parts; no key of a recipe has more than {DEEPEST}")
-    value = _value(text.strip(), told)
+        raise RecipeError(f"{where}: the key has {len(keys):,} parts; no key of a recipe has more than {DEEPEST}")
+    value = _value(text.strip(), where)
     node: Any = values
     new_from = len(keys)
     steps: list[str | int] = []
     for depth, name in enumerate(keys):
         if not isinstance(node, (dict, list)):
-            raise RecipeError(f"{told}: {one_line('.'.join(keys[:depth]))} is a single value, not a section")
-        key: Any = _index(node, name, told) if isinstance(node, list) else name
+            raise RecipeError(f"{where}: {one_line('.'.join(keys[:depth]))} is a single value, not a section")
+        key: Any = _index(node, name, where) if isinstance(node, list) else name
         if isinstance(node, dict) and key not in node:
             new_from = min(new_from, depth + 1)
             node[key] = {}
@@ -91,29 +91,29 @@ def _put_texts(error: ValidationError, values: dict[str, Any], texts: Texts, pre
     return found
 
 
-def _value(text: str, told: str) -> Any:
+def _value(text: str, where: str) -> Any:
     """A value in TOML, or a text without quotes: ``data.root=/a/b``, ``data.root=2024-05-01``."""
     if text[0] in "[{" or "\n" in text:
-        check_keys(text, told)
+        check_keys(text, where)
     try:
         value = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError as error:
         if text[0] in "\"'[{":
-            raise RecipeError(f"{told}: the value is not valid TOML: {toml_error(error)}") from error
+            raise RecipeError(f"{where}: the value is not valid TOML: {toml_error(error)}") from error
         return text
     except RecursionError as error:
-        raise RecipeError(f"{told}: the value is nested more than {DEEPEST} deep; no recipe needs that") from error
+        raise RecipeError(f"{where}: the value is nested more than {DEEPEST} deep; no recipe needs that") from error
     except ValueError as error:  # a number of thousands of digits
         if text[0] in "[{":
-            raise RecipeError(f"{told}: the value holds a number that is too long to read") from error
+            raise RecipeError(f"{where}: the value holds a number that is too long to read") from error
         return text
     if len(value) > 1 or isinstance(value["value"], (date, time)):
         return text  # it has a second line with a second key, or is a date, which no key takes
     return value["value"]
 
 
-def _index(node: list[Any], key: str, told: str) -> int:
+def _index(node: list[Any], key: str, where: str) -> int:
     if not key.isdecimal() or len(key) > 9 or int(key) >= len(node):
         positions = f"one of the positions 0 to {len(node) - 1}" if node else "a position: the list is empty"
-        raise RecipeError(f"{told}: {one_line(key)} is not {positions}")
+        raise RecipeError(f"{where}: {one_line(key)} is not {positions}")
     return int(key)

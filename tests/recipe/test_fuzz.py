@@ -114,9 +114,9 @@ def test_a_damaged_recipe_is_read_or_refused(
             resolve(parse_recipe(damaged, name="t", source="t.toml", overrides=overrides), registry).toml()
         except CganzooError as error:
             refused += 1
-            told = str(error)
-            assert len(told) < 2000, (case, told)
-            assert told.replace("\n", "").isprintable(), (case, told)
+            shown = str(error)
+            assert len(shown) < 2000, (case, shown)
+            assert shown.replace("\n", "").isprintable(), (case, shown)
         except Exception as error:
             raise AssertionError(f"case {case}: {damaged!r}, {overrides!r}") from error
     assert refused > CASES // 3

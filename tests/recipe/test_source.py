@@ -19,10 +19,10 @@ MANY = 20_000
 def message(text: str, *overrides: str) -> str:
     with pytest.raises(RecipeError) as caught:
         parse_recipe(text, name="t", source="t.toml", overrides=overrides)
-    told = str(caught.value)
-    assert len(told) < 2000
-    assert told.replace("\n", "").isprintable()
-    return told
+    shown = str(caught.value)
+    assert len(shown) < 2000
+    assert shown.replace("\n", "").isprintable()
+    return shown
 
 
 # --- files ----------------------------------------------------------------------------------------------------------
@@ -31,10 +31,10 @@ def message(text: str, *overrides: str) -> str:
 def refusal(path: Path | str) -> str:
     with pytest.raises(RecipeError) as caught:
         load_recipe(path)
-    told = str(caught.value)
-    assert len(told) < 600
-    assert told.isprintable()
-    return told
+    shown = str(caught.value)
+    assert len(shown) < 600
+    assert shown.isprintable()
+    return shown
 
 
 def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
@@ -235,16 +235,16 @@ def test_of_many_mistakes_the_first_are_named(tiny: str, more: str, monkeypatch:
     compared: list[str] = []
     original = messages.did_you_mean
     monkeypatch.setattr(messages, "did_you_mean", lambda name, *known: compared.append(name) or original(name, *known))
-    told = message(tiny + more)
+    shown = message(tiny + more)
     assert len(compared) <= messages.MOST_MISTAKES
-    assert len(told.splitlines()) <= messages.MOST_MISTAKES + 1
+    assert len(shown.splitlines()) <= messages.MOST_MISTAKES + 1
     if "\n" in more:
-        assert told.splitlines()[-1].endswith(" more mistakes")
+        assert shown.splitlines()[-1].endswith(" more mistakes")
 
 
 def test_thousands_of_changes_are_read_in_linear_time(tiny: str) -> None:
-    told = message(tiny, *(f"train.k{index}=text" for index in range(MANY)))
-    assert told.splitlines()[0].startswith("--set train.k0: unknown key")
+    shown = message(tiny, *(f"train.k{index}=text" for index in range(MANY)))
+    assert shown.splitlines()[0].startswith("--set train.k0: unknown key")
 
 
 def test_thousands_of_metrics_are_compared_in_linear_time(tiny: str) -> None:
