@@ -319,9 +319,11 @@
   const options = { displaylogo: false, responsive: true, displayModeBar: "hover", showTips: false,
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], showSendToCloud: false, showEditInChartStudio: false };
 
-  // There is no half step: where the axis is short, a tick for each step.
+  // There is no half step: a short axis has a tick for each whole step.
   function wholeSteps([low, high]) {
-    return high - low < 8 ? { tick0: 0, dtick: 1 } : { dtick: null };
+    if (high - low >= 8) return { tickmode: "auto", tickvals: null };
+    const first = Math.ceil(low);
+    return { tickmode: "array", tickvals: Array.from({ length: Math.floor(high) - first + 1 }, (_, i) => first + i) };
   }
 
   function range(lines) {
@@ -350,9 +352,10 @@
     chart.classList.toggle("crowded", methods.length > 12);
     onSelect("curve", showCurve);
     chart.on("plotly_relayout", (change) => { // the reader has zoomed
-      if (Object.keys(change).some((key) => key.startsWith("xaxis.")) && !("xaxis.dtick" in change)) {
-        const { tick0 = null, dtick } = wholeSteps(chart.layout.xaxis.range);
-        if ((chart.layout.xaxis.dtick ?? null) !== dtick) Plotly.relayout(chart, { "xaxis.tick0": tick0, "xaxis.dtick": dtick });
+      if (!Object.keys(change).some((key) => /^xaxis\.(range|autorange)/.test(key))) return;
+      const { tickmode, tickvals } = wholeSteps(chart._fullLayout.xaxis.range);
+      if (tickmode === "array" || chart._fullLayout.xaxis.tickmode === "array") {
+        Plotly.relayout(chart, { "xaxis.tickmode": tickmode, "xaxis.tickvals": tickvals });
       }
     });
     find("bands").addEventListener("change", showCurve);

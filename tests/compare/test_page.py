@@ -73,6 +73,47 @@ def test_the_points_of_a_column_are_aligned() -> None:
     assert report_files._decimals([None, 0]) == 3
 
 
+def test_a_curve_of_one_or_two_points_is_named_and_not_drawn() -> None:
+    made = view()
+    for line in made["curves"]["scores"]["fid"].values():
+        line |= {key: line[key][:2] for key in ("step", "mean", "low", "high", "n")}
+    text = report_files.render_page(made)
+    assert "fid" not in embedded(text)["curves"]["scores"]
+    assert "Not drawn, because they were measured at fewer than 3 steps: fid." in text
+    made["curves"] = {"scores": {"fid": made["curves"]["scores"]["fid"]}, "terms": {}}
+    text = report_files.render_page(made)
+    assert 'id="curves"' not in text
+    assert len(text) < 500_000, "no chart library"
+
+
+def test_facts_that_all_methods_share_are_shown_once() -> None:
+    text = report_files.render_page(view())
+    assert text.count("1,234,567") == 1
+    assert text.count("amsgrad False") == 2 * 4, "those that differ are in a table"
+
+
+def test_the_time_to_reach_a_score_is_explained() -> None:
+    text = report_files.render_page(view())
+    assert text.count("<b>time to reach 1</b>: Time until the score.") == 1
+
+
+def test_a_suspicious_value_is_marked_and_explained() -> None:
+    made = view()
+    assert "a suspicious value" not in report_files.render_page(made)
+    made["tables"][0]["rows"][0]["cells"]["fid"]["mark"] = "suspect"
+    text = report_files.render_page(made)
+    assert text.count('title="suspicious: see the warnings"') == 1
+    assert "a suspicious value, see the warnings" in text
+    assert "!: a suspicious value; see the warnings." in report_files.markdown(made).replace("\\", "")
+
+
+def test_the_width_of_intervals_of_two_seeds_is_explained() -> None:
+    made = view()
+    assert "With 2 seeds" not in report_files.render_page(made)
+    made["tables"][0]["rows"][0]["cells"]["fid"]["n"] = 2
+    assert "With 2 seeds, this interval reaches 9 standard deviations" in report_files.render_page(made)
+
+
 # --- in a browser ---------------------------------------------------------------------------------------------------
 
 
@@ -243,6 +284,46 @@ def test_the_page_is_not_wider_than_the_window(
     assert browser.run("return document.documentElement.scrollWidth") <= width
     headings = browser.run("return [...document.querySelectorAll('.toc a')].map((each) => each.hash.slice(1))")
     assert headings == browser.run("return [...document.querySelectorAll('main > section')].map((each) => each.id)")
+
+
+@pytest.mark.parametrize("methods", [2, 7])
+def test_facts_are_wrapped(show: Callable[..., Any], methods: int) -> None:
+    """They were 2,085 px in a box of 1,217 px, and at 390 px the table looked empty."""
+    size = """
+    const boxes = [...document.querySelectorAll("#fairness .scroll, #speed .scroll")];
+    return boxes.map((box) => [box.scrollWidth, box.clientWidth]);
+    """
+    browser = show(methods, width=390)
+    assert all(inner <= box for inner, box in browser.run(size)), "no table is wider than a phone"
+    cells = browser.run("return [...document.querySelectorAll('#fairness td')].map((each) => each.offsetWidth)")
+    assert min(cells) > 200
+    browser = show(2, width=1280)
+    assert all(inner <= box for inner, box in browser.run(size))
+
+
+def test_a_table_that_is_wider_than_its_box_is_marked(show: Callable[..., Any]) -> None:
+    browser = show(4, width=390)
+    wide = "return document.querySelector(arguments[0]).closest('.scroll').classList.contains('wide')"
+    browser.wait(wide, "#table-last")
+    assert not browser.run(wide, "#speed table")
+
+
+def test_there_are_no_half_steps(show: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("report_values.curve", lambda rng, level: short_curve())
+    browser = show(2)
+    ticks = "return [...document.querySelectorAll('#chart .xtick text')].map((each) => each.textContent)"
+    browser.wait(f"{ticks}.length")
+    assert browser.run(ticks) == ["298", "299", "300"]
+    browser.run("Plotly.relayout('chart', { 'xaxis.range': [298.6, 299.8] })")
+    browser.wait(f"{ticks}.join() === '299'")
+    browser.run("Plotly.relayout('chart', { 'xaxis.range': [0, 1000] })")
+    browser.wait("return document.getElementById('chart')._fullLayout.xaxis.tickmode === 'auto'")
+    assert 2 <= len(browser.run(ticks)) < 12
+
+
+def short_curve() -> dict[str, list[Any]]:
+    numbers = [1.0, 2.0, 3.0]
+    return {"step": [298, 299, 300], "mean": numbers, "low": numbers, "high": numbers, "n": [2, 2, 2]}
 
 
 def test_it_prints(show: Callable[..., Any]) -> None:
