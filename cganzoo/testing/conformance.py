@@ -26,7 +26,7 @@ from cganzoo.hookspecs import PROJECT
 from cganzoo.registry import ALLOW_LIST, Component, Registry, load_plugins
 from cganzoo.specs import BuildContext
 
-from .failures import first_lines, place_of
+from .failures import advice, first_lines, place_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -193,6 +193,7 @@ def run(conformance: type[Conformance]) -> Iterator[Outcome]:
         except (Exception, SystemExit) as error:
             own = isinstance(error, AssertionError) and str(error)
             status, message = "failed", str(error) if own else f"raised {type(error).__name__}: {error}"
+            message += advice(error)
             place, cause = place_of(component, check, error)
         if reason is not None and status == "failed":
             status, message, place, cause = "expected", reason, "", ""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from cganzoo._util import places
 from cganzoo._util.lazy import Import
+from cganzoo._util.memory import is_out_of_memory
 from cganzoo.hookspecs import PROJECT
 from cganzoo.registry import Component
 
@@ -44,8 +47,28 @@ def place_of(component: Component, check: str, error: BaseException) -> tuple[st
             for source in (*filter(inspect.isfunction, methods), built):
                 if place := places.defined(source, within):
                     return f"{place} ({source.__name__})", text
-    place = places.defined(config, within)
-    return f"{place} ({config.__name__})" if place else "", text
+    if place := places.defined(config, within):
+        return f"{place} ({config.__name__})", text
+    return _registration(component, within), text
+
+
+def advice(error: BaseException) -> str:
+    """What to do about an error of any check, if there is more to say than its text; begins with ``"; "``."""
+    if is_out_of_memory(error):
+        return "; the checks need a small component: set small, as small={...}, in its specification"
+    return ""
+
+
+def _registration(component: Component, within: Sequence[str]) -> str:
+    """The line of the plugin's module that names what ``build`` is, or its first line."""
+    module = sys.modules.get(component.provider.module.partition(":")[0])
+    place = places.defined(module, within)
+    build = component.spec.build
+    if place and isinstance(build, Import):
+        lines = inspect.getsource(module).splitlines()  # type: ignore[arg-type]
+        number = next((at for at, line in enumerate(lines, 1) if build.path in line), 1)
+        place = f"{place.rpartition(':')[0]}:{number}"
+    return place
 
 
 def _text(error: BaseException) -> str:
@@ -58,6 +81,8 @@ def _text(error: BaseException) -> str:
         return re.split(r"\n\n(?:The above exception|During handling)", text)[0].strip().splitlines()[-1]
     if text.lstrip().startswith('File "'):
         return ""
+    if isinstance(error, SyntaxError):  # whose text has the line, too
+        return f"{type(error).__name__}: {error.msg}"
     return ("" if isinstance(error, AssertionError) else f"{type(error).__name__}: ") + first_lines(error)
 
 

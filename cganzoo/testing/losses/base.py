@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cganzoo.objective import Batch, Objective, Terms
 from cganzoo.specs import BuildContext, LossSpec
-from cganzoo.testing.conformance import Conformance, build_context, choices
+from cganzoo.testing.conformance import Conformance, build_context, built, choices
 from cganzoo.testing.randomness import seeded, untouched
 from cganzoo.testing.toys import FEATURE_DIM, GAN, LATENT_DIM, ToyGenerator, ToyTrunk
 
@@ -58,7 +58,7 @@ class Loss:
     def objective(self) -> Objective:
         """The loss as a module; :func:`dataclasses.replace` gives a new one."""
         with seeded(self.seed):
-            return self.spec.build(self.config, self.context).to(self.dtype)
+            return built(self.spec.build(self.config, self.context), Objective).to(self.dtype)
 
     def gan(self, *, autocast: bool = False, dtype: torch.dtype = torch.float32) -> GAN:
         """A new instance of the loss with the toy networks."""
@@ -211,8 +211,12 @@ def draws_random_numbers(loss: Loss) -> bool:
     """Whether computing the losses changes the state of a global random number generator."""
     loss = replace(loss)
     try:
+        batches = loss.batches()
+    except Exception:  # it cannot be built, which another check reports
+        return False
+    try:
         with seeded(0), untouched("it"):
-            loss.terms(*loss.batches())
+            loss.terms(*batches)
     except Exception as error:  # another check reports an error of the loss itself
         return isinstance(error, AssertionError)
     return False

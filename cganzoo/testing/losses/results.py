@@ -19,15 +19,17 @@ CASES = [(classes, size, seed) for classes in (1, 2, 7, 200) for size in (1, 6) 
 """(classes, batch size, seed): one class, more classes than samples, a single sample."""
 
 
-def random_batch(classes: int, size: int, seed: int, feature_dim: int = 5) -> Batch:
-    """Random labels (size,), features (size, feature_dim), and images (size, 1, 8, 8) in [-1, 1].
+def random_batch(
+    classes: int, size: int, seed: int, feature_dim: int = 5, image: tuple[int, int, int] = IMAGE
+) -> Batch:
+    """Random labels (size,), features (size, feature_dim), and images (size, C, H, W) in [-1, 1] of shape ``image``.
 
     Features and images are float64 and require gradients; the features do not depend on the images.
     """
     random = torch.Generator().manual_seed(seed)
     features = 2 * torch.randn(size, feature_dim, generator=random, dtype=torch.float64)
     labels = torch.randint(classes, (size,), generator=random)
-    images = 2 * torch.rand(size, *IMAGE, generator=random, dtype=torch.float64) - 1
+    images = 2 * torch.rand(size, *image, generator=random, dtype=torch.float64) - 1
     return Batch(images.requires_grad_(), labels, features.requires_grad_())
 
 
