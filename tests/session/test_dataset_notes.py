@@ -116,6 +116,6 @@ def test_a_tar_of_a_user_s_own_images(write_tar: Write, told: Told) -> None:
     assert splits["train"].labels.tolist() == [0, 0, 1, 1]
     assert "unpacking set.tar.gz" in told.text
     assert splits["train"].layout == (
-        "train from mine/; test from 0.1 of each class, held out; classes from folders; 1 level down, in mine/; nothing "
-        "left out"
+        "train from mine/; test from 0.1 of each class, held out; classes from folders; 1 level down, in mine/; "
+        "nothing left out"
     )
