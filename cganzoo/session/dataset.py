@@ -158,9 +158,10 @@ def load(
         reporter.say(f"{counts} images are left out because of the options of {name}")
     train = splits["train"]
     if train.skipped:
-        reporter.say(
-            f"{len(train.skipped):,} unreadable images were left out; the first: {train.skipped[0]}", style="yellow"
+        count = (
+            "1 unreadable image was" if len(train.skipped) == 1 else f"{len(train.skipped):,} unreadable images were"
         )
+        reporter.say(f"{count} left out; the first: {train.skipped[0]}", style="yellow")
     if len(train.labels) < 2:
         raise DataError(f'data set "{name}": has {len(train.labels)} training images; it needs two or more')
     for note in [*train.notes, *unusual(splits)]:
