@@ -161,7 +161,7 @@ def load(
         count = (
             "1 unreadable image was" if len(train.skipped) == 1 else f"{len(train.skipped):,} unreadable images were"
         )
-        reporter.say(f"{count} left out; the first: {train.skipped[0]}", style="yellow")
+        reporter.say(f"{what} left out; the first: {train.skipped[0]}", style="yellow")
     if len(train.labels) < 2:
         raise DataError(f'data set "{name}": has {len(train.labels)} training images; it needs two or more')
     for note in [*train.notes, *unusual(splits)]:
