@@ -179,6 +179,8 @@ def _read(
 
 def _pack(source: ImageSource, folder: Path, image_size: int, channels: int, progress: Progress | None) -> None:
     labels, shape = source.labels(), (channels, image_size, image_size)
+    if unwritable := [name for name in source.class_names if name != name.encode(errors="ignore").decode()]:
+        raise DataError(f'the class\'s name "{one_line(unwritable[0])}" is not UTF-8; rename the class')
     total, done = sum(len(part) for part in labels.values()), 0
     splits: dict[str, StoredSplit] = {}
     skipped: list[str] = []

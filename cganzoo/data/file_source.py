@@ -108,7 +108,7 @@ class FileSource(ImageSource):
         opened = self._opened(split, index)
         with self._decoding_large if opened.width * opened.height > LARGE else nullcontext():
             image = self._decoded(opened, split, index)
-            return None if image is None else self.square(image, split, index, size, channels)
+            return None if image is None else self._square(image, split, index, size, channels)
 
     def _opened(self, split: str, index: int) -> Image.Image:
         """An image of which only the header is decoded."""

@@ -46,9 +46,9 @@ class ImageSource(ABC):
             DataError: the file cannot be read, or its content is not a picture.
         """
         image = self.read(split, index)
-        return None if image is None else self.square(image, split, index, size, channels)
+        return None if image is None else self._square(image, split, index, size, channels)
 
-    def square(self, image: Image.Image, split: str, index: int, size: int, channels: int) -> np.ndarray:
+    def _square(self, image: Image.Image, split: str, index: int, size: int, channels: int) -> np.ndarray:
         """The packed form of a decoded image; the arguments after it name the image in the error."""
         try:
             return square(image, size, channels)

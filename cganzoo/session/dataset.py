@@ -157,10 +157,9 @@ def load(
         counts = ", ".join(f"{count:,} {split}" for split, count in left_out.items())
         reporter.say(f"{counts} images are left out because of the options of {name}")
     train = splits["train"]
-    if train.skipped:
-        reporter.say(
-            f"{len(train.skipped):,} unreadable images were left out; the first: {train.skipped[0]}", style="yellow"
-        )
+    if many := len(train.skipped):
+        what = "1 unreadable image was" if many == 1 else f"{many:,} unreadable images were"
+        reporter.say(f"{what} left out; the first: {train.skipped[0]}", style="yellow")
     if len(train.labels) < 2:
         raise DataError(f'data set "{name}": has {len(train.labels)} training images; it needs two or more')
     for note in [*train.notes, *unusual(splits)]:

@@ -197,3 +197,9 @@ def test_the_progress_of_a_long_verification_is_shown(tmp_path: Path, monkeypatc
     seen: list[tuple[int, int]] = []
     packed(source(), name="set", image_size=4, channels=1, folder=tmp_path, verifying=lambda *at: seen.append(at))
     assert seen[-1] == (36 * 16, 36 * 16)
+
+
+def test_a_class_whose_name_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    odd = ArraySource(source()._splits, class_names=("a", "caf\udce9", "c"))
+    with pytest.raises(DataError, match=r'the class\'s name "caf\\udce9" is not UTF-8; rename the class'):
+        packed(odd, name="set", image_size=4, channels=1, folder=tmp_path)

@@ -18,7 +18,7 @@ from .branch import Branch, branches
 from .folders import Classes, check_names, check_same, class_folders, counted, fork, hold_out, shown, swapped
 from .labels import FOLDERS, Labels
 from .left_out import left_out
-from .splits import UNLABELLED, split_kinds
+from .splits import UNLABELLED, is_word, split_kinds
 
 
 @dataclass(frozen=True)
@@ -148,6 +148,8 @@ class _Reading:
         check_names(self.tree, splits["train"])
         rest = left_out(self.tree, self.top, splits, self.files.used)
         notes = [*self.notes, *self.files.notes, *rest.notes]
+        if len(splits["train"]) == 1 and self.files.why_not and self.files.why_not not in notes:
+            notes.append(self.files.why_not)
         if labels != "folders":
             notes.insert(0, f"the classes are read from {labels}")
         return Layout(splits, tuple(self.levels), train, test, labels, tuple(notes), rest.line)
@@ -158,8 +160,8 @@ class _Reading:
         """Whether folders with names of splits are splits; ``False``: they are classes, such as a vehicle "train"."""
         others = [name for name in branch.inner if name not in kinds]
         flat = [name for name in kinds if not self._has_classes(branch.inner[name])]
-        if len(flat) == len(kinds) == 1 and others and all(branch.inner[name].images for name in others):
-            (name,) = kinds
+        alike = all(branch.inner[name].images and name.casefold() not in UNLABELLED for name in others)
+        if len(flat) == len(kinds) == 1 and others and alike and is_word(name := flat[0]):
             self.notes.append(
                 f'the folder "{one_line(name)}" is read as a class, as it and {shown(others)} hold images'
             )

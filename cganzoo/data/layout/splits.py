@@ -24,6 +24,7 @@ _MORE = (
     r"|annotations?|metadata|solution|resized|cropped|small|full|final)*"
 )
 _NAME = re.compile(f"{_MORE}({_WORD}){_MORE}")
+_GLUED = re.compile(f"()({_WORD})(.+)")
 _PART = re.compile(rf"(.*?)(?<![^\W_])({_WORD})(?![^\W_])(.*)")
 
 
@@ -33,14 +34,22 @@ def split_kind(name: str) -> str | None:
     return _WORDS[match[1]] if match else None
 
 
+def is_word(name: str) -> bool:
+    """Whether a name is just a word for a split, which may be the name of a class, too."""
+    return name.casefold() in _WORDS
+
+
 def split_kinds(names: Iterable[str]) -> dict[str, str]:
     """The kind of each name that is one of a split.
 
-    Names with other words are splits if several differ in the split's word only: ``seg_train`` and ``seg_test``.
+    Names with other words are splits if several differ in the split's word only: ``seg_train`` and ``seg_test``,
+    ``trainA`` and ``testA``.
     """
     names = list(names)
     kinds = {name: kind for name in names if (kind := split_kind(name))}
-    parts = {name: match for name in names if (match := _PART.fullmatch(name.casefold()))}
+    parts = {
+        name: match for name in names if (match := _PART.fullmatch(low := name.casefold()) or _GLUED.fullmatch(low))
+    }
     rests: dict[tuple[str, str], set[str]] = {}
     for match in parts.values():
         rests.setdefault((match[1], match[3]), set()).add(_WORDS[match[2]])

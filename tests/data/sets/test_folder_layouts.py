@@ -155,6 +155,8 @@ REFUSED: dict[str, tuple[list[str], str]] = {
         [*below("train"), *below("holdback")], r'holds "train", named as a split, and holdback, which is no known name'
     ),
     "a flat unknown folder beside train": ([*below("train"), "more/1"], "holds \"train\", named as a split, and more"),
+    "unlabelled images alone": (["train/1", "train/2", "unlabeled/1"], "train: holds no class"),
+    "images of one split and others": (["train_images/1", "more/1", "more/2"], "named as a split, and more"),
     "no training images": ([*below("test"), *below("val")], 'holds "test" and "val", named as splits, but no train'),
     "only test images": (below("test"), 'holds "test", named as a split, but no train folder'),
     "two levels of classes": (["2019/cat/1", "2019/dog/1", "2020/cat/1", "2020/dog/1"], SAME),
@@ -173,6 +175,9 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "flat": (["1", "2"], "holds no class"),
     "flat splits": (["train/1", "test/1"], "train: holds no class"),
     "a class of the test images alone": ([*split("train", "test"), "test/owl/1"], 'class "owl" is not in'),
+    "splits of two domains": (
+        ["trainA/1", "trainB/1", "testA/1", "testB/1"], '"trainA" and "trainB" both mean the train split'
+    ),
     "splits of each class": (
         ["cat_train/1", "cat_test/1", "dog_train/1", "dog_test/1"], '"cat_train" and "dog_train" both mean the train'
     ),

@@ -183,6 +183,18 @@ def test_tables_that_say_nothing_of_classes_are_left_alone(opened: Open) -> None
         assert noted == (text in ("", 'a,"b\n', "file,file\n1,2\n", "file,label\nx.png,1\n") or isinstance(text, bytes))
 
 
+def test_a_table_of_many_columns_beside_one_folder_is_noted(opened: Open) -> None:
+    text = "image_id,male,young\n1.png,1,-1\n2.png,-1,1\n3.png,1,1\n4.png,1,1\n"
+    files = {**{f"faces/{name}": PNG for name in FOUR}, "attributes.csv": text}
+    source = opened(files)
+    assert source.class_names == ("faces",)
+    assert any("attributes.csv is not used: it has no column of labels" in note for note in source.notes())
+    chosen = opened(
+        {**files, "attributes.csv": text.replace("-1,1", "1,1")}, labels="attributes.csv", label_column="male"
+    )
+    assert chosen.class_names == ("1",)
+
+
 BOTH = {**images("cat/1.png", "cat/2.png", "dog/3.png", "dog/4.png")}
 
 
