@@ -175,8 +175,10 @@ class Engine:
         return means
 
     def check_terms(self, means: Mapping[str, float]) -> None:
-        """Raise :class:`DivergenceError` if the mean of a loss term is not finite or extreme. The loss terms of a
-        diverged run are in :attr:`terms` still; they say when that began."""
+        """Raise :class:`DivergenceError` if the mean of a loss term is not finite, or extreme.
+
+        The message says since which step, if the values of that step are in :attr:`terms`.
+        """
         name = problem(means)
         if name is None:
             return
