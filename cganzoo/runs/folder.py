@@ -200,8 +200,9 @@ class RunFolder:
         """The training digests that checkpoints of this run may have: those of its calls, with any place or length."""
         if not self.has_checkpoints():
             return set()
-        of_0_1 = digest(training_values(resolved.identity(self.recipe_values(), places=True)))
-        return {of_0_1, *self.manifest().training_digests}
+        # Those of the stored recipe as well, in case the manifest is lost; cganzoo 0.1 included the place.
+        stored = [resolved.identity(self.recipe_values(), places=places) for places in (False, True)]
+        return {*(digest(training_values(values)) for values in stored), *self.manifest().training_digests}
 
     def has_checkpoints(self) -> bool:
         """Whether the run has done a step that is kept."""

@@ -123,14 +123,14 @@ def test_the_same_command_again_trains_nothing_more(run: Path, command):
 
 
 def test_another_recipe_in_the_folder_is_refused_and_fresh_starts_over(run: Path, tmp_path: Path, command):
-    shutil.copytree(run.parents[2], tmp_path / "copy")
-    arguments = ["run", tmp_path / "copy" / "tiny.toml", "--out", tmp_path / "copy" / "runs", "--set", "train.steps=4"]
+    copy = Path(shutil.copytree(run.parents[2], tmp_path / "copy"))
+    arguments = ["run", copy / "tiny.toml", "--out", copy / "runs", "--set", "train.batch_size=4"]
     refused = command(*arguments)
     assert refused.code == 2
-    assert "train.steps is 12 there, 4 here" in refused.err
+    assert "train.batch_size is 16 there, 4 here" in refused.err
     assert "--fresh" in refused.err
-    assert command(*arguments, "--fresh").code == 0
-    manifest = json.loads((tmp_path / "copy" / "runs" / "tiny" / "seed-0" / "manifest.json").read_text())
+    assert command(*arguments, "--set", "train.steps=4", "--fresh").code == 0
+    manifest = json.loads((copy / "runs" / "tiny" / "seed-0" / "manifest.json").read_text())
     assert manifest["step"] == 4
 
 

@@ -90,7 +90,7 @@ def test_images_of_an_unknown_fingerprint_may_not_move(runs: Runs, tmp_path: Pat
 
 def as_0_1_wrote_it(folder: RunFolder, resolved: Resolved) -> None:
     """Give the folder's files the digests of cganzoo 0.1, which covered the place of the images."""
-    values = resolved.values()
+    values = resolved.identity(places=True)
     of_recipe, of_training = digest(values), digest(training_values(values))
     assert of_training != resolved.training_digest()
     manifest = json.loads(folder.manifest_file.read_text())
