@@ -59,8 +59,8 @@ class Needs:
 
     Attributes:
         samples: generated images, of all classes.
-        samples_per_class: generated images of each class. Of an unconditional generator, nobody knows the classes
-            before: then this many samples in all are enough.
+        samples_per_class: generated images of each class. The classes of an unconditional generator are not known
+            before it is trained; then this many samples in all are enough.
         real_images: images of the spec's ``reference`` split.
         real_images_per_class: images of each class of that split.
         classes: classes of the data set.
@@ -120,9 +120,8 @@ class Needs:
                 f"{counts.image_size}; raise data.image_size"
             )
         if 0 < counts.num_classes < self.classes:
-            return (
-                f"at least {self.classes} classes{self._because}, and the data set has {counts.num_classes}; add some"
-            )
+            least = f"at least {self.classes} classes{self._because}"
+            return f"{least}, and the data set has {counts.num_classes}; add some"
         if self.predictions and counts.predicted_classes == 0:
             return "class predictions, and the extractor has none; write another name in [evaluation.extractor]"
         return None

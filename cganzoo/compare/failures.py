@@ -34,5 +34,5 @@ def warnings(comparison: Comparison) -> Iterator[str]:
     for method in comparison.methods:
         for run in comparison.finished(method):
             for name, why in failures(run).items():
-                failed = f'{run.cell}: metric "{name}" failed: {why.rstrip(".")}'
-                yield f"{failed}. `cganzoo run` with its recipe scores it again."
+                reason = f'{run.cell}: metric "{name}" failed: {why.rstrip(".")}.'
+                yield f"{reason} `cganzoo run` with its recipe scores it again."

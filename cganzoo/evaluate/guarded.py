@@ -1,4 +1,4 @@
-"""A metric whose failure does not end an evaluation: it is recorded, and the other metrics go their way."""
+"""A metric whose failure does not end an evaluation: it is recorded, and the other metrics are still computed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cganzoo._util.text import shortened
 from cganzoo.config import Config
 from cganzoo.errors import CganzooError
 from cganzoo.metric import Metric, Recall
-from cganzoo.specs import BuildContext, MetricSpec
+from cganzoo.specs import NAME, BuildContext, MetricSpec
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class Guarded:
     """A metric of an evaluation, and why it failed. After a failure, it receives nothing and its memory is released.
 
     Attributes:
-        failure: one message; ``None`` while all went well.
+        failure: one message; ``None`` if it has not failed.
         refused: whether the metric itself refused the images with a :class:`CganzooError`, so that it would refuse them
             again. Other failures, such as too little memory, may not come again.
     """
@@ -70,8 +70,8 @@ class Guarded:
         return self._ask(lambda metric: self._checked_classes(metric.per_class(), num_classes)) or {}
 
     def pictures(self, recall: Recall) -> Mapping[str, Tensor]:
-        """The pictures."""
-        return self._ask(lambda metric: dict(metric.pictures(recall))) or {}
+        """The pictures (C, H, W) by name."""
+        return self._ask(lambda metric: _checked_pictures(metric.pictures(recall))) or {}
 
     def _checked(self, result: Mapping[str, float | None]) -> Scores:
         declared = [output.name for output in self.spec.outputs]
@@ -120,6 +120,16 @@ class Guarded:
 
 class _FaultError(Exception):
     """What a metric reports is not what its spec declares."""
+
+
+def _checked_pictures(result: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    for name, picture in result.items():
+        if not NAME.fullmatch(name):
+            raise _FaultError(f"the name of its picture {name!r} is not lower snake case")
+        shape = tuple(picture.shape)
+        if len(shape) != 3 or shape[0] not in (1, 3) or 0 in shape:
+            raise _FaultError(f'its picture "{name}" has the shape {shape}, not (1 or 3, height, width)')
+    return dict(result)
 
 
 def _first_line(error: Exception) -> str:

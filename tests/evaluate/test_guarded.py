@@ -92,6 +92,24 @@ def test_an_error_of_many_lines_is_shortened_to_one() -> None:
     assert len(result.failures["failing"]) < 500
 
 
+@pytest.mark.parametrize(
+    ("name", "picture", "reason"),
+    [
+        ("odd", torch.zeros(4, 4), 'its picture "odd" has the shape (4, 4), not (1 or 3, height, width)'),
+        ("odd", torch.zeros(2, 4, 4), 'its picture "odd" has the shape (2, 4, 4)'),
+        ("../odd", torch.zeros(3, 4, 4), "the name of its picture '../odd' is not lower snake case"),
+    ],
+)
+def test_a_picture_that_cannot_be_saved_costs_no_score(name: str, picture: torch.Tensor, reason: str) -> None:
+    class Drawing(HasLabels):
+        def pictures(self, recall: Any) -> dict[str, torch.Tensor]:
+            return {name: picture}
+
+    result = evaluate_all(spec("drawing", lambda config, context: Drawing(), "has_labels"))
+    assert (result.scores, dict(result.pictures)) == ({"has_labels": 1.0}, {})
+    assert result.failures["drawing"].startswith(reason)
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])
 def test_an_interrupt_is_no_failure_of_a_metric(error: BaseException) -> None:
     with pytest.raises(type(error)):

@@ -147,7 +147,7 @@ class MetricConformance(MetricScores):
         if max(samples, real) > MOST_IMAGES:
             raise SkipTest(f"it needs more than {MOST_IMAGES} images; set options that need fewer")
         while (lacks := needs.unmet(_counts(world, samples, real))) and max(samples, real) < MOST_IMAGES:
-            # What `check` needs is not known, so both numbers are raised until it is content.
+            # What `check` needs is not known, so both numbers are raised until it accepts them.
             assert "\n" not in lacks, f"the reason that check returns must be one line, but is {lacks!r}"
             samples, real = samples + 1, real + 1
         assert lacks is None, f"with {samples} samples and {real} real images, the metric still needs {lacks}"
