@@ -15,7 +15,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from cganzoo._util.checked import DamagedError, append_text, open_regular, read_text
+from cganzoo._util.checked import DamagedError, open_regular, read_text
 from cganzoo._util.files import UNFINISHED, names_in, write_whole
 from cganzoo._util.text import shortened
 from cganzoo.errors import RunError
@@ -115,7 +115,10 @@ class RunFolder:
     def append(self, record: Mapping[str, Any]) -> None:
         """Add a line to ``metrics.jsonl``."""
         with system_errors(self.metrics_file, "saving failed"):
-            append_text(self.metrics_file, json.dumps(record) + "\n")
+            if self.metrics_file.exists() and not self.metrics_file.is_file():
+                raise OSError(None, "it is not a regular file", str(self.metrics_file))
+            with self.metrics_file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
 
     def drop_records_after(self, step: int) -> None:
         """Remove the records of later steps from ``metrics.jsonl``, because a resumed run repeats these steps."""
