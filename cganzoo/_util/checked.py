@@ -37,16 +37,6 @@ def open_regular(path: Path) -> IO[bytes]:
         raise
 
 
-def append_text(path: Path, text: str) -> None:
-    """Add to a text file, which is created if necessary; a pipe, a device or a folder is an ``OSError``."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    handle = os.open(path, flags, 0o666)
-    with os.fdopen(handle, "ab") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(None, "it is not a regular file", str(path))
-        file.write(text.encode())
-
-
 def read_text(path: Path, most: int) -> str:
     """The text of a UTF-8 file of up to ``most`` bytes.
 

@@ -102,7 +102,7 @@ def show_page(inventory: Inventory, console: Console) -> None:
             console.print(_outputs(entry["outputs"]))
         console.print("\nIn a recipe:\n")
         for line in entry["recipe_lines"].splitlines():
-            console.print(f"    {printable(line)}".rstrip(), soft_wrap=True)
+            console.print(f"    {printable(line)}".rstrip(), markup=False, highlight=False, soft_wrap=True)
 
 
 def _properties(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:

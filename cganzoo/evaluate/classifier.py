@@ -117,7 +117,10 @@ def of_run(folder: RunFolder, device: torch.device) -> Classifier | None:
     name = folder.recipe_values()["evaluation"]["extractor"]["name"]
     if name.rpartition("/")[2] != "classifier" or not folder.extractor_file.is_file():
         return None
-    return load(folder.extractor_file, device)
+    try:
+        return load(folder.extractor_file, device)
+    except RunError as error:
+        raise RunError(f"{error}; `cganzoo evaluate` makes it again") from error
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> Classifier:
@@ -144,7 +147,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> Classifier:
             raise
         reason = f"{type(error).__name__}: {error}" if isinstance(error, (KeyError, TypeError)) else str(error)
         raise RunError(
-            f"{path}: is no classifier that cganzoo wrote, or is damaged; delete it ({shortened(reason, 200)})"
+            f"{path}: is no classifier that cganzoo wrote, or is damaged ({shortened(reason, 200)})"
         ) from error
 
 

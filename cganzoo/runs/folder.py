@@ -15,7 +15,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from cganzoo._util.checked import DamagedError, append_text, open_regular, read_text
+from cganzoo._util.checked import DamagedError, open_regular, read_text
 from cganzoo._util.files import UNFINISHED, names_in, write_whole
 from cganzoo.errors import RunError
 from cganzoo.recipe.digests import digest, training_values
@@ -116,7 +116,10 @@ class RunFolder:
     def append(self, record: Mapping[str, Any]) -> None:
         """Add a line to ``metrics.jsonl``."""
         with system_errors(self.metrics_file, "saving failed"):
-            append_text(self.metrics_file, json.dumps(record) + "\n")
+            if self.metrics_file.exists() and not self.metrics_file.is_file():
+                raise OSError(None, "it is not a regular file", str(self.metrics_file))
+            with self.metrics_file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
 
     def put_scores(self, step: int, scores: Mapping[str, Any]) -> None:
         """Add the scores of a step to ``metrics.jsonl``, instead of those of the same step if there are any."""
