@@ -1,8 +1,7 @@
-"""Generates the pages of docs/ that are made from the code: ``python docs/generate.py``.
+"""Generates the pages that are made from the code (recipe.md by generate_recipe.py): ``python docs/generate.py``.
 
-They are plugin-api.md, hooks.md and, by generate_recipe.py, recipe.md. This script parses the source and does not
-import it, so the pages do not depend on the versions of Python and torch. tests/test_plugin_api.py fails if a page
-differs from the code.
+This script parses the source and does not import it, so the pages do not depend on the versions of Python and torch.
+tests/test_plugin_api.py fails if a page differs from the code.
 """
 
 from __future__ import annotations

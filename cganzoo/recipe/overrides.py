@@ -24,7 +24,7 @@ Texts = dict[Keys, tuple[Any, str]]
 def set_value(values: dict[str, Any], override: str, texts: Texts | None = None) -> str:
     """Set one ``key.path=value`` in ``values``. Returns the path to the part that is new, for messages.
 
-    ``texts`` gets the text of a value such as ``2024``, for a key that takes text (:func:`parse_with_texts`).
+    ``texts`` gets the text of a value such as ``2024`` or ``true``, which :func:`parse_with_texts` uses.
     """
     path, equals, text = override.partition("=")
     keys = [key.strip() for key in path.split(".")]
