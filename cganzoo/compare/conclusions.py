@@ -152,6 +152,10 @@ def _about_runs(comparison: Comparison, method: Method) -> list[str]:
             count = f"{len(seeds)} of {len(runs)} seeds ({', '.join(seeds)})"
             found.append(f"{method.label}: {count} {state} and are not included in its scores.")
     for run in runs:
+        if run.damaged_lines:
+            lines = f"{run.damaged_lines} damaged line{'s' if run.damaged_lines > 1 else ''}"
+            file = run.cell.folder.metrics_file
+            found.append(f"{run.cell}: {lines} of {file} left out, so curves and earlier scores may be incomplete.")
         if run.state == "interrupted":
             at = "" if run.manifest.step is None else f" after step {run.manifest.step}"
             found.append(f"{run.cell}: was interrupted{at}: its process has ended. Its recipe, run again, resumes it.")

@@ -119,6 +119,7 @@ class Run:
     scores: Mapping[int, Numbers]
     terms: Mapping[int, Numbers]
     speed: Mapping[int, tuple[float, float]]  # images per second, and seconds of training until then
+    damaged_lines: int = 0  # of metrics.jsonl, which are left out
 
     @property
     def last_step(self) -> int | None:
@@ -150,6 +151,7 @@ def read_run(cell: Cell, state: State) -> Run:
     terms: dict[int, Numbers] = {}
     speed: dict[int, tuple[float, float]] = {}
     with damage(folder.metrics_file):
+        damaged_lines = folder.damaged_lines()
         for record in folder.records():
             step = record["step"]
             if "scores" in record:  # of a step that was scored twice, the last scores count
@@ -170,7 +172,7 @@ def read_run(cell: Cell, state: State) -> Run:
         with damage(folder.manifest_file):
             fairness.check_protocol(manifest.evaluation.protocol)
         scores[manifest.step] = manifest.evaluation.scores
-    return Run(cell, state, manifest, scores, terms, speed)
+    return Run(cell, state, manifest, scores, terms, speed, damaged_lines)
 
 
 def _numbers(values: Mapping[str, Any]) -> Numbers:

@@ -67,7 +67,8 @@ def compare(matrix: Matrix, console: Console, device: str, limit: float | None, 
         return 130
     if stop.signal is not None and not all(state in ENDED for state in found.of.values()):
         return 128 + stop.signal
-    return 2 if found.errors or comparison.skipped or not whole else 0
+    damaged = comparison.skipped or any(run.damaged_lines for run in comparison.runs)
+    return 2 if found.errors or damaged or not whole else 0
 
 
 def _refuse(refused: Mapping[str, str], matrix: Matrix, states: States) -> None:

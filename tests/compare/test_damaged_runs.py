@@ -115,6 +115,16 @@ def test_records_of_any_content_do_not_end_the_comparison(write: Write, tmp_path
     assert len(view["reproduce"]["runs"]) + len(view["reproduce"]["damaged"]) == 2
 
 
+def test_damaged_lines_of_the_records_are_counted(write: Write, tmp_path: Path):
+    run = write("some", 0)
+    (run / "metrics.jsonl").write_bytes(RECORD.encode() + b"\xff\n{}\n" + RECORD.encode() + b'{"step": 30, "ter')
+    view = shown(tmp_path)
+    expected = f"some, seed 0: 2 damaged lines of {run / 'metrics.jsonl'} left out, so curves and earlier scores may"
+    assert any(warning.startswith(expected) for warning in view["warnings"])
+    (run / "metrics.jsonl").write_bytes(RECORD.encode() + b'{"step": 30, "ter')  # as a kill leaves it
+    assert not any("damaged line" in warning for warning in shown(tmp_path)["warnings"])
+
+
 @pytest.mark.parametrize("value", [1e308, -1e308, 5e-324, 1e999])
 def test_absurd_scores_are_shown_or_left_out(write: Write, tmp_path: Path, value: float):
     for seed in (0, 1):
