@@ -34,17 +34,6 @@ def without_code(page: str) -> str:
     return re.sub(r"^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_relative_links_lead_to_files_and_headings(page: Path) -> None:
-    for link in RELATIVE.findall(without_code(page.read_text())):
-        path, _, heading = link.partition("#")
-        target = page.parent / path
-        assert target.exists(), f"{page.name}: {link}"
-        headings = re.findall(r"^#+ (.*)", target.read_text(), re.MULTILINE) if heading else []
-        names = {re.sub(r"[^\w -]", "", name.lower()).replace(" ", "-") for name in headings}
-        assert not heading or heading in names, f"{page.name}: {link}"
-
-
 @needs_hatchling
 @pytest.mark.parametrize("folder", [ROOT, *PLUGINS], ids=lambda folder: folder.name)
 def test_the_page_on_an_index_has_links_that_work_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

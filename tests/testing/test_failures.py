@@ -34,12 +34,12 @@ class Undescribed(Config):
 
 @hookimpl
 def cganzoo_losses():
-    for name in ("Wants", "Images", "OtherImages", "Misspelt", "Early", "Negative"):
+    for name in ("Wants", "Images", "OtherImages", "Misspelt", "Early", "Negative", "Nowhere"):
         yield LossSpec(
             name=name.lower(),
             summary="A loss",
             config=Undescribed if name == "Misspelt" else Config,
-            build=f"cganzoo_author.losses.all:{name}",
+            build="cganzoo_author.losses.all:Gone" if name == "Nowhere" else f"cganzoo_author.losses.all:{name}",
             reference="cganzoo_author.reference" if "Images" in name else None,
         )
 
@@ -49,6 +49,7 @@ def cganzoo_discriminators():
     yield DiscriminatorSpec(
         name="wide", summary="A trunk", config=Options, build="cganzoo_author.trunk:Wide", small={"width": 4}
     )
+    yield DiscriminatorSpec(name="wider", summary="A trunk", config=Options, build="cganzoo_author.trunk:Wider")
 """
 
 LOSSES = """
@@ -147,6 +148,12 @@ class Wide(Discriminator):
 
     def forward(self, images):
         return self.layer(images.flatten(1))
+
+
+class Wider(Wide):
+    def __init__(self, config, context):
+        Discriminator.__init__(self)
+        self.layer = nn.Linear(config.width, config.width)
 """
 
 
@@ -234,6 +241,23 @@ def test_a_failure_names_the_line_in_the_package(
         file, line = re.fullmatch(rf"(.*):(\d+) \({place}\)", found.place).groups()  # type: ignore[union-attr]
         source = (package / file).read_text().splitlines()[int(line) - 1]
         assert re.match(rf"\s*(def|class) {place}\b", source), source
+
+
+def test_a_class_that_does_not_exist_is_looked_for_where_it_is_registered(
+    monkeypatch: pytest.MonkeyPatch, package: Path
+) -> None:
+    found = outcomes("nowhere", monkeypatch, "batch_of_one")["batch_of_one"]
+    assert found.error == 'ImportError: cganzoo_author.losses.all has no "Gone"'
+    file, _, line = found.place.partition(":")
+    assert "cganzoo_author.losses.all:Gone" in (package / file).read_text().splitlines()[int(line) - 1]
+
+
+def test_a_component_too_large_for_the_checks_is_told_how_to_be_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = outcomes("wider", monkeypatch, "any_batch_size", base=DiscriminatorConformance)["any_batch_size"]
+    assert found.message.endswith(
+        "; the checks need a small component: set small, as small={...}, in its specification"
+    )
+    assert found.place.startswith("cganzoo_author/trunk.py:")
 
 
 def test_the_line_that_imports_torch_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

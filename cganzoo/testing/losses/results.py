@@ -13,14 +13,14 @@ from cganzoo.objective import Batch, Objective, Terms
 from cganzoo.testing.conformance import explained, schedulable
 
 from . import base
-from .base import IMAGE, METHODS, SEEDS, TOLERANCE, Loss, LossChecks, buffers_restored, gradients, with_features
+from .base import METHODS, SEEDS, TOLERANCE, Loss, LossChecks, buffers_restored, gradients, with_features
 
 CASES = [(classes, size, seed) for classes in (1, 2, 7, 200) for size in (1, 6) for seed in (0, 1)]
 """(classes, batch size, seed): one class, more classes than samples, a single sample."""
 
 
 def random_batch(
-    classes: int, size: int, seed: int, feature_dim: int = 5, image: tuple[int, int, int] = IMAGE
+    classes: int, size: int, seed: int, feature_dim: int = 5, image: tuple[int, int, int] = (1, 8, 8)
 ) -> Batch:
     """Random labels (size,), features (size, feature_dim), and images (size, C, H, W) in [-1, 1] of shape ``image``.
 
