@@ -255,14 +255,6 @@ def test_what_a_trunk_froze_stays_frozen(resolved: Resolve) -> None:
     assert not torch.equal(trunk.layer.weight, trained)
 
 
-def test_the_recipe_says_whether_training_images_are_mirrored(resolved: Resolve) -> None:
-    first = {flip: started(resolved(f"data.flip={flip}"))._real()[0] for flip in ("true", "false")}
-    assert torch.equal(first["false"], real_batches(1)[0][0])
-    turned = (first["true"] == first["false"].flip(3)).flatten(1).all(1)
-    assert 0 < turned.sum() < BATCH
-    assert torch.equal(first["true"][~turned], first["false"][~turned])
-
-
 def test_initialisation_is_done_once_on_the_batch_that_the_first_step_sees(resolved: Resolve) -> None:
     engine = started(with_own(resolved(), generator=Linear, discriminator=HalfFrozen, loss=Critic))
     assert engine.batches.position == 0
