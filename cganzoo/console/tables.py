@@ -19,7 +19,7 @@ def print_table(
 ) -> None:
     """Print a table, whose columns have these options of rich.
 
-    In a pipe or a file it is one whole line for each row, with two spaces between columns and ``-`` for an empty cell.
+    In a pipe or a file it is one whole line for each row, with two spaces or more between columns and ``-`` for an empty cell.
     A row with one cell is a heading; it is printed in a terminal only.
     """
     from rich.table import Table
@@ -27,9 +27,10 @@ def print_table(
 
     rows = [[printable(cell) for cell in row] for row in rows]
     if not console.is_terminal:
-        for row in (headings, *rows):
-            if len(row) == len(headings):
-                print("  ".join(" ".join(cell.splitlines()) or "-" for cell in row))
+        lines = [[" ".join(cell.split()) or "-" for cell in row] for row in (headings, *rows) if len(row) == len(headings)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        for line in lines:
+            print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
         return
     table = Table(box=None, pad_edge=False, expand=any("ratio" in column for column in columns))
     for heading, column in zip(headings, columns, strict=True):

@@ -79,9 +79,7 @@ def failing(
         ("generator.width=1000000", "generator: the networks (generator "),
         ("discriminator.width=1000000", "discriminator: the networks (generator "),
         ("generator.width=1000000000000", "generator: a size is larger than any memory"),
-        ("generator.width=100000000000000000000", "generator: a size is larger than any memory"),
         ("train.batch_size=1000000000000", "--set train.batch_size: 1,000,000,000,000 images and as many samples take"),
-        ("train.batch_size=10000000000000000000000", "--set train.batch_size: "),
         ("evaluation.batch_size=1000000000000", "--set evaluation.batch_size: the noise of 1,000,000,000,000 samples"),
         ("evaluation.samples=1000000000000", "--set evaluation.samples: the noise of 1,000,000,000,000 samples"),
     ],
@@ -153,7 +151,7 @@ def test_evaluate_and_sample_refuse_it_too(run, folder: RunFolder, command, tmp_
         assert f"--set evaluation.{key}: the noise of 1,000,000,000,000 samples takes at least" in result.err
     result = command("sample", folder.path, "-n", "1000000000000", "--device", "cpu", "-o", tmp_path / "a.png")
     assert result.code == 2
-    assert "-n 1000000000000: these images take at least" in result.err
+    assert "count: 1,000,000,000,000 images do not fit in memory" in result.err
 
 
 # --- memory that runs out during a run ------------------------------------------------------------------------------
