@@ -27,7 +27,9 @@ def print_table(
 
     rows = [[printable(cell) for cell in row] for row in rows]
     if not console.is_terminal:
-        lines = [[" ".join(cell.split()) or "-" for cell in row] for row in (headings, *rows) if len(row) == len(headings)]
+        lines = [
+            [" ".join(cell.split()) or "-" for cell in row] for row in (headings, *rows) if len(row) == len(headings)
+        ]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         for line in lines:
             print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

@@ -58,7 +58,7 @@ def test_the_recipe_for_own_images_takes_any_classes_and_colours(classes: int, m
 def test_the_recipe_for_own_images_asks_for_their_place(command):
     ended = command("run", FOLDER)
     assert ended.code == 2
-    assert ended.err.startswith("error: amgan_folder: data.root: is missing (Folder or zip archive")
+    assert ended.err.startswith("error: amgan_folder: data.root: is missing (Folder, zip or tar archive")
 
 
 def test_the_recipe_for_own_images_is_the_paper_s_at_64_px():

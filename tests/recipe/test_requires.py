@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from bad_plugins import HOOK, Bad
 
+from cganzoo._util.install import install_command
 from cganzoo.errors import PluginError, RecipeError
 from cganzoo.recipe import requires
 from cganzoo.recipe.read import load_recipe, parse_recipe
@@ -135,7 +136,7 @@ def test_a_first_party_plugin_that_is_absent_is_named(monkeypatch: pytest.Monkey
     assert requires._hint(wanted) == "", "it is installed"
     here = [provider for provider in requires.installed() if provider.distribution != "cganzoo-acgan"]
     monkeypatch.setattr(requires, "installed", lambda: here)
-    assert requires._hint(wanted) == "pip install cganzoo-acgan"
+    assert requires._hint(wanted) == install_command("cganzoo-acgan")
     assert requires._hint(requires._Wanted("loss", "nobody", ("loss",))) == ""
 
 
