@@ -19,7 +19,8 @@ def print_table(
 ) -> None:
     """Print a table, whose columns have these options of rich.
 
-    In a pipe or a file it is one whole line for each row, with two spaces or more between columns and ``-`` for an empty cell.
+    In a pipe or a file it is one whole line for each row, with two spaces or more between columns, and ``-`` for an
+    empty cell.
     A row with one cell is a heading; it is printed in a terminal only.
     """
     from rich.table import Table
