@@ -226,6 +226,8 @@ class Session:
         if again and manifest.step in checkpoint.steps(self.folder.checkpoints):
             self.reporter.say(f"{self.folder.path}: is trained, but a metric failed; it is scored again")
             return False
+        if self.folder.names_other_images(self.resolved):  # perhaps other ones, which these scores are not of
+            self.folder.check_same_images(load_data(self.resolved, self.reporter)["train"].fingerprint)
         self.reporter.say(f"{self.folder.path}: is finished; more train.steps continue it, --fresh starts it again")
         if manifest.evaluation is not None:
             try:
