@@ -14,6 +14,7 @@ import os
 import secrets
 import shutil
 import tarfile
+import unicodedata
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,11 +22,12 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
 from cganzoo._util.files import UNFINISHED, make_folder_once, write_whole
+from cganzoo._util.text import escaped
 from cganzoo.console.reporter import Progress
 from cganzoo.errors import DataError
 
 from .cache import cache_folder
-from .tree import one_line
+from .tree import is_hidden
 
 ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 
@@ -67,6 +69,11 @@ def unpacked(archive: Path, progress: Progress | None = None, say: Callable[[str
             if say:
                 say(f"{place / damage}: is damaged; {archive} is unpacked again")
             _remove(place)
+        elif place not in _verified and place.is_dir() and (added := _added(place)):
+            raise DataError(
+                f"{place / escaped(added)}: was added to the unpacked files of {archive}; move it away, or, to use "
+                "it, copy the whole folder and name the copy as data.root"
+            )
         make_folder_once(place, lambda folder: _unpack(archive, folder, progress))
         _verified.add(place)
         return place
@@ -135,6 +142,18 @@ def _damage(place: Path) -> str | None:
     return None
 
 
+def _added(place: Path) -> str | None:
+    """The name of a file in the folder that is not from the archive; ``None`` if there is none."""
+    known = {unicodedata.normalize("NFC", name) for name in json.loads((place / CONTENTS).read_bytes())}
+    for folder, folders, files in os.walk(place):
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        for file in sorted(files):
+            name = (Path(folder) / file).relative_to(place).as_posix()
+            if not is_hidden(file) and unicodedata.normalize("NFC", name) not in known:
+                return name
+    return None
+
+
 def _digest(file: Path) -> str:
     digest = hashlib.sha256()
     with file.open("rb") as content:
@@ -195,6 +214,6 @@ def _safe_members(archive: Path) -> list[tarfile.TarInfo]:
 
 def _refused(archive: Path, member: tarfile.TarInfo, reason: str) -> DataError:
     return DataError(
-        f'{archive}: is not unpacked, because of its member "{one_line(member.name)}": {reason}; get the archive from '
+        f'{archive}: is not unpacked, because of its member "{escaped(member.name)}": {reason}; get the archive from '
         "a source that you trust"
     )

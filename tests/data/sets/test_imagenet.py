@@ -40,7 +40,7 @@ def test_what_is_missing_is_named(root: Path) -> None:
     with pytest.raises(DataError) as caught:
         ImageNetSource(ImageNetConfig(root=str(missing)))
     assert str(caught.value) == (f'data.root = "{missing}": no such folder or zip archive; name one that holds the set')
-    (root / "val").rename(root / "validation")
+    (root / "val").rename(root / "other")
     with pytest.raises(DataError) as caught:
         ImageNetSource(ImageNetConfig(root=str(root))).labels()
     assert str(caught.value) == (
