@@ -33,8 +33,12 @@ MASKS = re.compile(
 
 def advice(tree: Tree, folder: str) -> str:
     """What to do about an uncertain set; ``folder`` may be the one that is meant."""
-    where = tree.where(folder).rstrip("/")
-    root = f'set data.root = "{where}"' if tree.path.is_dir() else f"unpack the archive and name {where} as data.root"
+    name = folder.rstrip("/")
+    root = (
+        f'set data.root = "{tree.where(name)}"'
+        if tree.path.is_dir()
+        else f"unpack the archive and name its folder {escaped(name)} as data.root"
+    )
     return f"arrange the set with one folder for each class, or, for example, {root}"
 
 
