@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
 from cganzoo._util.text import escaped, listed
 from cganzoo.data.tree import Tree
@@ -28,7 +29,7 @@ STRAY = (
 )
 """Names of folders of images that come with a set and may be no classes."""
 
-_PHOTOS = re.compile(rf"(?:{'|'.join(sorted(PHOTOS, key=len, reverse=True))}|original|raw|rgb|\d|[\W_])+")
+_PHOTOS = re.compile(rf"(?:{'|'.join(sorted(PHOTOS, key=len, reverse=True))}|originals?|inputs?|raw|rgb|\d|[\W_])+")
 
 
 def without_extras(tree: Tree, branch: Branch, notes: list[str]) -> Branch:
@@ -57,6 +58,25 @@ def without_extras(tree: Tree, branch: Branch, notes: list[str]) -> Branch:
         rest = [name for name in branch.folders if name not in unlabelled]
         return _only(tree, branch, rest, notes, "as no classes") if rest else branch
     return branch
+
+
+def masks_among(tree: Tree, classes: Mapping[str, Sequence[str]]) -> list[str]:
+    """A note if images of classes are masks by their names: ``1_mask.png`` next to ``1.png``."""
+    found = []
+    for files in classes.values():
+        likely = [name for name in files if _stem(name).endswith(("_mask", "_masks", "_seg", "_gt"))]
+        stems = {_stem(name) for name in files} if likely else set()
+        found += [name for name in likely if _stem(name).rpartition("_")[0] in stems]
+    if not found:
+        return []
+    return [
+        f"{counted(len(found), 'image')} of the classes may be masks by their names, such as {tree.where(found[0])}; "
+        "move masks away, as they are used like the others"
+    ]
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0].casefold()
 
 
 def is_masks(name: str) -> bool:

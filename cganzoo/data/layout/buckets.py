@@ -1,4 +1,4 @@
-"""Folders that hold images by their numbers, a thousand in each, as StyleGAN and FFHQ store them: no classes."""
+"""Folders that hold images by their numbers, as StyleGAN, FFHQ and img2dataset store them: no classes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from cganzoo.errors import DataError
 
 from .folders import shown
 
-SIZE = 1000  # images in a bucket
+STEPS = ((1000, 1), (1000, 1000), (10_000, 1))
+"""Images in a folder, and from one folder's number to the next, of StyleGAN, FFHQ and img2dataset."""
 
 _BUCKET = re.compile("[0-9]{5}")
 _NUMBER = re.compile(r"(?:img|seed)?([0-9]{1,9})\.\w+")
@@ -21,25 +22,25 @@ def check_buckets(tree: Tree, place: str, classes: Mapping[str, Sequence[str]], 
     if len(classes) < 2 or not all(map(_BUCKET.fullmatch, classes)):
         return
     remedy = (
-        'add the dataset.json, or one with {"labels": null} to have one class; if they are classes, set data.labels = '
+        'add its dataset.json, or one with {"labels": null} to have one class; if they are classes, set data.labels = '
         '"folders"'
     )
-    for unit in (1, SIZE):  # StyleGAN's second folder is 00001, that of FFHQ is 01000
-        if all(_holds(int(name), unit, files) for name, files in classes.items()):
+    for size, step in STEPS:
+        if all(_holds(int(name), size, step, files) for name, files in classes.items()):
             raise DataError(
-                f"{tree.where(place)}: its folders ({shown(list(classes))}) hold images by their numbers, {SIZE:,} in "
-                f"each, as StyleGAN and FFHQ store them, so they are no classes; {remedy}"
+                f"{tree.where(place)}: its folders ({shown(list(classes))}) hold images by their numbers, {size:,} in "
+                f"each, as StyleGAN, FFHQ and img2dataset store them, so they are no classes; {remedy}"
             )
-    if not any(int(name) % SIZE for name in classes):
+    if not any(int(name) % 1000 for name in classes):
         notes.append(
-            f"the classes ({shown(list(classes))}) have names like folders of {SIZE:,} images each, as StyleGAN and "
-            f"FFHQ store them; {remedy}"
+            f"the classes ({shown(list(classes))}) have names like folders of 1,000 images each, as FFHQ stores them; "
+            f"{remedy}"
         )
 
 
-def _holds(bucket: int, unit: int, files: Sequence[str]) -> bool:
-    """Whether all images have numbers of this bucket; ``unit``: what buckets' names count up by."""
+def _holds(bucket: int, size: int, step: int, files: Sequence[str]) -> bool:
+    """Whether all images have numbers of this folder."""
     return all(
-        (match := _NUMBER.fullmatch(file.rpartition("/")[2])) is not None and int(match[1]) // SIZE * unit == bucket
+        (match := _NUMBER.fullmatch(file.rpartition("/")[2])) is not None and int(match[1]) // size * step == bucket
         for file in files
     )

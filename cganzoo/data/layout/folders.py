@@ -25,7 +25,7 @@ PHOTOS = frozenset(str.split("image images img imgs jpg jpeg jpegs png pngs phot
 
 MASKS = re.compile(
     r"(?:images?|imgs?|pngs?|ground|truth|gt|fine|coarse|binary|semantic|instance|class|object|color|\d|[\W_])*"
-    r"(?:masks?|segmentations?|segs?|annotations?|labels?|trimaps?|groundtruths?|gts?|thumbs?|thumbnails?)"
+    r"(?:masks?|segmentations?|segs?|annotations?|labels?|trimaps?|groundtruths?|gts?|anns?|mattes?|depths?|edges?|thumbs?|thumbnails?)"
     r"(?:images?|imgs?|pngs?|class|object|ids?|raw|fine|coarse|\d|[\W_])*"
 )
 """Names, in lower case, of folders whose images are not photographs of a class."""

@@ -14,7 +14,7 @@ from cganzoo.data.file_source import Splits
 from cganzoo.data.tree import Tree
 from cganzoo.errors import DataError
 
-from .aside import without_extras
+from .aside import masks_among, without_extras
 from .branch import Branch, branches
 from .buckets import check_buckets
 from .folders import Classes, check_names, check_same, class_folders, counted, fork, hold_out, shown, swapped, twins
@@ -129,6 +129,7 @@ class _Reading:
             classes = class_folders(self.tree, branch, self.notes)
             if self.files.chosen is None:
                 check_buckets(self.tree, branch.name, classes, self.notes)
+            self.notes += masks_among(self.tree, classes)
             return classes
         except DataError as error:
             if why := self.files.why_not:

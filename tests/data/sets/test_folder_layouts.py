@@ -242,8 +242,9 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "FFHQ": (
         ["00000/00000", "00000/00001", "01000/01000", "01000/01999"], "hold images by their numbers, 1,000 in each"
     ),
+    "img2dataset": (["00000/000000000", "00000/000000001", "00001/000010000"], "hold images by their numbers, 10,000"),
     "StyleGAN without its labels": (
-        ["00000/img00000000", "00000/img00000999", "00001/img00001000"], r'add the dataset.json, or one with {"labels"'
+        ["00000/img00000000", "00000/img00000999", "00001/img00001000"], r'add its dataset.json, or one with {"labels"'
     ),
     "images of another format": (["cat/1.heic", "dog/1.HEIC"], "holds no image of a format that is read, but 2 .heic"),
     "a class of another format": ([*CLASSES, "owl/1.heic"], "owl: holds no image of a format that is read"),
@@ -309,6 +310,10 @@ def test_nothing_is_noted_of_an_ordinary_set(tmp_path: Path) -> None:
         (
             ["00000/a", "00000/b", "01000/a", "01000/b"],
             r"the classes \(00000, 01000\) have names like folders of 1,000",
+        ),
+        (
+            ["cat/1", "cat/1_mask", "cat/2", "dog/1", "dog/2"],
+            "1 image of the classes may be masks by their names, such",
         ),
         (["Cat/1", "Cat/2", "cat/1", "cat/2"], 'the classes "Cat" and "cat" differ in case, blanks or the form'),
         (["L\xf6we/1", "L\xf6we/2", "Lo\u0308we/1"], "differ in case, blanks or the form of accents only"),
