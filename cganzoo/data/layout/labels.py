@@ -47,6 +47,12 @@ class Labels:
         """Why a table is not used as a label file, the likeliest one; empty if there is none."""
         return max(self._rejected, default=(0, ""), key=lambda reason: reason[0])[1]
 
+    def elsewhere(self, top: Branch) -> str:
+        """The first table that lies in a folder without images, as an advice; empty if there is none."""
+        tables = (name for folder in top.walk() if not folder.count for name in folder.files if _is_label_file(name))
+        name = one_line(next(tables, ""))
+        return f'if {name} holds the labels, set data.labels = "{name}"' if name and self.chosen is None else ""
+
     def check_column(self) -> None:
         """Refuse a column of labels that no label file was read from."""
         if self._column is None or self._with_column:
@@ -55,6 +61,8 @@ class Labels:
         if self.chosen == FOLDERS:
             raise DataError(f'{named}: data.labels = "{FOLDERS}" uses no label file; remove one of the two')
         why = self.why_not or "there is no table of files and labels next to the images"
+        if self.used:
+            why = f"{one_line(self.used[0])} has no columns"
         raise DataError(f"{named}: no label file is used: {why}; remove this key, or name the file as data.labels")
 
     def branch_of_chosen(self, top: Branch) -> Branch:
@@ -72,7 +80,7 @@ class Labels:
             try:
                 listing = self._read(wanted, branch)
             except NotLabelsError as reason:
-                if branch is top:
+                if branch is top or reason.names_images:
                     raise DataError(f"{self.tree.where(wanted)}: cannot be used as data.labels: {reason}") from reason
             else:
                 break
@@ -99,17 +107,16 @@ class Labels:
             return []
         if (name := branch.name + STYLEGAN) in branch.files:
             return [stylegan_listing(self.tree, name, Finder(branch))]
-        folders = like_classes(branch)
+        tables = [name for name in branch.files if _is_label_file(name) and "submission" not in _stem(name).lower()]
+        folders = like_classes(branch) if tables else {}
         found = []
-        for name in branch.files:
-            last = name.rpartition("/")[2].lower()
-            if last.endswith(ENDINGS) and "submission" not in last:
-                try:
-                    found.append(self._read(name, branch, {path[-1] for path in folders.values()}))
-                except NotLabelsError as reason:
-                    self._reject(name, reason, branch)
-                except DataError as error:
-                    raise DataError(f"{error}{_OTHERWISE if branch.inner else ''}") from error
+        for name in tables:
+            try:
+                found.append(self._read(name, branch, {path[-1] for path in folders.values()}))
+            except NotLabelsError as reason:
+                self._reject(name, reason, branch)
+            except DataError as error:
+                raise DataError(f"{error}{_OTHERWISE if branch.inner else ''}") from error
         found = self._about_the_set(found)
         if folders and self._column is None:
             found = self._beside(branch, folders, found)

@@ -128,7 +128,7 @@ class _Reading:
         try:
             return class_folders(self.tree, branch, self.notes)
         except DataError as error:
-            if why := self.files.why_not:
+            if why := self.files.why_not or self.files.elsewhere(self.top):
                 raise DataError(f"{error}; {why}") from error
             raise
 

@@ -13,7 +13,7 @@ from cganzoo.errors import DataError
 
 from .finder import Finder
 from .splits import split_kind
-from .table import Table, read_table
+from .table import LARGEST, Table, read_table
 
 STYLEGAN = "dataset.json"
 
@@ -262,7 +262,10 @@ def stylegan_listing(tree: Tree, name: str, finder: Finder) -> Listing:
     where = tree.where(name)
     otherwise = '; set data.labels = "folders" to have the folders as classes'
     try:
-        values = json.loads(tree.text(name, "strict"))
+        text = tree.text(name, "strict")
+        if len(text) > LARGEST:
+            raise DataError(f"{where}: is too large: label files of {LARGEST >> 20} MiB are read{otherwise}")
+        values = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: is not JSON, or is damaged; write it again{otherwise}") from error
     if not isinstance(values, dict) or "labels" not in values:

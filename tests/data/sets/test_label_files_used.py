@@ -93,7 +93,7 @@ def test_the_layout_names_the_file_of_each_split(opened: Open, files: Files, beg
 def test_a_table_that_replaces_class_folders_must_be_chosen(opened: Open, folders: tuple[str, ...], rows: str) -> None:
     files = images(*(f"{folder}/{i}.png" for folder in folders for i in range(3)))
     files["table.csv"] = f"file,label{',split' if ',train' in rows else ''}\n{rows}"
-    with pytest.raises(DataError, match='= "folders" to use the folders, or data[.]labels = "table[.]csv" to use'):
+    with pytest.raises(DataError, match=r'= "folders" to use the folders, or data\.labels = "table\.csv" to use'):
         opened(files).labels()
     assert len(opened(files, labels="folders").class_names) == len({folder.rpartition("/")[2] for folder in folders})
 
@@ -157,6 +157,10 @@ def test_the_label_file_that_has_the_column_is_used(opened: Open) -> None:
 
 def test_a_chosen_label_file_may_lie_next_to_the_folder_of_images(opened: Open) -> None:
     files = {**{f"set/images/{name}": PNG for name in FOUR}, "set/labels/labels.csv": f"file,label\n{ROWS}"}
+    with pytest.raises(
+        DataError, match=r'if set/labels/labels\.csv holds the labels, set data\.labels = "set/labels/l'
+    ):
+        opened(files).labels()
     source = opened(files, labels="set/labels/labels.csv")
     assert labels_of(source) == {f"set/images/{name}": label for name, label in LABELS.items()}
 
