@@ -105,7 +105,7 @@ class Labels:
     def _look(self, branch: Branch) -> list[Listing]:
         if self.chosen is not None:
             return []
-        if (name := branch.name + STYLEGAN) in branch.files:
+        if name := next((name for name in branch.files if name.lower() == branch.name.lower() + STYLEGAN), None):
             return [stylegan_listing(self.tree, name, Finder(branch))]
         tables = [name for name in branch.files if _is_label_file(name) and "submission" not in _stem(name).lower()]
         folders = like_classes(branch) if tables else {}
@@ -164,7 +164,7 @@ class Labels:
 
     def _read(self, name: str, branch: Branch, classes: Collection[str] = frozenset()) -> Listing:
         """The rows of one file."""
-        if name.rpartition("/")[2] == STYLEGAN:
+        if name.rpartition("/")[2].lower() == STYLEGAN:
             return stylegan_listing(self.tree, name, Finder(branch))
         kind = split_kind(_stem(name))
         level = split_level(branch)

@@ -207,7 +207,8 @@ def stylegan(*labels: object) -> str:
 @pytest.mark.parametrize("top", ["", "ffhq/", "a/b/"])
 def test_the_labels_of_stylegan(opened: Open, top: str) -> None:
     files = {f"{top}{name}": PNG for name in BUCKETS}
-    source = opened({**files, f"{top}dataset.json": stylegan(10, 9, 10, 9, 10, 9, 10, 9)})
+    name = "DATASET.json" if top == "a/b/" else "dataset.json"
+    source = opened({**files, f"{top}{name}": stylegan(10, 9, 10, 9, 10, 9, 10, 9)})
     assert source.class_names == ("9", "10"), "in the order of the numbers"
     assert labels_of(source) == {f"{top}{name}": ["10", "9"][i % 2] for i, name in enumerate(BUCKETS)}
 
