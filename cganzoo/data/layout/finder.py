@@ -11,6 +11,8 @@ from cganzoo.errors import DataError
 
 from .branch import Branch
 
+LONGEST = 200  # parts of a path in a table
+
 
 class Finder:
     """The images at and below one folder.
@@ -22,6 +24,7 @@ class Finder:
 
     def __init__(self, branch: Branch, preferred: tuple[Branch, ...] = ()) -> None:
         self.branch, self._preferred = branch, preferred
+        self._by_length: dict[int, dict[str, list[str]]] = {}
 
     def everything(self) -> list[str]:
         """All images, sorted."""
@@ -54,7 +57,7 @@ class Finder:
         found: dict[str, list[str]] = {}
         for name in self._names:
             path = name[len(self.branch.name) :]
-            for key in (_same(path), _same(_without_ending(path))):
+            for key in {_same(path), _same(_without_ending(path))}:
                 found.setdefault(key, []).append(name)
         return found
 
@@ -66,26 +69,39 @@ class Finder:
             table: dict[str, list[str]] = {}
             for name in names:
                 last = _same(name.rpartition("/")[2])
-                for key in (last, _without_ending(last)):
+                for key in {last, _without_ending(last)}:
                     table.setdefault(key, []).append(name)
             tables.append(table)
         return tables
 
     def _matches(self, file: str) -> list[str]:
         parts = [part for part in file.replace("\\", "/").split("/") if part not in ("", ".")]
-        if not parts or ".." in parts:
+        if not parts or ".." in parts or len(parts) > LONGEST:
             return []
         path = _same("/".join(parts))
         parts = path.split("/")
-        preferred, everywhere = self._lasts
         if len(parts) == 1:
+            preferred, everywhere = self._lasts
             return preferred.get(path) or self._paths.get(path) or everywhere.get(path, [])
         if path in self._paths:
             return self._paths[path]
         # The table may leave out the first folders, or name some that are not here.
-        there = [(name, _same(name[len(self.branch.name) :])) for name in everywhere.get(parts[-1], [])]
-        found = [name for name, own in there if _ends(own, path) or _ends(path, own)]
-        return found or [name for name, own in there if _ends(_without_ending(own), path)]
+        if inside := self._tails(len(parts)).get(path):
+            return inside
+        shorter = ("/".join(parts[first:]) for first in range(1, len(parts)))
+        return next((self._paths[end] for end in shorter if end in self._paths), [])
+
+    def _tails(self, length: int) -> dict[str, list[str]]:
+        """The last ``length`` parts of each path, with and without ending, to names in the tree."""
+        if length not in self._by_length:
+            table = self._by_length[length] = {}
+            for name in self._names:
+                parts = _same(name[len(self.branch.name) :]).rsplit("/", length)
+                if len(parts) >= length:
+                    tail = "/".join(parts[-length:])
+                    for key in {tail, _without_ending(tail)}:
+                        table.setdefault(key, []).append(name)
+        return self._by_length[length]
 
 
 def _same(name: str) -> str:
@@ -96,7 +112,3 @@ def _same(name: str) -> str:
 def _without_ending(path: str) -> str:
     at = path.rfind(".")
     return path[:at] if at > path.rfind("/") + 1 else path
-
-
-def _ends(path: str, end: str) -> bool:
-    return path == end or path.endswith(f"/{end}")

@@ -30,6 +30,8 @@ MASKS = re.compile(
 )
 """Names, in lower case, of folders whose images are not photographs of a class."""
 
+LONGEST_CLASS = 200  # characters
+
 
 def advice(tree: Tree, folder: str) -> str:
     """What to do about an uncertain set; ``folder`` may be the one that is meant."""
@@ -192,8 +194,13 @@ def check_same(tree: Tree, train: Branch, test: Branch, classes: Classes, held: 
 
 
 def check_names(tree: Tree, names: Mapping[str, Sequence[str]]) -> None:
-    """Refuse names of classes that files, reports and terminals cannot show."""
+    """Refuse names of classes that files, reports and terminals cannot show, or that are too long."""
     for name, files in names.items():
+        if len(name) > LONGEST_CLASS:
+            raise DataError(
+                f'{tree.where(files[0] if files else "")}: the class\'s name "{one_line(shortened(name, 80))}" has '
+                f"{len(name):,} characters; names of classes have at most {LONGEST_CLASS}, so shorten it"
+            )
         if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
             example = tree.where(files[0]) if files else tree.where(name)
             raise DataError(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from cganzoo._util.text import escaped, listed
+from cganzoo._util.text import escaped, listed, shortened
 from cganzoo.data.file_source import Splits
 from cganzoo.data.tree import Tree
 from cganzoo.errors import DataError
@@ -64,7 +64,10 @@ def recognise(tree: Tree, fraction: float, labels: str | None = None, label_colu
     Raises:
         DataError: there are no classes, or more than one way to read them.
     """
-    return _Reading(tree, fraction, Labels(tree, labels, label_column)).layout()
+    files = Labels(tree, labels, label_column)
+    layout = _Reading(tree, fraction, files).layout()
+    files.check_column()
+    return layout
 
 
 @dataclass
@@ -132,7 +135,7 @@ class _Reading:
             self.notes += masks_among(self.tree, classes)
             return classes
         except DataError as error:
-            if why := self.files.why_not:
+            if why := self.files.why_not or self.files.elsewhere(self.top):
                 raise DataError(f"{error}; {why}") from error
             raise
 
@@ -151,7 +154,10 @@ class _Reading:
         return f"{escaped(branch.name)}" or "the top folder"
 
     def _held_out(self, branch: Branch, classes: Classes, place: str, labels: str) -> Layout:
-        splits = hold_out(classes, self.fraction, self.tree.where(branch.name))
+        place_and_labels = self.tree.where(branch.name) + (
+            f", with labels from {labels}" if labels != "folders" else ""
+        )
+        splits = hold_out(classes, self.fraction, place_and_labels)
         return self._finished(splits, place, f"{self.fraction:g} of each class, held out", labels)
 
     def _finished(self, splits: Splits, train: str, test: str, labels: str) -> Layout:
@@ -279,21 +285,29 @@ class _Reading:
     def _of_rows(self, branch: Branch) -> Layout:
         """The layout that the label files in ``branch`` say."""
         listings = self.files.here(branch)
-        kinds, labels = split_kinds(branch.inner), self.files.shown(listings)
-        rows = self.files.by_split(listings, branch, kinds)
+        labels = self.files.shown(listings)
+        rows = self.files.by_split(listings, branch)
         classes = self.files.classes(rows.get("train", []), self.notes, branch, rows)
         if not classes:
-            raise DataError(f"{self.tree.where(listings[0].name)}: names no training image")
+            name, said = listings[0].name, listed(sorted(rows), "and")
+            raise DataError(
+                f"{self.tree.where(name)}: names no training image, but images of {said} by its name, a column or "
+                f'folders; add training images, or, if only its name says so, set data.labels = "{one_line(name)}"'
+            )
         chosen = next((kind for kind in ("test", "val") if rows.get(kind)), None)
-        place = labels if len(rows) > 1 else self._named(branch)
         if chosen is None:
-            return self._held_out(branch, classes, place, labels)
+            return self._held_out(branch, classes, self._named(branch), labels)
         if chosen == "test" and rows.get("val"):
             self.notes.append(f"{len(rows['val']):,} val images are left out, as the test images are used")
         held = self.files.classes(rows[chosen], [], branch)
         if unknown := sorted(held.keys() - classes.keys()):
-            raise DataError(f'{self.tree.where(listings[-1].name)}: no training image has the label "{unknown[0]}"')
-        return self._finished({"train": classes, "test": held}, f"{labels} (train)", f"{labels} ({chosen})", labels)
+            label = one_line(shortened(unknown[0]))
+            raise DataError(
+                f'{self.tree.where(listings[-1].name)}: no training image has the label "{label}"; '
+                f"add some, or remove the {chosen} images of this class"
+            )
+        train, test = (self.files.place(listings, kind) for kind in ("train", chosen))
+        return self._finished({"train": classes, "test": held}, train, test, labels)
 
 
 def _quoted(*names: str) -> str:

@@ -5,13 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cganzoo._util.text import shortened
 from cganzoo.data.tree import Tree
 
 ENDINGS = (".csv", ".tsv", ".jsonl")
 SEPARATORS = ",;\t|"
+
+LARGEST = 1 << 26  # characters of a table that is read
+MOST_ROWS = 5_000_000  # four times as many as ImageNet has
+MOST_COLUMNS = 500
+MOST_CELLS = 100_000_000
 
 Cell = str | None
 """Text; ``None`` where JSON has a value that is no text, whole number or truth value."""
@@ -24,7 +31,7 @@ class Table:
     Attributes:
         name: of the file in the tree.
         columns: the header; differs from column to column.
-        rows: each row's line number and cells; missing cells are ``""``.
+        rows: each row's line number and cells; cells at the end may be missing.
     """
 
     name: str
@@ -32,9 +39,9 @@ class Table:
     rows: list[tuple[int, list[Cell]]]
 
     def column(self, name: str) -> list[Cell]:
-        """A column's cells."""
+        """A column's cells; missing ones are ``""``."""
         place = self.columns.index(name)
-        return [cells[place] for _, cells in self.rows]
+        return [cells[place] if place < len(cells) else "" for _, cells in self.rows]
 
 
 def read_table(tree: Tree, name: str) -> Table:
@@ -42,45 +49,52 @@ def read_table(tree: Tree, name: str) -> Table:
 
     Raises:
         DataError: it cannot be read.
-        ValueError: it is no table: it has no header, or a row has more cells than the header.
+        ValueError: it is no table: it has no header, a row has more cells than the header, or it is too large.
     """
     try:
         text = tree.text(name, "strict")
+        if len(text) > LARGEST or max(map(text.count, "\n\r")) > MOST_ROWS:
+            raise ValueError(f"it is too large: label files of {LARGEST >> 20} MiB and {MOST_ROWS:,} lines are read")
         return _json_lines(name, text) if name.lower().endswith(".jsonl") else _separated(name, text)
     except UnicodeDecodeError as error:
         raise ValueError("it is not UTF-8; save it as UTF-8") from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-    except csv.Error as error:
-        raise ValueError(str(error)) from error
 
 
 def _separated(name: str, text: str) -> Table:
     first = text.partition("\n")[0]
     # A separator is a character of the header; the most frequent one, as a name may contain another one.
     separator = max(SEPARATORS, key=first.count)
+    if first.count(separator) >= MOST_COLUMNS:
+        raise ValueError(f"it has more than {MOST_COLUMNS} columns, so it holds no labels of files")
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
-    rows = [(lines.line_num, [cell.strip() for cell in cells]) for cells in lines]
-    rows = [(number, cells) for number, cells in rows if any(cells)]
+    rows: list[tuple[int, list[Cell]]] = []
+    begun = 1  # line on which the present row begins, which a quotation mark may make long
+    try:
+        for cells in lines:
+            if any(kept := [cell.strip() for cell in cells]):
+                rows.append((lines.line_num, [*kept]))
+            begun = lines.line_num + 1
+    except csv.Error as error:
+        what = "a quotation mark is not closed" if "end of data" in str(error) else str(error)
+        raise ValueError(f"line {begun}: {what}; correct this line") from error
     if not rows:
         raise ValueError("it is empty")
     (_, columns), *rest = rows
-    return _checked(name, columns, rest)
+    return _checked(name, [cell or "" for cell in columns], rest)
 
 
-def _checked(name: str, columns: list[str], rows: list[tuple[int, list[str]]]) -> Table:
+def _checked(name: str, columns: list[str], rows: list[tuple[int, list[Cell]]]) -> Table:
     while columns and not columns[-1]:  # separators at the end of the header
         columns = columns[:-1]
-    for column in columns:
-        if columns.count(column) > 1:
-            raise ValueError(f'two columns are named "{column}"')
-    full: list[tuple[int, list[Cell]]] = []
+    ((most, count),) = Counter(columns).most_common(1)
+    if count > 1:
+        raise ValueError(f'two columns are named "{shortened(most)}"')
     for number, cells in rows:
         if any(cells[len(columns) :]):
             raise ValueError(f"line {number} has {len(cells)} cells, the header {len(columns)}")
-        padded: list[Cell] = [*cells, *[""] * (len(columns) - len(cells))]
-        full.append((number, padded[: len(columns)]))
-    return Table(name, columns, full)
+    return Table(name, columns, rows)
 
 
 def _json_lines(name: str, text: str) -> Table:
@@ -88,6 +102,8 @@ def _json_lines(name: str, text: str) -> Table:
     columns = list(dict.fromkeys(key for _, values in found for key in values))
     if not columns:
         raise ValueError("it is empty")
+    if len(columns) > MOST_COLUMNS or len(columns) * len(found) > MOST_CELLS:
+        raise ValueError(f"its {len(found):,} lines have {len(columns):,} different keys; keep those of file and label")
     return Table(name, columns, [(number, [_cell(values.get(key, "")) for key in columns]) for number, values in found])
 
 

@@ -3,64 +3,11 @@
 from __future__ import annotations
 
 import json
-import zipfile
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
+from label_files import BOTH, FOUR, LABELS, PNG, ROWS, Files, Open, images, labels_of
 
-from cganzoo.data.sets.folder import FolderSource
-from cganzoo.data.sets.specs import FolderConfig
 from cganzoo.errors import DataError
-
-PNG = b"\x89PNG"  # labels are read without opening images
-Files = dict[str, str | bytes]
-Open = Callable[..., FolderSource]
-
-
-def write_folder(root: Path, files: Files) -> Path:
-    for name, content in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(content.encode() if isinstance(content, str) else content)
-    return root
-
-
-def write_zip(root: Path, files: Files) -> Path:
-    with zipfile.ZipFile(root.with_suffix(".zip"), "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return root.with_suffix(".zip")
-
-
-@pytest.fixture(params=[write_folder, write_zip])
-def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
-    """A set with these files, as a folder and as an archive."""
-
-    def build(files: Files, **options: str) -> FolderSource:
-        return FolderSource(
-            FolderConfig(root=str(request.param(tmp_path / "set", files)), test_fraction=0.5, **options)
-        )
-
-    return build
-
-
-def images(*names: str) -> Files:
-    return dict.fromkeys(names, PNG)
-
-
-def labels_of(source: FolderSource) -> dict[str, str]:
-    """Image to the name of its class, of all splits."""
-    return {
-        name: source.class_names[label]
-        for split, labels in source.labels().items()
-        for name, label in zip(source._files[split], labels.tolist(), strict=True)
-    }
-
-
-FOUR = images("1.png", "2.png", "3.png", "4.png")
-LABELS = {"1.png": "cat", "2.png": "cat", "3.png": "dog", "4.png": "dog"}
-ROWS = "1.png,cat\n2.png,cat\n3.png,dog\n4.png,dog\n"
-
 
 # --- tables ---------------------------------------------------------------------------------------------------------
 
@@ -195,9 +142,6 @@ def test_a_table_of_many_columns_beside_one_folder_is_noted(opened: Open) -> Non
     assert chosen.class_names == ("1",)
 
 
-BOTH = {**images("cat/1.png", "cat/2.png", "dog/3.png", "dog/4.png")}
-
-
 @pytest.mark.parametrize(
     ("files", "said"),
     [
@@ -209,7 +153,7 @@ BOTH = {**images("cat/1.png", "cat/2.png", "dog/3.png", "dog/4.png")}
          r'choose one with data\.label_column, for example data\.label_column = "label"'),
         ({"labels.csv": f"file,label\n{ROWS}", "other.csv": f"file,label\n{ROWS}"}, "several files hold labels"),
         ({"labels.csv": b"file,label\n1.png,caf\xe9\n"}, r"labels\.csv is not used: it is not UTF-8; save it as UTF-8"),
-        ({"labels.csv": 'file,label\n1.png,"cat\n'}, "holds no class; .*labels.csv is not used: unexpected end"),
+        ({"labels.csv": 'file,label\n1.png,"cat\n'}, r"no class; .*labels\.csv is not used: line 2: a quotation"),
         ({"labels.csv": "file,label\nx.png,cat\n"}, 'labels.csv is not used: its column "file" names no image that'),
         ({"labels.csv": "file,label\n../1.png,cat\n1.png,cat\n"}, r'line 2 names "\.\./1\.png", and there is no such'),
         ({"metadata.jsonl": '{"file_name": "1.png", "label": [1, 2]}\n'}, 'line 1: "label" is neither text nor'),
@@ -240,7 +184,11 @@ def test_the_user_chooses_file_and_column(opened: Open) -> None:
     assert set(labels_of(opened(files, labels="b.csv")).values()) == {"x"}
     for options, said in (
         ({"labels": "c.csv"}, 'data.labels = "c.csv": no such file in .*did you mean "[ab].csv"'),
-        ({"labels": "a.csv", "label_column": "kind"}, 'has no column "kind" of labels'),
+        (
+            {"labels": "a.csv", "label_column": "kind"},
+            'no column "kind" of labels .* its columns: file, label and spec',
+        ),
+        ({"label_column": "kind"}, '[ab].csv is not used: it has no column "kind" of labels'),
         ({"labels": "a.csv", "label_column": "file"}, 'column "file" .data.label_column. holds no labels but files'),
     ):
         with pytest.raises(DataError, match=said):
@@ -259,7 +207,8 @@ def stylegan(*labels: object) -> str:
 @pytest.mark.parametrize("top", ["", "ffhq/", "a/b/"])
 def test_the_labels_of_stylegan(opened: Open, top: str) -> None:
     files = {f"{top}{name}": PNG for name in BUCKETS}
-    source = opened({**files, f"{top}dataset.json": stylegan(10, 9, 10, 9, 10, 9, 10, 9)})
+    name = "DATASET.json" if top == "a/b/" else "dataset.json"
+    source = opened({**files, f"{top}{name}": stylegan(10, 9, 10, 9, 10, 9, 10, 9)})
     assert source.class_names == ("9", "10"), "in the order of the numbers"
     assert labels_of(source) == {f"{top}{name}": ["10", "9"][i % 2] for i, name in enumerate(BUCKETS)}
 
