@@ -80,6 +80,23 @@ def load_torch(path: Path, *, older: bool = False) -> Any:
             raise DamagedError(f"it holds more than tensors and plain values ({type(error).__name__})") from error
 
 
+def load_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    """The metadata and the tensors of a safetensors file, on the CPU.
+
+    Raises:
+        OSError: the file cannot be read, or is no regular file.
+        safetensors.SafetensorError: it is damaged, or no safetensors file.
+    """
+    import safetensors
+
+    with open_regular(path) as file:
+        # Safetensors takes only names in UTF-8, so it gets another name of the open file.
+        number = Path("/dev/fd", str(file.fileno()))
+        with safetensors.safe_open(number if number.exists() else path, "pt") as opened:
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
+            return opened.metadata() or {}, tensors
+
+
 def _compare_checksums(file: IO[bytes]) -> None:
     """Raise :class:`DamagedError` unless ``file`` is a zip archive whose members have the CRC-32 that they should."""
     try:

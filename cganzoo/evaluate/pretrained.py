@@ -9,14 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import timm
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cganzoo._util.checked import DamagedError, load_torch
+from cganzoo._util.checked import DamagedError, load_safetensors, load_torch
 from cganzoo.errors import RecipeError, RunError
 from cganzoo.extractor import Extractor, weights_hash
 from cganzoo.specs import ExtractorContext
@@ -144,7 +142,7 @@ def _from_hub(config: TimmConfig) -> Any:
 def _from_file(config: TimmConfig, path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
-            weights: Any = safetensors.torch.load_file(path)
+            weights: Any = load_safetensors(path)[1]
         else:
             weights = load_torch(path, older=True)
             for inner in ("state_dict", "model"):  # how training programs wrap them
