@@ -15,7 +15,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from cganzoo._util.checked import DamagedError, open_regular, read_text
+from cganzoo._util.checked import DamagedFileError, open_regular, read_text
 from cganzoo._util.files import UNFINISHED, names_in, write_whole
 from cganzoo.errors import RunError
 from cganzoo.recipe.digests import digest, training_values
@@ -75,7 +75,7 @@ class RunFolder:
         with system_errors(self.recipe_file, "cannot be read", "; this run folder is incomplete"):
             try:
                 return read_text(self.recipe_file, MOST_RECIPE)
-            except DamagedError as error:
+            except DamagedFileError as error:
                 raise RunError(
                     f"{self.recipe_file}: is damaged: {error}; put back a copy of the file, or run the recipe again "
                     "with --fresh"
