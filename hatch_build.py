@@ -2,7 +2,8 @@
 
 An index shows README.md without the files around it, so relative links would lead nowhere there. With the address of
 the repository (``repository`` in pyproject.toml, or the environment variable ``CGANZOO_REPOSITORY``) they become whole
-addresses, and the address is the project's link; without one, they become plain text.
+addresses, and the address is the project's link; without one, they become plain text, and pictures are left out with
+their captions.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 LINK = re.compile(r"(!?)\[([^\[\]]*)\]\((?!\w+:|#)([^()\s]+)\)")
 """A relative link of Markdown, or a picture: ``!``, text, path."""
+FIGURE = re.compile(r"^!\[[^\[\]]*\]\((?!\w+:)[^()\s]+\)\n\n(?:\*(?!\*)[^*]+\*\n\n)?", re.MULTILINE)
+"""A relative picture that is a paragraph, and its caption if it has one: the next paragraph, in italics."""
 CODE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 
 
@@ -43,4 +46,7 @@ def with_links(text: str, repository: str) -> str:
             return "" if picture else words
         return f"{picture}[{words}]({repository}/{'raw' if picture else 'blob'}/HEAD/{path})"
 
-    return "".join(part if part.startswith("```") else LINK.sub(replaced, part) for part in CODE.split(text))
+    def converted(part: str) -> str:
+        return LINK.sub(replaced, part if repository else FIGURE.sub("", part))
+
+    return "".join(part if part.startswith("```") else converted(part) for part in CODE.split(text))

@@ -43,6 +43,8 @@ def test_the_page_on_an_index_has_links_that_work_there(folder: Path, monkeypatc
     assert all(address.startswith("https://") for address in core.urls.values())
     assert RELATIVE.findall(without_code(core.readme)) == []
     assert "arxiv.org/abs/" in core.readme, "whole addresses stay"
+    assert "<!--" not in core.readme
+    assert not re.search(r"^\*[^*]+\*$", without_code(core.readme), re.MULTILINE), "no caption without its picture"
 
 
 @needs_hatchling

@@ -20,7 +20,7 @@ from .memory import is_out_of_memory
 BLOCK = 1 << 20
 
 
-class DamagedError(ValueError):
+class DamagedFileError(ValueError):
     """A file whose content is not what was written; the text is the reason."""
 
 
@@ -42,16 +42,16 @@ def read_text(path: Path, most: int) -> str:
 
     Raises:
         OSError: the file cannot be read, or is no regular file.
-        DamagedError: it is longer, or not UTF-8.
+        DamagedFileError: it is longer, or not UTF-8.
     """
     with open_regular(path) as file:
         data = file.read(most + 1)
     if len(data) > most:
-        raise DamagedError(f"it has more than {most:,} bytes")
+        raise DamagedFileError(f"it has more than {most:,} bytes")
     try:
         return data.decode("utf-8-sig")  # editors on Windows may write a byte-order mark
     except UnicodeDecodeError as error:
-        raise DamagedError(f"byte {error.start:,} is not UTF-8 text") from error
+        raise DamagedFileError(f"byte {error.start:,} is not UTF-8 text") from error
 
 
 def load_torch(path: Path, *, older: bool = False) -> Any:
@@ -63,7 +63,7 @@ def load_torch(path: Path, *, older: bool = False) -> Any:
 
     Raises:
         OSError: the file cannot be read, or is no regular file.
-        DamagedError: it is damaged, or not what ``torch.save`` writes.
+        DamagedFileError: it is damaged, or not what ``torch.save`` writes.
         MemoryError, RuntimeError: out of memory.
     """
     import torch
@@ -77,27 +77,44 @@ def load_torch(path: Path, *, older: bool = False) -> Any:
         except Exception as error:  # of torch, pickle or the system
             if is_out_of_memory(error) or _of_system(error):
                 raise
-            raise DamagedError(f"it holds more than tensors and plain values ({type(error).__name__})") from error
+            raise DamagedFileError(f"it holds more than tensors and plain values ({type(error).__name__})") from error
+
+
+def load_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    """The metadata and the tensors of a safetensors file, on the CPU.
+
+    Raises:
+        OSError: the file cannot be read, or is no regular file.
+        safetensors.SafetensorError: it is damaged, or no safetensors file.
+    """
+    import safetensors
+
+    with open_regular(path) as file:
+        # Safetensors takes only names in UTF-8, so it gets another name of the open file.
+        number = Path("/dev/fd", str(file.fileno()))
+        with safetensors.safe_open(number if number.exists() else path, "pt") as opened:
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
+            return opened.metadata() or {}, tensors
 
 
 def _compare_checksums(file: IO[bytes]) -> None:
-    """Raise :class:`DamagedError` unless ``file`` is a zip archive whose members have the CRC-32 that they should."""
+    """Raise :class:`DamagedFileError` unless ``file`` is a zip archive whose members have the right CRC-32."""
     try:
         with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
             if len(set(names)) < len(names):
-                raise DamagedError("two of its parts have the same name")
+                raise DamagedFileError("two of its parts have the same name")
             if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
-                raise DamagedError("a part is compressed, which torch.save does not do")
+                raise DamagedFileError("a part is compressed, which torch.save does not do")
             damaged = archive.testzip()
-    except DamagedError:
+    except DamagedFileError:
         raise
     except Exception as error:  # zipfile raises different errors for different damage
         if _of_system(error):
             raise
-        raise DamagedError("it is incomplete, or not what torch.save writes") from error
+        raise DamagedFileError("it is incomplete, or not what torch.save writes") from error
     if damaged is not None:
-        raise DamagedError("a checksum in it is wrong")
+        raise DamagedFileError("a checksum in it is wrong")
 
 
 def _of_system(error: Exception) -> bool:

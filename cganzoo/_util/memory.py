@@ -53,6 +53,11 @@ def what_ran_out(error: BaseException) -> str:
     return "out of memory"
 
 
+def described(error: BaseException) -> str:
+    """An error that is not cganzoo's own, in a message: what ran out, or its type and text."""
+    return what_ran_out(error) if is_out_of_memory(error) else f"{type(error).__name__}: {error}"
+
+
 def memory_limit() -> int | None:
     """Bytes that this process can have at most: of the machine with its swap space, of its container, of ``ulimit``.
 

@@ -137,13 +137,16 @@ def run(
     overrides = [*(overrides or []), *([f"train.seed={seed}"] if seed is not None else [])]
     resolved = resolve(load_recipe(recipe, overrides))
     folder = RunFolder(out / resolved.recipe.name / f"seed-{resolved.recipe.sections.train.seed}")
+    resolved = with_hash(resolved, folder, fresh=fresh)
+
+    from cganzoo.session.device import pick_device  # torch, from here on
+
+    where = pick_device(device)  # before the folder is made
     with folder.claimed():
-        resolved = with_hash(resolved, folder, fresh=fresh)
         if not fresh:
             folder.check_same_recipe(resolved)
 
         from cganzoo.console.reporter import Reporter
-        from cganzoo.session.device import pick_device  # torch, from here on
         from cganzoo.session.run import Session
         from cganzoo.train.stop import Stop
 
@@ -152,7 +155,7 @@ def run(
             reporter.say(f"[requires] plugins: {', '.join(added)} added, because the recipe names their components")
         stop = Stop.after(limit)
         try:
-            finished = Session(resolved, folder, reporter, pick_device(device)).run(stop, fresh=fresh)
+            finished = Session(resolved, folder, reporter, where).run(stop, fresh=fresh)
         except CganzooError as error:
             reporter.log(f"error: {error}")
             raise

@@ -181,10 +181,12 @@ def _recipe_values(kinds: list[str], names: Names) -> dict[str, Any]:
         loss = values["loss"]["name"]
         if name != f"{loss}_digits" or not values["generator"].get("conditional"):
             continue
-        unused = f"{PROJECT}-{loss}" if "loss" in kinds else None
+        used = {kind: _chosen(values, kind) for kind in KINDS if not KINDS[kind].many}
+        kept = {used[kind] for kind in used if kind not in kinds}
+        unused = {f"{PROJECT}-{used[kind]}" for kind in used if kind in kinds and used[kind] not in kept}
         base = {
             "name": name,
-            "plugins": tuple(plugin for plugin in values["requires"]["plugins"] if plugin != unused),
+            "plugins": tuple(plugin for plugin in values["requires"]["plugins"] if plugin not in unused),
             "tables": [block.strip() for block in text.split("\n\n") if block.startswith("[")],
         }
         stem = f"{names.component}_digits"
@@ -192,6 +194,15 @@ def _recipe_values(kinds: list[str], names: Names) -> dict[str, Any]:
             stem = names.component if "loss" in kinds else f"{loss}_{names.component}"
         return {"recipe": f"recipes/{stem}.toml", "base": base}
     raise PluginError(f"{bundled.folder()}: has no recipe for the digits; install {PROJECT} again")
+
+
+def _chosen(values: dict[str, Any], kind: str) -> str:
+    """The name of a recipe's component of a kind."""
+    *sections, last = KINDS[kind].recipe_table.split(".")
+    for section in sections:
+        values = values[section]
+    name: str = values[last]["name"]
+    return name
 
 
 def _tables(base: list[str], new: dict[str, str]) -> list[str]:

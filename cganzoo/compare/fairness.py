@@ -86,7 +86,8 @@ def measured_conflicts(protocols: Sequence[tuple[str, Mapping[str, Any]]]) -> di
 
 def check_protocol(protocol: Mapping[str, Any]) -> None:
     """Raise an error of some kind if a protocol read from a file cannot be compared with others."""
-    with_fingerprints(protocol)
+    if not with_fingerprints(protocol)["fingerprints"]:
+        raise ValueError("evaluation.protocol names no metric, so its scores may have been measured in any way")
     for _ in _flat(protocol):
         pass
 

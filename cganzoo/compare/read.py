@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median
@@ -158,7 +157,7 @@ def read_run(cell: Cell, state: State) -> Run:
                 scores[step] = _numbers(record["scores"])
             if "terms" in record:
                 terms[step] = _numbers(record["terms"])
-                rate, seconds = _number(record["images_per_second"]), _number(record["seconds"])
+                rate, seconds = _number(record.get("images_per_second")), _number(record.get("seconds"))
                 if rate is not None and seconds is not None:
                     speed[step] = rate, seconds
     if not cell.method.metrics:
@@ -181,7 +180,7 @@ def _numbers(values: Mapping[str, Any]) -> Numbers:
 
 def _number(value: Any) -> float | None:
     """The number, or ``None`` if it is not one that can be averaged."""
-    return float(value) if value is not None and math.isfinite(value) and abs(value) < LARGEST else None
+    return float(value) if value is not None and abs(value) < LARGEST else None
 
 
 def _without_absurd_numbers(manifest: Manifest) -> Manifest:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from cganzoo._util.memory import described
 from cganzoo.console.reporter import Stage
 from cganzoo.errors import CganzooError
 from cganzoo.images.grids import COLUMNS, class_grid, draw_by_class, grid
@@ -63,7 +64,7 @@ def draw_samples(
                 if picture := _neighbours(run):
                     neighbours[method.name] = picture
             except Exception as error:  # a plugin's error or a damaged picture: the numbers are still worth a report
-                reason = str(error) if isinstance(error, CganzooError) else f"{type(error).__name__}: {error}"
+                reason = str(error) if isinstance(error, CganzooError) else described(error)
                 broken = _damaged_checkpoints(run)
                 reasons = [reason, *(message for message in broken if message not in reason)]
                 shown = f"{method.label}: no samples are shown: {'; '.join(reasons[:2]).rstrip('.')}."

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import torch
 
+from cganzoo._util.memory import described
 from cganzoo.console.reporter import Reporter
 from cganzoo.data.cache import ImageSet
 from cganzoo.errors import CganzooError, DivergenceError
@@ -138,7 +139,7 @@ def build_untrained(methods: Sequence[Method], reporter: Reporter) -> tuple[dict
 
 
 def _message(error: Exception) -> str:
-    return str(error) if isinstance(error, CganzooError) else f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, CganzooError) else described(error)
 
 
 def _parameters(resolved: Resolved, class_names: tuple[str, ...]) -> dict[str, int]:

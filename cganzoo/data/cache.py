@@ -20,13 +20,13 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
+from cganzoo._util.checked import DamagedFileError
 from cganzoo._util.files import UNFINISHED, lock, make_folder_once
 from cganzoo._util.text import escaped
 from cganzoo.console.reporter import Progress
 from cganzoo.errors import DataError
 
 from .packed_files import (
-    DamagedError,
     Meta,
     StoredSplit,
     read_labels,
@@ -112,14 +112,14 @@ def packed(
     _make(place, source, image_size, channels, progress)
     try:
         return _read(place, (channels, image_size, image_size), verify=there, progress=verifying)
-    except DamagedError as damage:
+    except DamagedFileError as damage:
         if say:
             say(f"{place}: the packed images are damaged ({damage}); they are packed again")
         _remove_damaged(place, (channels, image_size, image_size), damage)
     _make(place, source, image_size, channels, progress)
     try:
         return _read(place, (channels, image_size, image_size), verify=False)
-    except DamagedError as damage:
+    except DamagedFileError as damage:
         raise DataError(
             f"{place}: the packed images are damaged right after they were packed ({damage}); check the disk, or set "
             "CGANZOO_CACHE to another folder"
@@ -136,12 +136,12 @@ def _make(place: Path, source: ImageSource, image_size: int, channels: int, prog
         ) from error
 
 
-def _remove_damaged(place: Path, shape: tuple[int, int, int], damage: DamagedError) -> None:
+def _remove_damaged(place: Path, shape: tuple[int, int, int], damage: DamagedFileError) -> None:
     """Remove a damaged set, unless another process has done so and has packed it again."""
     with lock(place):
         try:
             _read(place, shape, verify=True)
-        except DamagedError:
+        except DamagedFileError:
             old = place.with_name(f".{place.name}-{secrets.token_hex(4)}{UNFINISHED}")
             try:
                 place.rename(old)  # at once, so that no process sees a part of it
@@ -160,7 +160,7 @@ def _read(
 ) -> dict[str, ImageSet]:
     meta = read_meta(place)
     if tuple(meta.shape) != shape:
-        raise DamagedError("meta.json is that of another size")
+        raise DamagedFileError("meta.json is that of another size")
     names, skipped, notes = tuple(meta.class_names), tuple(meta.skipped), tuple(meta.notes)
     if verify:
         verify_pixels(place, meta, progress)
@@ -170,7 +170,7 @@ def _read(
         try:
             images = np.memmap(place / f"{split}.images", np.uint8, "r", shape=(stored.count, *shape))
         except (OSError, ValueError) as error:
-            raise DamagedError(f"{split}.images cannot be read ({error})") from error
+            raise DamagedFileError(f"{split}.images cannot be read ({error})") from error
         sets[split] = ImageSet(
             images, labels, names, split, stored.fingerprint, skipped, stored.left_out, meta.layout, notes
         )

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from cganzoo._util.checked import DamagedFileError, json_checksum
 from cganzoo._util.files import write_whole
 from cganzoo.console.reporter import Progress
 from cganzoo.errors import DataError
@@ -26,10 +27,6 @@ VERIFIED_EVERY = 7 * 24 * 60 * 60
 
 META, STAMP = "meta.json", "verified.json"
 BLOCK = 1 << 20  # bytes read at a time
-
-
-class DamagedError(Exception):
-    """A file of a packed set is missing, or is not what was written; the message begins with its name."""
 
 
 class _Stored(BaseModel):
@@ -60,7 +57,7 @@ class Meta(_Stored):
 def write_meta(folder: Path, meta: Meta) -> None:
     """Write ``meta.json`` with a checksum of itself."""
     values = meta.model_dump()
-    text = json.dumps({**values, "checksum": _checksum(values)}, indent=1)
+    text = json.dumps({**values, "checksum": json_checksum(values)}, indent=1)
     (folder / META).write_text(text, encoding="utf-8")
 
 
@@ -68,7 +65,7 @@ def read_meta(folder: Path) -> Meta:
     """What ``meta.json`` holds.
 
     Raises:
-        DamagedError: it is missing, or is not as :func:`write_meta` wrote it.
+        DamagedFileError: it is missing, or is not as :func:`write_meta` wrote it.
     """
     try:
         values = json.loads(_content(folder / META))
@@ -76,10 +73,10 @@ def read_meta(folder: Path) -> Meta:
         meta = Meta.model_validate(values)
     except (OSError, ValueError, RecursionError, AttributeError, KeyError, TypeError) as error:
         raise _damaged(folder / META, error) from error
-    if checksum != _checksum(values):
-        raise DamagedError(f"{META} does not match its checksum")
+    if checksum != json_checksum(values):
+        raise DamagedFileError(f"{META} does not match its checksum")
     if "train" not in meta.splits:
-        raise DamagedError(f'{META} holds no split "train"')
+        raise DamagedFileError(f'{META} holds no split "train"')
     return meta
 
 
@@ -90,17 +87,13 @@ def _content(file: Path) -> bytes:
     return file.read_bytes()
 
 
-def _checksum(values: object) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
 def _damaged(file: Path, error: Exception) -> Exception:
     if isinstance(error, PermissionError):  # the file may be good
         return DataError(f"{file}: cannot be read: {error.strerror}; change its permissions, or set CGANZOO_CACHE")
     if isinstance(error, FileNotFoundError):
-        return DamagedError(f"{file.name} is missing")
+        return DamagedFileError(f"{file.name} is missing")
     reason = f"cannot be read ({error.strerror})" if isinstance(error, OSError) else "has another form"
-    return DamagedError(f"{file.name} {reason}")
+    return DamagedFileError(f"{file.name} {reason}")
 
 
 def read_labels(folder: Path, split: str, stored: StoredSplit, classes: int) -> np.ndarray:
@@ -111,10 +104,10 @@ def read_labels(folder: Path, split: str, stored: StoredSplit, classes: int) -> 
     except OSError as error:
         raise _damaged(folder / name, error) from error
     if hashlib.sha256(data).hexdigest() != stored.labels or len(data) != 8 * stored.count:
-        raise DamagedError(f"{name} does not match its checksum")
+        raise DamagedFileError(f"{name} does not match its checksum")
     labels: np.ndarray = np.frombuffer(data, np.int64).copy()
     if len(labels) and not (labels.min() >= 0 and labels.max() < classes):
-        raise DamagedError(f"{name} holds a label that is none of the classes")
+        raise DamagedFileError(f"{name} holds a label that is none of the classes")
     return labels
 
 
@@ -122,7 +115,7 @@ def verify_pixels(folder: Path, meta: Meta, progress: Progress | None = None) ->
     """Verify the pixels of all splits, as far as it is time to; sizes always.
 
     Raises:
-        DamagedError: a file is not what was written.
+        DamagedFileError: a file is not what was written.
     """
     stamp, now = _read_stamp(folder), time.time()
     due = dict[str, str]()
@@ -133,7 +126,7 @@ def verify_pixels(folder: Path, meta: Meta, progress: Progress | None = None) ->
         except OSError as error:
             raise _damaged(folder / name, error) from error
         if not stat.S_ISREG(status.st_mode) or status.st_size != stored.count * int(np.prod(meta.shape)):
-            raise DamagedError(f"{name} has {status.st_size:,} bytes, not those of {stored.count:,} images")
+            raise DamagedFileError(f"{name} has {status.st_size:,} bytes, not those of {stored.count:,} images")
         last = stamp.get(name)
         known = last is not None and last[:2] == [status.st_size, status.st_mtime_ns]
         recent = last is not None and 0 <= now - last[2] < VERIFIED_EVERY
@@ -152,7 +145,7 @@ def verify_pixels(folder: Path, meta: Meta, progress: Progress | None = None) ->
         except OSError as error:
             raise _damaged(folder / name, error) from error
         if digest.hexdigest() != expected:
-            raise DamagedError(f"{name} does not match its checksum")
+            raise DamagedFileError(f"{name} does not match its checksum")
     if any((folder / name).stat().st_size > VERIFIED_ALWAYS for name in due):
         write_stamp(folder, [f"{split}.images" for split in meta.splits])
 

@@ -43,8 +43,6 @@ SYSTEM = frozenset(
 
 DRIVE = re.compile("[A-Za-z]:/")
 
-one_line = escaped
-
 
 def is_hidden(name: str) -> bool:
     """Whether a file or folder is never part of a data set: its name begins with a dot, or a system adds it."""

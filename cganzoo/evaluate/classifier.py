@@ -10,13 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.torch
 import torch
 from filelock import FileLock
 from torch import Tensor
 
-from cganzoo._util.checked import json_checksum, open_regular
+from cganzoo._util.checked import json_checksum, load_safetensors
 from cganzoo._util.files import write_whole
 from cganzoo._util.memory import is_out_of_memory
 from cganzoo._util.text import shortened
@@ -126,10 +125,8 @@ def of_run(folder: RunFolder, device: torch.device) -> Classifier | None:
 def load(path: Path, device: torch.device | str = "cpu") -> Classifier:
     """Read what :func:`save` wrote; files of cganzoo 0.1 have a hash of the weights only, not of the other values."""
     try:
-        open_regular(path).close()  # safetensors would wait for a pipe
-        with safetensors.safe_open(path, "pt") as opened:
-            entry = json.loads((opened.metadata() or {})[METADATA_KEY])
-            weights = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
+        metadata, weights = load_safetensors(path)
+        entry = json.loads(metadata[METADATA_KEY])
         described = {key: value for key, value in entry.items() if key != "checksum"}
         if entry.get("checksum", "") not in ("", json_checksum(described)):
             raise ValueError("its checksum is wrong")

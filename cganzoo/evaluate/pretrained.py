@@ -9,14 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import timm
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cganzoo._util.checked import DamagedError, load_torch
+from cganzoo._util.checked import DamagedFileError, load_safetensors, load_torch
 from cganzoo.errors import RecipeError, RunError
 from cganzoo.extractor import Extractor, weights_hash
 from cganzoo.specs import ExtractorContext
@@ -144,7 +142,7 @@ def _from_hub(config: TimmConfig) -> Any:
 def _from_file(config: TimmConfig, path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
-            weights: Any = safetensors.torch.load_file(path)
+            weights: Any = load_safetensors(path)[1]
         else:
             weights = load_torch(path, older=True)
             for inner in ("state_dict", "model"):  # how training programs wrap them
@@ -162,7 +160,7 @@ def _from_file(config: TimmConfig, path: Path) -> Any:
 
 def _reason(error: Exception) -> str:
     """The first line of a library's message, without advice to load a file that may execute code."""
-    if isinstance(error, (pickle.UnpicklingError, DamagedError)):
+    if isinstance(error, (pickle.UnpicklingError, DamagedFileError)):
         return "it is damaged, or holds more than weights"
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")
 

@@ -15,7 +15,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
-from cganzoo._util.checked import open_regular
+from cganzoo._util.checked import load_safetensors
 from cganzoo._util.install import install_command
 from cganzoo.errors import RunError
 
@@ -74,10 +74,8 @@ def read(path: Path) -> tuple[Origin, dict[str, Tensor]]:
         RunError: the file is missing, damaged or of a newer version, or ``cganzoo export`` did not write it.
     """
     try:
-        open_regular(path).close()  # safetensors would wait for a pipe
-        with safetensors.safe_open(path, "pt") as opened:
-            entry = json.loads((opened.metadata() or {})[METADATA_KEY])
-            weights = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
+        metadata, weights = load_safetensors(path)
+        entry = json.loads(metadata[METADATA_KEY])
         if isinstance(entry, dict) and type(entry.get("format")) is int and entry["format"] > FORMAT:
             raise RunError(f"{path}: was written by a newer cganzoo; upgrade: {install_command('-U cganzoo')}")
         checked = _Entry.model_validate(entry)

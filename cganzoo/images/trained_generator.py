@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cganzoo._util.files import write_whole
-from cganzoo._util.memory import is_out_of_memory, what_ran_out
+from cganzoo._util.memory import described, is_out_of_memory, what_ran_out
 from cganzoo.errors import CganzooError, DamageWarning, RunError
 from cganzoo.networks import Generator
 from cganzoo.recipe.read import Recipe, parse_recipe
@@ -233,8 +233,7 @@ def _build(
     except TooLargeError as error:
         raise RunError(f"{problem} ({error}){made_with}") from error
     except Exception as error:  # a plugin raises different errors for values that it cannot use
-        reason = what_ran_out(error) if is_out_of_memory(error) else f"{type(error).__name__}: {error}"
-        raise RunError(f"{source}: its generator cannot be built: {reason}") from error
+        raise RunError(f"{source}: its generator cannot be built: {described(error)}") from error
 
 
 def _version(origin: Origin) -> str:

@@ -6,12 +6,11 @@ that change no weight, and those that were added after cganzoo 0.1, which digest
 
 from __future__ import annotations
 
-import hashlib
-import json
 import typing
 from collections.abc import Mapping
 from typing import Any
 
+from cganzoo._util.checked import json_checksum
 from cganzoo.config import Config, Since
 from cganzoo.registry.kinds import KINDS
 
@@ -30,7 +29,7 @@ OBSERVERS = frozenset(kind.recipe_table for kind in KINDS.values() if kind.decid
 
 def digest(values: Any) -> str:
     """Short hash of JSON values. The order of the keys does not change the hash."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+    return json_checksum(values)[:16]
 
 
 def training_values(values: Mapping[str, Any]) -> dict[str, Any]:

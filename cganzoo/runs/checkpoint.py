@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cganzoo._util.checked import DamagedError, load_torch
+from cganzoo._util.checked import DamagedFileError, load_torch
 from cganzoo._util.files import names_in, write_whole
 from cganzoo.errors import RunError
 
@@ -72,10 +72,10 @@ def load(path: Path) -> dict[str, Any]:
         if isinstance(state, dict) and "recipe" in state:  # written by cganzoo 0.1
             state["training_digest"] = state.pop("recipe")
         if problem := _problem(state):
-            raise DamagedError(problem)
+            raise DamagedFileError(problem)
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except DamagedError as error:
+    except DamagedFileError as error:
         raise RunError(f"{path}: is damaged, or not a checkpoint: {error}") from error
     return dict(state)
 

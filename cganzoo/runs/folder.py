@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from cganzoo._util.checked import DamagedError, open_regular, read_text
+from cganzoo._util.checked import DamagedFileError, open_regular, read_text
 from cganzoo._util.files import UNFINISHED, names_in, write_whole
 from cganzoo.errors import RunError
 from cganzoo.recipe.digests import digest, training_values
@@ -32,6 +32,9 @@ REPORT_FILES = ("report.html", "scores.csv", "scores.json", "table.md", "table.t
 
 MOST_RECIPE, MOST_LINE = 16 << 20, 4 << 20
 """Bytes of a resolved recipe, and of a line of ``metrics.jsonl``, that are read; cganzoo writes far fewer."""
+
+LARGEST_STEP = 1 << 53
+"""Steps of a record; every program reads such a number from JSON as it is."""
 
 DEEPEST = 32
 """Levels of folders that are searched for a run."""
@@ -72,7 +75,7 @@ class RunFolder:
         with system_errors(self.recipe_file, "cannot be read", "; this run folder is incomplete"):
             try:
                 return read_text(self.recipe_file, MOST_RECIPE)
-            except DamagedError as error:
+            except DamagedFileError as error:
                 raise RunError(
                     f"{self.recipe_file}: is damaged: {error}; put back a copy of the file, or run the recipe again "
                     "with --fresh"
@@ -95,7 +98,11 @@ class RunFolder:
         manifests.write(self.manifest_file, manifest)
 
     def records(self) -> list[dict[str, Any]]:
-        """The records of ``metrics.jsonl``; lines without one are left out, see :meth:`damaged_lines`."""
+        """The records of ``metrics.jsonl``; lines without one are left out, see :meth:`damaged_lines`.
+
+        Raises:
+            RunError: there is something else in the place of the file, or the system cannot read it.
+        """
         return [record for record in map(_record, self._lines()) if record is not None]
 
     def damaged_lines(self) -> int:
@@ -104,9 +111,11 @@ class RunFolder:
 
     def _lines(self) -> Iterator[bytes]:
         """The lines of ``metrics.jsonl``; of a longer one than any record, a part."""
-        if not self.metrics_file.is_file():
-            return
-        with system_errors(self.metrics_file, "cannot be read"), open_regular(self.metrics_file) as file:
+        with system_errors(self.metrics_file, "cannot be read"), ExitStack() as stack:
+            try:
+                file = stack.enter_context(open_regular(self.metrics_file))
+            except FileNotFoundError:  # before the first record
+                return
             while line := file.readline(MOST_LINE):
                 part = line
                 while len(part) == MOST_LINE and not part.endswith(b"\n"):
@@ -263,11 +272,16 @@ class RunFolder:
 
 
 def _record(line: bytes) -> dict[str, Any] | None:
-    """The record in a line of ``metrics.jsonl``, if it has one."""
+    """The record in a line of ``metrics.jsonl``, if it has one: its values are numbers or ``None``."""
     with suppress(ValueError, RecursionError):
         record = json.loads(line.decode())
-        if isinstance(record, dict) and type(record.get("step")) is int and record["step"] >= 0:
-            return record
+        if isinstance(record, dict) and type(record.get("step")) is int and 0 <= record["step"] <= LARGEST_STEP:
+            tables = [record.get(name, {}) for name in ("scores", "terms", "retired_scores")]
+            if all(isinstance(table, dict) for table in tables):
+                values = [record.get("seconds"), record.get("images_per_second")]
+                values += [value for table in tables for value in table.values()]
+                if all(value is None or type(value) in (int, float) for value in values):
+                    return record
     return None
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from cganzoo._util import memory
-from cganzoo._util.memory import is_out_of_memory, memory_limit, what_ran_out
+from cganzoo._util.memory import described, is_out_of_memory, memory_limit, what_ran_out
 
 REAL: dict[str, Callable[[], object]] = {
     "torch, CPU": lambda: torch.empty(10**16),
@@ -116,3 +116,9 @@ def test_reading_the_limit_imports_no_torch() -> None:
     program = "import sys; from cganzoo._util import memory; memory.memory_limit(); print('torch' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert re.fullmatch(r"False\s*", shown.stdout)
+
+
+def test_an_error_is_described_by_what_ran_out_or_by_its_type() -> None:
+    ran_out = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8000000000 bytes.")
+    assert described(ran_out) == "out of memory: 8.0 GB were requested at once"
+    assert described(KeyError("x")) == "KeyError: 'x'"

@@ -209,6 +209,13 @@ def test_a_mistake_gets_one_message(
     assert "Traceback" not in result.err
 
 
+@pytest.mark.parametrize("option", [("--device", "meta"), ("--set", "train.init=nothing.pt")])
+def test_a_mistake_in_an_option_makes_no_folder(option: tuple[str, str], tiny: str, tmp_path: Path, command):
+    (tmp_path / "mine.toml").write_text(tiny)
+    assert command("run", tmp_path / "mine.toml", "--out", tmp_path / "runs", *option).code == 2
+    assert not (tmp_path / "runs").exists()
+
+
 def test_debug_shows_the_traceback(command):
     assert "Traceback" in command("--debug", "run", "nothing").err
     assert "Traceback" in command("run", "nothing", "--debug").err

@@ -138,7 +138,9 @@ def test_a_plugin_of_several_kinds_is_one_distribution(pair: Created):
     assert all(f"`{option}`" in found["README.md"] for option in options(found["cganzoo_pairgan/config.py"]))
     recipe = load_recipe(pair.folder / pair.recipe)
     assert [recipe.sections.tables(KINDS[kind])[0].name for kind in ("generator", "discriminator")] == ["pairgan"] * 2
-    assert recipe.sections.requires.plugins[0] == "cganzoo-pairgan"
+    # Nothing of the zoo's networks is left in the recipe.
+    assert recipe.sections.requires.plugins == ("cganzoo-pairgan", "cganzoo-acgan", "cganzoo-scores")
+    assert max(len(line) for name in ("README.md", pair.recipe) for line in found[name].splitlines()) <= 120
 
 
 def test_the_recipe_of_a_plugin_of_every_kind_names_each(tmp_path: Path):

@@ -100,6 +100,7 @@ def test_a_file_of_any_content_leaves_out_one_run_only(write: Write, tmp_path: P
         b'{"step": 10, "terms": {}, "images_per_second": 1e999, "seconds": 1e999}\n',
         b'{"step": 10, "terms": {}, "images_per_second": "x", "seconds": 1}\n',
         b'{"step": 10, "terms": []}\n',
+        b'{"step": 10, "scores": {"fid": ' + b"9" * 400 + b"}}\n",
         b'{"step": ' + b"9" * 5_000 + b', "scores": {}}\n',
         b'{"step": -1, "scores": {"fid": 1.0}}\n',
         b"[" * 100_000 + b"\n",
@@ -121,6 +122,11 @@ def test_damaged_lines_of_the_records_are_counted(write: Write, tmp_path: Path):
     view = shown(tmp_path)
     expected = f"some, seed 0: 2 damaged lines of {run / 'metrics.jsonl'} left out, so curves and earlier scores may"
     assert any(warning.startswith(expected) for warning in view["warnings"])
+    for line in ('{"step": 10, "scores": {"fid": "x"}}', RECORD.strip().replace("5.0", '"x"').replace("10", "11")):
+        (run / "metrics.jsonl").write_text(f"{RECORD}{line}\n" + '{"step": 12, "scores": {"fid": 2.0}}\n')
+        view = shown(tmp_path)
+        assert any(warning.startswith("some, seed 0: 1 damaged line of ") for warning in view["warnings"])
+        assert len(view["reproduce"]["runs"]) == 1
     (run / "metrics.jsonl").write_bytes(RECORD.encode() + b'{"step": 30, "ter')  # as a kill leaves it
     assert not any("damaged line" in warning for warning in shown(tmp_path)["warnings"])
 
@@ -136,6 +142,17 @@ def test_absurd_scores_are_shown_or_left_out(write: Write, tmp_path: Path, value
     write("good", 0)
     assert len(shown(tmp_path)["reproduce"]["runs"]) == 3
     json.loads((tmp_path / "out" / "scores.json").read_text())
+
+
+@pytest.mark.parametrize("protocol", [{}, {"metrics": {}}, {"metrics": []}, {"samples": {"count": 40}}])
+def test_scores_whose_protocol_names_no_metric_are_damage(write: Write, tmp_path: Path, protocol: dict[str, Any]):
+    write("good", 0)
+    manifest = write("bad", 0) / "manifest.json"
+    evaluation = json.loads(manifest.read_text())["evaluation"]
+    changed(manifest, evaluation=evaluation | {"protocol": protocol})
+    view = shown(tmp_path)
+    assert [run["method"] for run in view["reproduce"]["runs"]] == ["good"]
+    assert [text.startswith(f"{manifest}: is damaged") for text in view["reproduce"]["damaged"]] == [True]
 
 
 def test_a_protocol_nested_too_deep_is_damage(write: Write, tmp_path: Path):
@@ -162,8 +179,8 @@ def test_another_kind_of_file_is_never_opened(write: Write, tmp_path: Path, name
         file.symlink_to("/dev/zero" if kind == "link to a device" else "nothing")
     view = shown(tmp_path)
     assert "good" in {run["method"] for run in view["reproduce"]["runs"]}
-    if name != "metrics.jsonl":
-        assert len(view["reproduce"]["damaged"]) == 1
+    absent = (name, kind) == ("metrics.jsonl", "link to nothing")  # as before the first record
+    assert len(view["reproduce"]["damaged"]) == (0 if absent else 1)
 
 
 def test_a_folder_that_cannot_be_read_is_named(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

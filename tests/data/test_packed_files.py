@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cganzoo._util.checked import DamagedFileError, json_checksum
 from cganzoo.data import cache, packed_files
 from cganzoo.data.cache import ImageSet, packed
 from cganzoo.data.source import ArraySource
@@ -40,7 +41,7 @@ def changed(name: str, change: Callable[[dict[str, Any]], object]) -> Callable[[
         values = json.loads((place / name).read_text())
         change(values)
         values.pop("checksum")
-        (place / name).write_text(json.dumps({**values, "checksum": packed_files._checksum(values)}))
+        (place / name).write_text(json.dumps({**values, "checksum": json_checksum(values)}))
 
     return make
 
@@ -175,7 +176,7 @@ def test_another_process_may_have_packed_a_damaged_set_again(tmp_path: Path) -> 
     pack(tmp_path)
     (place,) = entries(tmp_path)
     before = (place / "train.images").stat().st_ino
-    cache._remove_damaged(place, (1, 4, 4), packed_files.DamagedError("seen before the other process packed it"))
+    cache._remove_damaged(place, (1, 4, 4), DamagedFileError("seen before the other process packed it"))
     assert (place / "train.images").stat().st_ino == before
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -51,6 +52,15 @@ def test_what_is_written_is_read(content: tuple[Origin, dict[str, Tensor]], tmp_
     assert found == origin
     assert read.keys() == weights.keys()
     assert all(torch.equal(read[name], tensor) for name, tensor in weights.items())
+    assert load_generator(path).sample(2, classes="a").shape == (2, 1, 8, 8)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="the file system takes only names in UTF-8")
+def test_a_folder_whose_name_is_not_utf8(content: tuple[Origin, dict[str, Tensor]], tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"g\xff")
+    folder.mkdir()
+    path = folder / "g.safetensors"
+    path.write_bytes(export_file.pack(*content))
     assert load_generator(path).sample(2, classes="a").shape == (2, 1, 8, 8)
 
 

@@ -64,6 +64,14 @@ BAD: list[bytes] = [
     b'{"step": "4"}',
     b'{"step": true}',
     b'{"step": -1}',
+    b'{"step": 9007199254740993}',
+    b'{"step": 5, "scores": {"fid": "x"}}',
+    b'{"step": 5, "scores": {"fid": true}}',
+    b'{"step": 5, "scores": [1]}',
+    b'{"step": 5, "scores": null}',
+    b'{"step": 5, "terms": {"real": {}}}',
+    b'{"step": 5, "terms": {"real": 1}, "seconds": "x", "images_per_second": 1}',
+    b'{"step": 5, "terms": {"real": 1}, "seconds": 1, "images_per_second": []}',
     b"[" * 100_000,
     b"9" * 10_000,
     b'{"step": 5, "text": "' + b"x" * (9 << 20) + b'"}',
@@ -77,10 +85,13 @@ def test_lines_without_a_record_are_left_out_and_counted(folder: RunFolder) -> N
     assert folder.damaged_lines() == len(BAD), "an incomplete last line is what a kill leaves"
 
 
-def test_a_file_that_is_no_file_holds_no_records(folder: RunFolder) -> None:
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_records_that_are_no_regular_file_are_not_zero_records(folder: RunFolder, kind: str) -> None:
     folder.metrics_file.unlink(missing_ok=True)
-    folder.metrics_file.mkdir()
     assert folder.records() == []
+    {"folder": folder.metrics_file.mkdir, "pipe": lambda: os.mkfifo(folder.metrics_file)}[kind]()
+    for read in (folder.records, folder.damaged_lines):
+        assert told(read) == f"{folder.metrics_file}: cannot be read: it is not a regular file"
     assert told(lambda: folder.append({"step": 1})).startswith(f"{folder.metrics_file}: saving failed: ")
 
 

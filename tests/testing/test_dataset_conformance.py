@@ -204,7 +204,7 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
     "fingerprint_of_what_was_read": ("packing", set()),
     "fingerprint_of_pixels": ("building_decodes_no_image", set()),
     "decodes_when_built": ("building_decodes_no_image", set()),
-    "tracebacks_without_data": ("missing_data_is_one_sentence", set()),
+    "tracebacks_without_data": ("missing_data_is_one_message", set()),
 }
 """Component to the check that is meant for its fault, and the other checks that must fail with it."""
 
@@ -260,13 +260,13 @@ def test_a_set_that_is_not_on_this_machine_is_skipped_with_one_reason(name: str,
 
     Elsewhere.name, Elsewhere.options = name, options
     outcomes = {outcome.check: outcome for outcome in run(Elsewhere)}
-    of_the_images = set(checks(DatasetConformance)) - set(checks(Conformance)) - {"missing_data_is_one_sentence"}
+    of_the_images = set(checks(DatasetConformance)) - set(checks(Conformance)) - {"missing_data_is_one_message"}
     of_the_images -= {"image_size_is_true"} if name == "folder" else set()  # it has none, which is the reason then
     assert {outcomes[check].status for check in of_the_images} == {"skipped"}
     assert len({outcomes[check].message for check in of_the_images}) == 1
     assert outcomes["splits"].message.startswith("the images are not on this machine: ")
     assert 'set options = {"root": ...}' in outcomes["splits"].message
-    assert outcomes["missing_data_is_one_sentence"].status == "passed"
+    assert outcomes["missing_data_is_one_message"].status == "passed"
     assert not [outcome for outcome in outcomes.values() if outcome.status == "failed"]
 
 

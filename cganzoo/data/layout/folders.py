@@ -198,7 +198,7 @@ def check_names(tree: Tree, names: Mapping[str, Sequence[str]]) -> None:
     for name, files in names.items():
         if len(name) > LONGEST_CLASS:
             raise DataError(
-                f'{tree.where(files[0] if files else "")}: the class\'s name "{one_line(shortened(name, 80))}" has '
+                f'{tree.where(files[0] if files else "")}: the class\'s name "{escaped(shortened(name, 80))}" has '
                 f"{len(name):,} characters; names of classes have at most {LONGEST_CLASS}, so shorten it"
             )
         if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):

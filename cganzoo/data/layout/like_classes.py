@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from .aside import is_masks
 from .branch import Branch
-from .folders import NO_PHOTOS, PHOTOS
+from .folders import PHOTOS
 from .splits import UNLABELLED, split_kind, split_kinds
 
 PARTS = PHOTOS | frozenset(["part", "parts", "batch", "chunk", "shard", "bucket", "dir", "folder"])
@@ -62,4 +63,4 @@ def same_class(folder: str, label: str) -> bool:
 
 
 def _is_other(name: str) -> bool:
-    return name.casefold() in NO_PHOTOS | UNLABELLED or split_kind(name) is not None
+    return is_masks(name) or name.casefold() in UNLABELLED or split_kind(name) is not None

@@ -292,7 +292,7 @@ class _Reading:
             name, said = listings[0].name, listed(sorted(rows), "and")
             raise DataError(
                 f"{self.tree.where(name)}: names no training image, but images of {said} by its name, a column or "
-                f'folders; add training images, or, if only its name says so, set data.labels = "{one_line(name)}"'
+                f'folders; add training images, or, if only its name says so, set data.labels = "{escaped(name)}"'
             )
         chosen = next((kind for kind in ("test", "val") if rows.get(kind)), None)
         if chosen is None:
@@ -301,7 +301,7 @@ class _Reading:
             self.notes.append(f"{len(rows['val']):,} val images are left out, as the test images are used")
         held = self.files.classes(rows[chosen], [], branch)
         if unknown := sorted(held.keys() - classes.keys()):
-            label = one_line(shortened(unknown[0]))
+            label = escaped(shortened(unknown[0]))
             raise DataError(
                 f'{self.tree.where(listings[-1].name)}: no training image has the label "{label}"; '
                 f"add some, or remove the {chosen} images of this class"

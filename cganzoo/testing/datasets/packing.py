@@ -103,7 +103,7 @@ class DatasetConformance(DatasetContent):
             self.build().fingerprint()
         assert not opened.called, "build or fingerprint opens images; only list files, and hash their sizes and dates"
 
-    def test_missing_data_is_one_sentence(self) -> None:
+    def test_missing_data_is_one_message(self) -> None:
         """A folder without such a set is refused with a message of one line."""
         if "root" not in self.spec.config.model_fields:
             raise SkipTest("the set has no option root")
