@@ -10,22 +10,20 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from cganzoo._util.text import shortened
-from cganzoo._util.toml import tomllib
 from cganzoo.config import parse
 from cganzoo.errors import CganzooError, RunError
 from cganzoo.recipe.keys import ALL_SECTIONS, Sections
 from cganzoo.recipe.messages import explain
+from cganzoo.recipe.source import parse_toml, read_text
 from cganzoo.runs.folder import RunFolder
 from cganzoo.runs.manifest import Manifest
 
 RUN_FILES = ("recipe.toml", "manifest.json")
-MOST_RECIPE = 16 << 20  # bytes of a resolved recipe; cganzoo writes a few thousand
 LONGEST = 300  # characters of a reason in a message
 
 
@@ -93,18 +91,9 @@ def read_sections(folder: RunFolder) -> Sections:
     """The resolved recipe of a run. Its plugins need not be installed, and its ``[requires]`` is not checked."""
     file = folder.recipe_file
     with damage(file):
-        values: dict[str, Any] = {}
+        values = parse_toml(read_text(file), str(file))
         try:
-            _check_regular(file)
-            if file.stat().st_size > MOST_RECIPE:
-                raise DamagedError(f"{file}: is damaged (it has {file.stat().st_size:,} bytes)")
-            values = tomllib.loads(file.read_text(encoding="utf-8"))
             return parse(ALL_SECTIONS, values)
-        except OSError as error:
-            reason = error.strerror or error
-            raise DamagedError(f"{file}: cannot be read ({reason}), so the run is incomplete") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise DamagedError(f"{file}: is damaged ({shortened(str(error), LONGEST)})") from error
         except ValidationError as error:
             first = shortened(explain(error, (ALL_SECTIONS,), values, str(file)).splitlines()[0], LONGEST)
             raise DamagedError(f"{first}; the file is damaged, or another version of cganzoo wrote it") from error

@@ -25,6 +25,20 @@ DEEPEST = 32
 MOST_DIGITS = 4300
 """Digits of a number that Python reads."""
 
+TOKEN = re.compile(
+    r"""
+      (?P<skipped> [ \t]+ )
+    | (?P<text> \"{3} [^"\\]* (?: (?: \\[\s\S] | "(?!"") ) [^"\\]* )* (?: "{3,5} | \\?\Z )
+              | \'{3} [^']* (?: '(?!'') [^']* )* (?: '{3,5} | \Z )
+              | \#[^\n]* )
+    | (?P<part> [A-Za-z0-9_-]+ | "[^"\\\n]* (?: \\. [^"\\\n]* )* "? | '[^'\n]*'? )
+    | (?P<dot> \. )
+    | [\s\S]
+    """,
+    re.VERBOSE,
+)
+"""A token of TOML, as far as dotted keys need it. A text without its end goes to the end: reading stops there."""
+
 Keys = tuple[str | int, ...]
 
 
@@ -86,10 +100,20 @@ def _too_deep() -> str:
 
 def check_keys(text: str, source: str) -> None:
     """Raise if a dotted key has very many parts: the time to parse it grows with their square."""
-    for segment in re.finditer(r"[^\n=,\[\]{}#]+", text):
-        if segment[0].count(".") > DEEPEST and sum(map(bool, map(str.strip, segment[0].split(".")))) > DEEPEST:
-            line = text.count("\n", 0, segment.start()) + 1
-            raise RecipeError(f"{source}: line {line}: {_too_deep()}")
+    if text.count(".") <= DEEPEST:
+        return
+    parts, dot = 0, False
+    for token in TOKEN.finditer(text):
+        kind = token.lastgroup
+        if kind == "part":
+            parts = parts + 1 if dot else 1
+            if parts > DEEPEST + 1:
+                line = text.count("\n", 0, token.start()) + 1
+                raise RecipeError(f"{source}: line {line}: {_too_deep()}")
+        elif kind in (None, "text"):
+            parts = 0
+        if kind != "skipped":
+            dot = kind == "dot"
 
 
 def check_values(values: Any, where: Callable[[Keys], str], prefix: Keys = ()) -> None:

@@ -52,7 +52,7 @@ def test_other_code_is_refused_before_anything_runs(command: Command, copy: Path
     ("damage", "message"),
     [
         (lambda run: (run / "manifest.json").write_text("{"), "is damaged"),
-        (lambda run: (run / "recipe.toml").write_text("[train"), "recipe.toml: is damaged"),
+        (lambda run: (run / "recipe.toml").write_text("[train"), "recipe.toml: is not valid TOML"),
         (lambda run: (run / "recipe.toml").unlink(), "recipe.toml: cannot be read"),
         (lambda run: (run / "manifest.json").unlink(), "has no manifest.json that says how the run ended"),
         (

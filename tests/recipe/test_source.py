@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from cganzoo.errors import CganzooError, RecipeError
 from cganzoo.recipe import messages, source
 from cganzoo.recipe.read import dataset_recipe, load_recipe, parse_recipe
-from cganzoo.recipe.source import read_text
+from cganzoo.recipe.source import parse_toml, read_text
 
 DEEP = "tables and arrays are nested more than 32 deep; no recipe needs that"
 MANY = 20_000
@@ -95,11 +97,43 @@ def test_a_null_character_in_the_file_is_an_error_of_toml(tiny: str) -> None:
         " . ".join(['"a b"'] * 3000) + " = 1",
         "x = {" + ".".join("a" * 3000) + " = 1}",
         "\n".join(f"[{'.'.join('a' * depth)}]" for depth in range(1, 40)),
+        ".".join(['"a=#"'] * MANY) + " = 1",
+        "[" + ".".join(["']\"#'"] * MANY) + "]",
+        "x = {" + ".".join([r'"\".#\\"'] * MANY) + " = 1}",
     ],
-    ids=range(10),
+    ids=range(13),
 )
 def test_tables_inside_each_other_are_bounded(tiny: str, text: str) -> None:
     assert message(tiny + text).endswith(DEEP)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# " + "A comment. " * 40,
+        "x = 1  # " + "a." * 40,
+        'x = "/a/' + "x." * 40 + r"\"" + ".x" * 40 + '"',
+        "x = '/a/" + "x." * 40 + "'",
+        'x = """' + "a.\n" * 40 + r' "a".""b""\""" ' + "a." * 40 + '"""""',
+        "x = '''" + "a.\n'b'.''" * 40 + "a.'''''",
+        "x = [" + "1.5, " * 40 + '"' + "a." * 40 + '"]',
+    ],
+    ids=range(7),
+)
+def test_dots_in_comments_and_texts_are_no_keys(text: str) -> None:
+    parse_toml(text, "t.toml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['"' * 300_001, " " * 300_000, 'x = """' + r'\"""x' * 60_000, "x = '''" + "''a" * 100_000, '"a.' * 100_000],
+    ids=range(5),
+)
+def test_keys_are_checked_in_linear_time(text: str) -> None:
+    begin = time.process_time()
+    with suppress(RecipeError):
+        source.check_keys(text + "\n." * 33, "t.toml")
+    assert time.process_time() - begin < 5  # a second on a slow machine; with the square of the length, many minutes
 
 
 @pytest.mark.parametrize(
@@ -250,7 +284,9 @@ def test_thousands_of_changes_are_read_in_linear_time(tiny: str) -> None:
 def test_thousands_of_metrics_are_compared_in_linear_time(tiny: str) -> None:
     tables = "".join(f"[[metrics]]\nname = 'm{index}'\n" for index in range(MANY))
     parse_recipe(tiny + tables, name="t", source="t.toml")
-    assert message(tiny + tables + "[[metrics]]\nname = 'm7'\n") == 't.toml: metric "m7" is listed more than once'
+    assert message(tiny + tables + "[[metrics]]\nname = 'm7'\n") == (
+        't.toml: metric "m7" is listed more than once: metrics.7 and metrics.20000'
+    )
 
 
 def test_a_command_ends_with_the_message(command, tmp_path: Path, tiny: str) -> None:

@@ -146,7 +146,7 @@ def test_a_name_with_an_option_may_be_ambiguous_incomplete_or_unknown() -> None:
     for name in ("timm", "timm/", "timm/a/b", "cganzoo/timm"):
         with pytest.raises(PluginError, match=f'"{name}" does not name a model; write ".*timm/<model>"'):
             registry.named("extractor", name)
-    with pytest.raises(PluginError, match=r'there is no extractor "resnet18".*\(available: timm/<model>\)'):
+    with pytest.raises(PluginError, match=r'there is no feature extractor "resnet18".*\(available: timm/<model>\)'):
         registry.named("extractor", "resnet18")
 
 
