@@ -107,7 +107,8 @@ def _load_step(file: Path, step: int) -> dict[str, Any]:
     """The state in a run's checkpoint of this step, which its name gives."""
     state = load(file)
     if state["step"] != step:
-        raise RunError(f"{file}: is damaged, or was renamed: it holds step {state['step']}")
+        own = path_of(file.parent, state["step"]).name
+        raise RunError(f"{file}: is damaged, or was renamed: it holds step {state['step']}, so {own} would be its name")
     return state
 
 

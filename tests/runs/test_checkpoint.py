@@ -329,7 +329,10 @@ def test_a_checkpoint_that_was_renamed_to_another_step_is_passed_over(tmp_path: 
     found, damaged = checkpoint.newest(tmp_path)
     assert found is not None
     assert found["step"] == 20
-    assert damaged == [f"{tmp_path / 'step-999999999999.pt'}: is damaged, or was renamed: it holds step 20"]
+    assert damaged == [
+        f"{tmp_path / 'step-999999999999.pt'}: is damaged, or was renamed: it holds step 20, so step-00000020.pt would "
+        "be its name"
+    ]
     assert checkpoint.kept(tmp_path) == "the checkpoint of step 20 is kept"
 
 
