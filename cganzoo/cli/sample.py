@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cganzoo._util.files import names_in
 from cganzoo.console.reporter import Reporter
 from cganzoo.data.batches import to_pixels
 from cganzoo.errors import RunError
@@ -20,6 +22,18 @@ from cganzoo.images.requests import check_memory, class_index, shown
 from cganzoo.images.trained_generator import TrainedGenerator, from_run, load_generator
 from cganzoo.runs.folder import RunFolder, find_run
 from cganzoo.session.device import pick_device
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+"""Endings of the picture of a grid."""
+
+OTHER_PICTURES = (
+    *(".apng", ".avif", ".bmp", ".eps", ".gif", ".heic", ".heif", ".ico", ".jfif", ".jp2"),
+    *(".jxl", ".pbm", ".pdf", ".pgm", ".ppm", ".psd", ".svg", ".tga", ".tif", ".tiff"),
+)
+"""Endings that a user may expect to work, so that they are no names of folders."""
+
+NUMBERED = re.compile(r"\d{5,}(-.*)?\.png")
+"""Name of a single image."""
 
 DEFAULT_ROWS = 10
 MAX_BATCHES = 200
@@ -46,6 +60,7 @@ def draw(
         device_name: where to work.
         reporter: shows which checkpoint and classes are used, and the search for images of a class.
     """
+    as_grid = _is_picture(out)
     device = pick_device(device_name)
     folder = None if _is_export(source) else find_run(source)
     if folder is None:
@@ -60,10 +75,9 @@ def draw(
     if count is None:
         rows = rows if classes else rows[:DEFAULT_ROWS]
         count = COLUMNS * len(rows)
+    check_memory(count, trained.bytes_each, "-n")
     share, more = divmod(count, len(rows))
-    check_memory(count, 4 * trained.latent_dim)
     wanted = [label for index, label in enumerate(rows) for _ in range(share + (index < more))]
-    as_grid = out.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp")
     if not trained.conditional and not classes:
         images = trained.sample(count, seed=seed)
         return grids.save(grids.grid(images, COLUMNS), out) if as_grid else _write_folder(images, [], out)
@@ -76,6 +90,22 @@ def draw(
         return grids.save(grids.class_grid(found, trained.class_names), out)
     names = [trained.class_names[label] for label, images in found.items() for _ in images]
     return _write_folder(torch.cat(list(found.values())), names, out)
+
+
+def _is_picture(out: Path) -> bool:
+    """Whether ``out`` is the name of a picture, else of a folder; an error if nothing can be written there."""
+    ending = out.suffix.lower()
+    if ending in PICTURES:
+        return True
+    if ending in OTHER_PICTURES:
+        raise RunError(f"--out {out}: pictures end in {', '.join(PICTURES)}; write one of these, or name a folder")
+    try:
+        before = sorted(name for name in names_in(out) if NUMBERED.fullmatch(name)) if out.is_dir() else []
+    except OSError as error:
+        raise RunError(f"--out {out}: cannot be read ({error.strerror or error}); name another folder") from error
+    if before:
+        raise RunError(f"--out {out}: has images of an earlier call, like {before[0]}; name another folder")
+    return False
 
 
 def _is_export(source: str) -> bool:

@@ -17,7 +17,8 @@ MOST_SHOWN = 10  # names of classes in a message
 
 def class_labels(class_names: Sequence[str], classes: Any) -> list[int]:
     """The labels of ``classes``: one or more names or indices; see :func:`class_index`."""
-    alone = isinstance(classes, (str, bytes)) or not isinstance(classes, Iterable)
+    # An array or tensor without dimensions can be iterated by its type only.
+    alone = isinstance(classes, (str, bytes)) or not isinstance(classes, Iterable) or not getattr(classes, "ndim", 1)
     known: dict[str, int] = {}  # many images of a few classes are asked for
     labels = []
     for one in [classes] if alone else classes:
@@ -59,7 +60,7 @@ def class_index(class_names: Sequence[str], name: Any) -> int:
 
 def _by_number(names: list[str], number: Any) -> int:
     try:
-        if isinstance(number, bool):
+        if isinstance(number, bool) or str(getattr(number, "dtype", "")) == "torch.bool":
             raise TypeError
         index = operator.index(number)  # also of numpy's and torch's integers
     except TypeError as error:
@@ -104,8 +105,11 @@ def _digits(number: int) -> str:
     return str(number) if number.bit_length() < 1000 else "a number of hundreds of digits"
 
 
-def check_memory(count: int, bytes_each: int) -> None:
-    """Raise :class:`RunError` if ``count`` images of this size cannot fit in the memory of the machine."""
+def check_memory(count: int, bytes_each: int, name: str = "count") -> None:
+    """Raise :class:`RunError` if ``count`` images of this size cannot fit in the memory of the machine.
+
+    ``name`` is that of the argument, for the message.
+    """
     limit = memory_limit()
     if limit is not None and count * bytes_each > limit:
-        raise RunError(f"count: {count:,} images do not fit in memory; at most {limit // bytes_each:,} do")
+        raise RunError(f"{name}: {count:,} images do not fit in memory; at most {limit // bytes_each:,} do")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from cganzoo.recipe.read import Recipe, parse_recipe
 from cganzoo.recipe.resolve import Chosen, resolve_generator
 from cganzoo.runs import checkpoint
 from cganzoo.runs.folder import RunFolder
+from cganzoo.runs.manifest import REMOVE, WRITE_ANEW
 from cganzoo.specs import BuildContext, GeneratorSpec
 
 from . import export_file
@@ -99,23 +101,24 @@ class TrainedGenerator(nn.Module):
         if classes is not None and not self.conditional:
             raise RunError("this generator is unconditional and takes no class")
         labels = None if classes is None else class_labels(self.class_names, classes)
-        noise_bytes = 4 * self.latent_dim  # the noise of all images is drawn at once
-        check_memory(count, noise_bytes)
-        parts: list[Tensor] = []
         try:
-            for images, _ in samples(
+            check_memory(count, self.bytes_each)
+            drawn = samples(
                 self.generator, count, min(count, batch_size), len(self.class_names), seed=seed, classes=labels
-            ):
-                if not parts:
-                    check_memory(count, noise_bytes + images[0].numel() * images.element_size())
-                parts.append(images.cpu())
-            return torch.cat(parts)
+            )
+            return torch.cat([images.cpu() for images, _ in drawn])
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
             raise RunError(
                 f"{what_ran_out(error)}; draw fewer images at a time: batch_size is {batch_size:,}, count is {count:,}"
             ) from error
+
+    @cached_property
+    def bytes_each(self) -> int:
+        """Bytes of one image and its noise, as :meth:`sample` holds them; one image is generated to find out."""
+        image, _ = next(samples(self.generator, 1, 1, len(self.class_names), seed=0))
+        return image.nbytes + 4 * self.latent_dim  # the noise of all images is drawn at once
 
 
 def _warn(text: str) -> None:
@@ -146,9 +149,11 @@ def from_run(
     if damaged:
         warn("; ".join([*damaged, f"the checkpoint of step {state['step']} is used instead"]))
     if missing := manifest.missing("training_digest", "classes", "channels", "generator_distribution", "versions"):
+        if not folder.manifest_file.exists():
+            raise RunError(f"{folder.manifest_file}: no such file; put back a copy, or {WRITE_ANEW}")
         raise RunError(
             f'{folder.manifest_file}: lacks "{missing[0]}", so it is damaged or another version of cganzoo wrote it; '
-            "put back a copy of the file, or run the recipe again with --fresh"
+            f"{REMOVE}"
         )
     if state.get("training_digest") not in manifest.training_digests:
         raise RunError(f"{folder.checkpoints}: the checkpoint is from another run; put back the checkpoint of this run")

@@ -5,8 +5,8 @@ A checkpoint is a zip archive of ``torch.save``, which holds a CRC-32 of each of
 
 from __future__ import annotations
 
+import errno
 import io
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,24 +16,19 @@ import torch
 from torch import Tensor
 
 from cganzoo._util.checked import DamagedFileError, load_torch
-from cganzoo._util.files import names_in, write_whole
+from cganzoo._util.files import write_whole
+from cganzoo._util.memory import is_out_of_memory
 from cganzoo.errors import RunError
 
+from .checkpoint_names import files, path_of
 from .manifest import system_errors
 
-_NAME = re.compile(r"step-(\d+)\.pt")
+NO_ROOM = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no quota of this name
 
 
 def steps(folder: Path) -> list[int]:
     """Steps of the checkpoints in ``folder``, oldest first; raises :class:`RunError` if it cannot be listed."""
-    with system_errors(folder, "cannot be read"):
-        found = map(_NAME.fullmatch, names_in(folder))
-    return sorted(int(match[1]) for match in found if match)
-
-
-def path_of(folder: Path, step: int) -> Path:
-    """The checkpoint file of a step."""
-    return folder / f"step-{step:08d}.pt"
+    return list(files(folder))
 
 
 def save(folder: Path, state: dict[str, Any], keep: int) -> Path:
@@ -47,18 +42,35 @@ def save(folder: Path, state: dict[str, Any], keep: int) -> Path:
     buffer = io.BytesIO()
     with _checksums():
         torch.save(state, buffer)
-    with system_errors(path, "saving failed", f"; {kept(folder)}; make room, then run the same command again"):
+    try:
         write_whole(path, buffer.getbuffer())
-    present = steps(folder)
-    for other in set(present) - set([earlier for earlier in present if earlier <= step][-keep:]):
-        path_of(folder, other).unlink(missing_ok=True)
+    except OSError as error:
+        advice = "make room" if error.errno in NO_ROOM else "remove the cause"
+        raise RunError(
+            f"{path}: saving failed: {error.strerror or error}; {kept(folder)}; {advice}, then run the same command "
+            "again"
+        ) from error
+    present = files(folder)
+    newest_few = [earlier for earlier in present if earlier <= step][-keep:]
+    for other, file in present.items():
+        if other not in newest_few:
+            with system_errors(file, "cannot be removed", f"; the checkpoint of step {step} is kept"):
+                file.unlink(missing_ok=True)
     return path
 
 
 def kept(folder: Path) -> str:
-    """For messages: which checkpoint a run has after an error."""
-    last = steps(folder)
-    return f"the checkpoint of step {last[-1]} is kept" if last else "there is no earlier checkpoint"
+    """For messages: which checkpoint a run has after an error, the newest one that is not damaged."""
+    for step, file in reversed(files(folder).items()):
+        try:
+            _load_step(file, step)
+        except RunError:
+            continue
+        except Exception as error:
+            if not is_out_of_memory(error):  # which is no damage
+                raise
+        return f"the checkpoint of step {step} is kept"
+    return "there is no earlier checkpoint"
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -83,12 +95,21 @@ def load(path: Path) -> dict[str, Any]:
 def newest(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
     """The newest readable checkpoint, and a message for each newer one that is damaged."""
     damaged: list[str] = []
-    for step in reversed(steps(folder)):
+    for step, file in reversed(files(folder).items()):
         try:
-            return load(path_of(folder, step)), damaged
+            return _load_step(file, step), damaged
         except RunError as error:
             damaged.append(str(error))
     return None, damaged
+
+
+def _load_step(file: Path, step: int) -> dict[str, Any]:
+    """The state in a run's checkpoint of this step, which its name gives."""
+    state = load(file)
+    if state["step"] != step:
+        own = path_of(file.parent, state["step"]).name
+        raise RunError(f"{file}: is damaged, or was renamed: it holds step {state['step']}, so {own} would be its name")
+    return state
 
 
 @contextmanager

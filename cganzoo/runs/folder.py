@@ -16,14 +16,14 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cganzoo._util.checked import DamagedFileError, open_regular, read_text
-from cganzoo._util.files import UNFINISHED, names_in, write_whole
+from cganzoo._util.files import UNFINISHED, write_whole
 from cganzoo.errors import RunError
 from cganzoo.recipe.digests import digest, training_values
 from cganzoo.recipe.keys import plain
 from cganzoo.recipe.read import Recipe, parse_recipe
 from cganzoo.recipe.resolve import WRITTEN_WHEN_EMPTY, Resolved
 
-from . import continuation
+from . import checkpoint_names, continuation
 from . import manifest as manifests
 from .manifest import Manifest, system_errors
 
@@ -190,11 +190,17 @@ class RunFolder:
         """
         if not self.has_checkpoints():
             return
+        _check_kind(self.recipe_file)
         if not self.recipe_file.is_file():
             raise RunError(f"{self.path}: holds checkpoints but no recipe.toml; choose another --out, or --fresh")
-        reached = max(self.checkpoint_files(), default=0)
+        for file in self.checkpoint_files().values():
+            if not file.is_file():  # it could not be replaced either, when the training reaches this step
+                raise RunError(f"{file}: is no regular file; remove it")
+        stored = self.recipe_values()
+        # A file that was renamed to a later step than the run has shows nothing.
+        reached = max((step for step in self.checkpoint_files() if step <= stored["train"]["steps"]), default=0)
         unknown = not self.manifest().data.fingerprint
-        if problem := continuation.obstacle(resolved, self.recipe_values(), reached, places=unknown):
+        if problem := continuation.obstacle(resolved, stored, reached, places=unknown):
             raise RunError(f"{self.path}: {problem}")
 
     def changed_horizon(self, resolved: Resolved) -> int | None:
@@ -226,15 +232,8 @@ class RunFolder:
         return bool(self.checkpoint_files())
 
     def checkpoint_files(self) -> dict[int, Path]:
-        """The files of the checkpoints by step."""
-        with system_errors(self.checkpoints, "cannot be read", "; put the folder back, or choose another --out"):
-            names = names_in(self.checkpoints)
-        steps = {name: name.removeprefix("step-").removesuffix(".pt") for name in names}
-        return {
-            int(step): self.checkpoints / name
-            for name, step in steps.items()
-            if name == f"step-{step}.pt" and step.isdecimal()
-        }
+        """The files of the checkpoints by step, oldest first."""
+        return checkpoint_names.files(self.checkpoints)
 
     def begin(self, resolved: Resolved, *, fresh: bool) -> None:
         """Write the recipe. With ``fresh``, or if there is no checkpoint, the files of earlier calls are removed.
@@ -242,15 +241,19 @@ class RunFolder:
         If the recipe scores in another way than before, the scores in the manifest are removed and those in
         ``metrics.jsonl`` are renamed to ``retired_scores``, so that they are not read as new scores.
         """
-        if fresh or not self.has_checkpoints():
+        anew = fresh or not self.has_checkpoints()
+        for place in (self.samples, self.checkpoints):  # before anything is removed
+            if os.path.isfile(place):
+                raise RunError(f"{place}: is a file, but must be a folder; remove it")
+            with system_errors(place, "cannot be written", "; choose another --out"):
+                place.mkdir(exist_ok=True)
+        if anew:
             self.clear()
         else:
             there, here = self.recipe_values(), resolved.values()
             if any(there.get(table) != here.get(table) for table in ("evaluation", "metrics")):
                 self._retire_scores()
         with system_errors(self.path, "cannot be written", "; choose another --out"):
-            self.samples.mkdir(exist_ok=True)
-            self.checkpoints.mkdir(exist_ok=True)
             write_whole(self.recipe_file, resolved.toml())
 
     def _retire_scores(self) -> None:
@@ -285,6 +288,12 @@ def _record(line: bytes) -> dict[str, Any] | None:
     return None
 
 
+def _check_kind(recipe_file: Path) -> None:
+    """Raise an error if this file is something else than a regular file, for which it would count as absent."""
+    if os.path.lexists(recipe_file) and not os.path.isfile(recipe_file):
+        raise RunError(f"{recipe_file}: is no regular file; remove it, and put back a copy of the file")
+
+
 def find_run(path: str | Path) -> RunFolder:
     """The run folder at ``path``, or the only one below it."""
     place = Path(path).expanduser()
@@ -294,6 +303,7 @@ def find_run(path: str | Path) -> RunFolder:
         raise RunError(f"{path}: {'is a file, not a' if place.exists() else 'no such'} run folder")
     below = sorted(_runs_below(place))
     if len(below) == 1:
+        _check_kind(below[0] / "recipe.toml")
         return RunFolder(below[0])
     if not below:
         raise RunError(f"{path}: holds no run (a folder with recipe.toml and checkpoints/)")
@@ -314,7 +324,7 @@ def _runs_below(place: Path) -> Iterator[Path]:
         with suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name in names:
-                    names[entry.name] = entry.is_file() if entry.name == "recipe.toml" else entry.is_dir()
+                    names[entry.name] = entry.name == "recipe.toml" or entry.is_dir()
                 if entry.is_dir(follow_symlinks=False):
                     below.append((folder / entry.name, depth + 1))
         if all(names.values()):

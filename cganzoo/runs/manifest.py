@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,12 @@ VERSION = 2
 
 MOST = 256 << 20
 """Bytes of a manifest that are read; cganzoo writes far fewer."""
+
+WRITE_ANEW = "run the recipe again: the training continues from its checkpoints, and writes the file anew"
+"""Advice for a manifest that is lost; one that is damaged must be removed before."""
+
+REMOVE = f"put back a copy of the file, or remove it and {WRITE_ANEW}"
+"""Advice for a manifest that is damaged."""
 
 Numbers = dict[str, float | None]
 """Numbers by name; ``None`` where one is not defined or not finite."""
@@ -179,7 +186,9 @@ def system_errors(file: Path, problem: str, advice: str = "") -> Iterator[None]:
 def read(file: Path) -> Manifest:
     """Read a manifest of this or an older version; without a file, return an empty one. Unknown keys are ignored."""
     try:
-        with system_errors(file, "cannot be read"):
+        # Of a file without permission, or on a disk that fails, the reason says enough.
+        other = os.path.exists(file) and not os.path.isfile(file)
+        with system_errors(file, "cannot be read", f"; {REMOVE}" if other else ""):
             if not file.exists():
                 return Manifest()
             text = read_text(file, MOST)
@@ -187,8 +196,7 @@ def read(file: Path) -> Manifest:
     except (ValueError, RecursionError, OverflowError) as error:
         reason = _first_problem(error) if isinstance(error, ValidationError) else str(error)
         raise RunError(
-            f"{file}: is damaged, or another version of cganzoo wrote it ({shortened(reason, 200)}); put back a copy "
-            "of the file, or run the recipe again with --fresh"
+            f"{file}: is damaged, or another version of cganzoo wrote it ({shortened(reason, 200)}); {REMOVE}"
         ) from error
 
 

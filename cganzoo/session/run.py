@@ -23,7 +23,7 @@ from cganzoo.runs import checkpoint, provenance
 from cganzoo.runs.continuation import START_OVER
 from cganzoo.runs.folder import RunFolder
 from cganzoo.runs.initial_weights import with_hash
-from cganzoo.runs.manifest import Call, Environment, Images, InitialWeights, StoredEvaluation
+from cganzoo.runs.manifest import REMOVE, Call, Environment, Images, InitialWeights, StoredEvaluation
 from cganzoo.train.engine import Engine, build_networks
 from cganzoo.train.loop import train
 from cganzoo.train.stop import Interrupted, Stop
@@ -248,7 +248,7 @@ class Session:
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 raise RunError(
                     f"{self.folder.manifest_file}: evaluation.protocol is damaged, or another version of cganzoo wrote "
-                    "it; put back a copy of the file, or run the recipe again with --fresh"
+                    f"it; {REMOVE}"
                 ) from error
         self.reporter.say(f"samples: {self.folder.samples / manifest.grid}")
         return True
@@ -337,7 +337,7 @@ class Session:
             manifest.recipe_digest = self.resolved.recipe_digest()
             manifest.training_digest = engine.training_digest
             manifest.seed = engine.settings.seed
-            manifest.parameters = counts
+            manifest.parameters, manifest.step = counts, engine.step or None  # the file may have been lost
             manifest.generator_distribution = self.resolved.generator.provider.distribution
             manifest.classes, manifest.channels = list(data.class_names), self.resolved.channels
             manifest.data = Images(count=len(data.labels), fingerprint=data.fingerprint, skipped=len(data.skipped))

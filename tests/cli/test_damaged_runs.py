@@ -309,6 +309,40 @@ def test_damage_of_all_checkpoints_is_not_a_run_without_checkpoints(copied: Path
     assert (folder / "metrics.jsonl").exists()
 
 
+@pytest.mark.parametrize("newest", [True, False])
+def test_a_removed_manifest_is_written_anew_and_the_checkpoints_are_continued(
+    copied: Path, command, newest: bool
+) -> None:
+    """As the message about a damaged one advises."""
+    folder = copied / "runs" / "tiny" / "seed-0"
+    file, weights = folder / "manifest.json", (folder / NEWEST).read_bytes()
+    before = json.loads(file.read_bytes())
+    file.write_bytes(b"[]")
+    advice = "remove it and run the recipe again: the training continues from its checkpoints"
+    for verb in ("run", "export", "sample", "evaluate"):
+        assert advice in " ".join(check(copied, verb, command).err.split())
+    file.unlink()
+    if not newest:
+        (folder / NEWEST).unlink()
+    result = command("run", copied / "tiny.toml", "--out", copied / "runs", "--device", "cpu")
+    assert result.code == 0, result.err
+    assert ("resuming from step 2" in result.out) is not newest
+    assert (folder / NEWEST).read_bytes() == weights or not newest
+    after = json.loads(file.read_bytes())
+    same = ("status", "step", "classes", "channels", "data", "seed", "training_digest", "recipe_digest", "evaluation")
+    assert {key: after[key] for key in same} == {key: before[key] for key in same}
+    assert check(copied, "export", command).code == 0
+
+
+def test_a_run_says_to_remove_what_it_could_not_replace(copied: Path, command) -> None:
+    path = copied / "runs" / "tiny" / "seed-0" / NEWEST
+    path.unlink()
+    path.mkdir()
+    result = check(copied, "run", command)
+    assert result.code == 2
+    assert f"{path}: is no regular file; remove it" in result.err
+
+
 PROTOCOLS = [{}, {"samples": 3}, {"fingerprint": "x", "samples": {"count": "x"}, "real_test": []}]
 
 

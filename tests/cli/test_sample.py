@@ -89,6 +89,40 @@ def test_a_class_for_an_export_that_takes_none_is_refused_at_once(tmp_path: Path
     assert "this generator is unconditional, and there is no classifier" in result.err
 
 
+def test_a_number_of_images_that_memory_cannot_hold_is_refused_by_their_size(
+    letters: Path, tmp_path: Path, command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = sample.load_generator(letters)
+    each = 4 * (8 * 8 + trained.latent_dim)
+    monkeypatch.setattr("cganzoo.images.requests.memory_limit", lambda: each * 20)
+    result = command("sample", letters, "-n", "100000000000", "-o", tmp_path / "x.png")
+    assert result.code == 2
+    assert "-n: 100,000,000,000 images do not fit in memory; at most 20 do" in result.err
+
+
+@pytest.mark.parametrize("ending", ["gif", "GIF", "tif", "tiff", "bmp", "pdf", "svg", "avif", "heic"])
+def test_a_picture_of_a_kind_that_is_not_written_is_no_folder(
+    letters: Path, tmp_path: Path, command, ending: str
+) -> None:
+    result = command("sample", letters, "-n", "2", "-o", tmp_path / f"x.{ending}")
+    assert result.code == 2
+    assert f"x.{ending}: pictures end in .png, .jpg, .jpeg, .webp; write one of these" in " ".join(result.err.split())
+    assert not (tmp_path / f"x.{ending}").exists()
+
+
+def test_images_of_an_earlier_call_are_not_mixed_with_new_ones(letters: Path, tmp_path: Path, command) -> None:
+    folder = tmp_path / "v1.5 images"
+    folder.mkdir()
+    (folder / "my cat.png").touch()
+    assert command("sample", letters, "-n", "4", "-c", "cat", "-o", folder).code == 0
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    assert len(before) == 5
+    result = command("sample", letters, "-n", "2", "-c", "dog", "-o", folder)
+    assert result.code == 2
+    assert "has images of an earlier call, like 00000-cat.png; name another folder" in " ".join(result.err.split())
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+
+
 class Dark(Generator):
     """Black images, of no class."""
 

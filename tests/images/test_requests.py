@@ -66,7 +66,7 @@ def test_an_int_that_is_a_name_and_the_index_of_another_class_is_refused() -> No
 
 
 UNKNOWN = ["", "eleven", "3", "-1", "1.0", " 1", "\u0661", "\u00b2", "9" * 5000, "x" * 100_000]
-NO_CLASS = [True, 1.0, None, b"cat", ["cat"], 3, -1, 10**5000, np.bool_(True), object()]
+NO_CLASS = [torch.tensor(True), True, 1.0, None, b"cat", ["cat"], 3, -1, 10**5000, np.bool_(True), object()]
 
 
 @pytest.mark.parametrize("name", UNKNOWN, ids=range(len(UNKNOWN)))
@@ -86,13 +86,20 @@ def test_a_mistyped_name_gets_a_hint() -> None:
 
 
 @pytest.mark.parametrize(
-    ("classes", "labels"), [("10", [9]), ("owl", [2]), (0, [0]), (["10", "1"], [9, 0]), (np.array([2]), [2])]
+    ("classes", "labels"),
+    [
+        *(("10", [9]), ("owl", [2]), (0, [0]), (["10", "1"], [9, 0])),
+        *((np.array([2]), [2]), (np.array(2), [2]), (torch.tensor(2), [2]), (torch.tensor([0, 2]), [0, 2])),
+    ],
 )
 def test_one_class_may_be_given_alone(classes: Any, labels: list[int]) -> None:
-    assert class_labels(LETTERS if classes == "owl" or isinstance(classes, np.ndarray) else FROM_ONE, classes) == labels
+    assert (
+        class_labels(LETTERS if classes == "owl" or isinstance(classes, np.ndarray | Tensor) else FROM_ONE, classes)
+        == labels
+    )
 
 
-@pytest.mark.parametrize("classes", [[], (), {}, b"10", 1.5, iter(())])
+@pytest.mark.parametrize("classes", [[], (), {}, b"10", 1.5, iter(()), torch.tensor(1.5), np.array("10")])
 def test_classes_that_are_none_are_refused(classes: Any) -> None:
     assert told(lambda: class_labels(FROM_ONE, classes)).startswith("classes: ")
 
@@ -145,10 +152,15 @@ def test_a_number_out_of_range_is_one_message(arguments: dict[str, Any], message
     assert told(lambda: trained().sample(**{"count": 4, **arguments})).startswith(message)
 
 
-def test_images_that_fit_no_memory_are_refused_after_the_first_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_that_fit_no_memory_are_refused_before_any_noise_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "memory_limit", lambda: 24 * 1000)
     assert trained().sample(1000).shape == (1000, 1, 2, 2)
+    drawn: list[int] = []
+    monkeypatch.setattr(
+        Constant, "sample_latent", lambda self, count, *rest: drawn.append(count) or torch.ones(count, 2)
+    )
     assert told(lambda: trained().sample(1001)) == "count: 1,001 images do not fit in memory; at most 1,000 do"
+    assert drawn == [1]
 
 
 def test_memory_that_runs_out_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:

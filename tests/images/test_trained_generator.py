@@ -57,6 +57,16 @@ def test_a_manifest_without_a_needed_key_is_an_error_that_names_it(folder: RunFo
     assert str(caught.value).startswith(f'{folder.manifest_file}: lacks "{key}", so it is damaged')
 
 
+def test_a_lost_manifest_is_no_reason_to_delete_the_checkpoints(folder: RunFolder) -> None:
+    folder.manifest_file.unlink()
+    with pytest.raises(RunError) as caught:
+        from_run(folder)
+    assert str(caught.value) == (
+        f"{folder.manifest_file}: no such file; put back a copy, or run the recipe again: the training continues from "
+        "its checkpoints, and writes the file anew"
+    )
+
+
 def test_a_checkpoint_of_another_run_is_refused(folder: RunFolder) -> None:
     with folder.update_manifest() as manifest:
         manifest.training_digest = "0" * 16

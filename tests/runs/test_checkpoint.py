@@ -307,3 +307,55 @@ def test_a_compressed_archive_is_refused_before_it_is_expanded(tmp_path: Path) -
         archive.writestr("archive/data.pkl", bytes(10_000_000))
     with pytest.raises(RunError, match="a part is compressed"):
         checkpoint.load(path)
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_name_may_be_padded_in_another_way_but_is_a_number(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, state(30), 1).rename(tmp_path / "step-30.pt")
+    for name in ("step-1234567890123.pt", "step-\u0661.pt", "step-.pt", "step-1.pt.part", "Step-1.pt"):
+        (tmp_path / name).touch()
+    assert checkpoint.files(tmp_path) == {30: tmp_path / "step-30.pt"}
+    assert newest_step(tmp_path) == 30
+    assert checkpoint.kept(tmp_path) == "the checkpoint of step 30 is kept"
+    save(tmp_path, 40, keep=1)
+    assert checkpoint.files(tmp_path) == {40: tmp_path / "step-00000040.pt"}, "the older one is removed by its own name"
+
+
+def test_a_checkpoint_that_was_renamed_to_another_step_is_passed_over(tmp_path: Path) -> None:
+    copy_of = checkpoint.save(tmp_path, state(20), 1)
+    (tmp_path / "step-999999999999.pt").write_bytes(copy_of.read_bytes())
+    found, damaged = checkpoint.newest(tmp_path)
+    assert found is not None
+    assert found["step"] == 20
+    assert damaged == [
+        f"{tmp_path / 'step-999999999999.pt'}: is damaged, or was renamed: it holds step 20, so step-00000020.pt would "
+        "be its name"
+    ]
+    assert checkpoint.kept(tmp_path) == "the checkpoint of step 20 is kept"
+
+
+def test_what_cannot_be_replaced_costs_no_checkpoint_and_is_named(tmp_path: Path) -> None:
+    save(tmp_path, 1)
+    checkpoint.path_of(tmp_path, 2).mkdir()
+    with pytest.raises(RunError) as caught:
+        save(tmp_path, 2)
+    assert str(caught.value) == (
+        f"{checkpoint.path_of(tmp_path, 2)}: saving failed: Is a directory; the checkpoint of step 1 is kept; "
+        "remove the cause, then run the same command again"
+    )
+    with pytest.raises(RunError, match="cannot be removed: Is a directory; the checkpoint of step 1 is kept"):
+        save(tmp_path, 1)
+
+
+def test_of_all_damaged_checkpoints_none_is_kept_and_of_those_memory_cannot_hold_all_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path, 1, 2)
+    truncate(checkpoint.path_of(tmp_path, 2))
+    assert checkpoint.kept(tmp_path) == "the checkpoint of step 1 is kept"
+    monkeypatch.setattr(torch, "load", lambda *arguments, **named: (_ for _ in ()).throw(MemoryError()))
+    assert checkpoint.kept(tmp_path) == "the checkpoint of step 1 is kept"
+    truncate(checkpoint.path_of(tmp_path, 1))
+    assert checkpoint.kept(tmp_path) == "there is no earlier checkpoint"

@@ -113,6 +113,64 @@ def test_checkpoints_on_a_disk_that_is_not_there_are_not_a_run_without_checkpoin
         folder.checkpoints.unlink()
 
 
+@pytest.mark.parametrize("name", ["samples", "checkpoints"])
+def test_a_file_in_the_place_of_a_folder_is_named_before_anything_is_removed(
+    folder: RunFolder, resolved: Resolver, name: str
+) -> None:
+    folder.append(GOOD[0])
+    place = folder.path / name
+    place.rmdir()
+    place.touch()
+    assert told(lambda: folder.begin(resolved(), fresh=True)) == f"{place}: is a file, but must be a folder; remove it"
+    assert "remove" in told(lambda: folder.begin(resolved(), fresh=False))
+    assert folder.records() == GOOD[:1]
+
+
+def test_a_checkpoint_that_could_not_be_replaced_is_refused_before_the_training(
+    folder: RunFolder, resolved: Resolver
+) -> None:
+    for number, make in enumerate((Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/no/such"))):
+        file = folder.checkpoints / f"step-{number}.pt"
+        make(file)
+        assert told(lambda: folder.check_same_recipe(resolved())) == f"{file}: is no regular file; remove it"
+        file.rmdir() if file.is_dir() else file.unlink()
+
+
+def test_a_copy_under_the_name_of_a_later_step_is_no_reason_for_more_steps(
+    folder: RunFolder, resolved: Resolver
+) -> None:
+    for step in (2, 999999999999):
+        (folder.checkpoints / f"step-{step}.pt").touch()
+    folder.check_same_recipe(resolved("train.steps=3", "train.horizon=20"))
+    assert "write train.steps = 2 or more" in told(lambda: folder.check_same_recipe(resolved("train.steps=1")))
+
+
+def test_a_recipe_that_is_no_regular_file_is_not_a_missing_one(folder: RunFolder, resolved: Resolver) -> None:
+    (folder.checkpoints / "step-1.pt").touch()
+    folder.recipe_file.unlink()
+    os.mkfifo(folder.recipe_file)
+    message = f"{folder.recipe_file}: is no regular file; remove it, and put back a copy of the file"
+    for action in (
+        lambda: find_run(folder.path),
+        lambda: find_run(folder.path.parent.parent),
+        lambda: folder.check_same_recipe(resolved()),
+    ):
+        assert told(action) == message
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.write_bytes(b"\xff"), Path.touch])
+def test_a_damaged_manifest_is_no_reason_to_delete_the_checkpoints(
+    folder: RunFolder, make: Callable[[Path], object]
+) -> None:
+    make(folder.manifest_file)
+    message = told(folder.manifest)
+    assert message.endswith(
+        "put back a copy of the file, or remove it and run the recipe again: the training continues from its "
+        "checkpoints, and writes the file anew"
+    )
+    assert "--fresh" not in message
+
+
 def test_a_run_is_found_in_deep_folders_but_not_through_links(tmp_path: Path) -> None:
     deep = tmp_path.joinpath(*["a"] * 20)
     (deep / "checkpoints").mkdir(parents=True)

@@ -151,7 +151,7 @@ def test_evaluate_and_sample_refuse_it_too(run, folder: RunFolder, command, tmp_
         assert f"--set evaluation.{key}: the noise of 1,000,000,000,000 samples takes at least" in result.err
     result = command("sample", folder.path, "-n", "1000000000000", "--device", "cpu", "-o", tmp_path / "a.png")
     assert result.code == 2
-    assert "count: 1,000,000,000,000 images do not fit in memory" in result.err
+    assert "-n: 1,000,000,000,000 images do not fit in memory" in result.err
 
 
 # --- memory that runs out during a run ------------------------------------------------------------------------------
