@@ -28,6 +28,10 @@ def shortened(text: str, length: int = 40) -> str:
 
 
 def one_line(text: str, length: int = 80) -> str:
-    """The text on one line, cut to ``length`` characters, with everything that a terminal does not show escaped."""
-    text = shortened(text, length)
+    """The text, :func:`escaped` and cut to ``length`` characters."""
+    return escaped(shortened(text, length))
+
+
+def escaped(text: str) -> str:
+    """The text on one line, with everything that a terminal does not show written as an escape."""
     return text if text.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)

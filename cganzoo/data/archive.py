@@ -13,7 +13,9 @@ import lzma
 import os
 import secrets
 import shutil
+import stat
 import tarfile
+import unicodedata
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,11 +23,12 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
 from cganzoo._util.files import UNFINISHED, make_folder_once, write_whole
+from cganzoo._util.text import escaped
 from cganzoo.console.reporter import Progress
 from cganzoo.errors import DataError
 
 from .cache import cache_folder
-from .tree import one_line
+from .tree import is_hidden
 
 ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 
@@ -67,6 +70,11 @@ def unpacked(archive: Path, progress: Progress | None = None, say: Callable[[str
             if say:
                 say(f"{place / damage}: is damaged; {archive} is unpacked again")
             _remove(place)
+        elif place not in _verified and place.is_dir() and (added := _added(place)):
+            raise DataError(
+                f"{place / escaped(added)}: was added to the unpacked files of {archive}; move it away, or, to use "
+                "it, copy the whole folder and name the copy as data.root"
+            )
         make_folder_once(place, lambda folder: _unpack(archive, folder, progress))
         _verified.add(place)
         return place
@@ -114,6 +122,8 @@ def _copied(content: IO[bytes], file: IO[bytes]) -> str:
 
 def _damage(place: Path) -> str | None:
     """The name of an unpacked file that is not what was unpacked; ``None`` if all are."""
+    if not (place / CONTENTS).is_file():  # reading a FIFO may wait for ever
+        return CONTENTS
     try:
         contents = {
             str(name): (int(size), str(digest))
@@ -124,7 +134,8 @@ def _damage(place: Path) -> str | None:
     everything = len(contents) <= VERIFIED_FILES and sum(size for size, _ in contents.values()) <= VERIFIED_BYTES
     for name, (size, expected) in contents.items():
         try:
-            if (place / name).stat().st_size != size:
+            status = (place / name).stat()
+            if not stat.S_ISREG(status.st_mode) or status.st_size != size:
                 return name
             if everything and _digest(place / name) != expected:
                 return name
@@ -132,6 +143,18 @@ def _damage(place: Path) -> str | None:
             raise
         except OSError:
             return name
+    return None
+
+
+def _added(place: Path) -> str | None:
+    """The name of a file in the folder that is not from the archive; ``None`` if there is none."""
+    known = {unicodedata.normalize("NFC", name) for name in json.loads((place / CONTENTS).read_bytes())}
+    for folder, folders, files in os.walk(place):
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        for file in sorted(files):
+            name = (Path(folder) / file).relative_to(place).as_posix()
+            if not is_hidden(file) and unicodedata.normalize("NFC", name) not in known:
+                return name
     return None
 
 
@@ -195,6 +218,6 @@ def _safe_members(archive: Path) -> list[tarfile.TarInfo]:
 
 def _refused(archive: Path, member: tarfile.TarInfo, reason: str) -> DataError:
     return DataError(
-        f'{archive}: is not unpacked, because of its member "{one_line(member.name)}": {reason}; get the archive from '
+        f'{archive}: is not unpacked, because of its member "{escaped(member.name)}": {reason}; get the archive from '
         "a source that you trust"
     )

@@ -21,6 +21,7 @@ import numpy as np
 import platformdirs
 
 from cganzoo._util.files import UNFINISHED, lock, make_folder_once
+from cganzoo._util.text import escaped
 from cganzoo.console.reporter import Progress
 from cganzoo.errors import DataError
 
@@ -36,7 +37,6 @@ from .packed_files import (
 )
 from .pixels import RESIZE
 from .source import ImageSource
-from .tree import one_line
 
 CHUNK = 128  # images that a thread decodes at a time
 CHUNK_BYTES = 4 << 20  # upper limit of a chunk's decoded pixels
@@ -180,7 +180,7 @@ def _read(
 def _pack(source: ImageSource, folder: Path, image_size: int, channels: int, progress: Progress | None) -> None:
     labels, shape = source.labels(), (channels, image_size, image_size)
     if unwritable := [name for name in source.class_names if name != name.encode(errors="ignore").decode()]:
-        raise DataError(f'the class\'s name "{one_line(unwritable[0])}" is not UTF-8; rename the class')
+        raise DataError(f'the class\'s name "{escaped(unwritable[0])}" is not UTF-8; rename the class')
     total, done = sum(len(part) for part in labels.values()), 0
     splits: dict[str, StoredSplit] = {}
     skipped: list[str] = []
@@ -222,9 +222,9 @@ def _pack(source: ImageSource, folder: Path, image_size: int, channels: int, pro
         shape=list(shape),
         class_names=list(source.class_names),
         splits=splits,
-        skipped=list(map(one_line, skipped)),
-        layout=one_line(source.layout()),
-        notes=list(map(one_line, source.notes())),
+        skipped=list(map(escaped, skipped)),
+        layout=escaped(source.layout()),
+        notes=list(map(escaped, source.notes())),
     )
     write_meta(folder, meta)
     write_stamp(folder, [f"{split}.images" for split in splits])

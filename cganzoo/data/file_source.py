@@ -15,11 +15,12 @@ from typing import Literal
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from cganzoo._util.text import escaped
 from cganzoo.errors import DataError
 
 from .pixels import orientation, square_of_pixels
 from .source import ImageSource
-from .tree import Tree, one_line
+from .tree import Tree
 
 Splits = Mapping[str, Mapping[str, Sequence[str]]]
 """Split to class to the names of its files. A class's position in ``"train"`` is its label."""
@@ -122,7 +123,7 @@ class FileSource(ImageSource):
         except Image.DecompressionBombError:
             reason = "has too many pixels"
         except Exception as error:  # decoders raise many kinds for a damaged file, from EOFError to zlib.error
-            raise self.unreadable(split, index, f"cannot be decoded ({one_line(str(error))})") from error
+            raise self.unreadable(split, index, f"cannot be decoded ({escaped(str(error))})") from error
         if reason:
             raise self.unreadable(split, index, f"{reason}; images of at most {MOST_PIXELS:,} are decoded")
         return image
@@ -131,7 +132,7 @@ class FileSource(ImageSource):
         try:
             image.load()
         except Exception as error:  # see _opened
-            raise self.unreadable(split, index, f"cannot be decoded ({one_line(str(error))})") from error
+            raise self.unreadable(split, index, f"cannot be decoded ({escaped(str(error))})") from error
         return None if self._drop_gray and image.mode in ("1", "L", "LA", "I;16", "I") else image
 
     def pixels_of(

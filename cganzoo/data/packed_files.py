@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import stat
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -69,7 +71,7 @@ def read_meta(folder: Path) -> Meta:
         DamagedError: it is missing, or is not as :func:`write_meta` wrote it.
     """
     try:
-        values = json.loads((folder / META).read_text(encoding="utf-8"))
+        values = json.loads(_content(folder / META))
         checksum = values.pop("checksum")
         meta = Meta.model_validate(values)
     except (OSError, ValueError, RecursionError, AttributeError, KeyError, TypeError) as error:
@@ -79,6 +81,13 @@ def read_meta(folder: Path) -> Meta:
     if "train" not in meta.splits:
         raise DamagedError(f'{META} holds no split "train"')
     return meta
+
+
+def _content(file: Path) -> bytes:
+    """The bytes of a file; a FIFO is refused, as reading one may wait for ever."""
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is no file but a FIFO, a device or a folder")
+    return file.read_bytes()
 
 
 def _checksum(values: object) -> str:
@@ -98,7 +107,7 @@ def read_labels(folder: Path, split: str, stored: StoredSplit, classes: int) -> 
     """The labels (N,) int64 of a split, verified."""
     name = f"{split}.labels"
     try:
-        data = (folder / name).read_bytes()
+        data = _content(folder / name)
     except OSError as error:
         raise _damaged(folder / name, error) from error
     if hashlib.sha256(data).hexdigest() != stored.labels or len(data) != 8 * stored.count:
@@ -123,7 +132,7 @@ def verify_pixels(folder: Path, meta: Meta, progress: Progress | None = None) ->
             status = (folder / name).stat()
         except OSError as error:
             raise _damaged(folder / name, error) from error
-        if status.st_size != stored.count * int(np.prod(meta.shape)):
+        if not stat.S_ISREG(status.st_mode) or status.st_size != stored.count * int(np.prod(meta.shape)):
             raise DamagedError(f"{name} has {status.st_size:,} bytes, not those of {stored.count:,} images")
         last = stamp.get(name)
         known = last is not None and last[:2] == [status.st_size, status.st_mtime_ns]
@@ -162,7 +171,7 @@ class _Stamp(BaseModel):
 
 def _read_stamp(folder: Path) -> dict[str, list[int]]:
     try:
-        values = json.loads((folder / STAMP).read_text(encoding="utf-8"))
+        values = json.loads(_content(folder / STAMP))
         files = _Stamp(files=values).files
     except (OSError, ValueError, RecursionError):
         return {}

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from cganzoo.console.streams import printable
+from cganzoo._util.text import escaped
 from cganzoo.errors import DataError
 
 LARGEST_FILE = 1 << 28
@@ -43,10 +43,7 @@ SYSTEM = frozenset(
 
 DRIVE = re.compile("[A-Za-z]:/")
 
-
-def one_line(text: str) -> str:
-    """The text without control codes and line ends, as messages show names of files."""
-    return printable(text).replace("\n", "\\n")
+one_line = escaped
 
 
 def is_hidden(name: str) -> bool:
@@ -113,7 +110,7 @@ class Tree(ABC):
 
     def where(self, name: str) -> str:
         """The file as messages name it, without control codes."""
-        return one_line(str(self.path / name))
+        return escaped(str(self.path / name))
 
 
 def open_tree(path: str | Path) -> Tree:
@@ -130,7 +127,7 @@ def open_tree(path: str | Path) -> Tree:
     if stat.S_ISREG(mode):
         return ZipTree(path)
     raise DataError(
-        f'data.root = "{one_line(str(path))}": '
+        f'data.root = "{escaped(str(path))}": '
         + ("is neither a folder nor a file" if mode else "no such folder or zip archive")
         + "; name one that holds the set"
     )
@@ -186,8 +183,11 @@ class FolderTree(Tree):
             except OSError as error:
                 refuse(error)
             identity = (status.st_dev, status.st_ino)
-            if identity in above:  # a link to one of its own parents
+            if identity in above:  # a link to one of its own parents: no folder, as a link to nothing is none
+                names.append(prefix.rstrip("/"))
                 continue
+            if prefix:
+                names.append(prefix)
             paths[identity] += 1
             if paths[identity] > MOST_PATHS:
                 raise DataError(
@@ -198,7 +198,6 @@ class FolderTree(Tree):
             inner = []
             for name, is_folder, entry in entries:
                 if is_folder:
-                    names.append(f"{name}/")
                     inner.append((entry.path, f"{name}/", (*above, identity)))
                 elif (about := _about(entry)) is None:
                     special += 1
@@ -239,4 +238,4 @@ def check_size(size: int) -> None:
 
 def refuse(error: OSError) -> NoReturn:
     """The error of a folder or an archive that the system does not let us read."""
-    raise DataError(f"{one_line(str(error.filename))}: cannot be read: {error.strerror}") from error
+    raise DataError(f"{escaped(str(error.filename))}: cannot be read: {error.strerror}") from error

@@ -11,9 +11,10 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
+from cganzoo._util.text import escaped
 from cganzoo.errors import DataError
 
-from .tree import DRIVE, LARGEST_FILE, Tree, check_depth, is_hidden, one_line, refuse
+from .tree import DRIVE, LARGEST_FILE, Tree, check_depth, is_hidden, refuse
 
 UTF_8 = 1 << 11  # flag of a zip member: its name is UTF-8
 TAIL = 1 << 16  # bytes at an archive's end that its fingerprint covers
@@ -55,19 +56,26 @@ class ZipTree(Tree):
             name = _name(member)
             if stat.S_ISLNK(member.external_attr >> 16):
                 raise DataError(
-                    f'{self.path}: holds the symbolic link "{one_line(name)}", and links are not followed; pack the '
+                    f'{self.path}: holds the symbolic link "{escaped(name)}", and links are not followed; pack the '
                     "files themselves"
                 )
             parts = name.split("/")
             if (name.startswith("/") and name.strip("/")) or DRIVE.match(name) or ".." in parts:
                 raise DataError(
-                    f'{self.path}: holds the member "{one_line(name)}", which points out of the archive; do not trust '
+                    f'{self.path}: holds the member "{escaped(name)}", which points out of the archive; do not trust '
                     "this file"
                 )
             # Some programs write "./a.png", "a//b.png", or a member "/" for the top.
             kept = [part for part in parts if part not in ("", ".")]
             if kept:
-                members["/".join(kept) + "/" * name.endswith("/")] = member
+                short = "/".join(kept) + "/" * name.endswith("/")
+                other = members.get(short, member)
+                if other.filename != member.filename and (other.CRC, other.file_size) != (member.CRC, member.file_size):
+                    raise DataError(
+                        f'{self.path}: holds two different files by the names "{escaped(other.filename)}" and '
+                        f'"{escaped(member.filename)}", which mean the same; pack the files anew'
+                    )
+                members[short] = member
         return members
 
     @cached_property

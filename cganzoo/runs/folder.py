@@ -199,6 +199,11 @@ class RunFolder:
             return bool(written)
         return self.recipe_file.is_file() and written == resolved.recipe_digest(self.recipe_values()["data"])
 
+    def names_other_images(self, resolved: Resolved) -> bool:
+        """Whether the recipe names another place of the images than the last call of this run did."""
+        stored = self.recipe_values() if self.recipe_file.is_file() else {"data": {}}
+        return bool(stored["data"].get("root") != resolved.values()["data"].get("root"))
+
     def training_digests(self, resolved: Resolved) -> set[str]:
         """The training digests that checkpoints of this run may have: those of its calls, with any place or length."""
         if not self.has_checkpoints():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -75,10 +75,16 @@ class Session:
             self.engine = engine = Engine(self.resolved, data, self.device)
             same_run = set() if fresh else self._same_run()
             initial = self._begin_from(data, fresh)
+            self._describe(data)
+            seconds = 0.0 if fresh else self._resume(same_run)
+            stage = stop.interrupting(self.reporter.stage)
+            self.scorer = Scorer(self.resolved, self.folder, self.reporter, splits, self.device, stage)
+            self._doing = SCORING
+            anew = fresh or not self.folder.has_checkpoints()
             if not fresh and (lines := self.folder.damaged_lines()):
                 self.reporter.say(f"{self.folder.metrics_file}: {lines:,} damaged lines are left out", style="yellow")
-            self.folder.begin(self.resolved, fresh=fresh)
-            seconds = self._resume(same_run)
+            with self.scorer.checked(anew=anew) if self.resolved.metrics else nullcontext():
+                self.folder.begin(self.resolved, fresh=fresh)  # up to here, the folder holds what it held
             self._record_call(data, initial)
             run = RunInfo(
                 name=self.resolved.recipe.name,
@@ -87,8 +93,6 @@ class Session:
                 recipe=self.resolved.values(),
                 step=engine.step,
             )
-            stage = stop.interrupting(self.reporter.stage)
-            self.scorer = Scorer(self.resolved, self.folder, self.reporter, splits, self.device, stage)
             self._began = True
             self.log.start(run)
             if self._train_and_score(stop, seconds):
@@ -99,6 +103,15 @@ class Session:
         again = "the same command without --fresh" if fresh else "the same command"
         self.reporter.say(f"stopped at step {engine.step} of {engine.settings.steps}; {again} resumes there")
         return False
+
+    def _describe(self, data: ImageSet) -> None:
+        """Show what the run consists of."""
+        counts = self.engine.networks.parameter_counts()
+        self.reporter.say(
+            f"{self.resolved.recipe.name}: {len(data.labels):,} images of {data.num_classes} classes, "
+            f"{self.resolved.recipe.sections.data.image_size} px; parameters: generator {counts['generator']:,}, "
+            f"discriminator {counts['trunk'] + counts['objective']:,}; {device_name(self.device)}"
+        )
 
     def _check_networks(self, class_names: tuple[str, ...]) -> None:
         check_networks(self.resolved, class_names, self.device)
@@ -146,9 +159,6 @@ class Session:
                 manifest.status, manifest.error = status, error
 
     def _train_and_score(self, stop: Stop, seconds: float) -> bool:
-        if self.resolved.metrics:
-            self._doing = SCORING
-            self.scorer.check()
         self._doing = TRAINING
         with stop.on_signals(), self._recording_peak_memory(), suppress(Interrupted):
             if train(
@@ -226,6 +236,8 @@ class Session:
         if again and manifest.step in checkpoint.steps(self.folder.checkpoints):
             self.reporter.say(f"{self.folder.path}: is trained, but a metric failed; it is scored again")
             return False
+        if self.folder.names_other_images(self.resolved):  # perhaps other ones, which these scores are not of
+            self.folder.check_same_images(load_data(self.resolved, self.reporter)["train"].fingerprint)
         self.reporter.say(f"{self.folder.path}: is finished; more train.steps continue it, --fresh starts it again")
         if manifest.evaluation is not None:
             try:
@@ -329,8 +341,3 @@ class Session:
             manifest.generator_distribution = self.resolved.generator.provider.distribution
             manifest.classes, manifest.channels = list(data.class_names), self.resolved.channels
             manifest.data = Images(count=len(data.labels), fingerprint=data.fingerprint, skipped=len(data.skipped))
-        self.reporter.say(
-            f"{self.resolved.recipe.name}: {len(data.labels):,} images of {data.num_classes} classes, "
-            f"{self.resolved.recipe.sections.data.image_size} px; parameters: generator {counts['generator']:,}, "
-            f"discriminator {counts['trunk'] + counts['objective']:,}; {device_name(self.device)}"
-        )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from cganzoo._util.files import write_whole
 from cganzoo._version import __version__
 from cganzoo.console.reporter import Reporter, ScoreRow, Stage
 from cganzoo.data.cache import ImageSet, cache_folder
@@ -90,6 +92,30 @@ class Scorer:
         for note in undefined(metrics, partial(self._counts, **found)):
             self.reporter.say(note, style="yellow")
         self._evaluator.check()
+
+    @contextmanager
+    def checked(self, *, anew: bool) -> Iterator[None]:
+        """:meth:`check` before the block in which the folder becomes this run's.
+
+        If something cannot be scored, the folder still has the extractor of its earlier run. ``anew``: the files of
+        that run are removed in the block, so its extractor, which may be of other images, is not used.
+        """
+        file = self.folder.extractor_file
+        before = file.read_bytes() if file.is_file() else None
+        if anew:
+            file.unlink(missing_ok=True)
+        try:
+            self.check()
+        except BaseException:
+            if before is not None:
+                write_whole(file, before)
+            else:
+                file.unlink(missing_ok=True)
+            raise
+        trained = file.read_bytes() if file.is_file() else None
+        yield
+        if trained is not None and not file.is_file():
+            write_whole(file, trained)
 
     def _counts(self, split: str, **known: Any) -> Counts:
         """What the evaluation has, with the real images of a split."""

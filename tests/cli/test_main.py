@@ -184,7 +184,7 @@ def test_a_wrong_extractor_is_refused_before_training(tmp_path: Path, command):
     result = command("run", file, "--out", tmp_path)
     assert result.code == 2
     assert "resnet18" in result.err
-    assert not (tmp_path / "wrong" / "seed-0" / "metrics.jsonl").read_text()
+    assert not (tmp_path / "wrong" / "seed-0" / "metrics.jsonl").exists()
 
 
 def test_a_grid_before_any_score(tmp_path: Path, command, monkeypatch):

@@ -85,7 +85,7 @@ def test_lines_and_labels_are_printed_whole(capsys: pytest.CaptureFixture[str]) 
 PRINTS_JSON = {
     "cli/main.py",
     "cli/plugin_list.py",
-    "cli/recipes.py",
+    "console/tables.py",
     "registry/probe_child.py",
     "testing/bench.py",
     "testing/plugin_check.py",

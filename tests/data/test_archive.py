@@ -232,6 +232,23 @@ def test_a_damaged_file_is_noticed_once_in_each_process(
     assert contents(folder) == MEMBERS
 
 
+def test_an_added_file_is_refused_and_kept(write_tar: Write) -> None:
+    folder = unpacked(path := write_tar(MEMBERS))
+    (folder / "set" / "c").mkdir()
+    added = folder / "set" / "c" / "1.png"
+    for hidden in (folder / ".DS_Store", added.with_name("Thumbs.db")):
+        hidden.write_bytes(b"1")
+    module._verified.clear()
+    assert unpacked(path) == folder
+    added.write_bytes(b"1")
+    module._verified.clear()
+    for _ in range(2):
+        with pytest.raises(DataError, match=f"^{added}: was added to the unpacked files of {path}; move it away, or"):
+            unpacked(path)
+    added.unlink()
+    assert unpacked(path) == folder
+
+
 def test_a_member_may_have_the_name_of_our_own_file(write_tar: Write) -> None:
     path = write_tar({module.CONTENTS: b"1", "a": b"2"})
     folder = unpacked(path)

@@ -99,6 +99,27 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 }  # fmt: skip
 
 
+def fifo(name: str) -> Callable[[Path], object]:
+    """A file that is a FIFO, which one may wait for without end."""
+    return lambda place: ((place / name).unlink(missing_ok=True), os.mkfifo(place / name))
+
+
+if hasattr(os, "mkfifo"):
+    DAMAGE |= {
+        "labels are a FIFO": (fifo("train.labels"), "train.labels cannot be read (it is no file but a FIFO"),
+        "meta is a FIFO": (fifo("meta.json"), "meta.json cannot be read (it is no file but a FIFO"),
+        "pixels are a FIFO": (fifo("test.images"), "test.images has 0 bytes"),
+    }
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
+def test_a_note_of_the_last_verification_that_is_a_fifo_is_not_read(tmp_path: Path) -> None:
+    pack(tmp_path)
+    (place,) = entries(tmp_path)
+    fifo("verified.json")(place)
+    packed(source(), name="set", image_size=4, channels=1, folder=tmp_path, say=lambda text: pytest.fail(text))
+
+
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_set_is_packed_again_with_a_message(tmp_path: Path, damage: str) -> None:
     before = pack(tmp_path)
@@ -144,7 +165,7 @@ def test_a_file_that_may_not_be_read_is_kept(tmp_path: Path, monkeypatch: pytest
         raise PermissionError(errno.EACCES, "Permission denied")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_text", refuse)
+        patch.setattr(Path, "read_bytes", refuse)
         with pytest.raises(DataError, match=r"meta\.json: cannot be read: Permission denied"):
             pack(tmp_path)
     assert entries(tmp_path) == [place]

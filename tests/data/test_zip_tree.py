@@ -127,6 +127,15 @@ def test_a_member_that_points_out_of_the_archive_is_refused(tmp_path: Path, name
     assert told == f'holds the member "{slashed}", which points out of the archive; do not trust this file'
 
 
+def test_two_spellings_of_a_name_are_one_file_or_refused(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "same.zip", {"a/1.png": b"1", "./a/1.png": b"1"})
+    assert contents(open_tree(path)) == {"a/1.png": b"1"}
+    told = tree_refusal(write_zip(tmp_path / "set.zip", {"a/1.png": b"1", "./a/1.png": b"2"}))
+    assert told == (
+        'holds two different files by the names "a/1.png" and "./a/1.png", which mean the same; pack the files anew'
+    )
+
+
 def test_names_with_dots_in_them_point_nowhere(tmp_path: Path) -> None:
     files = {"a..b/1.png": b"1", "a/..2.png...": b"2"}
     assert contents(open_tree(write_zip(tmp_path / "set.zip", files))) == {"a..b/1.png": b"1"}

@@ -74,8 +74,9 @@ def test_other_images_in_the_same_place_are_refused_and_nothing_changes(runs: Ru
     files = {
         file: file.read_bytes() for file in folder.rglob("*") if file.suffix in (".pt", ".toml", ".json", ".jsonl")
     }
-    for place in (here, images(tmp_path / "elsewhere", seed=2)):
-        text = error(runs("one", at(place), CONSTANT, "train.steps=4"))
+    elsewhere = images(tmp_path / "elsewhere", seed=2)
+    for place, steps in ((here, 4), (elsewhere, 4), (elsewhere, 3)):  # after 3 steps, the run is finished
+        text = error(runs("one", at(place), CONSTANT, f"train.steps={steps}"))
         assert "the images are not those that this run began with" in text
     assert {file: file.read_bytes() for file in files} == files
 

@@ -336,7 +336,7 @@ def test_options_for_small_builds_that_do_not_fit_are_an_error() -> None:
         dataclasses.replace(component.spec, small={"widht": 4})
     wrong = dataclasses.replace(component, spec=dataclasses.replace(component.spec, small={"width": 0}))
     with pytest.raises(PluginError, match=r"^cganzoo-author 1\.0: .*small.* width: 0 does not fit"):
-        plugin_check._parse(wrong, {})
+        plugin_check._parse(wrong, {}, {})
 
 
 # --- trunks without parameters, and images in a reference -----------------------------------------------------------

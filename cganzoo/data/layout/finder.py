@@ -5,8 +5,7 @@ from __future__ import annotations
 import unicodedata
 from functools import cached_property
 
-from cganzoo._util.text import shortened
-from cganzoo.data.tree import one_line
+from cganzoo._util.text import escaped, shortened
 from cganzoo.errors import DataError
 
 from .branch import Branch
@@ -39,12 +38,12 @@ class Finder:
         matches = self._matches(file)
         if len(matches) == 1:
             return matches[0]
-        shown = one_line(shortened(file, 80))
+        shown = escaped(shortened(file, 80))
         if not matches:
             raise DataError(f'{where} names "{shown}", and there is no such image; add it, or remove the entry')
         raise DataError(
-            f'{where} names "{shown}", and there are several such images: {one_line(matches[0])} and '
-            f"{one_line(matches[1])}; write their folders, too"
+            f'{where} names "{shown}", and there are several such images: {escaped(matches[0])} and '
+            f"{escaped(matches[1])}; write their folders, too"
         )
 
     @cached_property

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from cganzoo._util.text import did_you_mean, listed, shortened
-from cganzoo.data.tree import Tree, one_line
+from cganzoo._util.text import did_you_mean, escaped, listed, shortened
+from cganzoo.data.tree import Tree
 from cganzoo.errors import DataError
 
 from .branch import Branch
@@ -50,19 +50,19 @@ class Labels:
     def elsewhere(self, top: Branch) -> str:
         """The first table that lies in a folder without images, as an advice; empty if there is none."""
         tables = (name for folder in top.walk() if not folder.count for name in folder.files if _is_label_file(name))
-        name = one_line(next(tables, ""))
+        name = escaped(next(tables, ""))
         return f'if {name} holds the labels, set data.labels = "{name}"' if name and self.chosen is None else ""
 
     def check_column(self) -> None:
         """Refuse a column of labels that no label file was read from."""
         if self._column is None or self._with_column:
             return
-        named = f'data.label_column = "{one_line(shortened(self._column))}"'
+        named = f'data.label_column = "{escaped(shortened(self._column))}"'
         if self.chosen == FOLDERS:
             raise DataError(f'{named}: data.labels = "{FOLDERS}" uses no label file; remove one of the two')
         why = self.why_not or "there is no table of files and labels next to the images"
         if self.used:
-            why = f"{one_line(self.used[0])} has no columns"
+            why = f"{escaped(self.used[0])} has no columns"
         raise DataError(f"{named}: no label file is used: {why}; remove this key, or name the file as data.labels")
 
     def branch_of_chosen(self, top: Branch) -> Branch:
@@ -73,7 +73,7 @@ class Labels:
         if wanted not in files:
             tables = [name for name in files if _is_label_file(name)]
             hint = did_you_mean(wanted, tables, f"it holds {listed(tables[:5], 'and')}" if tables else "it holds none")
-            raise DataError(f'data.labels = "{one_line(self.chosen)}": no such file in {self.tree.path}; {hint}')
+            raise DataError(f'data.labels = "{escaped(self.chosen)}": no such file in {self.tree.path}; {hint}')
         # The images may lie in a folder next to the one that holds the label file.
         around = [folder for folder in top.walk() if wanted.startswith(folder.name)]
         for branch in reversed(around):
@@ -121,7 +121,7 @@ class Labels:
         if folders and self._column is None:
             found = self._beside(branch, folders, found)
         if len(found) > 1 and not _of_splits(found):
-            names = [one_line(listing.name) for listing in found]
+            names = [escaped(listing.name) for listing in found]
             raise DataError(
                 f"{self.tree.where(branch.name)}: several files hold labels ({listed(names, 'and')}); choose one with "
                 f'data.labels, for example data.labels = "{names[0]}"{_OTHERWISE if branch.inner else ""}'
@@ -157,7 +157,7 @@ class Labels:
             for listing in [
                 one for one in found if not _kind(one) and images.isdisjoint(row.image for row in one.rows)
             ]:
-                names = listed([one_line(one.name) for one in of_split], "and")
+                names = listed([escaped(one.name) for one in of_split], "and")
                 self._reject(listing.name, NotLabelsError(f"it names other images than {names}", suspect=True))
                 found.remove(listing)
         return found
@@ -179,12 +179,12 @@ class Labels:
             DataError: the labels are other ones, or say nothing of some folders.
         """
         for listing in [listing for listing in found if listing.guessed]:
-            guess = f'its column "{one_line(listing.column)}" has no name of labels, and there are class folders'
+            guess = f'its column "{escaped(listing.column)}" has no name of labels, and there are class folders'
             self._reject(listing.name, NotLabelsError(guess, suspect=True))
             found.remove(listing)
         if not found:
             return []
-        names = [one_line(listing.name) for listing in found]
+        names = [escaped(listing.name) for listing in found]
         choose = f'; set data.labels = "{FOLDERS}" to use the folders, or data.labels = "{names[0]}" to use the file'
         lasts = sorted({path[-1] for path in folders.values()})
         level = split_level(branch)
@@ -201,13 +201,13 @@ class Labels:
                 if not any(same_class(part, row.label) for part in path):
                     if any(same_class(last, row.label) for last in lasts):
                         raise DataError(
-                            f'{self.tree.where(listing.name)}: says "{one_line(shortened(row.label))}" of '
-                            f"{one_line(row.image)}, which lies in another class's folder{choose}"
+                            f'{self.tree.where(listing.name)}: says "{escaped(shortened(row.label))}" of '
+                            f"{escaped(row.image)}, which lies in another class's folder{choose}"
                         )
                     raise DataError(
                         f"{self.tree.where(branch.name)}: holds class folders ({shown(lasts)}) and other labels "
-                        f'({one_line(listing.name)}: "{one_line(shortened(row.label))}" of '
-                        f"{one_line(row.image)}){choose}"
+                        f'({escaped(listing.name)}: "{escaped(shortened(row.label))}" of '
+                        f"{escaped(row.image)}){choose}"
                     )
                 covered.add(path[-1])
                 count += 1
@@ -232,7 +232,7 @@ class Labels:
         """The label files as messages name them."""
         return listed(
             (
-                one_line(listing.name) + (f' (column "{one_line(listing.column)}")' if listing.column else "")
+                escaped(listing.name) + (f' (column "{escaped(listing.column)}")' if listing.column else "")
                 for listing in listings
             ),
             "and",
@@ -255,7 +255,7 @@ class Labels:
     def place(self, listings: Sequence[Listing], kind: str) -> str:
         """Where the rows of one split come from."""
         own = [listing for listing in listings if _kind(listing) == kind] if len(listings) > 1 else []
-        return one_line(own[0].name) if own else f'the rows "{kind}" of {self.shown(listings)}'
+        return escaped(own[0].name) if own else f'the rows "{kind}" of {self.shown(listings)}'
 
     def classes(
         self,

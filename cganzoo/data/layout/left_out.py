@@ -7,20 +7,11 @@ from dataclasses import dataclass
 
 from cganzoo._util.text import listed
 from cganzoo.data.file_source import Splits
-from cganzoo.data.tree import Tree, one_line
+from cganzoo.data.tree import Tree
 
 from .branch import Branch, endings
 from .folders import counted
-
-PICTURES = frozenset(
-    str.split(
-        ".heic .heif .hif .avif .avifs .jxl .jp2 .raw .dng .cr2 .cr3 .crw .nef .nrw .arw .srf .sr2 .orf .rw2 .raf "
-        ".pef .3fr .svg .eps .psd .xcf .kra .exr .hdr .jxr .wdp .heics .mp4 .mov .avi .mkv .webm .mpg .mpeg"
-    )
-)
-"""Endings of pictures and films, which a user may expect to be used."""
-
-SHOWN = 6  # endings
+from .formats import PICTURES, by_ending
 
 
 @dataclass(frozen=True)
@@ -41,7 +32,7 @@ def left_out(tree: Tree, top: Branch, splits: Splits, label_files: Sequence[str]
     if images := top.count - used:
         parts.append(counted(images, "image"))
     if counts:
-        parts.append(f"{counted(sum(others.values()), 'other file')} ({_by_ending(counts)})")
+        parts.append(f"{counted(sum(others.values()), 'other file')} ({by_ending(counts)})")
     if tree.special:
         what = "entry that is" if tree.special == 1 else "entries that are"
         parts.append(f"{tree.special:,} {what} no file (a FIFO, a device or a socket)")
@@ -50,13 +41,7 @@ def left_out(tree: Tree, top: Branch, splits: Splits, label_files: Sequence[str]
         total = sum(count for _, count in pictures)
         notes.append(
             f"{counted(total, 'file')} {'was' if total == 1 else 'were'} left out, as this format is not read: "
-            f"{_by_ending(pictures)}; convert {'it' if total == 1 else 'them'} to PNG or JPEG to use "
+            f"{by_ending(pictures)}; convert {'it' if total == 1 else 'them'} to PNG or JPEG to use "
             f"{'it' if total == 1 else 'them'}"
         )
     return LeftOut(f"left out: {listed(parts, 'and')}" if parts else "", tuple(notes))
-
-
-def _by_ending(counts: Sequence[tuple[str, int]]) -> str:
-    shown = [f"{count:,} {one_line(ending)[:20] or 'without ending'}" for ending, count in counts[:SHOWN]]
-    rest = sum(count for _, count in counts[SHOWN:])
-    return ", ".join([*shown, *([f"{rest:,} others"] if rest else [])])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from .branch import Branch
-from .folders import NO_PHOTOS, PHOTOS
+from .folders import MASKS, PHOTOS
 from .splits import UNLABELLED, split_kind, split_kinds
 
 PARTS = PHOTOS | frozenset(["part", "parts", "batch", "chunk", "shard", "bucket", "dir", "folder"])
@@ -62,4 +62,5 @@ def same_class(folder: str, label: str) -> bool:
 
 
 def _is_other(name: str) -> bool:
-    return name.casefold() in NO_PHOTOS | UNLABELLED or split_kind(name) is not None
+    low = name.casefold()
+    return low in UNLABELLED or MASKS.fullmatch(low) is not None or split_kind(name) is not None

@@ -9,13 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from cganzoo._util.text import listed, shortened
+from cganzoo._util.text import escaped, listed, shortened
 from cganzoo.data.file_source import Splits
-from cganzoo.data.tree import Tree, one_line
+from cganzoo.data.tree import Tree
 from cganzoo.errors import DataError
 
+from .aside import masks_among, without_extras
 from .branch import Branch, branches
-from .folders import Classes, check_names, check_same, class_folders, counted, fork, hold_out, shown, swapped
+from .buckets import check_buckets
+from .folders import Classes, check_names, check_same, class_folders, counted, fork, hold_out, shown, swapped, twins
 from .labels import FOLDERS, Labels
 from .left_out import left_out
 from .splits import UNLABELLED, is_word, split_kinds
@@ -47,7 +49,7 @@ class Layout:
         """The layout in one line."""
         parts = [f"train from {self.train}", f"test from {self.test}", f"classes from {self.labels}"]
         if self.levels:
-            parts.append(f"{counted(len(self.levels), 'level')} down, in {'/'.join(map(one_line, self.levels))}/")
+            parts.append(f"{counted(len(self.levels), 'level')} down, in {'/'.join(map(escaped, self.levels))}/")
         return "; ".join([*parts, self.left_out or "nothing left out"])
 
 
@@ -91,6 +93,7 @@ class _Reading:
             kinds = split_kinds(branch.inner)
             if kinds and self._are_splits(branch, kinds):
                 return self._of_splits(branch, kinds)
+            branch = without_extras(self.tree, branch, self.notes)
             below = self._chain(branch)
             if below is None:
                 break
@@ -126,7 +129,11 @@ class _Reading:
 
     def _class_folders(self, branch: Branch) -> Classes:
         try:
-            return class_folders(self.tree, branch, self.notes)
+            classes = class_folders(self.tree, branch, self.notes)
+            if self.files.chosen is None:
+                check_buckets(self.tree, branch.name, classes, self.notes)
+            self.notes += masks_among(self.tree, classes)
+            return classes
         except DataError as error:
             if why := self.files.why_not or self.files.elsewhere(self.top):
                 raise DataError(f"{error}; {why}") from error
@@ -134,14 +141,17 @@ class _Reading:
 
     def _classes_in(self, branch: Branch, known: Mapping[str, object] | None = None) -> tuple[Classes, str]:
         """The classes of a split's folder, and where their names come from."""
-        while not self.files.here(branch) and (below := self._chain(branch, known)):
+        while not self.files.here(branch):
+            branch = without_extras(self.tree, branch, self.notes)
+            if (below := self._chain(branch, known)) is None:
+                break
             branch = below
         if listing := self.files.here(branch):
             return self.files.classes(listing[0].rows, self.notes, branch), self.files.shown(listing)
         return self._class_folders(branch), "folders"
 
     def _named(self, branch: Branch) -> str:
-        return f"{one_line(branch.name)}" or "the top folder"
+        return f"{escaped(branch.name)}" or "the top folder"
 
     def _held_out(self, branch: Branch, classes: Classes, place: str, labels: str) -> Layout:
         place_and_labels = self.tree.where(branch.name) + (
@@ -153,9 +163,10 @@ class _Reading:
     def _finished(self, splits: Splits, train: str, test: str, labels: str) -> Layout:
         check_names(self.tree, splits["train"])
         rest = left_out(self.tree, self.top, splits, self.files.used)
-        notes = [*self.notes, *self.files.notes, *rest.notes]
-        if len(splits["train"]) == 1 and self.files.why_not and self.files.why_not not in notes:
-            notes.append(self.files.why_not)
+        notes = [*self.notes, *self.files.notes, *rest.notes, *twins(list(splits["train"]))]
+        why = self.files.why_not or self.files.elsewhere(self.top)
+        if len(splits["train"]) == 1 and labels == "folders" and why and why not in notes:
+            notes.append(why)
         if labels != "folders":
             notes.insert(0, f"the classes are read from {labels}")
         return Layout(splits, tuple(self.levels), train, test, labels, tuple(notes), rest.line)
@@ -168,9 +179,7 @@ class _Reading:
         flat = [name for name in kinds if not self._has_classes(branch.inner[name])]
         alike = all(branch.inner[name].images and name.casefold() not in UNLABELLED for name in others)
         if len(flat) == len(kinds) == 1 and others and alike and is_word(name := flat[0]):
-            self.notes.append(
-                f'the folder "{one_line(name)}" is read as a class, as it and {shown(others)} hold images'
-            )
+            self.notes.append(f'the folder "{escaped(name)}" is read as a class, as it and {shown(others)} hold images')
             return False
         if "train" not in kinds.values():
             raise DataError(
@@ -183,6 +192,15 @@ class _Reading:
     def _has_classes(self, folder: Branch) -> bool:
         return bool(folder.inner) or bool(self.files.here(folder))
 
+    def _has_known(self, folder: Branch, classes: Mapping[str, object]) -> bool:
+        """Whether a folder of test images holds classes: not if all images lie in one folder that is no class."""
+        while not self.files.here(folder) and len(folder.inner) == 1:
+            ((name, inside),) = folder.inner.items()
+            if name in classes:
+                return True
+            folder = inside
+        return self._has_classes(folder)
+
     def _of_splits(self, branch: Branch, kinds: Mapping[str, str]) -> Layout:
         (train, *more_train), tests, vals = (
             [name for name, of in kinds.items() if of == kind] for kind in ("train", "test", "val")
@@ -194,7 +212,7 @@ class _Reading:
             )
         self._check_others(branch, kinds)
         classes, labels = self._classes_in(branch.inner[train])
-        test = self._choose_test(branch, tests, vals)
+        test = self._choose_test(branch, tests, vals, classes)
         place = self._named(branch.inner[train])
         if test is None:
             return self._held_out(branch.inner[train], classes, place, labels)
@@ -215,18 +233,20 @@ class _Reading:
             count = sum(branch.inner[name].count for name in others)
             self.notes.append(f"left out, as no split: {shown(others)} ({counted(count, 'image')})")
 
-    def _choose_test(self, branch: Branch, tests: list[str], vals: list[str]) -> str | None:
+    def _choose_test(
+        self, branch: Branch, tests: list[str], vals: list[str], classes: Mapping[str, object]
+    ) -> str | None:
         """The folder of the test images: ``test``, else ``val``; one without classes cannot be used."""
         chosen = None
         for names in (tests, vals):
-            with_classes = [name for name in names if self._has_classes(branch.inner[name])]
+            with_classes = [name for name in names if self._has_known(branch.inner[name], classes)]
             for name in names:
                 count = counted(branch.inner[name].count, "image")
                 if name not in with_classes:
                     self.notes.append(f"{self._named(branch.inner[name])} holds no classes and is left out ({count})")
                 elif chosen is not None:
                     self.notes.append(
-                        f"{self._named(branch.inner[name])} is left out ({count}), as {one_line(chosen)}/ holds the "
+                        f"{self._named(branch.inner[name])} is left out ({count}), as {escaped(chosen)}/ holds the "
                         "test images"
                     )
             if chosen is None and len(with_classes) > 1:
@@ -238,6 +258,11 @@ class _Reading:
                 chosen = with_classes[0]
         if chosen is None and (tests or vals):
             self.notes.append(f"the test images are {self.fraction:g} of each class of the train folder")
+            if f"{branch.name}wnids.txt" in branch.files:
+                self.notes.append(
+                    'this is the layout of Tiny-ImageNet; set data.name = "tinyimagenet" to use its validation images '
+                    "as the test images"
+                )
         return chosen
 
     def _of_swapped(self, branch: Branch, inside: Mapping[str, Mapping[str, Branch]]) -> Layout:
@@ -268,7 +293,7 @@ class _Reading:
             name, said = listings[0].name, listed(sorted(rows), "and")
             raise DataError(
                 f"{self.tree.where(name)}: names no training image, but images of {said} by its name, a column or "
-                f'folders; add training images, or, if only its name says so, set data.labels = "{one_line(name)}"'
+                f'folders; add training images, or, if only its name says so, set data.labels = "{escaped(name)}"'
             )
         chosen = next((kind for kind in ("test", "val") if rows.get(kind)), None)
         if chosen is None:
@@ -277,7 +302,7 @@ class _Reading:
             self.notes.append(f"{len(rows['val']):,} val images are left out, as the test images are used")
         held = self.files.classes(rows[chosen], [], branch)
         if unknown := sorted(held.keys() - classes.keys()):
-            label = one_line(shortened(unknown[0]))
+            label = escaped(shortened(unknown[0]))
             raise DataError(
                 f'{self.tree.where(listings[-1].name)}: no training image has the label "{label}"; '
                 f"add some, or remove the {chosen} images of this class"
@@ -287,4 +312,4 @@ class _Reading:
 
 
 def _quoted(*names: str) -> str:
-    return listed((f'"{one_line(name)}"' for name in names), "and")
+    return listed((f'"{escaped(name)}"' for name in names), "and")

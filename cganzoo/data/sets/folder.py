@@ -5,12 +5,15 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
+from cganzoo._util.text import escaped
 from cganzoo.data.archive import is_tar, unpacked
 from cganzoo.data.file_source import FileSource, Splits
 from cganzoo.data.layout.branch import Branch, branches
 from cganzoo.data.layout.folders import check_names, check_same, class_folders
 from cganzoo.data.layout.recognise import Layout, recognise
+from cganzoo.data.layout.splits import split_kinds
 from cganzoo.data.tree import FolderTree, Tree, open_tree
+from cganzoo.errors import DataError
 
 from .specs import FolderConfig, ImageNetConfig
 
@@ -56,8 +59,8 @@ class FolderSource(FileSource):
 class ImageNetSource(FileSource):
     """ImageNet-1k (ILSVRC 2012), or any part of it: ``train/<WordNet id>/*.JPEG`` and ``val/<WordNet id>/*.JPEG``.
 
-    The two folders may lie deeper, as in ``ILSVRC/Data/CLS-LOC``. The classes' names are the WordNet ids; labels
-    follow their sorted order.
+    The two folders may lie deeper, as in ``ILSVRC/Data/CLS-LOC``, and have other usual names of these splits. The
+    classes' names are the WordNet ids; labels follow their sorted order.
     """
 
     def __init__(self, config: ImageNetConfig) -> None:
@@ -70,13 +73,35 @@ class ImageNetSource(FileSource):
     def find(self) -> Splits:
         """See :class:`FileSource`."""
         top = branches(self.tree)
-        level = next((folder for folder in top.walk() if "train" in folder.inner and "val" in folder.folders), top)
-        train, test = (level.folders.get(split) or Branch(f"{level.name}{split}/") for split in ("train", "val"))
+        found = ((folder, self._splits(folder)) for folder in top.walk() if len(folder.folders) > 1)
+        level, names = next(((folder, names) for folder, names in found if len(names) == 2), (top, {}))
+        train, test = (
+            _around_classes(level.folders[names.get(kind, kind)])
+            if names.get(kind, kind) in level.folders
+            else Branch(f"{level.name}{kind}/")
+            for kind in ("train", "val")
+        )
         classes = class_folders(self.tree, train, self._notes)
         check_names(self.tree, classes)
         held = class_folders(self.tree, test, self._notes)
         check_same(self.tree, train, test, classes, held)
         return {"train": classes, "test": held}
+
+    def _splits(self, folder: Branch) -> dict[str, str]:
+        """``"train"`` and ``"val"`` to the names of these folders, as far as ``folder`` holds them."""
+        found: dict[str, str] = {}
+        kinds = split_kinds(folder.folders)
+        for name in sorted(kinds, key=lambda name: name not in ("train", "val")):
+            kind = kinds[name]
+            if kind == "test" or (kind == "train" and not folder.folders[name].count):
+                continue
+            if kind in found and found[kind] != kind:
+                raise DataError(
+                    f'{self.tree.where(folder.name)}: "{escaped(found[kind])}" and "{escaped(name)}" mean the same '
+                    f'split; keep one, or name it "{kind}"'
+                )
+            found.setdefault(kind, name)
+        return found
 
     def layout(self) -> str:
         """See :class:`ImageSource`."""
@@ -88,6 +113,16 @@ class ImageNetSource(FileSource):
     def notes(self) -> tuple[str, ...]:
         """See :class:`ImageSource`."""
         return tuple(self._notes) if self._found else ()
+
+
+def _around_classes(folder: Branch) -> Branch:
+    """The folder that holds the class folders: in ``folder``, or in the only folder in it, and so on."""
+    while len(folder.inner) == 1 and not folder.images:
+        (below,) = folder.inner.values()
+        if not below.inner:
+            break
+        folder = below
+    return folder
 
 
 def _tree(root: str) -> Tree:

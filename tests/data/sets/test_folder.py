@@ -117,7 +117,10 @@ def test_a_class_without_images_is_named(tmp_path: Path) -> None:
 
 def test_a_class_that_is_only_tested_is_named(tmp_path: Path) -> None:
     fill(tmp_path, "train/a/1.png", "test/a/1.png", "test/z/1.png")
-    assert refusal(tmp_path) == f'{tmp_path / "test"}: class "z" is not in {tmp_path / "train"}'
+    assert refusal(tmp_path) == (
+        f'{tmp_path / "test"}: class "z" is not in {tmp_path / "train"}; add training images of it there, or move this '
+        "class away"
+    )
 
 
 def test_a_set_with_nothing_to_hold_out_is_refused(tmp_path: Path) -> None:

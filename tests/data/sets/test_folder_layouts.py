@@ -12,6 +12,7 @@ from image_files import fill, source
 
 from cganzoo.data.layout.splits import split_kind, split_kinds
 from cganzoo.data.sets.folder import FolderSource
+from cganzoo.data.sets.specs import FolderConfig
 from cganzoo.errors import DataError
 
 Found = dict[str, dict[str, int]]
@@ -19,6 +20,7 @@ Found = dict[str, dict[str, int]]
 
 PNG = b"\x89PNG"  # layouts are recognised by names alone
 
+IMAGES: Found = {"train": {"images": 1}, "test": {"images": 1}}
 CLASSES = ("cat/1", "cat/2", "dog/1", "dog/2", "dog/3")
 ANIMALS: Found = {"train": {"cat": 1, "dog": 2}, "test": {"cat": 1, "dog": 1}}  # a part of each class is held out
 SPLIT: Found = {"train": {"cat": 2, "dog": 1}, "test": {"cat": 1, "dog": 1}}
@@ -74,7 +76,7 @@ READ: dict[str, tuple[list[str], Found]] = {
     "six levels deeper": (below("a/b/c/d/e/f"), ANIMALS),
     "a picture beside the first level": ([*below("archive/animals"), "cover"], ANIMALS),
     "a picture beside the second level": ([*below("archive/animals"), "archive/cover"], ANIMALS),
-    "a picture beside the classes": ([*below("animals"), "animals/cover"], ANIMALS),
+    "a picture next to the classes": ([*below("animals"), "animals/cover"], ANIMALS),
     "a folder without images beside": ([*below("archive/animals"), "docs/read.txt"], ANIMALS),
     "system folders": (
         [*CLASSES, "@eaDir/cat/1", "cat/@eaDir/1", "__MACOSX/cat/._1", "#recycle/x/1", "$RECYCLE.BIN/1", "lost+found/1",
@@ -103,6 +105,43 @@ READ: dict[str, tuple[list[str], Found]] = {
     "test images without classes": ([*below("train"), "test/1", "test/2"], ANIMALS),
     "validation and test": ([*split("train", "test"), "val/cat/1", "val/dog/1"], SPLIT),
     "unlabelled images": ([*split("train", "test"), "unlabeled/1"], SPLIT),
+    "images and masks of a set": (["images/1", "images/2", "masks/1", "masks/2"], IMAGES),
+    "images and masks of each split": (
+        ["train/images/1", "train/masks/1", "test/images/1", "test/masks/1"],
+        {"train": {"images": 1}, "test": {"images": 1}},
+    ),
+    "images and annotations of each class": (
+        [*below("images"), "annotations/trimaps/1", "annotations/list.txt"], ANIMALS
+    ),
+    "Pascal VOC": (
+        ["JPEGImages/1", "JPEGImages/2", "SegmentationClass/1", "SegmentationObject/1", "Annotations/1.xml",
+         "ImageSets/Main/train.txt"],
+        {"train": {"JPEGImages": 1}, "test": {"JPEGImages": 1}},
+    ),
+    "classes named mask and no_mask": (
+        ["mask/1", "mask/2", "no_mask/1", "no_mask/2"],
+        {"train": {"mask": 1, "no_mask": 1}, "test": {"mask": 1, "no_mask": 1}},
+    ),
+    "classes named masks and gloves": (
+        ["gloves/1", "gloves/2", "masks/1", "masks/2"],
+        {"train": {"gloves": 1, "masks": 1}, "test": {"gloves": 1, "masks": 1}},
+    ),
+    "documents next to the set": ([*below("animals"), "docs/screenshot"], ANIMALS),
+    "a preview next to the set": ([*below("archive/animals"), "archive/preview/1"], ANIMALS),
+    "documents next to the splits": ([*split("train", "test", "set/"), "docs/1"], SPLIT),
+    "unlabelled images next to the set": ([*below("set"), "unlabeled/1"], ANIMALS),
+    "unlabelled images next to the classes": ([*CLASSES, "unlabeled/1", "unlabeled/2"], ANIMALS),
+    "unlabelled test images in a folder": ([*below("train"), "test/test/1"], ANIMALS),
+    "unlabelled test images and validation": ([*split("train", "val"), "test/unknown/1"], SPLIT),
+    "Tiny-ImageNet": (
+        ["train/cat/images/1", "train/cat/images/2", "train/dog/images/1", "train/dog/images/2", "train/dog/images/3",
+         "val/images/1", "test/images/1", "wnids.txt"],
+        ANIMALS,
+    ),
+    "numbered classes that are no buckets": (
+        ["00000/00000_00000", "00000/00000_00001", "00001/00000_00000", "00001/00000_00001"],
+        {"train": {"00000": 1, "00001": 1}, "test": {"00000": 1, "00001": 1}},
+    ),
     "a class named train": (
         ["bus/1", "bus/2", "train/1", "train/2"], {"train": {"bus": 1, "train": 1}, "test": {"bus": 1, "train": 1}}
     ),
@@ -168,7 +207,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "the set twice": ([*CLASSES, *below("animals")], 'the class "cat" is also a folder of its own'),
     "splits and classes in classes": (["cat/train/1", "cat/1", "dog/1", "dog/2"], "holds folders named as splits"),
     "a class with and without a split": (["cat/train/1", "cat/test/1", "dog/1"], "holds folders named as splits"),
-    "more pictures beside the classes": ([*CLASSES, *(f"{i}" for i in range(9))], "holds 9 images beside its folders"),
+    "more pictures next to the classes": ([*CLASSES, *(f"{i}" for i in range(9))], "holds 9 images next to its"),
     "a folder of pictures and folders": (
         ["a/1", "a/2", "a/3", "a/cat/1", "a/dog/1"], "holds 3 images and folders .cat, dog. with 2, so it is"
     ),
@@ -178,6 +217,38 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "splits of two domains": (
         ["trainA/1", "trainB/1", "testA/1", "testB/1"], '"trainA" and "trainB" both mean the train split'
     ),
+    "two versions of a set with splits": (
+        [*split("train", "test", "128px/"), *split("train", "test", "256px/")],
+        r"its folders .128px, 256px. each hold splits with folders of images .cat, dog in 128px/test",
+    ),
+    "a copy of a set with splits": (
+        [*split("train", "val", "dataset/"), *split("train", "val", "dataset (1)/")], "each hold splits with folders of"
+    ),
+    "Cityscapes": (
+        [f"{top}/{of}/{city}/1" for top in ("gtFine", "leftImg8bit") for of in ("train", "val") for city in ("a", "b")],
+        r"each hold splits.*(data.root|its folder) .*leftImg8bit",
+    ),
+    "kinds with splits of classes": (
+        ["cars/train/sedan/1", "cars/train/suv/1", "bikes/train/bmx/1", "bikes/train/mtb/1"],
+        "each hold splits with folders of images",
+    ),
+    "a group of classes and a class": (
+        [*below("animals"), "car/1", "car/2"], r"the folder animals holds no images but folders .cat, dog., and"
+    ),
+    "one class in each part": (
+        ["part1/cat/1", "part2/dog/1"], r"its folders .part1, part2. hold no images but more folders .cat."
+    ),
+    "masks and two folders of images": (["images/1", "photos/1", "masks/1"], "holds masks, which are no photographs"),
+    "FFHQ": (
+        ["00000/00000", "00000/00001", "01000/01000", "01000/01999"], "hold images by their numbers, 1,000 in each"
+    ),
+    "img2dataset": (["00000/000000000", "00000/000000001", "00001/000010000"], "hold images by their numbers, 10,000"),
+    "StyleGAN without its labels": (
+        ["00000/img00000000", "00000/img00000999", "00001/img00001000"], r'add its dataset.json, or one with {"labels"'
+    ),
+    "images of another format": (["cat/1.heic", "dog/1.HEIC"], "holds no image of a format that is read, but 2 .heic"),
+    "a class of another format": ([*CLASSES, "owl/1.heic"], "owl: holds no image of a format that is read"),
+    "packed images": (["data/train-00000.parquet", "README.md"], "holds no image files, but 1 .parquet, which are not"),
     "splits of each class": (
         ["cat_train/1", "cat_test/1", "dog_train/1", "dog_test/1"], '"cat_train" and "dog_train" both mean the train'
     ),
@@ -220,17 +291,50 @@ def test_nothing_is_noted_of_an_ordinary_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "note"),
     [
-        ([*CLASSES, "cover"], r"1 image beside the class folders is left out, such as .*cover\.png"),
+        ([*CLASSES, "cover"], r"1 image next to the class folders is left out, such as .*cover\.png"),
         ([*below("train"), "test/1"], r"test/ holds no classes and is left out \(1 image\)"),
         (
-            ["cat/1", "dog/terrier/1", "dog/poodle/1", "dog/poodle/2", "cat/2"],
+            ["cat/1", "dog/terrier/1", "dog/terrier/2", "cat/2"],
             'the class "dog" has no images of its own',
         ),
         ([*split("train", "test"), "new/1"], r"left out, as no split: new \(1 image\)"),
+        (
+            ["images/1", "images/2", "masks/1"],
+            r"left out, as they hold no photographs by their names: masks \(1 image\)",
+        ),
+        (["images/1", "images/2", "labels/1.txt"], r"left out, as they hold no .*: labels \(no images\)"),
+        ([*below("animals"), "docs/1"], r"left out, as only animals holds classes: docs \(1 image\)"),
+        ([*CLASSES, "unlabeled/1"], r"left out, as no classes: unlabeled \(1 image\)"),
+        ([*below("train"), "test/test/1"], r"test/ holds no classes and is left out \(1 image\)"),
+        ([*below("train"), "test/images/1", "wnids.txt"], 'set data.name = "tinyimagenet" to use its validation'),
+        (
+            ["00000/a", "00000/b", "01000/a", "01000/b"],
+            r"the classes \(00000, 01000\) have names like folders of 1,000",
+        ),
+        (
+            ["cat/1", "cat/1_mask", "cat/2", "dog/1", "dog/2"],
+            "1 image of the classes may be masks by their names, such",
+        ),
+        (["Cat/1", "Cat/2", "cat/1", "cat/2"], 'the classes "Cat" and "cat" differ in case, blanks or the form'),
+        (["L\xf6we/1", "L\xf6we/2", "Lo\u0308we/1"], "differ in case, blanks or the form of accents only"),
     ],
 )
 def test_what_a_user_must_know_is_noted(tmp_path: Path, names: list[str], note: str) -> None:
     assert any(re.search(note, said) for said in source(as_folder(tmp_path, names)).notes())
+
+
+def test_buckets_may_be_chosen_as_classes(tmp_path: Path) -> None:
+    root = as_folder(tmp_path, ["00000/00000", "00000/00001", "01000/01000", "01000/01001"])
+    assert FolderSource(FolderConfig(root=str(root), labels="folders")).class_names == ("00000", "01000")
+
+
+def test_a_link_in_a_circle_is_left_out_as_a_link_to_nothing_is(tmp_path: Path) -> None:
+    as_folder(tmp_path, list(CLASSES))
+    (tmp_path / "circle").symlink_to(tmp_path)
+    (tmp_path / "nothing").symlink_to(tmp_path / "missing")
+    of = source(tmp_path)
+    assert found(of) == ANIMALS
+    assert of.layout().endswith("left out: 2 other files (2 without ending)")
 
 
 def test_a_control_code_in_the_name_of_a_class_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -40,12 +41,24 @@ def test_what_is_missing_is_named(root: Path) -> None:
     with pytest.raises(DataError) as caught:
         ImageNetSource(ImageNetConfig(root=str(missing)))
     assert str(caught.value) == (f'data.root = "{missing}": no such folder or zip archive; name one that holds the set')
-    (root / "val").rename(root / "validation")
+    (root / "val").rename(root / "other")
     with pytest.raises(DataError) as caught:
         ImageNetSource(ImageNetConfig(root=str(root))).labels()
     assert str(caught.value) == (
         f"{root / 'val'}: holds no class; put the images of each class into a folder of its own"
     )
+
+
+def test_the_folders_of_the_splits_have_their_usual_names(root: Path) -> None:
+    for train, val in (("Train", "Val"), ("train", "validation"), ("training", "valid")):
+        for kind, name in (("train", train), ("val", val)):
+            (found,) = [folder for folder in root.iterdir() if folder.name.casefold().startswith(kind)]
+            found.rename(root / name)
+        labels = ImageNetSource(ImageNetConfig(root=str(root))).labels()
+        assert [labels[split].tolist() for split in ("train", "test")] == [[0, 0, 0, 1, 1, 1], [0, 0, 1, 1]]
+    shutil.copytree(root / "valid", root / "validation")
+    with pytest.raises(DataError, match=r'"valid" and "validation" mean the same split; keep one, or name it "val"'):
+        ImageNetSource(ImageNetConfig(root=str(root))).labels()
 
 
 def test_a_damaged_image_stops_or_is_skipped(root: Path) -> None:
