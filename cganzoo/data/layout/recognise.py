@@ -164,8 +164,9 @@ class _Reading:
         check_names(self.tree, splits["train"])
         rest = left_out(self.tree, self.top, splits, self.files.used)
         notes = [*self.notes, *self.files.notes, *rest.notes, *twins(list(splits["train"]))]
-        if len(splits["train"]) == 1 and self.files.why_not and self.files.why_not not in notes:
-            notes.append(self.files.why_not)
+        why = self.files.why_not or self.files.elsewhere(self.top)
+        if len(splits["train"]) == 1 and labels == "folders" and why and why not in notes:
+            notes.append(why)
         if labels != "folders":
             notes.insert(0, f"the classes are read from {labels}")
         return Layout(splits, tuple(self.levels), train, test, labels, tuple(notes), rest.line)
