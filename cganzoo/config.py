@@ -50,6 +50,16 @@ class Since:
     version: str
 
 
+@dataclass(frozen=True)
+class InsteadOf:
+    """Marks an option that takes the place of another if it is given: ``Annotated[int | None, InsteadOf("epochs")]``.
+
+    A recipe that gives both is refused, because the other would have no effect.
+    """
+
+    other: str
+
+
 class ArchiveConfig(Config):
     """Base of the options of a data set that can be downloaded."""
 
@@ -73,7 +83,7 @@ class ClassifierConfig(Config):
         1, description="Stride of the stem for images up to 64 px; 2 costs a quarter and loses detail."
     )
     epochs: int = Field(30, ge=1, description="Passes over the training split.")
-    steps: int | None = Field(
+    steps: Annotated[int | None, InsteadOf("epochs")] = Field(
         None, ge=2, description="Training batches, instead of epochs: the cost does not depend on the size of the set."
     )
     batch_size: int = Field(64, ge=2, description="Images in a training batch.")

@@ -53,9 +53,9 @@ class Counts:
 class Needs:
     """The least of which a metric can be computed.
 
-    The host checks it when a recipe is read, as far as the recipe tells, and again before the training, when the data
-    set and the extractor are known. A run that cannot be scored is refused then, with a message that names the metric,
-    the number, and what to change.
+    The host checks it when a recipe is read, with the counts that are in the recipe, and again before the training,
+    when the data set and the extractor are known. A run that cannot be scored is refused then, with a message that
+    names the metric, the number, and what to change.
 
     Attributes:
         samples: generated images, of all classes.

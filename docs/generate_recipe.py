@@ -130,18 +130,22 @@ def _optimizers() -> Iterator[str]:
     yield "discriminator's optimizer also trains the heads of the loss."
     yield ""
     models = {model.model_fields["name"].default: model for model in _leaves(Optimizer)}
-    rows: dict[tuple[str, ...], list[str]] = {}
+    rows: dict[tuple[str, str, str], dict[str, list[str]]] = {}  # key, type, meaning: the optimizers of each default
     for name, model in models.items():
         schema = model.model_json_schema()
         for row in _rows(schema, schema.get("$defs", {})):
-            if row[0] != "name":
-                rows.setdefault(row, []).append(f"`{name}`")
+            key, kind, default, meaning = row
+            if key != "name":
+                rows.setdefault((key, kind, meaning), {}).setdefault(default, []).append(f"`{name}`")
     yield f"`name` is one of {', '.join(f'`{name}`' for name in models)}."
     yield ""
     yield "| key | type | default | meaning | optimizers |"
     yield "|---|---|---|---|---|"
-    for row, names in rows.items():
-        yield _line(*row[:1], *row[1:], "all" if len(names) == len(models) else ", ".join(names))
+    for (key, kind, meaning), defaults in rows.items():
+        usual, *others = defaults
+        default = "; ".join([usual, *(f"{', '.join(defaults[one])}: {one}" for one in others)])
+        names = [name for some in defaults.values() for name in some]
+        yield _line(key, kind, default, meaning, "all" if len(names) == len(models) else ", ".join(names))
 
 
 def _leaves(model: type[Config]) -> Iterator[type[Config]]:

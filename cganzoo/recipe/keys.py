@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, create_model, model_validator
+from pydantic_core import PydanticCustomError
 
 from cganzoo._util.text import shortened
 from cganzoo.config import Config
@@ -112,10 +112,13 @@ class Sections(Config):
     @model_validator(mode="after")
     def _each_name_once(self) -> Sections:
         for kind in KINDS.values():
-            counts = Counter(table.name for table in self.tables(kind))
-            for name, count in counts.items():
-                if count > 1:
-                    raise ValueError(f'{kind.title} "{shortened(name)}" is listed more than once')
+            first: dict[str, int] = {}
+            for index, table in enumerate(self.tables(kind)):
+                if (other := first.setdefault(table.name, index)) != index:
+                    one, two = (kind.recipe_table, other, "name"), (kind.recipe_table, index, "name")
+                    where = f"{kind.recipe_table}.{other} and {kind.recipe_table}.{index}"
+                    text = f'{kind.title} "{shortened(table.name)}" is listed more than once: {where}'
+                    raise PydanticCustomError("value_error", "{error}", {"error": text, "places": (one, two)})
         return self
 
 

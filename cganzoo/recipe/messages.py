@@ -36,8 +36,13 @@ MOST_DEEP = 8
 def place(source: str, keys: Iterable[str | int], overrides: Collection[str] = frozenset()) -> str:
     """``file: section.key``, or ``--set section.key`` if the value comes from the command line."""
     plain = [str(key) for key in keys]
-    from_command_line = any(".".join(plain[:end]) in overrides for end in range(1, len(plain) + 1))
-    return f"--set {dotted(plain)}" if from_command_line else f"{source}: {dotted(plain)}"
+    changed = any(".".join(plain[:end]) in overrides for end in range(1, len(plain) + 1))
+    return f"--set {dotted(plain)}" if changed else f"{source}: {dotted(plain)}"
+
+
+def from_command_line(places: Iterable[str]) -> str:
+    """The first of these places that is a ``--set``, or an empty string."""
+    return next((one for one in places if one.startswith("--set ")), "")
 
 
 def dotted(keys: Iterable[str | int]) -> str:
@@ -64,7 +69,7 @@ def explain(
     ``models`` are the validated model and others that share its table; ``values`` is what the recipe has at ``prefix``.
     """
     messages: dict[str, str] = {}
-    length = 0
+    length, hint = 0, ""
     mistakes = list(_mistakes(error))
     places = [prefix + _keys(item, location, values) for item, location in mistakes[:MOST_READ]]
     deeper = {keys[:end] for keys in places for end in range(len(keys))}
@@ -75,11 +80,37 @@ def explain(
         # A value that fits no type of a union is reported once for each type: the first is enough, and of a table, the
         # mistakes inside it.
         where = place(source, keys, overrides) if keys else source
+        together = item.get("ctx", {}).get("places", ())  # of a mistake that several keys make together
+        where = from_command_line(place(source, one, overrides) for one in together) or where
         inside = keys in deeper and item["type"].endswith("_type")
         if where not in messages and not inside:
             messages[where] = _message(item, location, models)
             length += len(where) + len(messages[where])
-    return "\n".join(f"{where}: {message}" if message else where for where, message in messages.items())
+            if item["type"] == "extra_forbidden" and not where.startswith("--set"):
+                hint = hint or of_another_name(keys[:-1], prefix, values, overrides, _known_keys(models, location))
+    return "\n".join(f"{where}: {message}" if message else where for where, message in messages.items()) + hint
+
+
+def of_another_name(
+    table: tuple[str | int, ...],
+    prefix: tuple[str | int, ...],
+    values: Any,
+    overrides: Collection[str],
+    known: Mapping[str, FieldInfo],
+) -> str:
+    """What to write if ``--set`` changed only the name of a table whose other keys, from the file, do not fit it."""
+    if ".".join(map(str, (*table, "name"))) not in overrides:
+        return ""
+    for key in table[len(prefix) :]:
+        values = values[key]
+    whole = f"{dotted(table)}={_of_name(values['name'], known)}"
+    return f"; the table in the file is for another name: replace all of it with --set '{whole}'"
+
+
+def _of_name(name: str, known: Mapping[str, FieldInfo]) -> str:
+    """A table of this name, with the keys that it must have: ``{name="sgd", lr=...}``."""
+    required = [f"{key}=..." for key, field in known.items() if field.is_required() and key != "name"]
+    return f"{{{', '.join([f'name={_toml(name)}', *required])}}}"
 
 
 def _mistakes(
@@ -146,7 +177,9 @@ def _message(item: Mapping[str, Any], location: tuple[Any, ...], models: Iterabl
     message = str(item["msg"])
     for theirs, ours in (("an object", "a table"), ("Tuple", "the array"), (" after validation", "")):
         message = message.replace(theirs, ours)
-    return f"{_toml(value)} does not fit: {message[0].lower()}{one_line(message[1:], 300)}"
+    known = _known_keys(models, (*location, "name")) if kind in ("model_type", "dict_type") else {}
+    instead = f"; write {_of_name(value, known)}" if isinstance(value, str) and "name" in known else ""
+    return f"{_toml(value)} does not fit: {message[0].lower()}{one_line(message[1:], 300)}{instead}"
 
 
 def _known_keys(models: Iterable[type[Config]], location: tuple[Any, ...]) -> dict[str, FieldInfo]:

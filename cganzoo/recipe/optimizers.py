@@ -57,7 +57,7 @@ class AdamW(_Moments):
 
     fused = True
     name: Literal["adamw"] = "adamw"
-    weight_decay: NonNegative = Field(1e-2, description="Decoupled weight decay.")
+    weight_decay: NonNegative = Field(1e-2, description="Weight decay, as torch's optimizer of this name applies it.")
     amsgrad: bool = Field(False, description="Keep the maximum of the second moment.")
 
 

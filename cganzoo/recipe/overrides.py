@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, time
 from typing import Any, TypeVar
 
@@ -16,6 +17,9 @@ from .messages import dotted, keys_of
 from .source import DEEPEST, Keys, check_keys, check_values, problem, toml_error
 
 C = TypeVar("C", bound=Config)
+
+BEFORE = "value = "
+"""Makes a line of TOML of a value."""
 
 Texts = dict[Keys, tuple[Any, str]]
 """Values that were written without quotes and are no text in TOML, such as ``2024``, with their text, by their keys."""
@@ -96,10 +100,14 @@ def _value(text: str, where: str) -> Any:
     if text[0] in "[{" or "\n" in text:
         check_keys(text, where)
     try:
-        value = tomllib.loads(f"value = {text}")
+        value = tomllib.loads(BEFORE + text)
     except tomllib.TOMLDecodeError as error:
         if text[0] in "\"'[{":
-            raise RecipeError(f"{where}: the value is not valid TOML: {toml_error(error)}") from error
+            column = re.compile(r"(?<=line 1, column )\d+")  # counted in the text, without BEFORE
+            reason = column.sub(lambda at: str(max(1, int(at[0]) - len(BEFORE))), toml_error(error))
+            key = where.removeprefix("--set ").partition("=")[0].strip()
+            hint = f"put a text in quotes: --set '{key}=\"...\"'"
+            raise RecipeError(f"{where}: the value is not valid TOML: {reason}; {hint}") from error
         return text
     except RecursionError as error:
         raise RecipeError(f"{where}: the value is nested more than {DEEPEST} deep; no recipe needs that") from error

@@ -25,6 +25,7 @@ from cganzoo.registry.kinds import KINDS, Kind
 from cganzoo.registry.probe import Inventory, inspect, load_survivors
 
 from . import bundled
+from .messages import from_command_line
 from .read import Recipe, load_recipe
 
 
@@ -60,7 +61,9 @@ def _load(recipe: Recipe, plugins: Iterable[str]) -> Registry:
     try:
         return load_plugins(plugins)
     except PluginError as error:
-        raise PluginError(f"{recipe.source}: {error}") from error
+        changed = from_command_line([recipe.place("requires", "plugins")])
+        text = str(error).removeprefix("[requires] plugins: ") if changed else error
+        raise PluginError(f"{changed or recipe.source}: {text}") from error
 
 
 def _all_wanted(recipe: Recipe, kinds: Iterable[Kind]) -> Iterator[_Wanted]:
@@ -98,8 +101,8 @@ def _inventory_for(recipe: Recipe, wanted: _Wanted) -> Inventory:
         return _inventory(tuple(installed()), os.environ.get(ALLOW_LIST))
     except PluginError as error:
         where = recipe.place(*wanted.keys, "name")
-        reason = f'no required plugin provides the {wanted.kind} "{one_line(wanted.name)}", and others cannot be listed'
-        raise PluginError(f"{where}: {reason}: {error}") from error
+        reason = f'no required plugin provides the {KINDS[wanted.kind].title} "{one_line(wanted.name)}"'
+        raise PluginError(f"{where}: {reason}, and others cannot be listed: {error}") from error
 
 
 @functools.lru_cache(maxsize=1)
@@ -118,7 +121,8 @@ def _several(recipe: Recipe, wanted: _Wanted, entries: list[dict[str, Any]]) -> 
     where = recipe.place(*wanted.keys, "name")
     providers = listed((f"{entry['distribution']} {entry['version']}" for entry in entries), "and")
     choices = listed(f'"{entry["distribution"]}"' for entry in entries)
-    return f'{where}: {providers} each provide a {wanted.kind} "{wanted.name}"; add {choices} to [requires] plugins'
+    what = f'{KINDS[wanted.kind].title} "{wanted.name}"'
+    return f"{where}: {providers} each provide a {what}; add {choices} to [requires] plugins"
 
 
 def _raise_unknown(recipe: Recipe, wanted: _Wanted, inventory: Inventory) -> None:

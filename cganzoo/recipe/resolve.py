@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
 from cganzoo._util.text import one_line
-from cganzoo.errors import PluginError, RecipeError
+from cganzoo.errors import CganzooError, PluginError, RecipeError
 from cganzoo.needs import Counts
 from cganzoo.registry import Provider, Registry, load_plugins
 from cganzoo.registry.kinds import KINDS, Kind
@@ -31,8 +32,9 @@ from cganzoo.specs import (
 )
 
 from .digests import OBSERVERS, PLACES, digest, drop_later_defaults, training_values, without_places
+from .instead import refuse_without_effect
 from .keys import ALL_SECTIONS, plain
-from .messages import explain
+from .messages import explain, from_command_line, of_another_name
 from .needs import unmet
 from .overrides import parse_with_texts
 from .read import Recipe
@@ -46,20 +48,24 @@ class Chosen(Generic[S]):
     """A component that a recipe names, with its checked options and the distribution it comes from.
 
     ``table`` is its table in the recipe; ``config`` is of the class ``spec.config``; ``mistake`` makes a message of an
-    error in its options.
+    error in its options, or of another one that it raises when it is built.
     """
 
     table: ComponentTable = field(compare=False)
     spec: S
     config: Any
     provider: Provider
-    mistake: Callable[[ValidationError], str] = field(default=str, compare=False, repr=False)
+    mistake: Callable[[Exception], str] = field(default=str, compare=False, repr=False)
 
     def create(self, *context: Any) -> Any:
         """Build the component."""
         try:
             return self.spec.build(self.config, *context)
         except ValidationError as error:  # it checks a table of its options only now
+            raise RecipeError(self.mistake(error)) from error
+        except CganzooError as error:
+            if type(error) is not CganzooError:
+                raise
             raise RecipeError(self.mistake(error)) from error
         except ImportError as error:
             raise PluginError(f'{self.provider}: "{self.spec.name}" cannot be built: {error}') from error
@@ -133,7 +139,7 @@ class Resolved:
         )
 
     def counts(self, **known: Any) -> Counts:
-        """What an evaluation of this run will have, as far as the recipe tells; ``known`` are further fields."""
+        """The counts of an evaluation that are in the recipe; ``known`` are further fields."""
         sections, generator = self.recipe.sections, self.generator
         return Counts(
             samples=sections.evaluation.samples,
@@ -257,23 +263,25 @@ def _chosen(recipe: Recipe, registry: Registry, kind: Kind, table: ComponentTabl
         component, argument = registry.named(kind.name, table.name)
     except PluginError as error:
         raise PluginError(f"{recipe.place(*keys, 'name')}: {error}") from error
+    values, model, named = {**table.options, **argument}, component.spec.config, {"name": table.name}
     for option in argument.keys() & table.options.keys():
-        raise RecipeError(f"{recipe.place(*keys, option)}: is already part of the name; remove it")
-    values, model = {**table.options, **argument}, component.spec.config
+        where = recipe.place(*keys, option)
+        hint = of_another_name(keys, keys, named, recipe.overrides, {}) if not where.startswith("--set") else ""
+        raise RecipeError(f"{where}: is already part of the name; remove it{hint}")
 
-    def mistake(error: ValidationError) -> str:
-        text = explain(error, (model, type(table)), values, recipe.source, recipe.overrides, prefix=keys)
-        of_the_file = [one for one in error.errors() if not recipe.place(*keys, *one["loc"]).startswith("--set")]
-        changed = ".".join(map(str, (*keys, "name"))) in recipe.overrides
-        if changed and any(one["type"] == "extra_forbidden" for one in of_the_file):
-            whole = f'{".".join(map(str, keys))}={{name="{one_line(table.name)}"}}'
-            text += f"; the table in the file is of another {kind.title}: replace all of it with --set '{whole}'"
-        return text
+    def mistake(error: Exception) -> str:
+        if not isinstance(error, ValidationError):  # such as "data.image_size = 9, but this network ..."
+            key = re.match(r"\w+(\.\w+)+(?= = )", str(error))
+            where = recipe.place(*key[0].split(".")) if key else f"{recipe.place(*keys)}: "
+            return where + str(error)[key.end() if key else 0 :]
+        shown = {**values, **named}
+        return explain(error, (model, type(table)), shown, recipe.source, recipe.overrides, prefix=keys)
 
     try:
         config = parse_with_texts(model, values, recipe.texts, keys)
     except ValidationError as error:
         raise RecipeError(mistake(error)) from error
+    refuse_without_effect(config, recipe, keys)
     if kind.name == "dataset":
         _check_path(values.get("root"), recipe.place(*keys, "root"))
     return Chosen(table, component.spec, config, component.provider, mistake)
@@ -323,12 +331,13 @@ def _check_needs(resolved: Resolved) -> None:
 
 
 def _check_outputs(resolved: Resolved) -> None:
-    owner: dict[str, str] = {}
-    for metric in resolved.metrics:
+    owner: dict[str, int] = {}
+    for index, metric in enumerate(resolved.metrics):
         for output in metric.spec.outputs:
-            if output.name in owner:
+            if (other := owner.setdefault(output.name, index)) != index:
+                where = from_command_line(resolved.recipe.place("metrics", one, "name") for one in (other, index))
                 raise RecipeError(
-                    f'{resolved.recipe.place("metrics")}: "{owner[output.name]}" and "{metric.spec.name}" both report '
-                    f'"{output.name}"; remove one of them'
+                    f'{where or resolved.recipe.place("metrics")}: "{resolved.metrics[other].spec.name}" and '
+                    f'"{metric.spec.name}" both report "{output.name}"; '
+                    f"{'change' if where else 'remove'} one of them"
                 )
-            owner[output.name] = metric.spec.name

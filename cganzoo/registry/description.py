@@ -93,7 +93,8 @@ def in_words(node: Node, definitions: Mapping[str, Node]) -> str:
     elif "const" in node or "enum" in node:
         text = listed(map(written, _choices(node)))
     elif "prefixItems" in node:
-        text = "list: " + ", ".join(in_words(item, definitions) for item in node["prefixItems"])
+        items = [in_words(item, definitions) for item in node["prefixItems"]]
+        text = f"list of {len(items)}, each a {items[0]}" if len(set(items)) == 1 else f"list: {'; '.join(items)}"
     elif node.get("type") == "array":
         text = f"list of {in_words(node.get('items', {}), definitions)}"
     elif node.get("type") == "object":

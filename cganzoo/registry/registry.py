@@ -31,7 +31,7 @@ class Component:
     provider: Provider
 
     def __str__(self) -> str:
-        return f'the {self.kind} "{self.name}"'
+        return f'the {KINDS[self.kind].title} "{self.name}"'
 
     @property
     def name(self) -> str:
@@ -155,7 +155,9 @@ class Registry:
         }
         if len(found) > 1 and PROJECT not in found:
             choices = " or ".join(f'"{component.full_name}"' for component in found.values())
-            raise PluginError(f'more than one distribution provides the {kind} "{one_line(name)}"; write {choices}')
+            raise PluginError(
+                f'more than one distribution provides the {KINDS[kind].title} "{one_line(name)}"; write {choices}'
+            )
         return found.get(PROJECT) or next(iter(found.values()), None)
 
     def _unknown(self, kind: str, distribution: str, name: str, hint: str) -> str:
@@ -185,5 +187,6 @@ class Registry:
         arguments = {component.name: getattr(component.spec, "argument", None) for component in self.components(kind)}
         shown = sorted(f"{name}/<{argument}>" if argument else name for name, argument in arguments.items())
         more = f" and {len(shown) - MOST_NAMES} more" if len(shown) > MOST_NAMES else ""
-        available = f"(available: {', '.join(shown[:MOST_NAMES])}{more})" if names else f"(no {kind} is available)"
-        return "; ".join([f'there is no {kind} "{one_line(full_name)}"', *filter(None, advice)]) + f" {available}"
+        title = KINDS[kind].title
+        available = f"(available: {', '.join(shown[:MOST_NAMES])}{more})" if names else f"(no {title} is available)"
+        return "; ".join([f'there is no {title} "{one_line(full_name)}"', *filter(None, advice)]) + f" {available}"

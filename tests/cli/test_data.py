@@ -227,7 +227,7 @@ def test_info_shows_the_layout_in_one_line(command: Command, tmp_path: Path) -> 
     [
         (["get", "imagenet"], 'data set "imagenet": cannot be downloaded; name your own copy with data.root'),
         (["get", "folder"], 'data set "folder": cannot be downloaded'),
-        (["get", "cifar"], 'there is no dataset "cifar"; did you mean "cifar10"?'),
+        (["get", "cifar"], 'there is no data set "cifar"; did you mean "cifar10"?'),
         (["get", "cifar10", "--url", "http://127.0.0.1:1/x", "--checksum", "md5:1"], '"md5:1" is no checksum'),
         (["get", "cifar10", "--url", "here.tgz"], "here.tgz: cannot be downloaded: it is not an http or https address"),
         (["pack", "cifar10"], 'data set "cifar10" is not on this machine; run `cganzoo data get cifar10`'),

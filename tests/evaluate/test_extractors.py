@@ -218,8 +218,8 @@ def test_a_recipe_names_an_extractor_and_reads_back_the_same(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnet50", r'there is no extractor "resnet50".*\(available: classifier, inception, timm/<model>\)'),
-        ("Inception", r'there is no extractor "Inception"; did you mean "inception"\?'),
+        ("resnet50", r'there is no feature extractor "resnet50".*\(available: classifier, inception, timm/<model>\)'),
+        ("Inception", r'there is no feature extractor "Inception"; did you mean "inception"\?'),
         ("timm", r'"timm" does not name a model; write "timm/<model>"'),
         ("timm/", r'"timm/" does not name a model; write "timm/<model>"'),
         ("timm/a/b", r'"timm/a/b" does not name a model; write "timm/<model>"'),

@@ -70,6 +70,12 @@ MISTAKES = {
     'optimizer.generator.lr={from=1, to=0, steps="x"}': (
         'optimizer.generator.lr.steps: "x" does not fit: input should be a valid integer'
     ),
+    "train=long": 'train: "long" does not fit: input should be a table',
+    "loss=reacgan": 'loss: "reacgan" does not fit: input should be a table; write {name="reacgan"}',
+    "data=digits": 'data: "digits" does not fit: input should be a table; write {name="digits", image_size=...}',
+    "optimizer.generator=sgd": (
+        'optimizer.generator: "sgd" does not fit: input should be a table; write {name="sgd", lr=...}'
+    ),
     "metrics=[3]": "metrics.0: 3 does not fit: input should be a table",
     "metrics=[{nme='fid'}]": (
         'metrics.0.name: is missing (Component name, or "distribution/name" where two plugins share it)'
@@ -87,6 +93,10 @@ MISTAKES = {
     "train.steps.x=3": "train.steps.x=3: train.steps is a single value, not a section",
     "train.steps=[1": "train.steps=[1: the value is not valid TOML: {toml}",
     'data.name="dig': 'data.name="dig: the value is not valid TOML: {toml}',
+    "data.root=[b]": (
+        "data.root=[b]: the value is not valid TOML: Invalid value (at line 1, column 2); "
+        "put a text in quotes: --set 'data.root=\"...\"'"
+    ),
     "optimizer.generator.betas.2=0": "optimizer.generator.betas.2=0: 2 is not one of the positions 0 to 1",
     "optimizer.generator.betas.x=0": "optimizer.generator.betas.x=0: x is not one of the positions 0 to 1",
     "requires.plugins.0=x": "requires.plugins.0=x: 0 is not a position: the list is empty",
@@ -130,7 +140,12 @@ def test_every_mistake_has_a_sentence_of_its_own(tiny: str) -> None:
 
 def test_a_metric_twice_is_refused(tiny: str) -> None:
     told = sentence(tiny + '[[metrics]]\nname = "fid"\n[[metrics]]\nname = "fid"\n')
-    assert told == 'tiny.toml: metric "fid" is listed more than once'
+    assert told == 'tiny.toml: metric "fid" is listed more than once: metrics.0 and metrics.1'
+    two = tiny + '[[metrics]]\nname = "fid"\n[[metrics]]\nname = "kid"\n'
+    assert sentence(two, "metrics.0.name=kid").startswith(
+        '--set metrics.0.name: metric "kid" is listed more than once: '
+    )
+    assert sentence(two, "metrics.1={name='fid'}").startswith('--set metrics.1.name: metric "fid" is listed ')
 
 
 @pytest.mark.parametrize(
@@ -154,6 +169,13 @@ def test_a_metric_twice_is_refused(tiny: str) -> None:
 )
 def test_set_takes_toml_or_a_bare_string(tiny: str, override: str, value: Any) -> None:
     assert read(tiny, override).sections.data.options == {"root": value}
+
+
+def test_another_optimizer_with_the_options_of_the_old_one(tiny: str) -> None:
+    told = sentence(tiny, "optimizer.generator.name=sgd")
+    assert told.startswith("tiny.toml: optimizer.generator.betas: unknown key; ")
+    assert told.endswith("replace all of it with --set 'optimizer.generator={name=\"sgd\", lr=...}'")
+    read(tiny, 'optimizer.generator={name="sgd", lr=0.1}')
 
 
 def test_set_reaches_tables_lists_and_whole_sections(tiny: str) -> None:

@@ -158,5 +158,5 @@ def test_another_component_with_the_options_of_the_old_one(resolved: Resolver, t
     with pytest.raises(RecipeError, match=r"loss\.labeling: unknown key") as caught:
         resolved("loss.name=reacgan", text=text)
     assert str(caught.value).endswith(
-        "; the table in the file is of another loss: replace all of it with --set 'loss={name=\"reacgan\"}'"
+        "; the table in the file is for another name: replace all of it with --set 'loss={name=\"reacgan\"}'"
     )

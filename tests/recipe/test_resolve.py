@@ -72,7 +72,7 @@ def test_the_digest_tells_values_not_ways_of_writing(tiny: str, resolved: Resolv
     [
         ("loss.name=amgam", PluginError, '--set loss.name: there is no loss "amgam"; did you mean "amgan"?'),
         ("generator.name=zzz", PluginError, '--set generator.name: there is no generator "zzz" (available: dcgan)'),
-        ("data.name=digit", PluginError, '--set data.name: there is no dataset "digit"; did you mean "digits"?'),
+        ("data.name=digit", PluginError, '--set data.name: there is no data set "digit"; did you mean "digits"?'),
         ("metrics=[{name='zzz'}]", PluginError, '--set metrics.0.name: there is no metric "zzz"'),
         ("loss.labelling=dynamic", RecipeError, '--set loss.labelling: unknown key; did you mean "labeling"?'),
         ("loss.number=3", RecipeError, "--set loss.number: unknown key; "),
@@ -89,7 +89,7 @@ def test_the_digest_tells_values_not_ways_of_writing(tiny: str, resolved: Resolv
         (
             "evaluation.extractor={name='zzz'}",
             PluginError,
-            '--set evaluation.extractor.name: there is no extractor "zzz" (available: classifier, ',
+            '--set evaluation.extractor.name: there is no feature extractor "zzz" (available: classifier, ',
         ),
         (
             "loss.labeling=dynamic",
@@ -100,12 +100,12 @@ def test_the_digest_tells_values_not_ways_of_writing(tiny: str, resolved: Resolv
         (
             "requires.plugins=['cganzoo-dcgan', 'cganzoo-nowhere']",
             PluginError,
-            'tiny.toml: [requires] plugins: "cganzoo-nowhere" is not installed',
+            '--set requires.plugins: "cganzoo-nowhere" is not installed',
         ),
         (
             "requires.plugins=['cganzoo-dcgan', 'cganzoo-amgan>=99']",
             PluginError,
-            'tiny.toml: [requires] plugins: wants "cganzoo-amgan>=99", but cganzoo-amgan ',
+            '--set requires.plugins: wants "cganzoo-amgan>=99", but cganzoo-amgan ',
         ),
     ],
 )
@@ -117,6 +117,51 @@ def test_a_mistake_is_named_where_it_was_made(
     assert str(caught.value).startswith(expected)
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 2
+
+
+EXTRACTOR = "[evaluation.extractor]\nname = 'classifier'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "override", "where"),
+    [
+        (EXTRACTOR + "steps = 9\n", "evaluation.extractor.epochs=1", "--set evaluation.extractor.epochs"),
+        (EXTRACTOR + "steps = 9\n", "evaluation.extractor.epochs=30", "--set evaluation.extractor.epochs"),
+        (EXTRACTOR + "steps = 9\nepochs = 1\n", "train.steps=1", "tiny.toml: evaluation.extractor.epochs"),
+        ("", "metrics=[{name='cas', classifier={steps=9, epochs=1}}]", "--set metrics.0.classifier.epochs"),
+    ],
+)
+def test_an_option_without_effect_is_refused(
+    resolved: Resolver, tiny: str, text: str, override: str, where: str
+) -> None:
+    with pytest.raises(RecipeError) as caught:
+        resolved(override, text=tiny + text)
+    instead = where.rpartition(" ")[2].replace("epochs", "steps")
+    assert str(caught.value) == (
+        f"{where}: has no effect, because {instead} = 9 takes its place; write --set {instead}=... instead, or remove "
+        "one of the two from the recipe"
+    )
+
+
+def test_a_length_of_the_command_line_takes_the_place_of_one_in_the_file(resolved: Resolver, tiny: str) -> None:
+    first = resolved("evaluation.extractor.steps=9", text=tiny + EXTRACTOR + "epochs = 1\n")
+    assert first.extractor.config.steps == 9
+    assert resolved(text=first.toml()).recipe_digest() == first.recipe_digest(), "a resolved recipe holds both"
+
+
+def test_the_options_of_another_extractor_are_replaced_with_its_name(resolved: Resolver, tiny: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        resolved("evaluation.extractor.name=timm/x", text=tiny + EXTRACTOR + "model = 'y'\n")
+    assert str(caught.value).startswith("tiny.toml: evaluation.extractor.model: is already part of the name; remove it")
+    assert str(caught.value).endswith("replace all of it with --set 'evaluation.extractor={name=\"timm/x\"}'")
+
+
+def test_what_a_network_refuses_is_named_with_its_place(resolved: Resolver, tiny: str) -> None:
+    context = BuildContext(num_classes=3, image_size=9)
+    with pytest.raises(RecipeError, match=r"^tiny\.toml: data\.image_size = 9, but "):
+        resolved().generator.create(context)
+    with pytest.raises(RecipeError, match=r"^--set data\.image_size = 9, but "):
+        resolved("data.image_size=9").generator.create(context)
 
 
 def test_the_other_conditioning_is_accepted(resolved: Resolver) -> None:
@@ -145,6 +190,18 @@ def test_two_metrics_that_report_the_same_score_are_refused(tiny: str) -> None:
     with pytest.raises(RecipeError) as caught:
         resolve(parse_recipe(text + "[[metrics]]\nname = 'other'\n", name="t", source="t.toml"), registry)
     assert str(caught.value) == 't.toml: metrics: "one" and "other" both report "score"; remove one of them'
+    with pytest.raises(
+        RecipeError, match=r'^--set metrics\.0\.name: "one" and "other" both report "score"; change one'
+    ):
+        resolve(
+            parse_recipe(
+                text.replace("'one'", "'x'") + "[[metrics]]\nname = 'other'\n",
+                name="t",
+                source="t.toml",
+                overrides=["metrics.0.name=one"],
+            ),
+            registry,
+        )
 
 
 def test_the_providers_of_a_run_are_each_named_once(resolved: Resolver) -> None:

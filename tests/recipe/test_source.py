@@ -284,7 +284,9 @@ def test_thousands_of_changes_are_read_in_linear_time(tiny: str) -> None:
 def test_thousands_of_metrics_are_compared_in_linear_time(tiny: str) -> None:
     tables = "".join(f"[[metrics]]\nname = 'm{index}'\n" for index in range(MANY))
     parse_recipe(tiny + tables, name="t", source="t.toml")
-    assert message(tiny + tables + "[[metrics]]\nname = 'm7'\n") == 't.toml: metric "m7" is listed more than once'
+    assert message(tiny + tables + "[[metrics]]\nname = 'm7'\n") == (
+        't.toml: metric "m7" is listed more than once: metrics.7 and metrics.20000'
+    )
 
 
 def test_a_command_ends_with_the_message(command, tmp_path: Path, tiny: str) -> None:

@@ -140,13 +140,13 @@ def test_a_name_with_an_option_means_the_host_s_component() -> None:
 
 
 def test_a_name_with_an_option_may_be_ambiguous_incomplete_or_unknown() -> None:
-    with pytest.raises(PluginError, match='more than one distribution provides the extractor "timm"; write "cganzoo-a'):
+    with pytest.raises(PluginError, match='more than one distribution provides the feature extractor "timm"; write "cganzoo-a'):
         extractors("cganzoo-a", "cganzoo-b").named("extractor", "timm/resnet18")
     registry = extractors("cganzoo")
     for name in ("timm", "timm/", "timm/a/b", "cganzoo/timm"):
         with pytest.raises(PluginError, match=f'"{name}" does not name a model; write ".*timm/<model>"'):
             registry.named("extractor", name)
-    with pytest.raises(PluginError, match=r'there is no extractor "resnet18".*\(available: timm/<model>\)'):
+    with pytest.raises(PluginError, match=r'there is no feature extractor "resnet18".*\(available: timm/<model>\)'):
         registry.named("extractor", "resnet18")
 
 

@@ -316,7 +316,7 @@ def test_a_recipe_by_name_or_file(tiny_file: Path, tmp_path: Path) -> None:
     [
         ("cifar11", [], DataError, '"cifar11" is neither a data set nor a recipe; did you mean "cifar10"'),
         ("amgan_digit", [], DataError, 'neither a data set nor a recipe; did you mean "amgan_digits"'),
-        ("nonsense", [], PluginError, r'there is no dataset "nonsense" \(available: cifar10, '),
+        ("nonsense", [], PluginError, r'there is no data set "nonsense" \(available: cifar10, '),
         ("cub200", [], DataError, r'data set "cub200": its images have many sizes; choose .* --size 64'),
         (
             "folder",
