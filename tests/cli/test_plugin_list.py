@@ -245,7 +245,7 @@ def test_types_in_words() -> None:
     assert {option["name"]: option["type"] for option in described["options"]} == {
         "free": "anything",
         "mode": '"a", 2 or true',
-        "pair": "list: number, whole number",
+        "pair": "list: number; whole number",
         "several": "list of text",
         "either": "number, above 0",
         "weight": "number or schedule, above 0.5",

@@ -140,7 +140,7 @@ def test_a_name_with_an_option_means_the_host_s_component() -> None:
 
 
 def test_a_name_with_an_option_may_be_ambiguous_incomplete_or_unknown() -> None:
-    with pytest.raises(PluginError, match='more than one distribution provides the extractor "timm"; write "cganzoo-a'):
+    with pytest.raises(PluginError, match='more than one distribution provides the feature extractor "timm"; '):
         extractors("cganzoo-a", "cganzoo-b").named("extractor", "timm/resnet18")
     registry = extractors("cganzoo")
     for name in ("timm", "timm/", "timm/a/b", "cganzoo/timm"):
