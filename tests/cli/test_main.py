@@ -155,7 +155,7 @@ def test_a_checkpoint_of_another_recipe_is_refused(run: Path, dynamic_run: Path,
     folder = tmp_path / "copy" / "runs" / "tiny" / "seed-0"
     for checkpoint in (folder / "checkpoints").iterdir():
         checkpoint.unlink()
-    shutil.copy(next((dynamic_run / "checkpoints").iterdir()), folder / "checkpoints" / "step-00000010.pt")
+    shutil.copy(next((dynamic_run / "checkpoints").iterdir()), folder / "checkpoints")
     again = ["run", tmp_path / "copy" / "tiny.toml", "--out", tmp_path / "copy" / "runs", "--set", "evaluation.seed=1"]
     for arguments in (again, ["evaluate", folder], ["export", folder, tmp_path / "x.safetensors"]):
         result = command(*arguments)

@@ -103,7 +103,7 @@ def test_a_run_that_diverges_or_fails_does_not_stop_the_others(
     assert states[("first", 0)] == "finished"
     assert states[("first", 1)] == "failed"
     assert "first: 1 of 2 seeds (1) failed and are not included in its scores." in " ".join(ended.out.split())
-    assert "cannot be written" in next(
+    assert "is a file, but must be a folder" in next(
         run["error"] for run in scores_of(out)["reproduce"]["runs"] if run["state"] == "failed"
     )
     assert states[("second", 0)] == states[("second", 1)] == "diverged"
