@@ -74,10 +74,10 @@ READ: dict[str, tuple[list[str], Found]] = {
     "one level deeper": (below("animals"), ANIMALS),
     "two levels deeper": (below("archive/animals"), ANIMALS),
     "six levels deeper": (below("a/b/c/d/e/f"), ANIMALS),
-    "a picture beside the first level": ([*below("archive/animals"), "cover"], ANIMALS),
-    "a picture beside the second level": ([*below("archive/animals"), "archive/cover"], ANIMALS),
+    "a picture next to the first level": ([*below("archive/animals"), "cover"], ANIMALS),
+    "a picture next to the second level": ([*below("archive/animals"), "archive/cover"], ANIMALS),
     "a picture next to the classes": ([*below("animals"), "animals/cover"], ANIMALS),
-    "a folder without images beside": ([*below("archive/animals"), "docs/read.txt"], ANIMALS),
+    "a folder without images next to it": ([*below("archive/animals"), "docs/read.txt"], ANIMALS),
     "system folders": (
         [*CLASSES, "@eaDir/cat/1", "cat/@eaDir/1", "__MACOSX/cat/._1", "#recycle/x/1", "$RECYCLE.BIN/1", "lost+found/1",
          "cat/.ipynb_checkpoints/1", "dog/Thumbs.db", "System Volume Information/x/1"],
@@ -190,10 +190,10 @@ REFUSED: dict[str, tuple[list[str], str]] = {
         [*split("train", "test"), *below("Training")], '"Training" and "train" both mean the train split; keep one'
     ),
     "two folders of test images": ([*split("train", "test"), *below("testing")], '"test" and "testing" mean the same'),
-    "an unknown folder beside train": (
+    "an unknown folder next to train": (
         [*below("train"), *below("holdback")], r'holds "train", named as a split, and holdback, which is no known name'
     ),
-    "a flat unknown folder beside train": ([*below("train"), "more/1"], "holds \"train\", named as a split, and more"),
+    "a flat unknown folder next to train": ([*below("train"), "more/1"], "holds \"train\", named as a split, and more"),
     "unlabelled images alone": (["train/1", "train/2", "unlabeled/1"], "train: holds no class"),
     "images of one split and others": (["train_images/1", "more/1", "more/2"], "named as a split, and more"),
     "no training images": ([*below("test"), *below("val")], 'holds "test" and "val", named as splits, but no train'),
