@@ -50,7 +50,6 @@ def plugins(resolved: Resolved) -> list[str]:
     return list(resolved.values()["requires"]["plugins"])
 
 
-@pytest.mark.smoke
 def test_another_loss_needs_no_second_edit(resolved: Resolver) -> None:
     found = resolved('loss={name="reacgan"}')
     assert plugins(found) == ["cganzoo-amgan", "cganzoo-dcgan", "cganzoo-reacgan"], "what is written stays"
