@@ -74,7 +74,7 @@ def _state(cell: Cell, fresh: bool) -> tuple[State, str]:
     # A run that diverged before its first checkpoint has none, and would diverge again.
     if same and (status == "diverged" or (status == "finished" and scored)):
         return status, ""
-    if not any(folder.checkpoints.glob("step-*.pt")):
+    if not folder.has_checkpoints():
         if status == "finished":
             return status, (
                 f"{folder.path}: contains a finished run of another recipe or of other code, without its checkpoints; "

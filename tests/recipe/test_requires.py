@@ -136,7 +136,7 @@ def test_a_first_party_plugin_that_is_absent_is_named(monkeypatch: pytest.Monkey
     here = [provider for provider in requires.installed() if provider.distribution != "cganzoo-acgan"]
     monkeypatch.setattr(requires, "installed", lambda: here)
     assert requires._hint(wanted) == install_command("cganzoo-acgan")
-    assert requires._hint(requires._Wanted("loss", "nobody", ("loss",))) == ""
+    assert requires._hint(requires._Wanted("loss", "unknown", ("loss",))) == ""
 
 
 @pytest.mark.parametrize("name", ["x" * 100_000, "\\u001b[31m", "a/b/c/d/e", "/", "//", "", "am\u0430"])

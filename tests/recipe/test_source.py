@@ -63,7 +63,7 @@ def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path, content: bytes) -> N
     assert refusal(file).startswith(f"{file}: cannot be read as a recipe: 'utf-8' codec")
 
 
-@pytest.mark.parametrize("name", ["a" * 5000, "~nobody-of-this-name/x.toml", "a\0b", "\x1b[31m.toml", "\n", ""])
+@pytest.mark.parametrize("name", ["a" * 5000, "~unknown-user/x.toml", "a\0b", "\x1b[31m.toml", "\n", ""])
 def test_a_name_that_no_file_can_have_is_refused(name: str) -> None:
     refusal(name)
 
@@ -241,7 +241,7 @@ def test_a_number_in_the_file_is_not_taken_as_text(resolved, tiny: str) -> None:
     [
         ('""', 'is empty; write the path of the images, or "." for the current folder'),
         ('"  "', "is empty; write the path"),
-        ("~nobody-of-this-name/x", 'there is no user "~nobody-of-this-name"; write the whole path'),
+        ("~unknown-user/x", 'there is no user "~unknown-user"; write the whole path'),
     ],
 )
 @pytest.mark.parametrize("data", ["folder", "cifar10"])

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
+from continuing import same
 
 import cganzoo.evaluate.classifier  # noqa: F401 - for the forks
 from cganzoo._util import files
@@ -154,17 +154,6 @@ def final_state(out: Path) -> dict[str, object]:
     assert not list(folder.path.rglob("*.part")), "a half-written file was left behind"
     state.pop("seconds")
     return state
-
-
-def same(one: object, other: object) -> bool:
-    """Equal to the bit, through dicts and lists."""
-    if isinstance(one, torch.Tensor):
-        return isinstance(other, torch.Tensor) and torch.equal(one, other)
-    if isinstance(one, dict):
-        return isinstance(other, dict) and one.keys() == other.keys() and all(same(one[k], other[k]) for k in one)
-    if isinstance(one, list | tuple):
-        return isinstance(other, list | tuple) and len(one) == len(other) and all(map(same, one, other))
-    return one == other
 
 
 @pytest.fixture(scope="module")
