@@ -48,7 +48,7 @@ def find_bundled(name: str) -> Path:
         return folder() / f"{stem}.toml"
     listed = "`cganzoo recipes` lists those that come with the zoo"
     hint = did_you_mean(stem, known) or did_you_mean(Path(stem).name, known, listed)
-    raise RecipeError(f"{one_line(name)}: no such recipe; {hint}")
+    raise RecipeError(f"{one_line(name, 200)}: no such recipe; {hint}")
 
 
 def summary(path: Path) -> str:

@@ -58,7 +58,7 @@ def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     """Read a recipe file, or a bundled recipe by name, and apply ``key.path=value`` overrides."""
     file = bundled.find(path)
     if file.stem in (".", ".."):  # the folder of the runs is named after the recipe
-        raise RecipeError(f'{one_line(str(path))}: a recipe cannot be called "{file.stem}"; rename the file')
+        raise RecipeError(f'{one_line(str(path), 200)}: a recipe cannot be called "{file.stem}"; rename the file')
     return parse_recipe(read_text(file, str(path)), name=file.stem, source=str(path), overrides=overrides)
 
 

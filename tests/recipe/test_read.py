@@ -217,6 +217,7 @@ def test_load_refuses_what_is_no_recipe(tmp_path: Path, tiny_file: Path) -> None
     bytes_file.write_bytes(b"\xff\xfe\x00")
     for wrong, expected in {
         tmp_path / "nowhere.toml": "no such recipe",
+        Path("/") / f"{'deep/' * 20}nowhere.toml": "no such recipe",  # a path is shown whole
         tmp_path: "is a folder; name a recipe file",
         bytes_file: "cannot be read as a recipe",
     }.items():
