@@ -2,8 +2,8 @@
 
 This module is the plugin author's front door. It imports no torch, and nothing at all before it is asked for, so that
 ``cganzoo --help`` answers at once. What a component is built from lives in :mod:`cganzoo.objective`,
-:mod:`cganzoo.networks`, :mod:`cganzoo.functional`, :mod:`cganzoo.metric`, :mod:`cganzoo.extractor`,
-:mod:`cganzoo.logger` and :mod:`cganzoo.classification`.
+:mod:`cganzoo.regularizer`, :mod:`cganzoo.augmentation`, :mod:`cganzoo.networks`, :mod:`cganzoo.functional`,
+:mod:`cganzoo.metric`, :mod:`cganzoo.extractor`, :mod:`cganzoo.logger` and :mod:`cganzoo.classification`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .needs import Counts as Counts
     from .needs import Needs as Needs
     from .specs import Archive as Archive
+    from .specs import AugmentationSpec as AugmentationSpec
     from .specs import BuildContext as BuildContext
     from .specs import Conditioning as Conditioning
     from .specs import DatasetSpec as DatasetSpec
@@ -39,5 +40,6 @@ if TYPE_CHECKING:
     from .specs import LossSpec as LossSpec
     from .specs import MetricOutput as MetricOutput
     from .specs import MetricSpec as MetricSpec
+    from .specs import RegularizerSpec as RegularizerSpec
 
 lazily(__name__)

@@ -197,17 +197,17 @@ Scalar = Annotated[
 
 
 @dataclass(frozen=True)
-class _AtLeast(AfterValidator):
-    """A lower bound that is also written into the JSON Schema of the options."""
+class _Bound(AfterValidator):
+    """A bound that is also written into the JSON Schema of the options."""
 
-    low: float
-    exclusive: bool
+    key: str
+    bound: float
 
     def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         schema = handler(core_schema)
         for node in schema.get("oneOf", (schema,)):
             if node.get("type") == "number":
-                node["exclusiveMinimum" if self.exclusive else "minimum"] = self.low
+                node[self.key] = self.bound
         return schema
 
 
@@ -215,14 +215,32 @@ def at_least(low: float, *, exclusive: bool = False) -> AfterValidator:
     """A lower bound of a :data:`Scalar`, for every value of a schedule: ``Annotated[Scalar, at_least(0)]``."""
 
     def check(value: float | Schedule) -> float | Schedule:
-        values = value.extremes() if isinstance(value, Schedule) else (value,)
-        # A step curve approaches its limit but never reaches it, so the limit itself may be the excluded bound.
-        step_curve = isinstance(value, Schedule) and value.curve == "step"
-        if any(v < low for v in values) or (exclusive and low in (values[:1] if step_curve else values)):
+        values, reached = _values(value)
+        if any(v < low for v in values) or (exclusive and low in reached):
             raise ValueError(f"every value must be {'above' if exclusive else 'at least'} {low:g}")
         return value
 
-    return _AtLeast(check, low, exclusive)
+    return _Bound(check, "exclusiveMinimum" if exclusive else "minimum", low)
+
+
+def below(high: float) -> AfterValidator:
+    """An upper bound of a :data:`Scalar` that no value of a schedule reaches: ``Annotated[Scalar, below(1)]``."""
+
+    def check(value: float | Schedule) -> float | Schedule:
+        values, reached = _values(value)
+        if any(v > high for v in values) or high in reached:
+            raise ValueError(f"every value must be below {high:g}")
+        return value
+
+    return _Bound(check, "exclusiveMaximum", high)
+
+
+def _values(value: float | Schedule) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The extreme values of a scalar, and those of them that it reaches: a step curve only approaches its limit."""
+    if not isinstance(value, Schedule):
+        return (value,), (value,)
+    values = value.extremes()
+    return values, values[:1] if value.curve == "step" else values
 
 
 def value_at(scalar: float | Schedule, step: int, total_steps: int) -> float:

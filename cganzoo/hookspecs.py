@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 import pluggy
 
 from .specs import (
+    AugmentationSpec,
     DatasetSpec,
     DiscriminatorSpec,
     ExtractorSpec,
@@ -19,6 +20,7 @@ from .specs import (
     LoggerSpec,
     LossSpec,
     MetricSpec,
+    RegularizerSpec,
 )
 
 PROJECT = "cganzoo"
@@ -145,6 +147,79 @@ def cganzoo_losses() -> Iterable[LossSpec[Any]]:  # type: ignore[empty-body]
         @hookimpl
         def cganzoo_losses():
             yield LossSpec(name="critic", summary="A linear critic", config=CriticConfig, build=build)
+    """
+
+
+@hookspec
+def cganzoo_regularizers() -> Iterable[RegularizerSpec[Any]]:  # type: ignore[empty-body]
+    """Yield the regularizers that this plugin provides.
+
+    Example::
+
+        from cganzoo import Config, RegularizerSpec, hookimpl
+
+
+        class DriftConfig(Config):
+            pass
+
+
+        def build(config, context):
+            from cganzoo.regularizer import Regularizer
+
+            class Drift(Regularizer):
+                uses_score = True
+
+                def discriminator_penalty(self, real, fake, networks):
+                    return {"drift": networks.score_of(real).square().mean()}
+
+            return Drift()
+
+
+        @hookimpl
+        def cganzoo_regularizers():
+            yield RegularizerSpec(
+                name="drift",
+                summary="Keeps the scores of real images near 0",
+                config=DriftConfig,
+                build=build,
+                weight=0.001,
+            )
+    """
+
+
+@hookspec
+def cganzoo_augmentations() -> Iterable[AugmentationSpec[Any]]:  # type: ignore[empty-body]
+    """Yield the augmentations that this plugin provides.
+
+    Example::
+
+        from cganzoo import AugmentationSpec, Config, hookimpl
+
+
+        class NoiseConfig(Config):
+            size: float = 0.1
+
+
+        def build(config, context):
+            import torch
+            from cganzoo.augmentation import Augmentation
+
+            class Noise(Augmentation):
+                def forward(self, images):
+                    return images + config.size * torch.randn_like(images)
+
+            return Noise()
+
+
+        @hookimpl
+        def cganzoo_augmentations():
+            yield AugmentationSpec(
+                name="noise",
+                summary="Adds white noise",
+                config=NoiseConfig,
+                build=build,
+                identity={"size": 0.0},
+            )
     """
 
 

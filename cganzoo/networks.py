@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from .scheduled import Scheduled
 
 
-class Generator(nn.Module):
+class Generator(Scheduled):
     """Maps noise and class labels to images.
 
     Attributes:
         latent_dim: length of a noise vector.
         conditional: whether the images depend on ``labels``.
     """
+
+    _keeps_scheduled = True
 
     latent_dim: int
     conditional: bool
@@ -32,7 +36,7 @@ class Generator(nn.Module):
         return torch.randn(count, self.latent_dim, device=device, generator=generator)
 
 
-class Discriminator(nn.Module):
+class Discriminator(Scheduled):
     """A trunk: maps images to features. It does not use classes: the heads belong to the loss.
 
     Attributes:
@@ -40,6 +44,8 @@ class Discriminator(nn.Module):
         batch_statistics: whether a sample's features depend on the other samples of its batch, as with batch
             normalisation. Such a trunk processes real and fake images in two passes, any other in one.
     """
+
+    _keeps_scheduled = True
 
     feature_dim: int
     batch_statistics: bool = False

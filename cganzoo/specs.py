@@ -14,21 +14,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from ._util.lazy import Importable
 from ._util.text import did_you_mean
-from .config import ArchiveConfig, Config, Since
+from .config import ArchiveConfig, Config, Scalar, Since, at_least
 from .needs import NOTHING, Needs
 
 if TYPE_CHECKING:
     import torch
 
+    from .augmentation import Augmentation
     from .extractor import Extractor
     from .logger import Logger
     from .metric import Metric
     from .networks import Discriminator, Generator
     from .objective import Objective, Reference
+    from .regularizer import Regularizer
 
 C = TypeVar("C", bound=Config)
 
@@ -46,7 +48,7 @@ class BuildContext:
         num_classes: K of the data set.
         image_size: side of the images, in pixels.
         image_channels: 1 or 3.
-        feature_dim: for losses, of the built discriminator; for metrics, of the extractor.
+        feature_dim: for losses and regularizers, of the built discriminator; for metrics, of the extractor.
         class_names: of the data set.
         own_classes: for metrics: whether the extractor's logits are of the data set's classes, in their order.
     """
@@ -66,7 +68,7 @@ class BuildContext:
             ValueError: the component is of a kind that is built before features exist.
         """
         if self.feature_dim is None:
-            raise ValueError("this context has no feature_dim: only losses and metrics are built with one")
+            raise ValueError("this context has no feature_dim: only losses, regularizers and metrics have one")
         return self.feature_dim
 
 
@@ -111,6 +113,32 @@ class DataTable(ComponentTable):
     flip: Annotated[bool, Since("0.2")] = Field(
         False, description="Mirror half of the real training images left-right; not for digits or letters."
     )
+    shift: Annotated[int, Since("0.2")] = Field(
+        0,
+        ge=0,
+        description="Move each real training image at random by up to this many pixels in both directions; the pixels "
+        "at its edge are repeated.",
+    )
+
+    @model_validator(mode="after")
+    def _within_the_image(self) -> DataTable:
+        if self.shift >= self.image_size:
+            raise ValueError(f"shift = {self.shift} must be below image_size = {self.image_size}")
+        return self
+
+
+class RegularizerTable(ComponentTable):
+    """A regularizer, how strong it is, and how often it is computed; other keys are its own options."""
+
+    weight: Annotated[Scalar, at_least(0)] | None = Field(
+        None, description="Factor of its terms, a number or a schedule; default: that of the regularizer."
+    )
+    every: int | None = Field(
+        None,
+        ge=1,
+        description="Compute it at each k-th step of a player, with k times the weight; default: that of the "
+        "regularizer.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +167,10 @@ class ComponentSpec(Generic[C]):
     build: Importable[Callable[..., Any]] = Importable()
 
     table: ClassVar[type[ComponentTable]] = ComponentTable
+
+    def complete(self, table: ComponentTable) -> ComponentTable:
+        """The component's table in a recipe, with the defaults of the keys that the host keeps in it."""
+        return table
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not NAME.fullmatch(self.name):
@@ -194,6 +226,50 @@ class LossSpec(ComponentSpec[C]):
     build: Importable[Callable[[C, BuildContext], Objective]] = Importable()
     conditioning: Callable[[C], Conditioning] = lambda config: "any"
     reference: Importable[Callable[[C], Reference | None] | None] = Importable(None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegularizerSpec(ComponentSpec[C]):
+    """A regularizer: penalties that a recipe adds to any loss.
+
+    Attributes:
+        build: returns a :class:`cganzoo.regularizer.Regularizer`.
+        weight: factor of its terms if the recipe gives none, usually its paper's; at least 0.
+        every: it is computed at each k-th step if the recipe does not say otherwise; at least 1.
+    """
+
+    build: Importable[Callable[[C, BuildContext], Regularizer]] = Importable()
+    weight: float = 1.0
+    every: int = 1
+
+    table: ClassVar[type[ComponentTable]] = RegularizerTable
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if type(self.weight) not in (int, float) or not (math.isfinite(self.weight) and self.weight >= 0):
+            raise ValueError(f"{self.name}: weight = {self.weight!r} is not a number of at least 0")
+        if type(self.every) is not int or self.every < 1:
+            raise ValueError(f"{self.name}: every = {self.every!r} is not a whole number from 1")
+
+    def complete(self, table: ComponentTable) -> ComponentTable:
+        """The table with weight and interval."""
+        assert isinstance(table, RegularizerTable)
+        weight = float(self.weight) if table.weight is None else table.weight
+        return table.model_copy(update={"weight": weight, "every": table.every or self.every})
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentationSpec(ComponentSpec[C]):
+    """An augmentation: a random change of all images that the discriminator sees in training.
+
+    Attributes:
+        build: returns a :class:`cganzoo.augmentation.Augmentation`.
+        identity: options with which it changes no image, such as ``{"probability": 0.0}``; the conformance kit checks
+            that. ``None``: there are none.
+    """
+
+    build: Importable[Callable[[C, BuildContext], Augmentation]] = Importable()
+    identity: Mapping[str, Any] | None = None
 
 
 STANDARD_ERROR = "_se"

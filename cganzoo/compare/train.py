@@ -19,7 +19,7 @@ from cganzoo.recipe.resolve import Resolved
 from cganzoo.runs.folder import BusyError
 from cganzoo.session.dataset import load_data
 from cganzoo.session.run import Session
-from cganzoo.train.engine import build_networks
+from cganzoo.train.build import build_networks
 from cganzoo.train.stop import Stop
 
 from .matrix import Cell, Matrix, Method

@@ -16,7 +16,7 @@ RESIDENT_BYTES = 4 << 30
 """Sets up to this size are copied to the device; larger ones are read from the mapped file during training."""
 
 AHEAD = 3  # batches of a larger set that are read ahead
-MIRROR = 1  # makes these random numbers others than those of the order; not 0, which would not
+MIRROR, SHIFT = 1, 2  # make these random numbers others than those of the order; not 0, which would not
 COPY_BYTES = 64 << 20  # copied to the device at a time
 
 
@@ -31,17 +31,28 @@ class Batches:
     Args:
         seed: seed of the order; ``(seed, position)`` alone determine a batch.
         flip: mirror each image left-right with probability 1/2, anew in each batch.
+        shift: move each image by up to this many pixels in each direction, anew in each batch.
 
     Attributes:
         position: number of batches drawn so far; part of a checkpoint. Set it to resume from there.
+        labels: of all images, (count,), on the device.
     """
 
-    def __init__(self, data: ImageSet, batch_size: int, seed: int, device: torch.device, *, flip: bool = False) -> None:
-        self.batch_size, self.seed, self.device, self.flip = batch_size, seed, device, flip
+    def __init__(
+        self,
+        data: ImageSet,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+        *,
+        flip: bool = False,
+        shift: int = 0,
+    ) -> None:
+        self.batch_size, self.seed, self.device, self.flip, self.shift = batch_size, seed, device, flip, shift
         self.position = 0
         self._count = len(data.labels)
         self._epoch, self._order = -1, np.empty(0, np.int64)
-        self._labels = torch.from_numpy(data.labels).to(device)
+        self.labels = torch.from_numpy(data.labels).to(device)
         self._mapped = np.asarray(data.images)
         large = data.images.nbytes > RESIDENT_BYTES
         self._resident = None if large or device.type == "cpu" else _copied(self._mapped, device)
@@ -59,8 +70,10 @@ class Batches:
         if self.flip:
             mirrored = self._to_device(torch.from_numpy(self._mirrored(self.position)))
             images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+        if self.shift:
+            images = _shifted(images, self._to_device(torch.from_numpy(self._moves(self.position))))
         self.position += 1
-        return to_unit(images), self._labels.index_select(0, chosen)
+        return to_unit(images), self.labels.index_select(0, chosen)
 
     def _read(self) -> tuple[np.ndarray, Tensor]:
         """Indices and uint8 pixels of the batch at the position, read from the file now or earlier."""
@@ -96,6 +109,11 @@ class Batches:
         random = np.random.default_rng((self.seed, position, MIRROR))
         return random.random(self.batch_size, np.float32) < 0.5
 
+    def _moves(self, position: int) -> np.ndarray:
+        """By how many pixels each image of a batch is moved down and to the right; (N, 2) int64."""
+        random = np.random.default_rng((self.seed, position, SHIFT))
+        return random.integers(-self.shift, self.shift, (self.batch_size, 2), endpoint=True)
+
     def _indices(self, position: int) -> np.ndarray:
         start, needed, parts = position * self.batch_size, self.batch_size, []
         while needed:
@@ -130,6 +148,15 @@ def _copied(images: np.ndarray, device: torch.device) -> Tensor:
     for start in range(0, len(images), length):
         copy[start : start + length] = torch.from_numpy(images[start : start + length].copy())
     return copy
+
+
+def _shifted(images: Tensor, moves: Tensor) -> Tensor:
+    """Images (N, C, H, W), each moved by its row of ``moves`` (N, 2); the pixels at the edge are repeated."""
+    for axis, shape in ((0, (-1, 1, images.shape[2], 1)), (1, (-1, 1, 1, images.shape[3]))):
+        size = images.shape[axis + 2]
+        pixels = (torch.arange(size, device=images.device) - moves[:, axis, None]).clamp_(0, size - 1)
+        images = images.gather(axis + 2, pixels.view(shape).expand_as(images))
+    return images
 
 
 def to_unit(images: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from pydantic import Field, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
 from cganzoo._util.text import shortened
-from cganzoo.config import Config
+from cganzoo.config import Config, InsteadOf, Scalar, Since, at_least, below
 from cganzoo.registry.kinds import KINDS, Kind
 from cganzoo.specs import ComponentTable, DataTable
 
@@ -44,7 +44,14 @@ class Train(Config):
     )
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="Seed of weights, noise and data order.")
     discriminator_steps: Count = Field(1, description="Discriminator steps before each generator step.")
-    ema_decay: Annotated[float, Field(ge=0, lt=1)] = Field(0.999, description="Decay of the generator's average.")
+    ema_decay: Annotated[Scalar, at_least(0), below(1)] = Field(
+        0.999, description="Decay of the generator's average at each step."
+    )
+    ema_half_life: Annotated[
+        Annotated[Scalar, at_least(0, exclusive=True)] | None, Since("0.2"), InsteadOf("ema_decay")
+    ] = Field(
+        None, description="Images after which an image counts half in the generator's average, instead of a decay."
+    )
     ema_start: Interval = Field(
         0, description="Step at which averaging begins; before it, the average is a copy of the generator."
     )
@@ -59,6 +66,16 @@ class Train(Config):
         pattern="^[0-9a-f]{64}$",
         description="SHA-256 of the file of `init`; default: computed when the run begins, and kept in its recipe.",
     )
+    accumulate: Annotated[Count, Since("0.2")] = Field(
+        1,
+        description="Parts of each batch whose gradients are computed one after the other and averaged, for batches "
+        "that do not fit into the memory. Networks with batch normalisation normalise over a part.",
+    )
+    fake_labels: Annotated[Literal["uniform", "balanced", "data"], Since("0.2")] = Field(
+        "uniform",
+        description="Classes of the samples. uniform: drawn anew for each; balanced: each class equally often in a "
+        "batch, up to one; data: as often as in the training images.",
+    )
     precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: autocast of the networks.")
     compile: bool = Field(False, description="Compile both step modules with torch.compile.")
     channels_last: bool = Field(False, description="Keep images and convolutions in channels-last memory layout.")
@@ -72,6 +89,12 @@ class Train(Config):
     def _hash_of_a_file(self) -> Train:
         if self.init_sha256 and not self.init:
             raise ValueError('init_sha256 is the hash of the file "init", which is missing')
+        return self
+
+    @model_validator(mode="after")
+    def _equal_parts(self) -> Train:
+        if self.batch_size % self.accumulate:
+            raise ValueError(f"accumulate = {self.accumulate} does not divide batch_size = {self.batch_size}")
         return self
 
     @property
@@ -114,10 +137,12 @@ class Sections(Config):
         for kind in KINDS.values():
             first: dict[str, int] = {}
             for index, table in enumerate(self.tables(kind)):
-                if (other := first.setdefault(table.name, index)) != index:
+                key = table.model_dump_json() if kind.repeats else table.name
+                if (other := first.setdefault(key, index)) != index:
                     one, two = (kind.recipe_table, other, "name"), (kind.recipe_table, index, "name")
                     where = f"{kind.recipe_table}.{other} and {kind.recipe_table}.{index}"
-                    text = f'{kind.title} "{shortened(table.name)}" is listed more than once: {where}'
+                    again = " with the same options" if kind.repeats else ""
+                    text = f'{kind.title} "{shortened(table.name)}" is listed more than once{again}: {where}'
                     raise PydanticCustomError("value_error", "{error}", {"error": text, "places": (one, two)})
         return self
 
@@ -128,10 +153,15 @@ def plain(config: Config) -> dict[str, Any]:
     return values
 
 
-def _fields(*, many: bool) -> dict[str, Any]:
-    """A field for each kind whose table is a section: kinds of one component, or of several."""
+def _fields(*, many: bool, trained: bool = True) -> dict[str, Any]:
+    """A field for each kind whose table is a section: kinds of one component, or of several.
+
+    Of the latter, those that decide the weights (``trained``), or the others.
+    """
     fields: dict[str, Any] = {}
     for kind in KINDS.values():
+        if many and trained != (kind.decides == "weights"):
+            continue
         if kind.many == many and "." not in kind.recipe_table:
             table: Any = kind.spec.table
             one, several = (table, Field(description=f"The {kind.title}.")), (tuple[table, ...], Field(()))
@@ -145,9 +175,10 @@ ALL_SECTIONS: type[Sections] = create_model(
     __doc__=Sections.__doc__,
     requires=(Requires, Field(Requires(), description="What must be installed.")),
     **{"data": None, **_fields(many=False)},
+    **_fields(many=True),
     optimizer=(Optimizers, Field(description="The optimizers.")),
     train=(Train, Field(description="The loop.")),
     evaluation=(Evaluation, Field(Evaluation(), description="How samples are scored.")),
-    **_fields(many=True),
+    **_fields(many=True, trained=False),
 )
 """All sections of a recipe, in the order in which they are written."""

@@ -6,20 +6,19 @@ To add an optimizer, add one class. :data:`OptimizerConfig` contains every class
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import Field, model_validator
 
-from cganzoo.config import Config, Scalar, at_least
+from cganzoo.config import Config, Scalar, Schedule, at_least, below, value_at
 
 if TYPE_CHECKING:
     from torch import optim
     from torch.nn import Parameter
 
-Rate = Annotated[Scalar, at_least(0.0)]
-Decay = Annotated[float, Field(ge=0, lt=1)]
-NonNegative = Annotated[float, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[Scalar, at_least(0)]
+Positive = Annotated[Scalar, at_least(0, exclusive=True)]
+Decay = Annotated[Scalar, at_least(0), below(1)]
 
 
 class Optimizer(Config):
@@ -27,15 +26,32 @@ class Optimizer(Config):
 
     fused: ClassVar[bool] = False  # whether torch has one kernel for all parameters on every device
 
-    lr: Rate = Field(description="Learning rate; a number or a schedule.")
+    lr: NonNegative = Field(description="Learning rate.")
     weight_decay: NonNegative = Field(0.0, description="Weight decay, as torch's optimizer of this name applies it.")
 
-    def build(self, parameters: Iterable[Parameter]) -> optim.Optimizer:
-        """The optimizer, at rate 0: the engine sets ``lr``."""
+    def at(self, step: int, total_steps: int) -> dict[str, Any]:
+        """The arguments that are numbers or schedules, with their values at ``step``."""
+
+        def value(argument: Any) -> Any:
+            if isinstance(argument, tuple):
+                return tuple(map(value, argument))
+            return value_at(argument, step, total_steps)
+
+        arguments = {name: getattr(self, name) for name in type(self).model_fields if name != "name"}
+        return {name: value(one) for name, one in arguments.items() if not isinstance(one, bool)}
+
+    @property
+    def scheduled(self) -> tuple[str, ...]:
+        """The names of the arguments that follow a schedule."""
+        return tuple(name for name in type(self).model_fields if _has_schedule(getattr(self, name)))
+
+    def build(self, parameters: Iterable[Parameter] | Iterable[dict[str, Any]]) -> optim.Optimizer:
+        """The optimizer, at rate 0: the engine sets ``lr`` and what follows a schedule."""
         import torch
 
-        arguments = self.model_dump(exclude={"name", "lr"}) | ({"fused": True} if self.fused else {})
-        optimizer: optim.Optimizer = getattr(torch.optim, type(self).__name__)(parameters, lr=0.0, **arguments)
+        arguments = self.model_dump(exclude={"name"}) | self.at(0, 1) | {"lr": 0.0}
+        arguments |= {"fused": True} if self.fused else {}
+        optimizer: optim.Optimizer = getattr(torch.optim, type(self).__name__)(parameters, **arguments)
         return optimizer
 
 
@@ -86,7 +102,7 @@ class RMSprop(Optimizer):
     name: Literal["rmsprop"] = "rmsprop"
     alpha: Decay = Field(0.99, description="Decay of the mean square.")
     eps: Positive = Field(1e-8, description="Added to the denominator.")
-    momentum: Decay = Field(0.0, description="Momentum.")
+    momentum: float = Field(0.0, ge=0, lt=1, description="Momentum; no schedule, because torch reads it once.")
     centered: bool = Field(False, description="Normalise by the variance instead of the mean square.")
 
 
@@ -101,9 +117,17 @@ class SGD(Optimizer):
 
     @model_validator(mode="after")
     def _nesterov_has_momentum(self) -> SGD:
-        if self.nesterov and (self.momentum == 0 or self.dampening != 0):
+        if self.nesterov and (0.0 in _extremes(self.momentum) or any(_extremes(self.dampening))):
             raise ValueError("nesterov = true needs momentum above 0 and dampening = 0")
         return self
+
+
+def _extremes(value: float | Schedule) -> tuple[float, ...]:
+    return value.extremes() if isinstance(value, Schedule) else (value,)
+
+
+def _has_schedule(value: Any) -> bool:
+    return isinstance(value, Schedule) or (isinstance(value, tuple) and any(map(_has_schedule, value)))
 
 
 def _leaves(model: type[Optimizer]) -> list[type[Optimizer]]:

@@ -15,11 +15,13 @@ from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
 from cganzoo._util.text import one_line
+from cganzoo.config import Config
 from cganzoo.errors import CganzooError, PluginError, RecipeError
 from cganzoo.needs import Counts
 from cganzoo.registry import Provider, Registry, load_plugins
 from cganzoo.registry.kinds import KINDS, Kind
 from cganzoo.specs import (
+    AugmentationSpec,
     BuildContext,
     ComponentTable,
     DatasetSpec,
@@ -28,9 +30,11 @@ from cganzoo.specs import (
     GeneratorSpec,
     LossSpec,
     MetricSpec,
+    RegularizerSpec,
     Spec,
 )
 
+from .declared import check_declarations
 from .digests import OBSERVERS, PLACES, digest, drop_later_defaults, training_values, without_places
 from .instead import refuse_without_effect
 from .keys import ALL_SECTIONS, plain
@@ -73,6 +77,7 @@ class Chosen(Generic[S]):
     def values(self) -> dict[str, Any]:
         """Its table in the resolved recipe, with all defaults."""
         host = {key: getattr(self.table, key) for key in type(self.table).model_fields}
+        host = {key: plain(value) if isinstance(value, Config) else value for key, value in host.items()}
         values = {**host, **plain(self.config)}
         argument = getattr(self.spec, "argument", None)
         if argument and self.table.name.endswith(f"/{values[argument]}"):
@@ -106,6 +111,16 @@ class Resolved:
     def loss(self) -> Chosen[LossSpec[Any]]:
         """The loss."""
         return self.components["loss"][0]
+
+    @property
+    def regularizers(self) -> tuple[Chosen[RegularizerSpec[Any]], ...]:
+        """The regularizers."""
+        return self.components["regularizer"]
+
+    @property
+    def augmentations(self) -> tuple[Chosen[AugmentationSpec[Any]], ...]:
+        """The augmentations."""
+        return self.components["augmentation"]
 
     @property
     def extractor(self) -> Chosen[ExtractorSpec[Any]]:
@@ -229,6 +244,8 @@ def resolve(recipe: Recipe, registry: Registry | None = None) -> Resolved:
     _check_conditioning(resolved)
     _check_outputs(resolved)
     _check_needs(resolved)
+    refuse_without_effect(recipe.sections.train, recipe, ("train",))
+    check_declarations(resolved)
     return resolved
 
 
@@ -284,7 +301,7 @@ def _chosen(recipe: Recipe, registry: Registry, kind: Kind, table: ComponentTabl
     refuse_without_effect(config, recipe, keys)
     if kind.name == "dataset":
         _check_path(values.get("root"), recipe.place(*keys, "root"))
-    return Chosen(table, component.spec, config, component.provider, mistake)
+    return Chosen(component.spec.complete(table), component.spec, config, component.provider, mistake)
 
 
 def _check_path(path: Any, where: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cganzoo.specs import (
+    AugmentationSpec,
     DatasetSpec,
     DiscriminatorSpec,
     ExtractorSpec,
@@ -13,6 +14,7 @@ from cganzoo.specs import (
     LoggerSpec,
     LossSpec,
     MetricSpec,
+    RegularizerSpec,
     Spec,
 )
 
@@ -26,6 +28,7 @@ class Kind:
         title: its name in text.
         recipe_table: the table of a recipe that names one, dotted: ``"loss"``, ``"evaluation.extractor"``.
         many: whether a recipe may name several, as ``[[metrics]]``.
+        repeats: whether one of several may be named again, with other options.
         decides: what changes when another component of the kind is chosen; ``"weights"`` decide scores, too.
     """
 
@@ -33,6 +36,7 @@ class Kind:
     title: str
     recipe_table: str
     many: bool = False
+    repeats: bool = False
     decides: Literal["weights", "scores", "nothing"] = "weights"
 
     @property
@@ -62,6 +66,8 @@ KINDS: dict[str, Kind] = {
         Kind(spec=GeneratorSpec, title="generator", recipe_table="generator"),
         Kind(spec=DiscriminatorSpec, title="discriminator trunk", recipe_table="discriminator"),
         Kind(spec=LossSpec, title="loss", recipe_table="loss"),
+        Kind(spec=RegularizerSpec, title="regularizer", recipe_table="regularizers", many=True, repeats=True),
+        Kind(spec=AugmentationSpec, title="augmentation", recipe_table="augmentations", many=True, repeats=True),
         Kind(spec=MetricSpec, title="metric", recipe_table="metrics", many=True, decides="scores"),
         Kind(spec=DatasetSpec, title="data set", recipe_table="data"),
         Kind(spec=ExtractorSpec, title="feature extractor", recipe_table="evaluation.extractor", decides="scores"),

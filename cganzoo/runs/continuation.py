@@ -87,10 +87,12 @@ def _changed_schedule(resolved: Resolved, before: int, now: int, reached: int) -
 def _schedules(resolved: Resolved) -> Iterator[tuple[str, Schedule]]:
     """Every schedule of the recipe, with its key."""
     yield from _within(resolved.recipe.sections.optimizer, "optimizer")
+    yield from _within(resolved.recipe.sections.train, "train")
     for kind in KINDS.values():
         if kind.decides == "weights":
             for index, chosen in enumerate(resolved.components[kind.name]):
-                yield from _within(chosen.config, kind.recipe_table + (f".{index}" if kind.many else ""))
+                for table in (chosen.table, chosen.config):
+                    yield from _within(table, kind.recipe_table + (f".{index}" if kind.many else ""))
 
 
 def _within(value: Any, key: str) -> Iterator[tuple[str, Schedule]]:

@@ -19,7 +19,8 @@ from cganzoo.runs import checkpoint
 from cganzoo.runs.folder import RunFolder
 from cganzoo.runs.initial_weights import initial_file
 from cganzoo.runs.manifest import InitialWeights
-from cganzoo.train.engine import Engine, Networks, build_networks
+from cganzoo.train.build import Networks, build_networks
+from cganzoo.train.engine import Engine
 
 EXPORT = ".safetensors"
 """Ending of a file that ``cganzoo export`` wrote; any other file must be a checkpoint."""

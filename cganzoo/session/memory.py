@@ -18,7 +18,7 @@ from cganzoo._util.memory import is_out_of_memory, memory_limit, what_ran_out
 from cganzoo.console.reporter import amount
 from cganzoo.errors import RunError
 from cganzoo.recipe.resolve import Resolved
-from cganzoo.train.engine import Networks
+from cganzoo.train.build import Networks
 from cganzoo.train.steps import DiscriminatorStep
 
 T = TypeVar("T")
@@ -165,7 +165,7 @@ def _without_memory(resolved: Resolved, class_names: tuple[str, ...]) -> Network
 class _WithoutAutocast(DiscriminatorStep):
     """A step on the device ``"meta"``, which has no autocast."""
 
-    def _networks(self, images: Tensor) -> AbstractContextManager[Any]:
+    def _autocast(self, images: Tensor) -> AbstractContextManager[Any]:
         return nullcontext()
 
 

@@ -24,7 +24,8 @@ from cganzoo.runs.continuation import START_OVER
 from cganzoo.runs.folder import RunFolder
 from cganzoo.runs.initial_weights import with_hash
 from cganzoo.runs.manifest import REMOVE, Call, Environment, Images, InitialWeights, StoredEvaluation
-from cganzoo.train.engine import Engine, build_networks
+from cganzoo.train.build import build_networks
+from cganzoo.train.engine import Engine
 from cganzoo.train.loop import train
 from cganzoo.train.stop import Interrupted, Stop
 from cganzoo.train.watch import check_samples

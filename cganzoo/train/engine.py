@@ -2,66 +2,26 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from cganzoo.config import value_at
 from cganzoo.data.batches import Batches
 from cganzoo.data.cache import ImageSet
-from cganzoo.errors import DivergenceError, RecipeError, RunError
+from cganzoo.errors import DivergenceError, RunError
 from cganzoo.images.sampling import ready_to_sample
-from cganzoo.networks import Discriminator, Generator
-from cganzoo.objective import Objective
+from cganzoo.networks import Generator
+from cganzoo.recipe.declared import check_instances
 from cganzoo.recipe.resolve import Resolved
 
+from .average import Average, decay_at
+from .build import build_augmentations, build_networks, build_regularizers, check_trained
+from .labels import FakeLabels
+from .optimizers import Rates, grouped
 from .steps import DiscriminatorStep, GeneratorStep, update
 from .watch import first_bad, problem
-
-
-class Networks(NamedTuple):
-    """The modules that a run trains."""
-
-    generator: Generator
-    trunk: Discriminator
-    objective: Objective
-
-    def parameter_counts(self) -> dict[str, int]:
-        """Number of parameters of each."""
-        counts = (sum(parameter.numel() for parameter in module.parameters()) for module in self)
-        return dict(zip(self._fields, counts, strict=True))
-
-
-class Average:
-    """Another generator, with ``decay * average + (1 - decay) * weights`` of a trained generator's parameters.
-
-    Until step ``start`` it is a copy, so that it forgets the initial weights; with a decay of 0, always.
-    """
-
-    def __init__(self, generator: Generator, decay: float, start: int = 0) -> None:
-        self.generator = copy.deepcopy(generator).requires_grad_(False)
-        self._start = start
-        self._averaged: list[Tensor] = list(self.generator.parameters())
-        self._trained: list[Tensor] = list(generator.parameters())
-        self._source = generator
-        self._update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-
-    @torch.no_grad()
-    def update(self, step: int) -> None:
-        """Update with the parameters after ``step`` (1-based) generator steps."""
-        if step <= self._start:
-            torch._foreach_copy_(self._averaged, self._trained)
-        else:
-            self._update(self._averaged, self._trained, 0)
-
-    def sync_buffers(self) -> None:
-        """Copy the buffers, which are not averaged. Needed before the average is used or saved."""
-        for mine, theirs in zip(self.generator.buffers(), self._source.buffers(), strict=True):
-            mine.copy_(theirs)
 
 
 class Engine:
@@ -84,24 +44,45 @@ class Engine:
         for module in self.networks:
             module.to(device)
         self.generator, self.trunk, self.objective = self.networks
-        self.batches = Batches(data, settings.batch_size, settings.seed, device, flip=sections.data.flip)
+        context = resolved.context(data.class_names, feature_dim=self.trunk.feature_dim)
+        self.regularizers = build_regularizers(resolved, context)
+        self.augmentations = build_augmentations(resolved, context)
+        for extra in (*self.regularizers, *self.augmentations):
+            extra.to(device)
+        check_instances(resolved, self.objective, [one.regularizer for one in self.regularizers], self.augmentations)
+        self.batches = Batches(
+            data,
+            settings.batch_size,
+            settings.seed,
+            device,
+            flip=sections.data.flip,
+            shift=sections.data.shift,
+        )
+        self._fake_labels = FakeLabels(settings.fake_labels, self.num_classes, self.batches.labels)
         self._layout = torch.channels_last if settings.channels_last else torch.contiguous_format
         self.generator.to(memory_format=self._layout)
         self.trunk.to(memory_format=self._layout)
         self._initialize()
 
-        self.average = Average(self.generator, settings.ema_decay, settings.ema_start)
+        self.average = Average(self.generator, settings.ema_start)
         self._discriminator_parameters = [*self.trunk.parameters(), *self.objective.parameters()]
-        _check_trained(resolved, list(self.generator.parameters()), self._discriminator_parameters)
+        check_trained(resolved, list(self.generator.parameters()), self._discriminator_parameters)
         self.optimizers = {
             "generator": sections.optimizer.generator.build(self.generator.parameters()),
-            "discriminator": sections.optimizer.discriminator.build(self._discriminator_parameters),
+            "discriminator": sections.optimizer.discriminator.build(grouped(self.trunk, self.objective)),
         }
-        self._rates = {name: getattr(sections.optimizer, name).lr for name in self.optimizers}
+        self._rates = [
+            Rates(optimizer, getattr(sections.optimizer, name), settings.schedule_steps)
+            for name, optimizer in self.optimizers.items()
+        ]
 
-        autocast = settings.precision == "bfloat16"
-        self._discriminator_step = DiscriminatorStep(*self.networks, autocast=autocast)
-        self._generator_step = GeneratorStep(*self.networks, autocast=autocast)
+        extras: dict[str, Any] = {
+            "regularizers": self.regularizers,
+            "augmentations": self.augmentations,
+            "autocast": settings.precision == "bfloat16",
+        }
+        self._discriminator_step = DiscriminatorStep(*self.networks, **extras)
+        self._generator_step = GeneratorStep(*self.networks, **extras)
         if settings.compile:
             self._discriminator_step.compile(dynamic=False)
             self._generator_step.compile(dynamic=False)
@@ -119,30 +100,41 @@ class Engine:
             self.generator.initialize(*self._noise())
 
     def _set_rates(self) -> None:
-        for name, optimizer in self.optimizers.items():
-            for group in optimizer.param_groups:
-                group["lr"] = value_at(self._rates[name], self.step, self.settings.schedule_steps)
+        for rates in self._rates:
+            rates.set(self.step)
 
     def advance(self) -> None:
         """The discriminator steps and one generator step. Never waits for the device."""
         settings, objective = self.settings, self.objective
         self._set_rates()
-        objective.advance(self.step, settings.schedule_steps)
+        for module in (*self.networks, *self.regularizers, *self.augmentations):
+            module.advance(self.step, settings.schedule_steps)
 
-        for _ in range(settings.discriminator_steps):
+        for number in range(settings.discriminator_steps):
             images, labels = self._real()
             z, fake_labels = self._noise(labels)
-            inputs: tuple[Tensor, ...] = images, labels, z, fake_labels
-            self._update("discriminator", self._discriminator_step, inputs)
+            due = self._due(self.step * settings.discriminator_steps + number)
+            self._update("discriminator", self._discriminator_step, (images, labels, z, fake_labels, due))
 
-        real: tuple[Tensor, Tensor] | tuple[()] = ()
-        if objective.uses_real_in_generator_loss or objective.fake_labels == "paired":
+        due = self._due(self.step)
+        real: tuple[Tensor | None, Tensor | None] = None, None
+        uses_real = self._uses_real(due)
+        if uses_real or objective.fake_labels == "paired":
             real = self._real()
-        z, fake_labels = self._noise(real[1] if real else None)
-        inputs = z, fake_labels, *(real if objective.uses_real_in_generator_loss else ())
+        z, fake_labels = self._noise(real[1])
+        inputs = z, fake_labels, *(real if uses_real else (None, None)), due
         self._update("generator", self._generator_step, inputs, freeze=self._discriminator_parameters)
         self.step += 1
-        self.average.update(self.step)
+        self.average.update(self.step, decay_at(settings, self.step - 1))
+
+    def _due(self, update: int) -> tuple[bool, ...]:
+        """For each regularizer, whether it is computed in this update of a player."""
+        return tuple(weighted.is_due(update) for weighted in self.regularizers)
+
+    def _uses_real(self, due: tuple[bool, ...]) -> bool:
+        """Whether this update of the generator needs a real batch."""
+        computed = (one.regularizer for one, is_due in zip(self.regularizers, due, strict=True) if is_due)
+        return self.objective.uses_real_in_generator_loss or any(one.uses_real_in_generator_loss for one in computed)
 
     def _real(self) -> tuple[Tensor, Tensor]:
         images, labels = self.batches.next()
@@ -152,12 +144,13 @@ class Engine:
         z = self.generator.sample_latent(self.settings.batch_size, self.device)
         if self.objective.fake_labels == "paired" and real_labels is not None:
             return z, real_labels
-        return z, torch.randint(self.num_classes, (self.settings.batch_size,), device=self.device)
+        return z, self._fake_labels.draw(self.settings.batch_size)
 
     def _update(
-        self, player: str, step: nn.Module, inputs: tuple[Tensor, ...], freeze: Iterable[nn.Parameter] = ()
+        self, player: str, step: nn.Module, inputs: tuple[Any, ...], freeze: Iterable[nn.Parameter] = ()
     ) -> None:
-        for name, term in update(step, self.optimizers[player], *inputs, freeze=freeze).items():
+        parts = self.settings.accumulate
+        for name, term in update(step, self.optimizers[player], *inputs, freeze=freeze, parts=parts).items():
             self.terms.setdefault(f"{player}/{name}", []).append(term)
 
     def newest_terms(self, steps: int) -> dict[str, list[Tensor]]:
@@ -167,6 +160,10 @@ class Engine:
     def _updates(self, term: str) -> int:
         """Values of a loss term in one generator step."""
         return self.settings.discriminator_steps if term.startswith("discriminator/") else 1
+
+    def _is_lazy(self, term: str) -> bool:
+        """Whether a loss term has values of some updates only."""
+        return any(one.every > 1 and one.owns(term.partition("/")[2]) for one in self.regularizers)
 
     def mean_terms(self) -> dict[str, float]:
         """Mean of each loss term in :attr:`terms`, or a :class:`DivergenceError`. Waits for the device."""
@@ -182,7 +179,8 @@ class Engine:
         name = problem(means)
         if name is None:
             return
-        began = first_bad(self.terms[name], self.step, self._updates(name)) if self.terms.get(name) else None
+        known = self.terms.get(name) and not self._is_lazy(name)
+        began = first_bad(self.terms[name], self.step, self._updates(name)) if known else None
         when = f"by step {self.step}" if began is None else f"since step {began}"
         raise self._diverged(f"loss term {name} is {means[name]:.4g} {when}")
 
@@ -207,7 +205,15 @@ class Engine:
     def modules(self) -> dict[str, nn.Module]:
         """The modules whose weights a checkpoint holds."""
         self.average.sync_buffers()
-        return {**self.networks._asdict(), "average": self.average.generator}
+        extras: dict[str, Sequence[nn.Module]] = {
+            "regularizers": self.regularizers,
+            "augmentations": self.augmentations,
+        }
+        return {
+            **self.networks._asdict(),
+            "average": self.average.generator,
+            **{name: nn.ModuleList(modules) for name, modules in extras.items() if modules},
+        }
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain values from which :meth:`load_state` resumes exactly."""
@@ -227,7 +233,7 @@ class Engine:
         for name, tensors in weights.items():
             module: nn.Module = getattr(self.networks, name)
             module.load_state_dict({**module.state_dict(), **tensors})
-        self.average.update(0)
+        self.average.update(0, 0.0)
 
     def load_state(self, state: dict[str, Any], same_run: Collection[str] = ()) -> None:
         """Resume from what :meth:`state` returned. ``same_run`` are further training digests of this run."""
@@ -252,24 +258,3 @@ def _check_types(module: nn.Module, weights: dict[str, Any]) -> None:
         other = weights.get(name)
         if isinstance(own, Tensor) and isinstance(other, Tensor) and own.dtype != other.dtype:
             raise TypeError(f"{name}: is {other.dtype}, not {own.dtype}")
-
-
-def _check_trained(resolved: Resolved, generator: list[nn.Parameter], discriminator: list[nn.Parameter]) -> None:
-    """Refuse a recipe in which a player has nothing to train; a trunk or a loss alone may have no parameters."""
-    names = {kind: f'"{resolved.components[kind][0].table.name}"' for kind in ("generator", "discriminator", "loss")}
-    problem = ""
-    if not any(parameter.requires_grad for parameter in discriminator):
-        neither = f"neither discriminator.name = {names['discriminator']} nor loss.name = {names['loss']}"
-        problem = f"{neither} has parameters that are trained; choose another trunk or loss"
-    elif not any(parameter.requires_grad for parameter in generator):
-        problem = f"generator.name = {names['generator']} has no parameters that are trained; choose another generator"
-    if problem:
-        raise RecipeError(f"{resolved.recipe.source}: {problem}")
-
-
-def build_networks(resolved: Resolved, class_names: tuple[str, ...]) -> Networks:
-    """Build the three modules of a run on the CPU. They depend on torch's global random state."""
-    context = resolved.context(class_names)
-    generator, trunk = resolved.generator.create(context), resolved.discriminator.create(context)
-    objective = resolved.loss.create(resolved.context(class_names, feature_dim=trunk.feature_dim))
-    return Networks(generator, trunk, objective)

@@ -43,7 +43,7 @@ def test_every_section_is_there_and_no_other_key() -> None:
 
 def test_a_component_has_the_hosts_keys_and_its_own() -> None:
     digits = table("dataset", "digits")
-    assert digits["properties"].keys() == {"name", "image_size", "channels", "flip", "test_fraction"}
+    assert digits["properties"].keys() == {"name", "image_size", "channels", "flip", "shift", "test_fraction"}
     assert digits["required"] == ["name", "image_size"]
     assert table("dataset", "folder")["required"] == ["name", "image_size", "root"]
     amgan = table("loss", "cganzoo-amgan/amgan")

@@ -71,8 +71,8 @@ def test_the_rate_waits_for_the_engine_to_set_it() -> None:
         ({"name": "sgd", "lr": 1, "nesterov": True, "momentum": 0.9, "dampening": 0.1}, "and dampening = 0"),
         ({"name": "adam"}, "Field required"),
         ({"name": "adam", "lr": 1, "momentum": 0.9}, "Extra inputs are not permitted"),
-        ({"name": "adam", "lr": 1, "betas": (1.0, 0.9)}, "less than 1"),
-        ({"name": "rmsprop", "lr": 1, "eps": 0}, "greater than 0"),
+        ({"name": "adam", "lr": 1, "betas": (1.0, 0.9)}, "below 1"),
+        ({"name": "rmsprop", "lr": 1, "eps": 0}, "above 0"),
         ({"name": "adam", "lr": {"from": 1, "to": -1}}, "every value must be at least 0"),
     ],
 )

@@ -31,9 +31,9 @@ MISTAKES = {
     "train.stps=3": 'train.stps: unknown key; did you mean "steps"?',
     "trian.steps=3": 'trian: unknown key; did you mean "train"?',
     "train.float=3": (
-        "train.float: unknown key; known here: batch_size, channels_last, checkpoint_every, compile, "
-        "discriminator_steps, ema_decay, ema_start, evaluate_every, horizon, init, init_sha256, keep_checkpoints, "
-        "log_every, precision, sample_every, seed, steps"
+        "train.float: unknown key; known here: accumulate, batch_size, channels_last, checkpoint_every, compile, "
+        "discriminator_steps, ema_decay, ema_half_life, ema_start, evaluate_every, fake_labels, horizon, init, init_sha256, "
+        "keep_checkpoints, log_every, precision, sample_every, seed, steps"
     ),
     'train.steps="3"': 'train.steps: "3" does not fit: input should be a valid integer',
     "train.steps=3.5": "train.steps: 3.5 does not fit: input should be a valid integer",
@@ -42,7 +42,7 @@ MISTAKES = {
     "train.steps={}": "train.steps: a table does not fit: input should be a valid integer",
     "train.steps=0": "train.steps: 0 does not fit: input should be greater than or equal to 1",
     "train.compile=1": "train.compile: 1 does not fit: input should be a valid boolean",
-    "train.ema_decay=1": "train.ema_decay: 1 does not fit: input should be less than 1",
+    "train.ema_decay=1": "train.ema_decay: every value must be below 1",
     "train.ema_decay=nan": "train.ema_decay: nan does not fit: input should be a finite number",
     "train.precision=half": "train.precision: \"half\" does not fit: input should be 'float32' or 'bfloat16'",
     "train.seed=1979-05-27": 'train.seed: "1979-05-27" does not fit: input should be a valid integer',
@@ -59,7 +59,7 @@ MISTAKES = {
     "optimizer.generator.schedule=1": (
         "optimizer.generator.schedule: unknown key; known here: amsgrad, betas, eps, lr, name, weight_decay"
     ),
-    "optimizer.generator.betas.1=1.5": "optimizer.generator.betas.1: 1.5 does not fit: input should be less than 1",
+    "optimizer.generator.betas.1=1.5": "optimizer.generator.betas.1: every value must be below 1",
     "optimizer.generator.betas=[0.5]": "optimizer.generator.betas.1: is missing",
     "optimizer.generator.betas=[0, 0, 0]": (
         "optimizer.generator.betas: [0, 0, 0] does not fit: the array should have at most 2 items, not 3"

@@ -50,7 +50,8 @@ def test_keys_are_written_as_a_recipe_spells_them(resolved: Resolver) -> None:
 
 def test_the_resolved_recipe_holds_every_default(resolved: Resolver) -> None:
     values = resolved().values()
-    assert values["data"] == {"name": "digits", "image_size": 8, "channels": 1, "flip": False, "test_fraction": 0.2}
+    host = {"name": "digits", "image_size": 8, "channels": 1, "flip": False, "shift": 0}
+    assert values["data"] == {**host, "test_fraction": 0.2}
     assert values["loss"] == {"name": "amgan", "labeling": "predefined"}
     assert values["train"]["ema_decay"] == 0.999
     assert values["evaluation"]["extractor"]["model"] == "resnet18"

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from cganzoo.networks import Generator
-from cganzoo.train.engine import Average
+from cganzoo.train.average import Average
 
 
 class Small(Generator):
@@ -38,11 +38,11 @@ def disturb(generator: Generator, step: int) -> None:
 def test_the_average_is_that_of_a_plain_loop(decay: float, start: int) -> None:
     torch.manual_seed(0)
     generator = Small()
-    average = Average(generator, decay, start)
+    average = Average(generator, start)
     naive = [parameter.detach().double() for parameter in generator.parameters()]
     for step in range(1, 11):
         disturb(generator, step)
-        average.update(step)
+        average.update(step, decay)
         for index, parameter in enumerate(generator.parameters()):
             new = parameter.detach().double()
             naive[index] = new if step <= start else decay * naive[index] + (1 - decay) * new
@@ -52,9 +52,9 @@ def test_the_average_is_that_of_a_plain_loop(decay: float, start: int) -> None:
 
 def test_buffers_are_copied_when_asked_for_not_averaged() -> None:
     generator = Small()
-    average = Average(generator, 0.9)
+    average = Average(generator)
     disturb(generator, 1)
-    average.update(1)
+    average.update(1, 0.9)
     assert torch.equal(average.generator.get_buffer("scale"), torch.ones(3))
     average.sync_buffers()
     for name, buffer in generator.named_buffers():
@@ -65,7 +65,7 @@ def test_buffers_are_copied_when_asked_for_not_averaged() -> None:
 def test_the_average_is_a_generator_apart() -> None:
     generator = Small()
     before = {name: value.clone() for name, value in generator.state_dict().items()}
-    average = Average(generator, 0.5)
+    average = Average(generator)
     assert not any(parameter.requires_grad for parameter in average.generator.parameters())
     assert all(parameter.requires_grad for parameter in generator.parameters())
     with torch.no_grad():

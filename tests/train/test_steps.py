@@ -109,6 +109,7 @@ def test_the_generators_loss_moves_the_generator_only(with_real: bool) -> None:
     game = Game()
     game.freeze()
     real = (game.images, game.labels) if with_real else ()
+    game.objective.uses_real_in_generator_loss = with_real
     game.generator_step(game.z, game.fake_labels, *real)[0].backward()
     assert all(gradients(game.generator))
     assert all(parameter.grad is None for module in (game.trunk, game.objective) for parameter in module.parameters())

@@ -13,7 +13,7 @@ from torch.autograd import backward
 
 from cganzoo.objective import Batch
 from cganzoo.testing.conformance import check_equal, schedulable
-from cganzoo.train.steps import frozen
+from cganzoo.train.freeze import frozen
 
 from . import base
 from .base import CLASSES, METHODS, SEEDS, SIZE, TOLERANCE, Loss, LossChecks, buffers_restored, check_close, subset

@@ -1,0 +1,49 @@
+"""The optimizers' parameter groups, and their arguments that follow a schedule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn, optim
+
+from cganzoo.errors import PluginError
+from cganzoo.objective import Objective
+from cganzoo.recipe.optimizers import Optimizer
+
+FACTOR = "lr_factor"
+"""Key of a parameter group: the factor of its learning rate."""
+
+
+def grouped(trunk: nn.Module, objective: Objective) -> list[dict[str, Any]]:
+    """The parameters of trunk and heads in groups, one for each learning rate; the first has that of the recipe.
+
+    Raises:
+        PluginError: the loss's groups are not its parameters, each once.
+    """
+    groups: dict[float, list[nn.Parameter]] = {1.0: list(trunk.parameters())}
+    for group in objective.parameter_groups():
+        groups.setdefault(float(group.lr_factor), []).extend(group.parameters)
+    given = [id(parameter) for parameters in groups.values() for parameter in parameters]
+    wanted = [id(parameter) for module in (trunk, objective) for parameter in module.parameters()]
+    if sorted(given) != sorted(wanted):
+        raise PluginError(f"{type(objective).__name__}.parameter_groups: the groups must hold each parameter once")
+    return [
+        {"params": parameters, **({} if factor == 1 else {FACTOR: factor})}
+        for factor, parameters in groups.items()
+        if parameters
+    ]
+
+
+class Rates:
+    """Sets an optimizer's learning rates, and its other arguments that follow a schedule."""
+
+    def __init__(self, optimizer: optim.Optimizer, recipe: Optimizer, total_steps: int) -> None:
+        self._optimizer, self._recipe, self._total = optimizer, recipe, total_steps
+        self._names = {"lr", *recipe.scheduled}
+
+    def set(self, step: int) -> None:
+        """Set their values at ``step``."""
+        values = self._recipe.at(step, self._total)
+        for group in self._optimizer.param_groups:
+            group.update({name: values[name] for name in self._names})
+            group["lr"] *= group.get(FACTOR, 1.0)
