@@ -32,8 +32,8 @@ MISTAKES = {
     "trian.steps=3": 'trian: unknown key; did you mean "train"?',
     "train.float=3": (
         "train.float: unknown key; known here: accumulate, batch_size, channels_last, checkpoint_every, compile, "
-        "discriminator_steps, ema_decay, ema_half_life, ema_start, evaluate_every, fake_labels, horizon, init, init_sha256, "
-        "keep_checkpoints, log_every, precision, sample_every, seed, steps"
+        "discriminator_steps, ema_decay, ema_half_life, ema_start, evaluate_every, fake_labels, horizon, init, "
+        "init_sha256, keep_checkpoints, log_every, precision, sample_every, seed, steps"
     ),
     'train.steps="3"': 'train.steps: "3" does not fit: input should be a valid integer',
     "train.steps=3.5": "train.steps: 3.5 does not fit: input should be a valid integer",
