@@ -13,7 +13,7 @@ from .views import in_pixels, second_view
 
 
 class CR(Regularizer):
-    """Consistency regularization of real images: E |D(x) - D(T(x))|^2 (arXiv:1910.12027, eq. 4)."""
+    """Consistency regularization of real images: E |D(x) - D(T(x))|^2 (arXiv:1910.12027)."""
 
     stochastic = True
 

@@ -76,7 +76,7 @@ def mixed(one: Tensor, other: Tensor) -> Tensor:
 
 
 class DRAGAN(GradientPenalty):
-    """The slope of the score shall be 1 near real images (arXiv:1705.07215, section 2.4, as in the authors' code)."""
+    """The slope of the score shall be 1 near real images (arXiv:1705.07215, with the noise of its authors' code)."""
 
     relational = True  # the standard deviation is that of the batch
 

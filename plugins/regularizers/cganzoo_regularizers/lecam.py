@@ -14,7 +14,7 @@ from .config import LeCamConfig
 
 
 class LeCam(Regularizer):
-    """E (D(x) - a_F)^2 + E (D(G(z)) - a_R)^2, with moving averages of the scores (arXiv:2104.03310, section 3.2)."""
+    """E (D(x) - a_F)^2 + E (D(G(z)) - a_R)^2, with moving averages of the scores (arXiv:2104.03310)."""
 
     relational = True  # an update of the averages needs the means of the whole batch
     uses_score = True

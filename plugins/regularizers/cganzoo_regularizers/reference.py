@@ -71,7 +71,7 @@ def view(image: Tensor, down: int, right: int, mirrored: bool) -> Tensor:
 
 
 def consistency(d: D, batch: Pairs, views: Iterable[Tensor]) -> Tensor:
-    """arXiv:1910.12027, eq. 4: E |D(x) - D(T(x))|^2; D may also give the features of the trunk."""
+    """arXiv:1910.12027: E |D(x) - D(T(x))|^2; D may also give the features of the trunk."""
     return mean(squared_norm(d(x, y) - d(other, y)) for (x, y), other in zip(batch, views, strict=True))
 
 
@@ -95,7 +95,7 @@ def moving_average(means: list[Tensor], decay: float) -> Tensor:
 
 
 def lecam(of_real: Tensor, of_fake: Tensor, real_average: Tensor, fake_average: Tensor, *, one_sided: bool) -> Tensor:
-    """arXiv:2104.03310, eq. 5: E (D(x) - a_F)^2 + E (D(G(z)) - a_R)^2, of scores (N,) and averages."""
+    """arXiv:2104.03310, R_LC: E (D(x) - a_F)^2 + E (D(G(z)) - a_R)^2, of scores (N,) and averages."""
     real = [s - fake_average for s in of_real if not one_sided or s > fake_average]
     fake = [s - real_average for s in of_fake if not one_sided or s < real_average]
     zero = of_real.sum() * 0
