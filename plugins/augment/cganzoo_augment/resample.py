@@ -33,6 +33,9 @@ SYM6 = (
 MARGIN = len(SYM6) // 2 - 1
 """How far the filter reaches beyond the two fine pixels that make one pixel, on each side."""
 
+CENTRE = sum(tap * weight for tap, weight in enumerate(SYM6)) / sum(SYM6) - MARGIN
+"""The place of a pixel among its fine pixels 0 and 1. It is not 1/2, as the filter is only nearly symmetric."""
+
 
 def reflected(place: Tensor, side: int) -> Tensor:
     """Places along an axis, mirrored at the first and the last pixel, so that all are from 0 to side - 1."""
@@ -44,9 +47,9 @@ def reflected(place: Tensor, side: int) -> Tensor:
 def wavelet_matrices(side: int) -> tuple[Tensor, Tensor]:
     """The matrices that make an axis twice as fine, (2 side, side), and half as fine, (side, 2 side + 2 MARGIN).
 
-    Fine pixel j is at the place (j - 1/2) / 2 of the coarse axis. The second matrix begins at fine pixel -MARGIN. The
-    wavelet is orthonormal: inside the image, each matrix is the transpose of the other up to a factor of 2, and the
-    second one after the first one changes nothing.
+    Fine pixel j is at the place (j - CENTRE) / 2 of the coarse axis. The second matrix begins at fine pixel -MARGIN.
+    The wavelet is orthonormal: inside the image, each matrix is the transpose of the other up to a factor of 2, and
+    the second one after the first one changes nothing.
     """
     finer, coarser = torch.zeros(2 * side + 2 * MARGIN, side), torch.zeros(side, 2 * side + 2 * MARGIN)
     inside, beyond = torch.arange(side), torch.arange(-MARGIN, side + MARGIN)
@@ -69,8 +72,8 @@ def resampled(images: Tensor, matrices: Tensor, finer: Tensor, coarser: Tensor) 
     """The same, filtered; ``finer`` and ``coarser`` are of :func:`wavelet_matrices`."""
     side = images.shape[-1]
     fine = finer @ images @ finer.mT
-    wanted = (torch.arange(-MARGIN, 2 * side + MARGIN, dtype=images.dtype, device=images.device) - 0.5) / 2
-    x, y = (2 * place + 0.5 for place in _sources(wanted, matrices, side))
+    wanted = (torch.arange(-MARGIN, 2 * side + MARGIN, dtype=images.dtype, device=images.device) - CENTRE) / 2
+    x, y = (2 * place + CENTRE for place in _sources(wanted, matrices, side))
     sampled = bilinear(fine, y, x).view(*images.shape[:2], len(wanted), len(wanted))
     return coarser @ sampled @ coarser.mT
 

@@ -45,7 +45,9 @@ def test_strength_or_probability_0_changes_no_bit(
         changed = make(name, side, channels, **options)(given)
         assert changed.dtype == dtype
         assert torch.equal(changed, given)
-    assert torch.equal(make("ada", side, channels, transforms=EVERY_TRANSFORM)(given), given), "an adapted p begins at 0"
+    assert torch.equal(make("ada", side, channels, transforms=EVERY_TRANSFORM)(given), given), (
+        "an adapted p begins at 0"
+    )
 
 
 @EACH
