@@ -11,7 +11,9 @@ from cganzoo import Config, InsteadOf, Scalar, at_least, at_most
 Name = TypeVar("Name", bound=str)
 
 
-def _once(names: tuple[Name, ...]) -> tuple[Name, ...]:
+def _some_once(names: tuple[Name, ...]) -> tuple[Name, ...]:
+    if not names:
+        raise ValueError("write one name at least, or remove the augmentation")
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f'"{name}" stands twice; write each name once')
@@ -25,9 +27,8 @@ Share = Annotated[Scalar, at_least(0), at_most(1)]
 class DiffAugmentConfig(Config):
     """Options of ``diffaugment``; the defaults are the paper's. A strength of 0 changes no image."""
 
-    policy: Annotated[tuple[Literal["color", "translation", "cutout"], ...], AfterValidator(_once)] = Field(
+    policy: Annotated[tuple[Literal["color", "translation", "cutout"], ...], AfterValidator(_some_once)] = Field(
         ("color", "translation", "cutout"),
-        min_length=1,
         description="The changes in their order; color is brightness, saturation and contrast.",
     )
     brightness: Strength = Field(
@@ -73,9 +74,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
 class AdaConfig(Config):
     """Options of ``ada``; the defaults are the paper's."""
 
-    transforms: Annotated[tuple[Transform, ...], AfterValidator(_once)] = Field(
+    transforms: Annotated[tuple[Transform, ...], AfterValidator(_some_once)] = Field(
         ("blit", "geom", "color"),
-        min_length=1,
         description="The transforms that may be applied, in the pipeline's order. blit is flip, rotate90 and shift; "
         "geom is scale, rotate, stretch and translate; color is brightness, contrast, luma_flip, hue and saturation.",
     )
