@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from .config import ArchiveConfig as ArchiveConfig
     from .config import ClassifierConfig as ClassifierConfig
     from .config import Config as Config
+    from .config import InsteadOf as InsteadOf
     from .config import Scalar as Scalar
     from .config import Schedule as Schedule
     from .config import at_least as at_least
+    from .config import at_most as at_most
     from .config import value_at as value_at
     from .hookspecs import hookimpl as hookimpl
     from .images.trained_generator import load_generator as load_generator
