@@ -27,18 +27,28 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def untouched(what: str) -> Iterator[None]:
-    """Check that the block, which ``what`` names in the message, does not change the state of a global generator."""
+def untouched(
+    what: str,
+    advice: str = "draw no random numbers, or use a generator of your own",
+    *,
+    torch_too: bool = True,
+) -> Iterator[None]:
+    """Check that the block does not change the state of a global generator.
+
+    Args:
+        what: names the block in the message.
+        advice: what to do instead; the end of the message.
+        torch_too: whether the block must not change torch's, either.
+    """
     before = _states()
     yield
     after = _states()
     unchanged = {
-        "torch's": torch.equal(before["torch"], after["torch"]),
+        "torch's": not torch_too or torch.equal(before["torch"], after["torch"]),
         "numpy's": all(map(np.array_equal, before["numpy"], after["numpy"])),
         "Python's (module random)": before["python"] == after["python"],
     }
     for owner, same in unchanged.items():
-        advice = "draw no random numbers, or use a generator of your own"
         assert same, f"{what} uses {owner} global random number generator, which others use, too; {advice}"
 
 

@@ -40,7 +40,7 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
     "unfreezes": ("generator_loss_leaves_the_discriminator_alone", set()),
     "clips_large_weights": ("discriminator_loss_changes_no_weight", set()),
     "clips_weights": ("discriminator_loss_changes_no_weight", set()),
-    "calls_backward": ("discriminator_loss_changes_no_weight", {"runs_on_any_device"}),
+    "calls_backward": ("discriminator_loss_changes_no_weight", set()),
     "clamps_images": ("inputs_are_left_alone", set()),
     "first_sample_first": ("order_of_samples", set()),
     "secretly_relational": ("relational_is_true", set()),
