@@ -37,7 +37,7 @@ class LossFlags(LossChecks):
         with_parameter = [method for method in METHODS if "networks" in _parameters(getattr(loss.objective, method))]
         if not loss.objective.uses_networks:
             fails = bool(with_parameter) and _error(loss) is not None
-            assert not fails, f"{' and '.join(with_parameter)} needs networks, but gets none; {NETWORKS}"
+            assert not fails, f"{' and '.join(with_parameter)} fails if it gets no networks; {NETWORKS}"
             return
         for method in METHODS:
             problem = f"{method} does not accept the argument networks; {PARAMETER}"

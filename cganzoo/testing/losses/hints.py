@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-IMAGE_GRADIENTS = "set uses_image_gradients = True to differentiate with respect to the images of a batch"
+IMAGE_GRADIENTS = "set uses_image_gradients = True, so that the images require gradients"
 NETWORKS = "set uses_networks = True"
 PARAMETER = "with uses_networks = True, both losses need the parameter `networks: Networks | None = None`"
 

@@ -153,8 +153,9 @@ def _judge(gan: GAN, *, conditional: bool) -> str:
     used = real if objective.uses_real_in_generator_loss else None
     given = {"networks": gan.generator_step.networks} if objective.uses_networks else {}
     # Real images were not made from latents, so a term that depends on the latents does not judge them.
-    ours, moved = terms(fake), terms(replace(fake, latents=z.roll(1, 0)))
-    judged = {name for name, term in ours.items() if term.equal(moved[name])} or set(ours)
+    ours, again, moved = terms(fake), terms(fake), terms(replace(fake, latents=z.roll(1, 0)))
+    depend = {name for name, term in ours.items() if term.equal(again[name]) and not term.equal(moved[name])}
+    judged = ours.keys() - depend or ours.keys()
     scores = [score for shown in (real, fake) if (score := base.score_of(objective, shown)) is not None]
     of_real, of_fake, *of_wrong = loss(more), loss(fake), *(loss(more, shift) for shift in range(1, CLASSES))
     if not of_real < of_fake:
