@@ -73,8 +73,8 @@ class NeedsAll(Objective):
         assert networks is not None
         (slope,) = torch.autograd.grad(self.head(real.features).sum(), real.images, create_graph=True)
         others = networks.images(torch.randn_like(fake.latents), fake.labels)
-        views = self.head(networks.features(others)) - self.head(fake.features)
-        return {"slope": slope.square().mean(), "views": views.square().mean()}
+        of_others = self.head(networks.features(others))
+        return {"slope": slope.square().mean(), "others": of_others.square().mean() + self.head(fake.features).mean()}
 
     def generator_loss(self, fake: Batch, real: Batch | None = None, networks: Networks | None = None) -> Terms:
         assert real is not None

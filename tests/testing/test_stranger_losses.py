@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from cganzoo.registry import load_plugins
-from cganzoo.testing import LossConformance, random_batch
+from cganzoo.testing import LossConformance, bench, random_batch
+from cganzoo.testing.conformance import build_context
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "stranger_losses"
 
