@@ -27,29 +27,26 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def untouched(
-    what: str,
-    advice: str = "draw no random numbers, or use a generator of your own",
-    *,
-    torch_too: bool = True,
-) -> Iterator[None]:
+def untouched(what: str, allowed: str = "", advice: str = "") -> Iterator[None]:
     """Check that the block does not change the state of a global generator.
 
     Args:
         what: names the block in the message.
-        advice: what to do instead; the end of the message.
-        torch_too: whether the block must not change torch's, either.
+        allowed: owner of a generator that the block may use: ``"torch's"``.
+        advice: what to do instead, at the end of the message.
     """
+    usual = f"draw from {allowed} only" if allowed else "draw no random numbers, or use a generator of your own"
     before = _states()
     yield
     after = _states()
     unchanged = {
-        "torch's": not torch_too or torch.equal(before["torch"], after["torch"]),
+        "torch's": torch.equal(before["torch"], after["torch"]),
         "numpy's": all(map(np.array_equal, before["numpy"], after["numpy"])),
         "Python's (module random)": before["python"] == after["python"],
     }
     for owner, same in unchanged.items():
-        assert same, f"{what} uses {owner} global random number generator, which others use, too; {advice}"
+        problem = f"{what} uses {owner} global random number generator, which others use, too"
+        assert same or owner == allowed, f"{problem}; {advice or usual}"
 
 
 def _states() -> dict[str, Any]:

@@ -237,6 +237,6 @@ def test_only_one_check_reports_random_numbers(monkeypatch: pytest.MonkeyPatch) 
 def test_a_message_names_the_flag_to_set(name: str, advice: str, monkeypatch: pytest.MonkeyPatch) -> None:
     meant = FAULTS[name][0]
     found = outcomes(name, {meant, "batch_of_one"}, monkeypatch)
-    assert found[meant].message.endswith(advice)
+    assert advice in found[meant].message
     if name != "undeclared_networks":  # whose error may also come from a missing real batch
-        assert found["batch_of_one"].message.endswith(advice)
+        assert advice in found["batch_of_one"].message

@@ -122,3 +122,11 @@ def test_bench(loss: str, monkeypatch: pytest.MonkeyPatch, command: Callable[...
     ended = command("plugin", "check", f"cganzoo-stranger-losses/{loss}", "--bench", "--against", "projgan")
     assert ended.code == 0
     assert "no difference beyond noise" in ended.out
+
+
+def test_a_term_of_the_latents_does_not_judge_real_images() -> None:
+    """No latents belong to a real image, so its error of the code is large; with this weight it outweighs the rest."""
+    conformance = type(
+        "Check", (LossConformance,), {"name": "cganzoo-stranger-losses/latents", "variants": [{"information": 20.0}]}
+    )
+    conformance().test_real_images_are_right()

@@ -28,8 +28,8 @@ class LossFlags(LossChecks):
             used = self._in_any_choice(_differentiates_images, loss)
             assert used, f"uses_image_gradients = True, but no loss differentiates {_IN_IMAGES}; remove it"
         else:
-            error = _error(loss)
-            assert hint(error) != f"; {IMAGE_GRADIENTS}", f"a loss differentiates {_IN_IMAGES}; {IMAGE_GRADIENTS}"
+            missing = hint(_error(loss)) == f"; {IMAGE_GRADIENTS}"
+            assert not missing, f"a loss differentiates {_IN_IMAGES}; {IMAGE_GRADIENTS}"
 
     @base.each_variant
     def test_uses_networks_is_true(self, loss: Loss) -> None:

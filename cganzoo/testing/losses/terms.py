@@ -114,7 +114,7 @@ class LossTerms(LossChecks):
             with seeded(seed), base.buffers_restored(loss.objective):
                 if stochastic:
                     torch.default_generator.manual_seed(0)
-                with untouched(dropout, advice, torch_too=not stochastic):
+                with untouched(dropout, "torch's" if stochastic else "", advice):
                     both = loss.terms(*batches)
             results.append({method: total(terms) for method, terms in both.items()})
         one, again, other = results
