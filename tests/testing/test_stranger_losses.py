@@ -114,19 +114,17 @@ def test_random_batches_have_features_that_depend_on_the_images() -> None:
         torch.testing.assert_close(after[name], 4 * before[name])
 
 
-@pytest.mark.parametrize("loss", ["penalised", "latents"])
-def test_bench(loss: str, monkeypatch: pytest.MonkeyPatch, command: Callable[..., Any]) -> None:
+def test_bench(monkeypatch: pytest.MonkeyPatch, command: Callable[..., Any]) -> None:
     for name, value in (("SECONDS", 0), ("FEWEST", 1), ("BLOCK", 0.0), ("WARM_UP", 1), ("BATCH", 8)):
         monkeypatch.setattr(bench, name, value)
     monkeypatch.setattr(bench, "compare", lambda *sides: [side.run(1) for side in sides[:2]] and RESULT)
-    ended = command("plugin", "check", f"cganzoo-stranger-losses/{loss}", "--bench", "--against", "projgan")
+    names = [f"cganzoo-stranger-losses/{loss}" for loss in ("penalised", "latents")]
+    ended = command("plugin", "check", names[0], "--bench", "--against", names[1])
     assert ended.code == 0
     assert "no difference beyond noise" in ended.out
 
 
 def test_a_term_of_the_latents_does_not_judge_real_images() -> None:
     """No latents belong to a real image, so its error of the code is large; with this weight it outweighs the rest."""
-    conformance = type(
-        "Check", (LossConformance,), {"name": "cganzoo-stranger-losses/latents", "variants": [{"information": 20.0}]}
-    )
-    conformance().test_real_images_are_right()
+    attributes = {"name": "cganzoo-stranger-losses/latents", "variants": [{"information": 20.0}]}
+    type("Check", (LossConformance,), attributes)().test_real_images_are_right()

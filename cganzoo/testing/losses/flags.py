@@ -28,16 +28,19 @@ class LossFlags(LossChecks):
             used = self._in_any_choice(_differentiates_images, loss)
             assert used, f"uses_image_gradients = True, but no loss differentiates {_IN_IMAGES}; remove it"
         else:
-            missing = hint(_error(loss)) == f"; {IMAGE_GRADIENTS}"
-            assert not missing, f"a loss differentiates {_IN_IMAGES}; {IMAGE_GRADIENTS}"
+            error = _error(loss)
+            if hint(error) == f"; {IMAGE_GRADIENTS}":
+                raise AssertionError(f"a loss differentiates {_IN_IMAGES}; {IMAGE_GRADIENTS}") from error
 
     @base.each_variant
     def test_uses_networks_is_true(self, loss: Loss) -> None:
         """The losses use ``networks`` if ``uses_networks`` says so, and only then."""
         with_parameter = [method for method in METHODS if "networks" in _parameters(getattr(loss.objective, method))]
         if not loss.objective.uses_networks:
-            fails = bool(with_parameter) and _error(loss) is not None
-            assert not fails, f"{' and '.join(with_parameter)} fails if it gets no networks; {NETWORKS}"
+            error = _error(loss) if with_parameter else None
+            if error is not None:
+                problem = f"{' and '.join(with_parameter)} fails if it gets no networks"
+                raise AssertionError(f"{problem}; {NETWORKS}") from error
             return
         for method in METHODS:
             problem = f"{method} does not accept the argument networks; {PARAMETER}"
