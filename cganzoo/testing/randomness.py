@@ -27,8 +27,11 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def untouched(what: str) -> Iterator[None]:
-    """Check that the block, which ``what`` names in the message, does not change the state of a global generator."""
+def untouched(what: str, allowed: str = "") -> Iterator[None]:
+    """Check that the block, which ``what`` names in the message, does not change the state of a global generator.
+
+    One owner of a generator may be ``allowed``: ``"torch's"``.
+    """
     before = _states()
     yield
     after = _states()
@@ -38,8 +41,8 @@ def untouched(what: str) -> Iterator[None]:
         "Python's (module random)": before["python"] == after["python"],
     }
     for owner, same in unchanged.items():
-        advice = "draw no random numbers, or use a generator of your own"
-        assert same, f"{what} uses {owner} global random number generator, which others use, too; {advice}"
+        advice = f"draw with {allowed} functions only" if allowed else "draw no random numbers, or use a generator of your own"
+        assert same or owner == allowed, f"{what} uses {owner} global random number generator, which others use, too; {advice}"
 
 
 def _states() -> dict[str, Any]:
