@@ -10,4 +10,4 @@ class AugmentationConformance(AugmentationState, AugmentationImages):
     """The checks of an augmentation. Subclass it with the ``name`` of one; checks of the last base run first."""
 
     kind = "augmentation"
-    number_of_checks = 29
+    number_of_checks = 32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from cganzoo.augmentation import Augmentation
+from cganzoo.errors import CganzooError
 from cganzoo.specs import AugmentationSpec, BuildContext
 from cganzoo.testing.conformance import build_context, built
 from cganzoo.testing.randomness import seeded
@@ -19,11 +21,12 @@ from cganzoo.testing.variants import TOTAL_STEPS, Variant, VariantChecks
 
 CLASSES = 3
 SIZE = 6  # images of a batch, unless a check needs another number
-IMAGE = (3, 12, 12)
+IMAGES = tuple((channels, size, size) for size in (12, 32, 64, 8) for channels in (3, 1))
+"""Shapes of images, of which the checks use the first that is not refused."""
 SEEDS = range(8)
 """Seeds of which at least one has to change an image: an augmentation may leave an image as it is."""
 OBSERVED, LARGE_BATCH, HIGH_SCORE = 300, 10_000, 10.0
-"""Number, size and scores of the batches that an adaptive augmentation observes before it is checked."""
+"""Most batches that an adaptive augmentation observes before it is checked, their size, and their scores."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Augmented(Variant):
     """An augmentation with one choice of its options."""
 
     spec: AugmentationSpec[Any]
-    image: tuple[int, int, int] = IMAGE
+    image: tuple[int, int, int] = IMAGES[0]
 
     @property
     def context(self) -> BuildContext:
@@ -47,18 +50,25 @@ class Augmented(Variant):
     def augmentation(self) -> Augmentation:
         """The augmentation as it is in training: :func:`dataclasses.replace` gives a new one.
 
-        An adaptive one is often the identity at first, so this one has observed that real images score very high. If
-        it still changes no image at the first step, it is as in the middle of the run, or at its end: schedules.
+        An adaptive one is often the identity at first, so this one has observed that real images score very high,
+        until it changes half of the images. If it changes none at the first step, it is as in the middle of the run,
+        or at its end: schedules.
         """
         augmentation = self.new()
         with torch.no_grad():
-            for _ in range(OBSERVED if observes(augmentation) else 0):
+            for number in range(OBSERVED if observes(augmentation) else 0):
+                if number % 5 == 0 and self._changes_half(augmentation):
+                    break
                 augmentation.observe(torch.full((LARGE_BATCH,), HIGH_SCORE, dtype=self.dtype))
             for step in (0, TOTAL_STEPS // 2, TOTAL_STEPS):
                 augmentation.advance(step, TOTAL_STEPS)
                 if any(self.changed(augmentation, seed) for seed in SEEDS):
                     break
         return augmentation
+
+    def _changes_half(self, augmentation: Augmentation) -> bool:
+        images = self.images(4 * SIZE)
+        return int((drawn(augmentation, images) != images).flatten(1).any(1).sum()) >= 2 * SIZE
 
     def changed(self, augmentation: Augmentation, seed: int) -> bool:
         """Whether a batch is changed."""
@@ -77,7 +87,22 @@ class AugmentationChecks(VariantChecks):
     def each(self) -> Iterator[Augmented]:
         """A new instance for each choice of options."""
         for config, label in self.chosen():
-            yield Augmented(self.spec, config, label)
+            yield Augmented(self.spec, config, label, image=self.image())
+
+    @classmethod
+    @functools.cache
+    def image(cls) -> tuple[int, int, int]:
+        """The first of :data:`IMAGES` that the augmentation does not refuse."""
+        kit = cls()
+        for image in IMAGES:
+            try:
+                Augmented(kit.spec, kit.config(), image=image).new()
+            except CganzooError:
+                continue
+            except Exception:  # the checks report it
+                pass
+            return image
+        raise AssertionError(f"it refuses images of the shapes {', '.join(map(str, IMAGES))}")
 
 
 def drawn(augmentation: Augmentation, images: Tensor, seed: int = 0) -> Tensor:
