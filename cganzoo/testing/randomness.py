@@ -41,8 +41,10 @@ def untouched(what: str, allowed: str = "") -> Iterator[None]:
         "Python's (module random)": before["python"] == after["python"],
     }
     for owner, same in unchanged.items():
-        advice = f"draw with {allowed} functions only" if allowed else "draw no random numbers, or use a generator of your own"
-        assert same or owner == allowed, f"{what} uses {owner} global random number generator, which others use, too; {advice}"
+        advice = "draw no random numbers, or use a generator of your own"
+        advice = f"draw with {allowed} functions only" if allowed else advice
+        problem = f"{what} uses {owner} global random number generator, which others use, too"
+        assert same or owner == allowed, f"{problem}; {advice}"
 
 
 def _states() -> dict[str, Any]:

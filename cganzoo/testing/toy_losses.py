@@ -29,7 +29,8 @@ class ToyLogistic(Objective):
     def score(self, features: Tensor, labels: Tensor) -> Tensor:
         """See :class:`cganzoo.objective.Objective`."""
         own = self.classes(features).gather(1, labels[:, None])
-        return (self.realness(features) + own).squeeze(1)
+        score: Tensor = (self.realness(features) + own).squeeze(1)
+        return score
 
 
 class ToyPaired(ToyLogistic):

@@ -40,7 +40,7 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
     "wrong_slope": ("gradients_are_the_slopes", GRADIENTS),
     "first_order_only": ("second_order_gradients", set()),
     "float32_only": ("float64", GRADIENTS),
-    "by_strides": ("channels_last", set()),
+    "wants_contiguous": ("channels_last", set()),
     "waits": ("runs_on_any_device", set()),
     "own_weights": ("has_no_parameters", set()),
     "counts_calls": ("forward_changes_no_state", set()),

@@ -123,7 +123,7 @@ class RegularizerContract(RegularizerChecks):
         self._flag("uses_score", _uses_score)
 
     def test_stochastic_is_true(self) -> None:
-        """Random numbers are drawn if and only if ``stochastic`` is declared, and from torch's global generator only."""
+        """Random numbers are drawn if and only if ``stochastic`` is declared, from torch's global generator only."""
         self._flag("stochastic", _draws, "", _may_draw)
 
     def _flag(
@@ -260,5 +260,3 @@ def _may_draw(case: Penalty) -> bool:
     game = Game(replace(case))
     game.terms(game.inputs())
     return game.watched.augments
-
-

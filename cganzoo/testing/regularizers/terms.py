@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from cganzoo.regularizer import Regularizer
 from cganzoo.specs import NAME
 from cganzoo.testing.conformance import built, explained
 from cganzoo.testing.modules import gradients
@@ -15,7 +16,7 @@ from cganzoo.testing.randomness import seeded
 from cganzoo.testing.variants import TOTAL_STEPS, each_variant
 
 from . import base
-from .base import CLASSES, PLAYERS, SEEDS, SIZE, Game, Penalty, RegularizerChecks, Regularizer
+from .base import CLASSES, PLAYERS, SEEDS, SIZE, Game, Penalty, RegularizerChecks
 
 IMAGES = ((3, 8, 8), (1, 7, 7), (3, 16, 16))
 """Shapes of images on which every regularizer works."""
@@ -64,7 +65,8 @@ class RegularizerTerms(RegularizerChecks):
                             found[method, name] = size + abs(term.item()), slope + sum(slopes)
         for (method, name), (size, slope) in found.items():
             problem = f"{method}, {name} is not zero, but has no gradient in the {PLAYERS[method]}"
-            assert slope or not size, f"{problem}; detach nothing on its way, and remove a term that is only for the log"
+            advice = "detach nothing on its way, and remove a term that is only for the log"
+            assert slope or not size, f"{problem}; {advice}"
         if found and not case.label:
             assert any(slope for _, slope in found.values()), "with its defaults, all of its terms are always zero"
 
@@ -103,9 +105,10 @@ class RegularizerTerms(RegularizerChecks):
     def test_flat_images(self, case: Penalty) -> None:
         """Penalties and gradients are finite if all real images are equal, and of one colour."""
         game = Game(case)
-        images, *others = game.inputs()
+        images, labels, z, fake_labels = game.inputs()
         for value in (-1.0, 0.0):
-            game.check_finite((torch.full_like(images, value), *others), f"all pixels of the real images {value:g}")
+            flat = torch.full_like(images, value)
+            game.check_finite((flat, labels, z, fake_labels), f"all pixels of the real images {value:g}")
 
     @each_variant
     def test_batch_statistics(self, case: Penalty) -> None:
