@@ -66,6 +66,9 @@ def _recipe_lines(entry: dict[str, Any], name: str) -> str:
     lines += [KINDS[entry["kind"]].heading, f'name = "{name}{argument}"']
     if entry["kind"] == "dataset":
         lines.append(f"image_size = {entry['image_size'] or ANY_SIZE}")
+    elif entry["kind"] == "regularizer":  # a recipe should show how strong it is
+        lines.append(f"weight = {written(float(entry['weight']))}")
+        lines += [f"every = {entry['every']}"] if entry["every"] > 1 else []
     for option in entry["options"]:
         if option["required"] and option["type"] != "table":
             lines.append(f"{option['name']} = {written(option['example'])}  # yours")
@@ -95,7 +98,10 @@ def show_page(inventory: Inventory, console: Console) -> None:
         console.print(properties)
         console.print()
         console.print(*(_options(entry["options"]) if entry["options"] else ["It has no options."]), sep="")
-        if any("schedule" in option["type"] for option in entry["options"]):
+        if entry["host_options"]:
+            console.print(f"\nEvery {KINDS[entry['kind']].title} has:\n", highlight=False)
+            console.print(*_options(entry["host_options"]), sep="")
+        if any("schedule" in option["type"] for option in (*entry["options"], *entry["host_options"])):
             console.print(Text(SCHEDULE, "dim"))
         if "outputs" in entry:
             console.print()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from cganzoo._util.text import listed
 from cganzoo._util.toml import written
 from cganzoo.config import Config, Schedule, parse
-from cganzoo.specs import DatasetSpec, ExtractorSpec, GeneratorSpec, LossSpec, MetricSpec
+from cganzoo.specs import DatasetSpec, ExtractorSpec, GeneratorSpec, LossSpec, MetricSpec, RegularizerSpec, Spec
 
 from .registry import Component
 
@@ -43,6 +44,7 @@ def describe(component: Component) -> dict[str, Any]:
         "paper": spec.paper,
         "link": link(spec.paper),
         "options": list(_options(schema, schema.get("$defs", {}))),
+        "host_options": list(_host_options(spec)),
     }
     if isinstance(spec, LossSpec):
         described["trains"] = _by_options(spec.config, schema, spec.conditioning)
@@ -50,6 +52,8 @@ def describe(component: Component) -> dict[str, Any]:
         words = {True: "conditional", False: "unconditional"}
         conditional = spec.conditional
         described["is"] = _by_options(spec.config, schema, lambda config: words[bool(conditional(config))])
+    elif isinstance(spec, RegularizerSpec):
+        described |= {"weight": spec.weight, "every": spec.every}
     elif isinstance(spec, MetricSpec):
         described["reference"] = spec.reference
         described["outputs"] = [
@@ -134,6 +138,20 @@ def _options(table: Node, definitions: Mapping[str, Node], prefix: str = "") -> 
         }
         if "properties" in target and prefix.count(".") < 3:  # tables may be recursive
             yield from _options(target, definitions, f"{prefix}{name}.")
+
+
+def _host_options(spec: Spec) -> Iterator[dict[str, Any]]:
+    """The keys that the host keeps in the component's table of a recipe, with their defaults for this component."""
+    defaults = spec.complete(spec.table.model_construct(name=spec.name))
+    for option in _options_of_table(spec.table):
+        if option["name"] != "name":
+            yield {**option, "default": getattr(defaults, option["name"], None)}
+
+
+@functools.cache
+def _options_of_table(table: type[Config]) -> tuple[dict[str, Any], ...]:
+    schema = table.model_json_schema()
+    return tuple(_options(schema, schema.get("$defs", {})))
 
 
 def _example(node: Node, definitions: Mapping[str, Node]) -> Any:

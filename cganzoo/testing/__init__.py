@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from cganzoo._util.lazy import lazily
 
 if TYPE_CHECKING:
+    from .augmentations import AugmentationConformance as AugmentationConformance
     from .conformance import Conformance as Conformance
     from .conformance import Outcome as Outcome
     from .conformance import run as run
@@ -36,5 +37,6 @@ if TYPE_CHECKING:
     from .metrics.synthetic import evaluated_batch as evaluated_batch
     from .networks.discriminator import DiscriminatorConformance as DiscriminatorConformance
     from .networks.generator import GeneratorConformance as GeneratorConformance
+    from .regularizers import RegularizerConformance as RegularizerConformance
 
 lazily(__name__)

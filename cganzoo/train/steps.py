@@ -7,7 +7,7 @@ autocasting or wrapping one step concerns one object and the parameters it updat
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 import torch
@@ -90,7 +90,7 @@ class _Step(nn.Module):
 
     def _autocast(self, images: Tensor) -> AbstractContextManager[Any]:
         """The autocast context of the networks. The objective always runs in float32, the dtype of its features."""
-        return torch.autocast(images.device.type, torch.bfloat16, enabled=self.autocast)
+        return torch.autocast(images.device.type, torch.bfloat16) if self.autocast else nullcontext()
 
     def _due(self, due: tuple[bool, ...] | None) -> list[Weighted]:
         """The regularizers to compute; all if ``due`` is ``None``."""

@@ -97,6 +97,32 @@ def test_a_data_set_of_the_host(page: Any) -> None:
     assert "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz (170 MB)" in page("cifar10")
 
 
+def test_a_regularizer_and_its_weight(page: Any) -> None:
+    text = page("r1")
+    assert text.startswith("r1  regularizer\n")
+    assert "Every regularizer has:" in text
+    assert "weight  10.0     number or schedule, at least 0\n    Factor of its terms" in text
+    assert "every   1        whole number, at least 1" in text
+    assert text.endswith('\n    [[regularizers]]\n    name = "r1"\n    weight = 10.0')
+    (entry,) = page("r1", as_json=True)["components"]
+    assert (entry["weight"], entry["every"]) == (10.0, 1)
+    assert [(option["name"], option["default"]) for option in entry["host_options"]] == [("weight", 10.0), ("every", 1)]
+
+
+def test_an_augmentation(page: Any) -> None:
+    text = page("diffaugment")
+    assert text.startswith("diffaugment  augmentation\n")
+    assert "Every augmentation has" not in text
+    assert text.endswith('\n    [[augmentations]]\n    name = "diffaugment"')
+
+
+def test_every_data_set_has_the_keys_of_the_host(page: Any) -> None:
+    text = page("digits")
+    assert "Every data set has:" in text
+    assert "flip        false     true or false" in text
+    assert page("digits", as_json=True)["components"][0]["host_options"][0]["required"]
+
+
 def test_a_name_of_two_kinds_and_the_name_of_a_distribution(page: Any) -> None:
     text = page("dcgan")
     assert text.count("In a recipe:") == 2

@@ -63,6 +63,18 @@ def test_every_option_has_a_description_for_the_editor() -> None:
                 assert name == "name" or option["description"], f"{one['title']}: {name}"
 
 
+def test_a_regularizer_has_a_weight_and_an_interval_and_may_be_one_of_several() -> None:
+    schema = recipe_schema(load_plugins(["cganzoo-regularizers", "cganzoo-augment"]))
+    r1 = table("regularizer", "r1", schema)
+    assert {"name", "weight", "every"} <= r1["properties"].keys()
+    assert r1["required"] == ["name"]
+    assert schema["properties"]["regularizers"]["items"] == {"$ref": "#/$defs/regularizer"}
+    assert schema["properties"]["augmentations"]["items"] == {"$ref": "#/$defs/augmentation"}
+    augmentation = table("augmentation", "diffaugment", schema)
+    assert augmentation["properties"].keys() > {"name"}
+    assert "weight" not in augmentation["properties"]
+
+
 def test_a_kind_that_nothing_installed_provides_accepts_nothing() -> None:
     assert SCHEMA["$defs"]["metric"] == {"not": {}}
 
