@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .config import Config as Config
     from .config import Scalar as Scalar
     from .config import Schedule as Schedule
+    from .config import Since as Since
     from .config import at_least as at_least
     from .config import value_at as value_at
     from .hookspecs import hookimpl as hookimpl

@@ -75,9 +75,10 @@ class _Step(nn.Module):
         regularizers: Sequence[Weighted] = (),
         augmentations: Sequence[Augmentation] = (),
         autocast: bool = False,
+        parts: int = 1,
     ) -> None:
         super().__init__()
-        self.autocast = autocast
+        self.autocast, self.parts = autocast, parts
         modules: dict[str, nn.Module] = {"generator": generator, "trunk": trunk, "objective": objective}
         for name, module in modules.items():
             if name in self.trains:
@@ -85,6 +86,8 @@ class _Step(nn.Module):
             else:  # an attribute that parameters(), state_dict() and train() do not see
                 self.__dict__[name] = module
         self.regularizers, self.augmentations = tuple(regularizers), tuple(augmentations)  # nor do they see these
+        self._observers = [one for one in self.augmentations if observes(one)]
+        self._scores: list[Tensor] = []  # of the parts of this batch
         trained = [modules[name] for name in self.trains]
         self.networks = StepNetworks(generator, trunk, objective, self.augmentations, trained, self._autocast)
 
@@ -141,10 +144,13 @@ class DiscriminatorStep(_Step):
 
     @torch.no_grad()
     def _let_observe(self, real: Batch) -> None:
-        observers = [one for one in self.augmentations if observes(one)]
-        if observers:
-            scores = self.networks.score_of(real)
-            for augmentation in observers:
+        """Give the augmentations the scores of the real batch, when all parts of it are known."""
+        if not self._observers:
+            return
+        self._scores.append(self.networks.score_of(real))
+        if len(self._scores) == self.parts:
+            scores, self._scores = torch.cat(self._scores), []
+            for augmentation in self._observers:
                 augmentation.observe(scores)
 
 
