@@ -101,14 +101,14 @@ def check_networks(resolved: Resolved, class_names: tuple[str, ...], device: tor
     if not isinstance(latent_dim, int):
         return
     check_batches(resolved, device, latent_dim)
-    batch_size = resolved.recipe.sections.train.batch_size // resolved.recipe.sections.train.accumulate
-    images = 2 * batch_size * resolved.channels * resolved.recipe.sections.data.image_size**2 * FLOAT
+    train, data = resolved.recipe.sections.train, resolved.recipe.sections.data
+    images = 2 * (train.batch_size // train.accumulate) * resolved.channels * data.image_size**2 * FLOAT
     limit, _ = total_memory(device)
     # A GPU without memory is a clear error. On the CPU, the system may kill the process without a message.
     if device.type == "cpu" and limit is not None and images * ACTIVATIONS > limit:
         _refuse(
-            f"{place('train', 'batch_size')}: a training step on {batch_size:,} images takes",
-            _step_bytes(networks, resolved, batch_size) + kept,
+            f"{place('train', 'batch_size')}: a training step on {train.batch_size:,} images takes",
+            _step_bytes(networks, resolved) + kept,
             device,
             "lower it, or raise train.accumulate",
         )
@@ -200,12 +200,13 @@ class _Peak(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
 
-def _step_bytes(networks: Networks, resolved: Resolved, count: int) -> int:
-    """The most bytes that the forward pass of a discriminator step on ``count`` images holds at a time, at least.
+def _step_bytes(networks: Networks, resolved: Resolved) -> int:
+    """The most bytes that the forward pass of a discriminator step, or of a part of it, holds at a time, at least.
 
     Regularizers and augmentations are not counted. 0 if it cannot be measured.
     """
     train, shape = resolved.recipe.sections.train, (resolved.channels, *[resolved.recipe.sections.data.image_size] * 2)
+    count = train.batch_size // train.accumulate
     try:
         with torch.device("meta"), _Peak() as peak:
             labels = torch.zeros(count, dtype=torch.int64)
