@@ -60,6 +60,7 @@ def _split(inputs: Sequence[Any], parts: int) -> Iterable[Sequence[Any]]:
 
 
 class _Step(nn.Module):
+    player: ClassVar[str]
     trains: ClassVar[tuple[str, ...]]
 
     generator: Generator
@@ -96,9 +97,10 @@ class _Step(nn.Module):
         return torch.autocast(images.device.type, torch.bfloat16, enabled=self.autocast)
 
     def _due(self, due: tuple[bool, ...] | None) -> list[Weighted]:
-        """The regularizers to compute; all if ``due`` is ``None``."""
-        chosen = due if due is not None else (True,) * len(self.regularizers)
-        return [one for one, computed in zip(self.regularizers, chosen, strict=True) if computed]
+        """The regularizers to compute; all that penalise this player if ``due`` is ``None``."""
+        if due is None:
+            return [one for one in self.regularizers if one.is_due(self.player, 0)]
+        return [one for one, computed in zip(self.regularizers, due, strict=True) if computed]
 
     def _uses_image_gradients(self, due: list[Weighted]) -> bool:
         return self.objective.uses_image_gradients or any(one.regularizer.uses_image_gradients for one in due)
@@ -111,7 +113,7 @@ class _Step(nn.Module):
 class DiscriminatorStep(_Step):
     """One loss of trunk and objective, on a real batch and on fresh fakes."""
 
-    trains = ("trunk", "objective")
+    player, trains = "discriminator", ("trunk", "objective")
 
     def forward(
         self, images: Tensor, labels: Tensor, z: Tensor, fake_labels: Tensor, due: tuple[bool, ...] | None = None
@@ -157,7 +159,7 @@ class DiscriminatorStep(_Step):
 class GeneratorStep(_Step):
     """The generator's loss. The caller freezes trunk and objective, so that only the generator is differentiated."""
 
-    trains = ("generator",)
+    player, trains = "generator", ("generator",)
 
     def forward(
         self,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from own_extras import AddOne, Double
+from own_extras import Adaptive, AddOne, Both, Double
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -95,13 +95,13 @@ class Game:
         self.z, self.fake_labels = torch.randn(N, 5, dtype=dtype), torch.arange(N).flip(0) % CLASSES
         self.critic = [*self.trunk.parameters(), *self.objective.parameters()]
 
-    def step(self, player: str, **options: Any) -> dict[str, Tensor]:
+    def step(self, player: str, due: tuple[bool, ...] | None = None, **options: Any) -> dict[str, Tensor]:
         """One update at rate 0, so that only gradients are left behind."""
         real, fake = (self.images, self.labels), (self.z, self.fake_labels)
         own = list(self.generator.parameters()) if player == "generator" else self.critic
         for weight in (*self.generator.parameters(), *self.critic):
             weight.grad = None
-        inputs = (*real, *fake) if player == "discriminator" else (*fake, *real)
+        inputs = (*real, *fake, due) if player == "discriminator" else (*fake, *real, due)
         freeze = self.critic if player == "generator" else ()
         return update(self.steps[player], torch.optim.SGD(own, 0.0), *inputs, freeze=freeze, **options)
 
@@ -220,8 +220,8 @@ def test_images_require_no_gradient_unless_somebody_needs_it() -> None:
     assert not any(lazy.is_due("generator", update) for update in range(4)), "it has no penalty of the generator"
     game = Game(look, regularizers=[lazy])
     due = (lazy.is_due("discriminator", 1),)
-    game.steps["discriminator"](game.images, game.labels, game.z, game.fake_labels, due)
-    game.steps["generator"](game.z, game.fake_labels, game.images, game.labels, (lazy.is_due("generator", 0),))
+    game.step("discriminator", due)
+    game.step("generator")
     assert len(game.trunk.seen) == 3, "one pass for the discriminator's batches, one each for the generator's"
 
 
@@ -382,3 +382,24 @@ def test_the_generator_learns_through_the_augmentations() -> None:
     bias = doubled.generator.linear.bias.grad
     assert bias is not None
     torch.testing.assert_close(bias, plain.generator.linear.bias.grad)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_compiled_step_computes_what_the_eager_one_does(parts: int) -> None:
+    """Lazy regularizers and an augmentation that observes, too."""
+    found = []
+    for compiled in (False, True):
+        augmentation, regularizer = Adaptive(None), Weighted(Both(None), "both", every=2)  # type: ignore[arg-type]
+        game = Game(augmentations=[augmentation], regularizers=[regularizer], parts=parts)
+        if compiled:
+            for step in game.steps.values():
+                step.compile(backend="eager", dynamic=False)
+        torch.manual_seed(1)
+        terms = []
+        for number in range(4):
+            for player in game.steps:
+                terms.append(game.step(player, parts=parts, due=(regularizer.is_due(player, number),)))
+        found.append((terms, [weight.grad for weight in game.critic], augmentation.get_buffer("strength")))
+        assert [len(scores) for scores in augmentation.observed] == [N] * 4
+    torch._dynamo.reset()
+    torch.testing.assert_close(found[1], found[0])

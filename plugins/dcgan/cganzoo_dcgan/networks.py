@@ -53,7 +53,8 @@ class DCGANGenerator(Generator):
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
         """See :class:`cganzoo.networks.Generator`."""
         if self.conditional:
-            z = torch.cat([z, self.class_strength * F.one_hot(labels, self.num_classes).to(z.dtype)], 1)
+            one_hot = F.one_hot(labels, self.num_classes).to(z.dtype)
+            z = torch.cat([z, one_hot if self.config.class_strength == 1 else self.class_strength * one_hot], 1)
         images: Tensor = self.body(self.linear(z).unflatten(1, (-1, 4, 4)))
         return images
 
