@@ -170,10 +170,9 @@ def test_a_mistake_is_one_message_that_names_the_key(resolved: Resolve, override
     assert re.search(message, " ".join(text.split())), text
 
 
-def test_the_command_refuses_before_anything_is_read(
-    command: Callable[..., Any], tiny_file: Any, tmp_path: Any
-) -> None:
-    options = ("--set", "requires.plugins=[]", "--set", R1, "--set", "train.compile=true", "--set", "data.root=/none")
+def test_the_command_refuses_before_it_reads_images(command: Callable[..., Any], tiny_file: Any, tmp_path: Any) -> None:
+    data = "data={name='folder', image_size=8, root='/no/such/folder'}"
+    options = [part for one in ("requires.plugins=[]", R1, "train.compile=true", data) for part in ("--set", one)]
     result = command("run", tiny_file, "--out", tmp_path / "runs", "--device", "cpu", *options)
     assert result.code == 2
     assert "write compile = false" in " ".join(result.err.split())
