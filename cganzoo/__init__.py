@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .config import InsteadOf as InsteadOf
     from .config import Scalar as Scalar
     from .config import Schedule as Schedule
+    from .config import Since as Since
     from .config import at_least as at_least
     from .config import at_most as at_most
     from .config import value_at as value_at
