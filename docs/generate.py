@@ -232,4 +232,5 @@ if __name__ == "__main__":
         print(f"{path.name}: {'updated' if old != new else 'unchanged'}")
         for change in changes(old, new):
             print(f"  {change}")
-    runpy.run_path(str(DOCS / "generate_recipe.py"), run_name="__main__")
+    for script in (DOCS / "generate_recipe.py", DOCS.parent / "tests" / "combinations.py"):
+        runpy.run_path(str(script), run_name="__main__")

@@ -24,6 +24,7 @@ DOCS = ROOT / "docs"
 NOT_RUN = "# not run by the tests: "
 TAKES = "# takes "
 NO_GUIDES = {
+    "combinations.md",
     "compare.md",
     "data.md",
     "metrics.md",
