@@ -197,7 +197,8 @@ def outcome(choice: Choice, addition: str) -> tuple[str, Engine | None]:
 
 def reason(message: str) -> str:
     """The reason in the message of a refusal, without the place, the loss's name and the advice."""
-    why = re.sub(r'the loss "\w+"', "the loss", message.partition(": ")[2].partition("; ")[0])
+    (why,) = re.findall(r"the (?:loss|regularizer|augmentation) .*?(?=; |$)", message)
+    why = re.sub(r'the loss "\w+"', "the loss", why)
     return why[0].upper() + why[1:]
 
 
