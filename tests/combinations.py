@@ -255,7 +255,7 @@ def _described(some: Iterable[Choice]) -> str:
         for name, value in choice.options:
             values.setdefault(name, []).append(value)
     named = [f"`{name}` {', '.join(chosen)}" for name, chosen in values.items()]
-    return "; ".join([*(["as by default"] if default else []), *named])
+    return "; ".join([*(["with its defaults"] if default else []), *named])
 
 
 def main() -> None:
