@@ -182,7 +182,7 @@ def _fields(name: str) -> Iterator[str]:
         cells = [f"`{member.name}`", f"`{kind}`", f"`{default}`" if default else "", member.summary]
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
     for part in parts:
-        inner = definitions("cganzoo.specs").get(part)
+        inner = (definitions("cganzoo.specs") | definitions("cganzoo.contexts")).get(part)
         if inner is None:
             continue
         if isinstance(inner.node, ast.ClassDef):
