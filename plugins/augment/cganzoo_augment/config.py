@@ -16,7 +16,7 @@ def _some_once(names: tuple[Name, ...]) -> tuple[Name, ...]:
         raise ValueError("write one name at least, or remove the augmentation")
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f'"{name}" stands twice; write each name once')
+            raise ValueError(f'"{name}" is named twice; write each name once')
     return names
 
 

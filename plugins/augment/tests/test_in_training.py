@@ -122,7 +122,7 @@ def test_the_trunk_sees_changed_images_in_both_steps() -> None:
             r"transforms\.0: \"blits\" does not fit: input should be 'blit', 'flip', [^\n]*$",
         ),
         ('[[augmentations]]\nname = "ada"\ntransforms = []', r"transforms: .*write one name at least"),
-        ('[[augmentations]]\nname = "diffaugment"\npolicy = ["color", "color"]', '"color" stands twice'),
+        ('[[augmentations]]\nname = "diffaugment"\npolicy = ["color", "color"]', '"color" is named twice'),
         ('[[augmentations]]\nname = "diffaugment"\ncontrast = -0.1', r"contrast: every value must be at least 0"),
     ],
 )
