@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from cganzoo.config import parse
+from cganzoo.objective import Objective
 from cganzoo.testing.toys import ToyTrunk
 
 N, SIZE = 6, 8
@@ -117,3 +118,18 @@ def test_a_factor_follows_a_schedule(game: Any) -> None:
     assert played.discriminator_terms()["bcr_fake"].item() == 0
     played.regularizer.advance(10, 10)
     assert torch.equal(played.discriminator_terms()["bcr_fake"], game("bcr").discriminator_terms()["bcr_fake"])
+
+
+# --- losses without a score -----------------------------------------------------------------------------------------
+
+
+class Scoreless(Objective):
+    """A loss without a score."""
+
+
+def test_features_need_no_score(game: Any) -> None:
+    for name in ("cr", "bcr"):
+        played = game(name, of="features", objective=Scoreless())
+        assert all(term.item() > 0 for term in played.discriminator_terms().values())
+        with pytest.raises(NotImplementedError, match="Scoreless defines no realness score"):
+            game(name, objective=Scoreless()).discriminator_terms()

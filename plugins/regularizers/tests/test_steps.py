@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -86,6 +87,23 @@ def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 
 def gradients(module: nn.Module) -> Tensor:
     return torch.cat([parameter.grad.flatten() for parameter in module.parameters() if parameter.grad is not None])
+
+
+# --- the device -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", OF_DISCRIMINATOR)
+def test_it_never_waits_for_the_device(game: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On "meta", tensors have no values, so code that reads one fails, and so does code that uses another device."""
+    monkeypatch.setattr(torch, "autocast", lambda *arguments, **options: nullcontext())  # "meta" has none
+    played = game(name, dtype=torch.float32, **OPTIONS.get(name, {}))
+    for module in (played.regularizer, played.generator, played.trunk, played.objective):
+        module.to("meta")
+    for field in ("images", "labels", "z", "fake_labels"):
+        setattr(played, field, getattr(played, field).to("meta"))
+    played.regularizer.advance(1, 10)
+    assert all(term.is_meta for term in played.discriminator_step(*played.inputs)[1].values())
+    assert all(term.is_meta for term in played.generator_step(played.z, played.fake_labels)[1].values())
 
 
 # --- precision ------------------------------------------------------------------------------------------------------
