@@ -19,21 +19,24 @@ if TYPE_CHECKING:
     from .config import ArchiveConfig as ArchiveConfig
     from .config import ClassifierConfig as ClassifierConfig
     from .config import Config as Config
+    from .config import InsteadOf as InsteadOf
     from .config import Scalar as Scalar
     from .config import Schedule as Schedule
+    from .config import Since as Since
     from .config import at_least as at_least
+    from .config import at_most as at_most
     from .config import value_at as value_at
+    from .contexts import BuildContext as BuildContext
+    from .contexts import ExtractorContext as ExtractorContext
     from .hookspecs import hookimpl as hookimpl
     from .images.trained_generator import load_generator as load_generator
     from .needs import Counts as Counts
     from .needs import Needs as Needs
     from .specs import Archive as Archive
     from .specs import AugmentationSpec as AugmentationSpec
-    from .specs import BuildContext as BuildContext
     from .specs import Conditioning as Conditioning
     from .specs import DatasetSpec as DatasetSpec
     from .specs import DiscriminatorSpec as DiscriminatorSpec
-    from .specs import ExtractorContext as ExtractorContext
     from .specs import ExtractorSpec as ExtractorSpec
     from .specs import GeneratorSpec as GeneratorSpec
     from .specs import LoggerSpec as LoggerSpec

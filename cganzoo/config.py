@@ -223,6 +223,17 @@ def at_least(low: float, *, exclusive: bool = False) -> AfterValidator:
     return _Bound(check, "exclusiveMinimum" if exclusive else "minimum", low)
 
 
+def at_most(high: float) -> AfterValidator:
+    """An upper bound of a :data:`Scalar`, for every value of a schedule: ``Annotated[Scalar, at_most(1)]``."""
+
+    def check(value: float | Schedule) -> float | Schedule:
+        if any(v > high for v in _values(value)[0]):
+            raise ValueError(f"every value must be at most {high:g}")
+        return value
+
+    return _Bound(check, "maximum", high)
+
+
 def below(high: float) -> AfterValidator:
     """An upper bound of a :data:`Scalar` that no value of a schedule reaches: ``Annotated[Scalar, below(1)]``."""
 

@@ -88,7 +88,7 @@ class Objective(Scheduled):
         uses_networks: both losses get the :class:`Networks` of the step, as the keyword argument ``networks``.
         stochastic: the losses draw random numbers, from torch's global generator only; a checkpoint keeps its state.
 
-    All are declared by the class, or set in ``__init__`` if the options decide them.
+    The class declares its attributes, or sets them in ``__init__`` if the options decide them.
     """
 
     uses_real_in_generator_loss: bool = False

@@ -24,7 +24,7 @@ class Regularizer(Scheduled):
         uses_score: a penalty uses the loss's score, so a loss without one is refused.
         stochastic: a penalty draws random numbers.
 
-    All are declared by the class, or set in ``__init__`` if the options decide them.
+    The class declares its attributes, or sets them in ``__init__`` if the options decide them.
     """
 
     uses_real_in_generator_loss: bool = False

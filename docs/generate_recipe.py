@@ -69,6 +69,30 @@ provides nothing that the recipe names. A version pins it: `plugins = ["cganzoo-
 `CGANZOO_LOAD_PLUGINS` excludes are never added ([what you trust](security.md)).
 """
 
+SEVERAL = {
+    "regularizers": """
+Penalties that are added to any loss. Their terms are logged by name, as `discriminator/r1`. The same name may stand
+twice with other options. In updates in which a regularizer is not due (`every`), it costs nothing.
+
+```toml
+[[regularizers]]
+name = "r1"                              # of cganzoo-regularizers
+weight = { from = 10.0, to = 1.0 }
+every = 16
+```
+""",
+    "augmentations": """
+Random, differentiable changes of the real and fake images that the discriminator sees, in the order of the tables. To
+change the real images only, use `data.flip` and `data.shift`.
+
+```toml
+[[augmentations]]
+name = "diffaugment"                     # of cganzoo-augment
+```
+""",
+}
+"""Text of sections with several components, none of which is the host's."""
+
 Node = Mapping[str, Any]
 
 
@@ -108,6 +132,7 @@ def _kind(section: str) -> Iterator[str]:
     yield ""
     schema = kind.spec.table.model_json_schema()
     yield from _table(schema, schema.get("$defs", {}))
+    yield from SEVERAL.get(section, "").rstrip().splitlines()
     yield from _components(kind.name, "###")
 
 

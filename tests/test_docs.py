@@ -24,6 +24,7 @@ DOCS = ROOT / "docs"
 NOT_RUN = "# not run by the tests: "
 TAKES = "# takes "
 NO_GUIDES = {
+    "combinations.md",
     "compare.md",
     "data.md",
     "metrics.md",
@@ -197,13 +198,15 @@ def guide(text: str) -> list[Block]:
 
 
 def test_the_guides_are_there_and_hold_blocks() -> None:
-    assert {"write-a-loss.md", "write-a-metric.md", "publish.md", "security.md"} <= set(GUIDES)
+    wanted = {"what-a-loss-may-rely-on.md", "write-a-regularizer.md", "write-an-augmentation.md"}
+    assert wanted | {"write-a-loss.md", "write-a-metric.md", "publish.md", "security.md"} <= set(GUIDES)
     for page in DOCS.glob("*.md"):
         text = page.read_text()
         assert 2 * len(blocks(text)) == len(re.findall("^ *```", text, re.MULTILINE)), f"{page.name}: an unclosed block"
     counts = {page: len(blocks((DOCS / page).read_text())) for page in GUIDES}
     assert counts["write-a-loss.md"] >= 12, counts
     assert counts["write-a-metric.md"] >= 6, counts
+    assert all(counts[page] >= 12 for page in wanted), counts
 
 
 def test_a_reader_follows_every_kind_of_block(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field, ValidationError
 
-from cganzoo import Config, Scalar, Schedule, at_least
+from cganzoo import Config, Scalar, Schedule, at_least, at_most
 from cganzoo.config import parse, value_at
 
 
@@ -22,6 +22,7 @@ class Options(Config):
     flag: bool = Field(False, description="A switch.")
     weight: Annotated[Scalar, at_least(0)] = Field(1.0, description="Not negative.")
     temperature: Annotated[Scalar, at_least(0, exclusive=True)] = Field(1.0, description="Positive.")
+    share: Annotated[Scalar, at_most(1)] = Field(1.0, description="Up to 1.")
 
 
 # --- imports --------------------------------------------------------------------------------------------------------
@@ -170,14 +171,19 @@ def test_incomplete_schedules(values: dict[str, Any], sentence: str) -> None:
         ("temperature", {"from": 0, "to": 1}, False),
         ("temperature", {"from": 1, "curve": "step", "every": 10}, True),
         ("temperature", {"from": 0, "curve": "step", "every": 10}, False),
+        ("share", 1, True),
+        ("share", 1 + 1e-9, False),
+        ("share", {"from": 0, "to": 1}, True),
+        ("share", {"from": 0, "to": 1.1}, False),
+        ("share", {"from": 0.5, "curve": "step", "every": 10, "factor": 2}, False),
     ],
 )
 def test_bounds_hold_for_numbers_and_for_schedules(field: str, value: Any, fits: bool) -> None:
     if fits:
         assert getattr(parse(Options, {field: value}), field) is not None
         return
-    bound = "every value must be above 0" if field == "temperature" else "every value must be at least 0"
-    with pytest.raises(ValidationError, match=bound):
+    bound = {"weight": "at least 0", "temperature": "above 0", "share": "at most 1"}[field]
+    with pytest.raises(ValidationError, match=f"every value must be {bound}"):
         parse(Options, {field: value})
 
 

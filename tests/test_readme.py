@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cganzoo._util.toml import tomllib
+from cganzoo.registry import load_plugins
 
 ROOT = Path(__file__).parents[1]
 PLUGINS = sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.toml"))
@@ -69,6 +70,15 @@ def test_every_distribution_names_its_papers_by_address() -> None:
         for paper in re.findall(r"arXiv:(\S+?)[,).]*(?:\s|$)", project["description"]):
             assert paper in (folder / "README.md").read_text(), folder.name
         assert any("arxiv.org/abs/" in address for address in project["urls"].values()), folder.name
+
+
+def test_every_component_of_the_zoo_s_plugins_is_in_the_table_of_the_readme() -> None:
+    rows = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| [`cganzoo-")]
+    listed = {name: row for row in rows for name in re.findall(r"`(cganzoo-[\w-]+)`", row)[:1]}
+    assert set(listed) == {f"cganzoo-{folder.name}" for folder in PLUGINS}
+    for component in load_plugins().components():
+        row = listed.get(component.provider.distribution)
+        assert row is None or f"`{component.name}`" in row, component.full_name
 
 
 def test_there_is_one_number_for_how_long_the_tests_take() -> None:

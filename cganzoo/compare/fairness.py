@@ -9,6 +9,7 @@ from typing import Any
 from cganzoo._util.text import shortened
 from cganzoo.evaluate.protocol import with_fingerprints
 from cganzoo.recipe.digests import PLACES
+from cganzoo.registry.kinds import KINDS
 
 from .matrix import Method, shared_values
 
@@ -32,9 +33,20 @@ def differences(methods: Sequence[Method]) -> list[dict[str, Any]]:
 
 
 def _comparable(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a recipe without the seed and the paths of files. Metrics are in a dict by name."""
+    """The values of a recipe without the seed and the paths of files. Tables in a list are in a dict by name."""
     data = {key: value for key, value in values["data"].items() if key not in PLACES}
-    return {**shared_values(values), "data": data, "metrics": {metric["name"]: metric for metric in values["metrics"]}}
+    lists = [kind for kind in KINDS.values() if kind.many and kind.recipe_table in shared_values(values)]
+    by_name = {kind.recipe_table: _by_name(values[kind.recipe_table], ordered=kind.repeats) for kind in lists}
+    return {**shared_values(values), "data": data, **by_name}
+
+
+def _by_name(tables: Sequence[Mapping[str, Any]], *, ordered: bool) -> dict[str, Any]:
+    """Tables by name; the second one of a name is ``name_2``. If ``ordered``, several have their order, too."""
+    named: dict[str, Any] = {}
+    for table in tables:
+        count = sum(other["name"] == table["name"] for other in named.values())
+        named[f"{table['name']}_{count + 1}" if count else table["name"]] = table
+    return {**named, "order": list(named)} if ordered and len(named) > 1 else named
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -25,12 +25,18 @@ def check_declarations(resolved: Resolved) -> None:
     if not (train.compile or train.accumulate > 1 or train.fake_labels != "uniform" or others):
         return
     context = resolved.context(tuple(map(str, range(CLASSES))), feature_dim=FEATURES)
-    check_instances(
-        resolved,
-        resolved.loss.create(context),
-        [chosen.create(context) for chosen in resolved.regularizers],
-        [chosen.create(context) for chosen in resolved.augmentations],
-    )
+    import torch
+
+    try:
+        with torch.random.fork_rng(devices=[]):
+            built = [
+                [chosen.create(context) for chosen in some]
+                for some in ([resolved.loss], resolved.regularizers, resolved.augmentations)
+            ]
+    except Exception:  # perhaps the classes are too few; if not, the run builds it again, and reports the error
+        return
+    (objective,), regularizers, augmentations = built
+    check_instances(resolved, objective, regularizers, augmentations)
 
 
 def check_instances(

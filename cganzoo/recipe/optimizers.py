@@ -29,16 +29,15 @@ class Optimizer(Config):
     lr: NonNegative = Field(description="Learning rate.")
     weight_decay: NonNegative = Field(0.0, description="Weight decay, as torch's optimizer of this name applies it.")
 
-    def at(self, step: int, total_steps: int) -> dict[str, Any]:
-        """The arguments that are numbers or schedules, with their values at ``step``."""
+    def at(self, step: int, total_steps: int, names: Iterable[str]) -> dict[str, Any]:
+        """The values of these arguments, which are numbers or schedules, at ``step``."""
 
         def value(argument: Any) -> Any:
             if isinstance(argument, tuple):
                 return tuple(map(value, argument))
             return value_at(argument, step, total_steps)
 
-        arguments = {name: getattr(self, name) for name in type(self).model_fields if name != "name"}
-        return {name: value(one) for name, one in arguments.items() if not isinstance(one, bool)}
+        return {name: value(getattr(self, name)) for name in names}
 
     @property
     def scheduled(self) -> tuple[str, ...]:
@@ -49,7 +48,7 @@ class Optimizer(Config):
         """The optimizer, at rate 0: the engine sets ``lr`` and what follows a schedule."""
         import torch
 
-        arguments = self.model_dump(exclude={"name"}) | self.at(0, 1) | {"lr": 0.0}
+        arguments = self.model_dump(exclude={"name"}) | self.at(0, 1, self.scheduled) | {"lr": 0.0}
         arguments |= {"fused": True} if self.fused else {}
         optimizer: optim.Optimizer = getattr(torch.optim, type(self).__name__)(parameters, **arguments)
         return optimizer

@@ -133,7 +133,12 @@ def _fitting(
 
     The same networks are built with the number of classes of the source: every tensor must then have its shape.
     """
-    source = {name: source[name] for name in Networks._fields if name in source}
+    # The recipe decides scheduled values; whether they are tensors depends on whether they have a schedule.
+    source = {
+        name: {key: tensor for key, tensor in source[name].items() if not module.is_held(key)}
+        for name, module in networks._asdict().items()
+        if name in source
+    }
     here, there = _shapes(networks), {name: _of(tensors) for name, tensors in source.items()}
     if any(there[name] != here[name] for name in there):
         count = len(source_classes) or _classes_of(resolved, class_names, here, there)
@@ -202,7 +207,10 @@ def _built(resolved: Resolved, count: int) -> Networks:
 
 
 def _shapes(networks: Networks) -> dict[str, Shapes]:
-    return {name: _of(module.state_dict()) for name, module in networks._asdict().items()}
+    return {
+        name: {key: shape for key, shape in _of(module.state_dict()).items() if not module.is_held(key)}
+        for name, module in networks._asdict().items()
+    }
 
 
 def _of(tensors: Tensors) -> Shapes:

@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from cganzoo._util.memory import is_out_of_memory, memory_limit, what_ran_out
 from cganzoo.console.reporter import amount
 from cganzoo.errors import RunError
+from cganzoo.recipe.keys import Train
 from cganzoo.recipe.resolve import Resolved
 from cganzoo.train.build import Networks
 from cganzoo.train.steps import DiscriminatorStep
@@ -47,11 +48,13 @@ def check_batches(resolved: Resolved, device: torch.device, latent_dim: int = 1)
     """
     sections, place = resolved.recipe.sections, resolved.recipe.place
     image = resolved.channels * sections.data.image_size**2 * FLOAT
-    # The real images and the samples of one discriminator step exist at the same time.
-    each = 2 * image + latent_dim * FLOAT
+    # The real images and the samples of one discriminator step, or of a part of it, exist at the same time.
+    train = sections.train
+    count, at_once = train.batch_size, train.batch_size // train.accumulate
+    samples = "as many samples" if at_once == count else f"{at_once:,} samples"
     _refuse(
-        f"{place('train', 'batch_size')}: {sections.train.batch_size:,} images and as many samples take",
-        sections.train.batch_size * each,
+        f"{place('train', 'batch_size')}: {count:,} images and {samples} take",
+        count * (image + latent_dim * FLOAT) + at_once * image,
         device,
         "lower it",
     )
@@ -98,16 +101,16 @@ def check_networks(resolved: Resolved, class_names: tuple[str, ...], device: tor
     if not isinstance(latent_dim, int):
         return
     check_batches(resolved, device, latent_dim)
-    batch_size = resolved.recipe.sections.train.batch_size
-    images = 2 * batch_size * resolved.channels * resolved.recipe.sections.data.image_size**2 * FLOAT
+    train, data = resolved.recipe.sections.train, resolved.recipe.sections.data
+    images = 2 * (train.batch_size // train.accumulate) * resolved.channels * data.image_size**2 * FLOAT
     limit, _ = total_memory(device)
     # A GPU without memory is a clear error. On the CPU, the system may kill the process without a message.
     if device.type == "cpu" and limit is not None and images * ACTIVATIONS > limit:
         _refuse(
-            f"{place('train', 'batch_size')}: a training step on {batch_size:,} images takes",
+            f"{place('train', 'batch_size')}: a training step on {train.batch_size:,} images takes",
             _step_bytes(networks, resolved) + kept,
             device,
-            "lower it",
+            "lower it, or raise train.accumulate",
         )
 
 
@@ -117,8 +120,8 @@ def memory_error(error: BaseException, doing: str, resolved: Resolved, device: t
         return None
     sections, place = resolved.recipe.sections, resolved.recipe.place
     training = (  # the networks are initialised on a batch
-        f"{place('train', 'batch_size')} (now {sections.train.batch_size}; try half of it), or "
-        "the sizes in [generator], [discriminator] and [loss]"
+        f"{place('train', 'batch_size')} (now {sections.train.batch_size}; try half of it"
+        f"{_more_parts(sections.train)}), or the sizes in [generator], [discriminator] and [loss]"
     )
     keys = {
         LOADING: f"{place('data', 'image_size')} (now {sections.data.image_size})",
@@ -129,6 +132,12 @@ def memory_error(error: BaseException, doing: str, resolved: Resolved, device: t
     }
     where = "on the GPU" if device.type == "cuda" else f"on the device {device.type}"
     return RunError(f"{doing} {where}: {what_ran_out(error)}; lower {keys[doing]}")
+
+
+def _more_parts(train: Train) -> str:
+    """The advice to compute a batch in more parts, if it can be divided further."""
+    larger = (count for count in range(train.accumulate + 1, train.batch_size + 1) if train.batch_size % count == 0)
+    return next((f", or train.accumulate = {count}" for count in larger), "")
 
 
 def _refuse(what: str, needed: int, device: torch.device, advice: str) -> None:
@@ -192,13 +201,17 @@ class _Peak(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _step_bytes(networks: Networks, resolved: Resolved) -> int:
-    """The most bytes that the forward pass of a discriminator step holds at a time; 0 if that cannot be measured."""
+    """The most bytes that the forward pass of a discriminator step, or of a part of it, holds at a time, at least.
+
+    Regularizers and augmentations are not counted. 0 if it cannot be measured.
+    """
     train, shape = resolved.recipe.sections.train, (resolved.channels, *[resolved.recipe.sections.data.image_size] * 2)
+    count = train.batch_size // train.accumulate
     try:
         with torch.device("meta"), _Peak() as peak:
-            labels = torch.zeros(train.batch_size, dtype=torch.int64)
-            z = torch.empty(train.batch_size, networks.generator.latent_dim)
-            _WithoutAutocast(*networks)(torch.empty(train.batch_size, *shape), labels, z, labels)
+            labels = torch.zeros(count, dtype=torch.int64)
+            z = torch.empty(count, networks.generator.latent_dim)
+            _WithoutAutocast(*networks)(torch.empty(count, *shape), labels, z, labels)
     except Exception:  # some networks and losses need numbers
         return 0
     smaller = train.compile or train.precision != "float32"  # fused, or half as many bytes

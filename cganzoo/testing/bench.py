@@ -140,8 +140,8 @@ class _Side:
         torch.manual_seed(1)
         self.gan = GAN(BenchGenerator(conditional=conditional).to(device), trunk, objective.to(device))
         self.optimizers = {
-            player: torch.optim.Adam(parameters, lr=1e-5, betas=(0.5, 0.999), fused=True)
-            for player, parameters in self.gan.players.items()
+            player: torch.optim.Adam(self.gan.groups(player, 1e-5), betas=(0.5, 0.999), fused=True)
+            for player in self.gan.players
         }
 
     def run(self, steps: int) -> float:

@@ -27,11 +27,15 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def untouched(what: str, allowed: str = "") -> Iterator[None]:
-    """Check that the block, which ``what`` names in the message, does not change the state of a global generator.
+def untouched(what: str, allowed: str = "", advice: str = "") -> Iterator[None]:
+    """Check that the block does not change the state of a global generator.
 
-    One owner of a generator may be ``allowed``: ``"torch's"``.
+    Args:
+        what: names the block in the message.
+        allowed: owner of a generator that the block may use: ``"torch's"``.
+        advice: what to do instead, at the end of the message.
     """
+    usual = f"draw from {allowed} only" if allowed else "draw no random numbers, or use a generator of your own"
     before = _states()
     yield
     after = _states()
@@ -41,10 +45,8 @@ def untouched(what: str, allowed: str = "") -> Iterator[None]:
         "Python's (module random)": before["python"] == after["python"],
     }
     for owner, same in unchanged.items():
-        advice = "draw no random numbers, or use a generator of your own"
-        advice = f"draw with {allowed} functions only" if allowed else advice
         problem = f"{what} uses {owner} global random number generator, which others use, too"
-        assert same or owner == allowed, f"{problem}; {advice}"
+        assert same or owner == allowed, f"{problem}; {advice or usual}"
 
 
 def _states() -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cganzoo.networks import Discriminator, Generator
 from cganzoo.objective import Objective
+from cganzoo.train.optimizers import FACTOR, grouped
 from cganzoo.train.steps import DiscriminatorStep, GeneratorStep, update
 
 LATENT_DIM = 6
@@ -64,6 +67,12 @@ class GAN:
         discriminator = [*trunk.parameters(), *objective.parameters()]
         self.discriminator_parameters = [parameter for parameter in discriminator if parameter.requires_grad]
         self.players = {"discriminator": self.discriminator_parameters, "generator": list(generator.parameters())}
+
+    def groups(self, player: str, lr: float) -> list[dict[str, Any]]:
+        """A player's parameters for its optimizer, with a learning rate that the loss may change for its heads."""
+        if player == "generator":
+            return [{"params": self.players[player], "lr": lr}]
+        return [{**group, "lr": lr * group.get(FACTOR, 1.0)} for group in grouped(self.trunk, self.objective)]
 
     def discriminator_loss(self, *inputs: Tensor) -> Tensor:
         """The discriminator's loss, a scalar."""

@@ -81,7 +81,7 @@ class Engine:
             "augmentations": self.augmentations,
             "autocast": settings.precision == "bfloat16",
         }
-        self._discriminator_step = DiscriminatorStep(*self.networks, **extras)
+        self._discriminator_step = DiscriminatorStep(*self.networks, **extras, parts=settings.accumulate)
         self._generator_step = GeneratorStep(*self.networks, **extras)
         if settings.compile:
             self._discriminator_step.compile(dynamic=False)
@@ -113,10 +113,10 @@ class Engine:
         for number in range(settings.discriminator_steps):
             images, labels = self._real()
             z, fake_labels = self._noise(labels)
-            due = self._due(self.step * settings.discriminator_steps + number)
+            due = self._due("discriminator", self.step * settings.discriminator_steps + number)
             self._update("discriminator", self._discriminator_step, (images, labels, z, fake_labels, due))
 
-        due = self._due(self.step)
+        due = self._due("generator", self.step)
         real: tuple[Tensor | None, Tensor | None] = None, None
         uses_real = self._uses_real(due)
         if uses_real or objective.fake_labels == "paired":
@@ -127,9 +127,9 @@ class Engine:
         self.step += 1
         self.average.update(self.step, decay_at(settings, self.step - 1))
 
-    def _due(self, update: int) -> tuple[bool, ...]:
+    def _due(self, player: str, update: int) -> tuple[bool, ...]:
         """For each regularizer, whether it is computed in this update of a player."""
-        return tuple(weighted.is_due(update) for weighted in self.regularizers)
+        return tuple(weighted.is_due(player, update) for weighted in self.regularizers)
 
     def _uses_real(self, due: tuple[bool, ...]) -> bool:
         """Whether this update of the generator needs a real batch."""
@@ -154,20 +154,42 @@ class Engine:
             self.terms.setdefault(f"{player}/{name}", []).append(term)
 
     def newest_terms(self, steps: int) -> dict[str, list[Tensor]]:
-        """Those of :attr:`terms` of the last ``steps`` steps."""
-        return {name: values[-steps * self._updates(name) :] for name, values in self.terms.items()}
+        """Those of :attr:`terms` of the last ``steps`` steps, of all terms that were computed in one of them."""
+        found = {}
+        for name in self._ordered_terms():
+            updates, every = self._updates(name), self._every(name)
+            first, end = (self.step - steps) * updates, self.step * updates
+            count = (end - 1) // every - (first - 1) // every  # multiples of every from first up to end
+            if count:
+                found[name] = self.terms[name][-count:]
+        return found
 
     def _updates(self, term: str) -> int:
-        """Values of a loss term in one generator step."""
+        """Updates of a loss term's player in one generator step."""
         return self.settings.discriminator_steps if term.startswith("discriminator/") else 1
 
-    def _is_lazy(self, term: str) -> bool:
-        """Whether a loss term has values of some updates only."""
-        return any(one.every > 1 and one.owns(term.partition("/")[2]) for one in self.regularizers)
+    def _every(self, term: str) -> int:
+        """Of how many updates a loss term has one value."""
+        number = self._owner(term)
+        return 1 if number is None else self.regularizers[number].every
+
+    def _owner(self, term: str) -> int | None:
+        """The place in the recipe of the regularizer that a loss term belongs to; ``None`` if it is the loss's."""
+        matches = [one.match(term.partition("/")[2]) for one in self.regularizers]
+        return matches.index(max(matches)) if any(matches) else None
+
+    def _ordered_terms(self) -> list[str]:
+        """The names of the loss terms in an order that does not depend on which was computed first."""
+
+        def place(term: str) -> tuple[bool, int]:
+            number = self._owner(term)
+            return term.startswith("generator/"), -1 if number is None else number
+
+        return sorted(self.terms, key=place)
 
     def mean_terms(self) -> dict[str, float]:
         """Mean of each loss term in :attr:`terms`, or a :class:`DivergenceError`. Waits for the device."""
-        means = {name: torch.stack(values).mean().item() for name, values in self.terms.items()}
+        means = {name: torch.stack(self.terms[name]).mean().item() for name in self._ordered_terms()}
         self.check_terms(means)
         return means
 
@@ -179,8 +201,8 @@ class Engine:
         name = problem(means)
         if name is None:
             return
-        known = self.terms.get(name) and not self._is_lazy(name)
-        began = first_bad(self.terms[name], self.step, self._updates(name)) if known else None
+        values = self.terms.get(name)
+        began = first_bad(values, self.step, self._updates(name), self._every(name)) if values else None
         when = f"by step {self.step}" if began is None else f"since step {began}"
         raise self._diverged(f"loss term {name} is {means[name]:.4g} {when}")
 

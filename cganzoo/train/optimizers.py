@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from torch import nn, optim
@@ -18,10 +19,14 @@ def grouped(trunk: nn.Module, objective: Objective) -> list[dict[str, Any]]:
     """The parameters of trunk and heads in groups, one for each learning rate; the first has that of the recipe.
 
     Raises:
-        PluginError: the loss's groups are not its parameters, each once.
+        PluginError: the loss's groups are not its parameters, each once, or a factor is negative.
     """
     groups: dict[float, list[nn.Parameter]] = {1.0: list(trunk.parameters())}
     for group in objective.parameter_groups():
+        if not (math.isfinite(group.lr_factor) and group.lr_factor >= 0):
+            raise PluginError(
+                f"{type(objective).__name__}.parameter_groups: lr_factor = {group.lr_factor} must be 0 or more"
+            )
         groups.setdefault(float(group.lr_factor), []).extend(group.parameters)
     given = [id(parameter) for parameters in groups.values() for parameter in parameters]
     wanted = [id(parameter) for module in (trunk, objective) for parameter in module.parameters()]
@@ -39,11 +44,11 @@ class Rates:
 
     def __init__(self, optimizer: optim.Optimizer, recipe: Optimizer, total_steps: int) -> None:
         self._optimizer, self._recipe, self._total = optimizer, recipe, total_steps
-        self._names = {"lr", *recipe.scheduled}
+        self._names = {"lr", *recipe.scheduled}  # the others stay what they are
 
     def set(self, step: int) -> None:
         """Set their values at ``step``."""
-        values = self._recipe.at(step, self._total)
+        values = self._recipe.at(step, self._total, self._names)
         for group in self._optimizer.param_groups:
-            group.update({name: values[name] for name in self._names})
+            group.update(values)
             group["lr"] *= group.get(FACTOR, 1.0)

@@ -11,6 +11,9 @@ from cganzoo.objective import Batch, Networks, Terms
 from cganzoo.regularizer import Regularizer
 from cganzoo.scheduled import Scheduled
 
+CLASH = "_regularizer"
+"""Ending of the name of a term that another term has, too."""
+
 
 class Weighted(Scheduled):
     """A regularizer with its weight and its interval.
@@ -30,6 +33,10 @@ class Weighted(Scheduled):
         super().__init__()
         self.regularizer, self.name, self.every = regularizer, name, every
         self._suffix = f"_{number + 1}" if number else ""
+        self._penalizes = {
+            "discriminator": type(regularizer).discriminator_penalty is not Regularizer.discriminator_penalty,
+            "generator": type(regularizer).generator_penalty is not Regularizer.generator_penalty,
+        }
         self.hold(weight=weight)
 
     def advance(self, step: int, total_steps: int) -> None:
@@ -37,9 +44,9 @@ class Weighted(Scheduled):
         super().advance(step, total_steps)
         self.regularizer.advance(step, total_steps)
 
-    def is_due(self, update: int) -> bool:
-        """Whether it is computed in this update of a player, counted from 0."""
-        return update % self.every == 0
+    def is_due(self, player: str, update: int) -> bool:
+        """Whether it has a penalty that is computed in this update of a player, counted from 0."""
+        return self._penalizes[player] and update % self.every == 0
 
     def of_discriminator(self, real: Batch, fake: Batch, networks: Networks) -> Terms:
         """The weighted terms of the discriminator, by their names in the log."""
@@ -53,14 +60,16 @@ class Weighted(Scheduled):
     def _weighted(self, terms: Terms) -> Terms:
         return {self.label(name): self.weight * term for name, term in terms.items()}
 
-    def owns(self, label: str) -> bool:
-        """Whether a name in the log is that of one of its terms."""
-        return label.removesuffix("_regularizer").startswith(self.name) and label.endswith(self._suffix)
-
     def label(self, term: str) -> str:
         """The name of a term in the log."""
         named = term if f"{term}_".startswith(f"{self.name}_") else f"{self.name}_{term}"
         return f"{named}{self._suffix}"
+
+    def match(self, label: str) -> int:
+        """How many letters of a name in the log are its own: 0 if it is not the name of one of its terms."""
+        rest = label.removeprefix(self.name).removesuffix(CLASH)
+        own = label.startswith(self.name) and rest[:1] in ("", "_") and rest.endswith(self._suffix)
+        return len(self.name) + len(self._suffix) if own else 0
 
 
 def merged(terms: Terms, due: Iterable[tuple[Weighted, Terms]]) -> tuple[dict[str, Tensor], list[Tensor]]:
@@ -68,6 +77,8 @@ def merged(terms: Terms, due: Iterable[tuple[Weighted, Terms]]) -> tuple[dict[st
     logged, summed = dict(terms), list(terms.values())
     for weighted, more in due:
         for name, term in more.items():
-            logged[f"{name}_regularizer" if name in terms else name] = term
+            while name in logged:
+                name += CLASH
+            logged[name] = term
             summed.append(term if weighted.every == 1 else weighted.every * term)
     return logged, summed

@@ -60,6 +60,7 @@ def _split(inputs: Sequence[Any], parts: int) -> Iterable[Sequence[Any]]:
 
 
 class _Step(nn.Module):
+    player: ClassVar[str]
     trains: ClassVar[tuple[str, ...]]
 
     generator: Generator
@@ -75,9 +76,10 @@ class _Step(nn.Module):
         regularizers: Sequence[Weighted] = (),
         augmentations: Sequence[Augmentation] = (),
         autocast: bool = False,
+        parts: int = 1,
     ) -> None:
         super().__init__()
-        self.autocast = autocast
+        self.autocast, self.parts = autocast, parts
         modules: dict[str, nn.Module] = {"generator": generator, "trunk": trunk, "objective": objective}
         for name, module in modules.items():
             if name in self.trains:
@@ -85,6 +87,8 @@ class _Step(nn.Module):
             else:  # an attribute that parameters(), state_dict() and train() do not see
                 self.__dict__[name] = module
         self.regularizers, self.augmentations = tuple(regularizers), tuple(augmentations)  # nor do they see these
+        self._observers = [one for one in self.augmentations if observes(one)]
+        self._scores: list[Tensor] = []  # of the parts of this batch
         trained = [modules[name] for name in self.trains]
         self.networks = StepNetworks(generator, trunk, objective, self.augmentations, trained, self._autocast)
 
@@ -93,9 +97,10 @@ class _Step(nn.Module):
         return torch.autocast(images.device.type, torch.bfloat16) if self.autocast else nullcontext()
 
     def _due(self, due: tuple[bool, ...] | None) -> list[Weighted]:
-        """The regularizers to compute; all if ``due`` is ``None``."""
-        chosen = due if due is not None else (True,) * len(self.regularizers)
-        return [one for one, computed in zip(self.regularizers, chosen, strict=True) if computed]
+        """The regularizers to compute; all that penalise this player if ``due`` is ``None``."""
+        if due is None:
+            return [one for one in self.regularizers if one.is_due(self.player, 0)]
+        return [one for one, computed in zip(self.regularizers, due, strict=True) if computed]
 
     def _uses_image_gradients(self, due: list[Weighted]) -> bool:
         return self.objective.uses_image_gradients or any(one.regularizer.uses_image_gradients for one in due)
@@ -108,7 +113,7 @@ class _Step(nn.Module):
 class DiscriminatorStep(_Step):
     """One loss of trunk and objective, on a real batch and on fresh fakes."""
 
-    trains = ("trunk", "objective")
+    player, trains = "discriminator", ("trunk", "objective")
 
     def forward(
         self, images: Tensor, labels: Tensor, z: Tensor, fake_labels: Tensor, due: tuple[bool, ...] | None = None
@@ -141,17 +146,20 @@ class DiscriminatorStep(_Step):
 
     @torch.no_grad()
     def _let_observe(self, real: Batch) -> None:
-        observers = [one for one in self.augmentations if observes(one)]
-        if observers:
-            scores = self.networks.score_of(real)
-            for augmentation in observers:
+        """Give the augmentations the scores of the real batch, when all parts of it are known."""
+        if not self._observers:
+            return
+        self._scores.append(self.networks.score_of(real))
+        if len(self._scores) == self.parts:
+            scores, self._scores = torch.cat(self._scores), []
+            for augmentation in self._observers:
                 augmentation.observe(scores)
 
 
 class GeneratorStep(_Step):
     """The generator's loss. The caller freezes trunk and objective, so that only the generator is differentiated."""
 
-    trains = ("generator",)
+    player, trains = "generator", ("generator",)
 
     def forward(
         self,

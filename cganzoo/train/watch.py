@@ -36,13 +36,16 @@ def problem(terms: Mapping[str, float]) -> str | None:
     return next((name for name, value in terms.items() if not abs(value) <= EXTREME), None)
 
 
-def first_bad(values: Sequence[Tensor], step: int, updates: int) -> int | None:
+def first_bad(values: Sequence[Tensor], step: int, updates: int, every: int = 1) -> int | None:
     """The generator step of the first value of a loss term that is not finite. Waits for the device.
 
-    ``values`` are ``updates`` of each step, the last of them of ``step``.
+    ``values`` are those of each ``every``-th update, the newest last; each of the ``step`` steps had ``updates``.
     """
     bad = torch.stack(list(values)).isfinite().logical_not().nonzero()
-    return None if not len(bad) else step - (len(values) - 1 - int(bad[0])) // updates
+    if not len(bad):
+        return None
+    newest = (step * updates - 1) // every
+    return (newest - (len(values) - 1 - int(bad[0]))) * every // updates + 1
 
 
 class Watch:

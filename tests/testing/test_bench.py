@@ -11,7 +11,7 @@ import torch
 
 from cganzoo import Config, LossSpec
 from cganzoo.cli.main import main
-from cganzoo.objective import Batch, Objective, Terms
+from cganzoo.objective import Batch, Networks, Objective, ParameterGroup, Terms
 from cganzoo.registry import Component, Provider
 from cganzoo.testing import bench
 
@@ -60,20 +60,29 @@ def test_ratio_and_noise(one: Any, other: Any, ratio: float, words: str, monkeyp
 class NeedsAll(Objective):
     """Asks for everything that the engine can give."""
 
-    uses_real_in_generator_loss = True
+    uses_real_in_generator_loss = uses_image_gradients = uses_networks = stochastic = True
     fake_labels = "paired"
 
     def __init__(self, features: int) -> None:
         super().__init__()
         self.head = torch.nn.Linear(features, bench.CLASSES)
 
-    def discriminator_loss(self, real: Batch, fake: Batch) -> Terms:
+    def discriminator_loss(self, real: Batch, fake: Batch, networks: Networks | None = None) -> Terms:
         assert torch.equal(real.labels, fake.labels)
-        return {"all": self.head(real.features).square().mean() + self.head(fake.features).mean()}
+        assert fake.latents is not None
+        assert networks is not None
+        (slope,) = torch.autograd.grad(self.head(real.features).sum(), real.images, create_graph=True)
+        others = networks.images(torch.randn_like(fake.latents), fake.labels)
+        of_others = self.head(networks.features(others))
+        return {"slope": slope.square().mean(), "others": of_others.square().mean() + self.head(fake.features).mean()}
 
-    def generator_loss(self, fake: Batch, real: Batch | None = None) -> Terms:
+    def generator_loss(self, fake: Batch, real: Batch | None = None, networks: Networks | None = None) -> Terms:
         assert real is not None
+        assert networks is not None
         return {"all": (self.head(fake.features) - self.head(real.features)).square().mean()}
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        return [ParameterGroup([self.head.weight], lr_factor=10.0), ParameterGroup([self.head.bias])]
 
 
 def test_a_step_moves_both_players() -> None:
@@ -85,6 +94,9 @@ def test_a_step_moves_both_players() -> None:
     players = side.gan.trunk, side.gan.objective, side.gan.generator
     before = [[weight.detach().clone() for weight in player.parameters()] for player in players]
     assert side.run(2) > 0
+    rates = [(len(group["params"]), group["lr"]) for group in side.optimizers["discriminator"].param_groups]
+    assert rates[1:] == [(1, pytest.approx(1e-4))]
+    assert rates[0][1] == 1e-5
     for player, old in zip(players, before, strict=True):
         assert all(weight.requires_grad for weight in player.parameters())
         assert all(not torch.equal(*pair) for pair in zip(player.parameters(), old, strict=True))

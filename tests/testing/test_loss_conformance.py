@@ -17,6 +17,21 @@ FOLDER = Path(__file__).parents[1] / "fixtures" / "faulty_plugins" / "losses"
 SLOW = {"two_processes", "compiles_whole", "learns"}
 """Checks that only correct losses run, and the faults that are meant for them."""
 
+ALL = set(checks(LossConformance))
+
+QUICK = ALL - SLOW - {"registering_imports_no_torch", "no_check_is_missing"}  # these are the same for all losses
+
+NOT_OF_THE_LOSSES = {
+    *("options_are_described", "schema_is_valid", "options_survive_a_recipe", "unknown_option_is_refused"),
+    *("seed_decides_the_heads", "parameter_groups", "stochastic_is_true", "score"),
+    *("batch_is_averaged", "equals_its_reference"),
+}
+"""Checks that pass, or are skipped, for a loss whose two functions raise an error."""
+
+BOTH_FAIL = QUICK - NOT_OF_THE_LOSSES - {"uses_image_gradients_is_true", "uses_networks_is_true"}
+
+ONE_FAILS = BOTH_FAIL - {"generator_loss_reaches_the_generator", "generator_loss_leaves_the_discriminator_alone"}
+
 # Each fault, the check that is meant for it, and the other checks that must fail with it.
 FAULTS: dict[str, tuple[str, set[str]]] = {
     "arrays_of_terms": (
@@ -40,7 +55,7 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
     "unfreezes": ("generator_loss_leaves_the_discriminator_alone", set()),
     "clips_large_weights": ("discriminator_loss_changes_no_weight", set()),
     "clips_weights": ("discriminator_loss_changes_no_weight", set()),
-    "calls_backward": ("discriminator_loss_changes_no_weight", {"runs_on_any_device"}),
+    "calls_backward": ("discriminator_loss_changes_no_weight", set()),
     "clamps_images": ("inputs_are_left_alone", set()),
     "first_sample_first": ("order_of_samples", set()),
     "secretly_relational": ("relational_is_true", set()),
@@ -88,6 +103,22 @@ FAULTS: dict[str, tuple[str, set[str]]] = {
     "next_class": ("real_images_are_right", set()),
     "learns_classes_of_fakes": ("conditioning_is_true", {"real_images_are_right"}),
     "negated_score": ("real_images_are_right", set()),
+    "undeclared_image_gradients": ("uses_image_gradients_is_true", ONE_FAILS),
+    "needless_image_gradients": ("uses_image_gradients_is_true", set()),
+    "penalty_without_graph": ("every_term_teaches", set()),
+    "undeclared_networks": ("uses_networks_is_true", ONE_FAILS),
+    "needless_networks": ("uses_networks_is_true", set()),
+    "networks_not_accepted": ("uses_networks_is_true", BOTH_FAIL),
+    "needlessly_stochastic": ("stochastic_is_true", set()),
+    "stochastic_in_numpy": ("no_global_random_numbers", set()),
+    "noisy_and_counts": (
+        "same_call_same_loss",
+        {"schedules", "instances_are_independent", "state_goes_round", "attributes_stay"},
+    ),
+    "forgotten_group": ("parameter_groups", {"real_images_are_right"}),
+    "repeated_group": ("parameter_groups", {"real_images_are_right"}),
+    "stopped_group": ("parameter_groups", set()),
+    "score_as_probability": ("real_images_are_right", set()),
     "undescribed_option": ("options_are_described", set()),
     "open_options": ("unknown_option_is_refused", {"schema_is_valid"}),
     "growing_option": ("options_survive_a_recipe", set()),
@@ -101,6 +132,12 @@ SOUND: dict[str, set[str]] = {
     "running_mean": {"equals_its_reference"},
     "contrasts": {"equals_its_reference"},
 }
+
+SOUND_WITH_FLAGS: dict[str, set[str]] = {
+    "noisy": {"batch_is_averaged", "equals_its_reference", "order_of_samples", "relational_is_true"},
+    "views": {"batch_is_averaged", "equals_its_reference"},
+}
+"""The same for losses that use what only a flag allows; without the slow checks, which test_stranger_losses runs."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -119,14 +156,10 @@ def outcomes(name: str, wanted: set[str], monkeypatch: pytest.MonkeyPatch, **att
     return {outcome.check: outcome for outcome in found}
 
 
-ALL = set(checks(LossConformance))
-
-
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_caught_by_the_check_meant_for_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     meant, others = FAULTS[name]
-    quick = ALL - SLOW - {"registering_imports_no_torch", "no_check_is_missing"}  # the same for all losses
-    found = outcomes(name, quick | {meant}, monkeypatch)
+    found = outcomes(name, QUICK | {meant}, monkeypatch)
     failed = {check: outcome.message for check, outcome in found.items() if outcome.status == "failed"}
     assert meant in failed, f"{meant} passed"
     assert set(failed) == {meant} | others, failed
@@ -140,7 +173,14 @@ def test_a_sound_loss_passes_every_check(name: str, monkeypatch: pytest.MonkeyPa
     assert {check: outcome.message for check, outcome in found.items() if outcome.status == "failed"} == {}
     skipped = {check for check, outcome in found.items() if outcome.status == "skipped"}
     assert skipped == SOUND[name]
-    assert len(found) == LossConformance.number_of_checks == 41
+    assert len(found) == LossConformance.number_of_checks == 45
+
+
+@pytest.mark.parametrize("name", SOUND_WITH_FLAGS)
+def test_a_sound_loss_with_flags_passes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = outcomes(f"cganzoo-faulty-losses/{name}", QUICK, monkeypatch)
+    assert {check: outcome.message for check, outcome in found.items() if outcome.status == "failed"} == {}
+    assert {check for check, outcome in found.items() if outcome.status == "skipped"} == SOUND_WITH_FLAGS[name]
 
 
 def test_the_number_of_faults(record_property: Callable[[str, object], None]) -> None:
@@ -153,7 +193,7 @@ def test_there_is_a_fault_for_each_check() -> None:
     assert without == {"no_check_is_missing", "any_number_of_classes", "trains_in_bfloat16", "schema_is_valid"} - {
         meant for meant, _ in FAULTS.values()
     }
-    assert len(FAULTS) == 60
+    assert len(FAULTS) == 73
 
 
 def test_a_message_names_the_options(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,6 +220,23 @@ def test_an_unused_head_fails_in_two_processes(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_only_one_check_reports_random_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = outcomes("drops_out", {*SLOW, "no_global_random_numbers"}, monkeypatch)  # the others: see FAULTS
+    wanted = {*SLOW, "order_of_samples", "no_global_random_numbers"}  # the others: see FAULTS
+    found = outcomes("drops_out", wanted, monkeypatch)
     assert [check for check, outcome in found.items() if outcome.status == "failed"] == ["no_global_random_numbers"]
-    assert found["compiles_whole"].message == "the losses draw random numbers: see no_global_random_numbers"
+    assert found["order_of_samples"].message == "the losses draw random numbers: see no_global_random_numbers"
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("undeclared_image_gradients", "set uses_image_gradients = True, so that the images require gradients"),
+        ("undeclared_networks", "set uses_networks = True"),
+        ("networks_not_accepted", "both losses need the parameter `networks: Networks | None = None`"),
+    ],
+)
+def test_a_message_names_the_flag_to_set(name: str, advice: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    meant = FAULTS[name][0]
+    found = outcomes(name, {meant, "batch_of_one"}, monkeypatch)
+    assert advice in found[meant].message
+    if name != "undeclared_networks":  # whose error may also come from a missing real batch
+        assert advice in found["batch_of_one"].message

@@ -5,37 +5,25 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from engines import CPU, noise_images, started, with_own
 from own_networks import Fixed, HalfFrozen, Headless, Linear, Pixels
 from torch import Tensor, nn
 
-from cganzoo.config import Config, Schedule
+from cganzoo.config import Schedule
 from cganzoo.data.batches import Batches
-from cganzoo.data.cache import ImageSet
 from cganzoo.errors import DivergenceError, RecipeError, RunError
 from cganzoo.objective import Batch, Objective, Terms
-from cganzoo.recipe.resolve import Chosen, Resolved
-from cganzoo.registry import KINDS
-from cganzoo.specs import BuildContext, ComponentTable
-from cganzoo.train.engine import Engine
+from cganzoo.recipe.resolve import Resolved
+from cganzoo.specs import BuildContext
 
-CPU = torch.device("cpu")
 BATCH = 8  # the tiny recipe's
 Resolve = Callable[..., Resolved]
 Snapshot = dict[str, list[Tensor]]
-
-
-def noise_images() -> ImageSet:
-    """64 images in four classes, in an order that is not the labels'."""
-    random = np.random.default_rng(0)
-    pixels = random.integers(0, 256, (64, 1, 8, 8), np.uint8)
-    return ImageSet(pixels, random.permutation(np.arange(64) % 4), tuple("abcd"), "train", "noise")
 
 
 def same(one: Any, other: Any) -> bool:
@@ -49,27 +37,10 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
-def started(resolved: Resolved) -> Engine:
-    return Engine(resolved, noise_images(), CPU)
-
-
 def real_batches(count: int) -> list[tuple[Tensor, Tensor]]:
     """The first batches that a run of seed 0 sees."""
     batches = Batches(noise_images(), BATCH, 0, CPU)
     return [batches.next() for _ in range(count)]
-
-
-def with_own(resolved: Resolved, **components: Callable[[BuildContext], nn.Module]) -> Resolved:
-    """The recipe with these in place of what it names, by kind."""
-
-    def chosen(kind: str, make: Callable[[BuildContext], nn.Module]) -> Chosen[Any]:
-        spec = KINDS[kind].spec(  # type: ignore[call-arg]
-            name="own", summary="A test's", config=Config, build=lambda config, context: make(context)
-        )
-        return Chosen(ComponentTable(name="own"), spec, Config(), resolved.loss.provider)
-
-    own = {kind: (chosen(kind, make),) for kind, make in components.items()}
-    return replace(resolved, components={**resolved.components, **own})
 
 
 class Critic(Objective):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from .contract import LossContract
+from .flags import LossFlags
 from .results import LossResults
 from .terms import LossTerms
 from .training import LossTraining
 
 
-class LossConformance(LossTraining, LossResults, LossContract, LossTerms):
+class LossConformance(LossTraining, LossResults, LossContract, LossFlags, LossTerms):
     """The checks of a loss. Subclass it with the ``name`` of a loss; checks of the last base run first."""
 
     kind = "loss"
-    number_of_checks = 41
+    number_of_checks = 45

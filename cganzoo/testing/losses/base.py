@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
@@ -13,11 +14,14 @@ from unittest import SkipTest
 import torch
 from torch import Tensor
 
-from cganzoo.objective import Batch, Objective, Terms
+from cganzoo.objective import Batch, Networks, Objective, Terms
 from cganzoo.specs import BuildContext, LossSpec
-from cganzoo.testing.conformance import Conformance, build_context, built, choices
+from cganzoo.testing.conformance import Conformance, build_context, built, choices, schedulable
 from cganzoo.testing.randomness import seeded, untouched
 from cganzoo.testing.toys import FEATURE_DIM, GAN, LATENT_DIM, ToyGenerator, ToyTrunk
+from cganzoo.train.networks import StepNetworks
+
+from .hints import hint
 
 CLASSES = 3
 CLASS_COUNTS = (1, 2, 10, 200)
@@ -26,7 +30,7 @@ IMAGE = (1, 8, 8)
 SEEDS = range(4)
 """Seeds of batches of which at least one has to give a gradient: that of a hinge is zero for some samples."""
 METHODS = ("discriminator_loss", "generator_loss")
-FIELDS = ("images", "labels", "features")  # of a batch
+FIELDS = ("images", "labels", "features", "latents")  # of a batch
 TOLERANCE = 1e-9
 """Relative and absolute tolerance of comparisons in float64."""
 
@@ -62,23 +66,48 @@ class Loss:
 
     def gan(self, *, autocast: bool = False, dtype: torch.dtype = torch.float32) -> GAN:
         """A new instance of the loss with the toy networks."""
+        loss = replace(self, dtype=dtype)
+        return GAN(*loss.toys(), loss.objective, autocast=autocast)
+
+    def toys(self, device: str = "cpu") -> tuple[ToyGenerator, ToyTrunk]:
+        """The toy networks, the same in each call."""
         conditional = self.spec.conditioning(self.config) != "unconditional"
         with seeded(0):
-            generator, trunk = ToyGenerator(CLASSES, conditional=conditional), ToyTrunk()
-        objective = replace(self, dtype=dtype).objective
-        return GAN(generator.to(dtype), trunk.to(dtype), objective, autocast=autocast)
+            generator, trunk = ToyGenerator(self.classes, conditional=conditional), ToyTrunk()
+        return generator.to(device, self.dtype), trunk.to(device, self.dtype)
+
+    @cached_property
+    def networks(self) -> dict[str, StepNetworks]:
+        """The toy networks as each of the two losses gets them, by method: the other player is frozen."""
+        return self.networks_on("cpu")
+
+    def networks_on(self, device: str) -> dict[str, StepNetworks]:
+        """:attr:`networks` on a device; the loss itself is not moved."""
+        steps = {}
+        for method in METHODS:
+            generator, trunk = self.toys(device)
+            of_generator = method == "generator_loss"
+            (trunk if of_generator else generator).requires_grad_(False)
+            trained = [generator] if of_generator else [trunk, self.objective]
+            steps[method] = StepNetworks(generator, trunk, self.objective, (), trained, lambda like: nullcontext())
+        return steps
 
     def batches(self, size: int = SIZE, seed: int = 0, *, scale: float = 1.0) -> tuple[Batch, Batch]:
-        """A real and a fake batch of random features; the real one has ``min(size, classes)`` classes."""
+        """A real and a fake batch of random features; the real one has ``min(size, classes)`` classes.
+
+        If the loss uses image gradients, images require them, and the features depend on the images.
+        """
         random = torch.Generator().manual_seed(seed)
 
         def batch(labels: Tensor) -> Batch:
             features = scale * torch.randn(size, FEATURE_DIM, generator=random, dtype=torch.float64)
-            images = 2 * torch.rand(size, *IMAGE, generator=random, dtype=torch.float64) - 1
-            return with_features(Batch(images.to(self.dtype), labels, features), features.to(self.dtype))
+            images = (2 * torch.rand(size, *IMAGE, generator=random, dtype=torch.float64) - 1).to(self.dtype)
+            images.requires_grad_(self.objective.uses_image_gradients)
+            return with_features(Batch(images, labels, features), features.to(self.dtype))
 
         labels = torch.arange(size) % self.classes
-        return batch(labels), batch(labels if self.objective.fake_labels == "paired" else labels.flip(0))
+        real, fake = batch(labels), batch(labels if self.objective.fake_labels == "paired" else labels.flip(0))
+        return real, replace(fake, latents=latents(size, random, self.dtype))
 
     def terms(self, real: Batch, fake: Batch) -> dict[str, Terms]:
         """The terms of both losses, by method."""
@@ -95,14 +124,24 @@ class Loss:
         with buffers_restored(self.objective):
             return {method: loss.detach() for method, loss in self.totals(real, fake).items()}
 
-    def calls(self, real: Batch, fake: Batch) -> dict[str, Callable[[], Any]]:
-        """Everything that the engine may call, by name."""
+    def calls(
+        self, real: Batch, fake: Batch, networks: Mapping[str, Networks] | None = None
+    ) -> dict[str, Callable[[], Any]]:
+        """Everything that the engine may call, by name; ``networks``, by method, are used instead of the toys."""
         used = real if self.objective.uses_real_in_generator_loss else None
+
+        def more(method: str) -> dict[str, Any]:
+            return {"networks": (networks or self.networks)[method]} if self.objective.uses_networks else {}
+
         return {
-            "discriminator_loss": lambda: self.objective.discriminator_loss(real, fake),
-            "generator_loss": lambda: self.objective.generator_loss(fake, used),
+            "discriminator_loss": lambda: self.objective.discriminator_loss(real, fake, **more("discriminator_loss")),
+            "generator_loss": lambda: self.objective.generator_loss(fake, used, **more("generator_loss")),
             "score": lambda: score_of(self.objective, fake),
         }
+
+    def discriminator_loss(self, real: Batch, fake: Batch) -> Tensor:
+        """The value of the discriminator's loss, a scalar."""
+        return total(self.calls(real, fake)["discriminator_loss"]())
 
     @property
     def heads(self) -> dict[str, Tensor]:
@@ -112,11 +151,13 @@ class Loss:
     def check_finite(self, real: Batch, fake: Batch, where: str) -> None:
         """Check that the terms, and their gradients in features and heads, are finite."""
         leaves = [real.features, fake.features, *self.heads.values()]
+        leaves += [batch.images for batch in (real, fake) if batch.images.requires_grad]
         with buffers_restored(self.objective):
             for method, terms in self.terms(real, fake).items():
                 for name, term in terms.items():
                     assert term.isfinite().all(), f"{method}, {name} is {term.tolist()}: {where}"
-                finite = all(gradient.isfinite().all() for gradient in gradients(total(terms), leaves))
+                found = gradients(total(terms), leaves, retain_graph=True)  # both losses use the graph of the images
+                finite = all(gradient.isfinite().all() for gradient in found)
                 assert finite, f"{method} is finite, but has a gradient that is not finite: {where}"
 
 
@@ -126,7 +167,7 @@ def gan_inputs(gan: GAN, size: int = SIZE, seed: int = 0) -> tuple[Tensor, Tenso
     dtype = next(gan.trunk.parameters()).dtype
     labels = torch.arange(size) % CLASSES
     images = 2 * torch.rand(size, *IMAGE, generator=random, dtype=torch.float64).to(dtype) - 1
-    z = torch.randn(size, LATENT_DIM, generator=random, dtype=torch.float64).to(dtype)
+    z = latents(size, random, dtype)
     return images, labels, z, labels if gan.objective.fake_labels == "paired" else labels.flip(0)
 
 
@@ -160,23 +201,38 @@ class LossChecks(Conformance):
                 continue
             yield Loss(self.spec, config, describe(options))
 
+    def other_numbers(self) -> Iterator[Loss]:
+        """The loss with one weight, temperature or the like changed, where the options allow it."""
+        defaults = self.config()
+        for option in schedulable(self.spec.config):
+            number = getattr(defaults, option)
+            for other in (number / 2, number + 0.5) if isinstance(number, float) else (0.5,):
+                if other != number:
+                    with contextlib.suppress(ValueError):
+                        yield Loss(self.spec, self.config(**{option: other}), f"{option}={other:g}")
+                        break
+
 
 Self = TypeVar("Self", bound=LossChecks)
 
 
 def over(losses: Iterable[Loss], check: Callable[[Loss], None]) -> None:
-    """Run a check on every loss; a failure names the options. Skipped if all were skipped."""
+    """Run a check on every loss; a failure names the options. Skipped if all were skipped.
+
+    Each check gets the same numbers from the global random number generators, which a stochastic loss may use.
+    """
     skipped: list[SkipTest | None] = []
     for loss in losses:
         try:
-            check(loss)
+            with seeded(0):
+                check(loss)
             skipped.append(None)
         except SkipTest as skip:
             skipped.append(skip)
         except AssertionError as error:
             raise AssertionError(loss.prefix + str(error)) from error
         except Exception as error:
-            raise AssertionError(f"{loss.prefix}raised {type(error).__name__}: {error}") from error
+            raise AssertionError(f"{loss.prefix}raised {type(error).__name__}: {error}{hint(error)}") from error
     if skipped and skipped[0] is not None and None not in skipped:
         raise skipped[0]
 
@@ -193,18 +249,32 @@ def each_variant(check: Callable[[Self, Loss], None]) -> Callable[[Self], None]:
 
 
 def each_repeatable_variant(check: Callable[[Self, Loss], None]) -> Callable[[Self], None]:
-    """The same for a check that compares two calls: a loss that draws random numbers skips it instead of failing."""
+    """The same for a check that compares two calls, with the same numbers from the global random number generators.
+
+    A loss that draws random numbers without ``stochastic`` skips it instead of failing.
+    """
 
     @functools.wraps(check)
     def check_one(self: Self, loss: Loss) -> None:
         try:
             check(self, loss)
         except AssertionError:
-            if draws_random_numbers(loss):
+            if draws_random_numbers(loss) and not loss.objective.stochastic:
                 raise SkipTest("the losses draw random numbers: see no_global_random_numbers") from None
             raise
 
     return each_variant(check_one)
+
+
+@contextmanager
+def unless_stochastic(loss: Loss) -> Iterator[None]:
+    """For a comparison of two batches: skip it instead of failing if samples get other random numbers in the other."""
+    try:
+        yield
+    except AssertionError:
+        if loss.objective.stochastic and draws_random_numbers(loss):
+            raise SkipTest("stochastic = True: a sample gets other random numbers in another batch") from None
+        raise
 
 
 def draws_random_numbers(loss: Loss) -> bool:
@@ -246,13 +316,35 @@ def gradients(loss: Tensor, leaves: Sequence[Tensor], *, retain_graph: bool = Fa
 
 
 def with_features(batch: Batch, features: Tensor) -> Batch:
-    """The batch with other features, which are not a leaf of the graph, like the output of a trunk."""
-    return replace(batch, features=features.detach().requires_grad_() * 1)
+    """The batch with other features, which are not a leaf of the graph, like the output of a trunk.
+
+    If its images require gradients, they are new leaves, and the features depend on them.
+    """
+    features = features.detach().requires_grad_() * 1
+    if not batch.images.requires_grad:
+        return replace(batch, features=features)
+    images = batch.images.detach().requires_grad_()
+    return replace(batch, images=images, features=features + zeros_of(images, features.shape[1]))
+
+
+def zeros_of(images: Tensor, width: int) -> Tensor:
+    """Zeros (N, width) with a gradient in images (N, C, H, W), like features of a smooth trunk: tanh of linear maps."""
+    pixels = images.flatten(1)
+    numbers = torch.arange(pixels.shape[1] * width, device=images.device, dtype=images.dtype)
+    outputs = torch.tanh(pixels @ numbers.cos().view(-1, width) / pixels.shape[1] ** 0.5)
+    return outputs - outputs.detach()
+
+
+def latents(size: int, random: torch.Generator, dtype: torch.dtype) -> Tensor:
+    """Noise (size, LATENT_DIM) for the toy generator."""
+    return torch.randn(size, LATENT_DIM, generator=random, dtype=torch.float64).to(dtype)
 
 
 def subset(batch: Batch, index: Tensor | slice) -> Batch:
     """Some samples of a batch, or all in another order."""
-    return with_features(Batch(batch.images[index], batch.labels[index], batch.features), batch.features[index])
+    images = batch.images.detach()[index].requires_grad_(batch.images.requires_grad)
+    noise = None if batch.latents is None else batch.latents[index]
+    return with_features(Batch(images, batch.labels[index], batch.features, noise), batch.features[index])
 
 
 @contextmanager

@@ -30,7 +30,7 @@ class LossContract(LossChecks):
         heads = loss.heads
         sizes = dict.fromkeys(heads, 0.0)
         for seed in SEEDS:
-            value = base.total(loss.objective.discriminator_loss(*loss.batches(seed=seed)))
+            value = loss.discriminator_loss(*loss.batches(seed=seed))
             used = heads and value.requires_grad
             found = torch.autograd.grad(value, list(heads.values()), allow_unused=True) if used else [None] * len(heads)
             for name, gradient in zip(heads, found, strict=True):
@@ -47,7 +47,7 @@ class LossContract(LossChecks):
         sizes = {"real": 0.0, "fake": 0.0}
         for seed in SEEDS:
             real, fake = loss.batches(seed=seed)
-            value = base.total(loss.objective.discriminator_loss(real, fake))
+            value = loss.discriminator_loss(real, fake)
             for side, gradient in zip(sizes, base.gradients(value, [real.features, fake.features]), strict=True):
                 sizes[side] += gradient.abs().sum().item()
         for side, size in sizes.items():
@@ -89,16 +89,22 @@ class LossContract(LossChecks):
 
     @base.each_variant
     def test_every_term_teaches(self, loss: Loss) -> None:
-        """Each term depends on features, heads or, for the generator, images; or it is zero."""
+        """Each term depends on what its player trains: on features, heads, images or networks; or it is zero."""
         found: dict[tuple[str, str], list[tuple[bool, bool]]] = {}
         for seed in SEEDS:
             real, fake = loss.batches(seed=seed)
-            images = fake.images.requires_grad_() * 1  # a term of the generator's loss may depend on images only
-            fake = Batch(images, fake.labels, fake.features)
             leaves = {
                 "discriminator_loss": [real.features, fake.features, *loss.heads.values()],
-                "generator_loss": [fake.features, images],
+                "generator_loss": [fake.features],
             }
+            if loss.objective.uses_image_gradients:  # the gradient in an image depends on the trunk
+                leaves["discriminator_loss"] += [real.images, fake.images]
+            else:
+                fake = replace(fake, images=fake.images.requires_grad_() * 1)
+            leaves["generator_loss"] += [fake.images]  # a term may depend on the images only
+            if loss.objective.uses_networks:
+                for method, networks in loss.networks.items():
+                    leaves[method] += [value for _, value in networks.parameters() if value.requires_grad]
             with buffers_restored(loss.objective):
                 for method, terms in loss.terms(real, fake).items():
                     for name, term in terms.items():
@@ -113,7 +119,8 @@ class LossContract(LossChecks):
         """The two losses and the score do not change images, labels or features in place."""
         real, fake = loss.batches()
         sides = {"real": real, "fake": fake}
-        given = {f"{side}.{part}": getattr(batch, part) for side, batch in sides.items() for part in base.FIELDS}
+        parts = [(f"{side}.{part}", getattr(batch, part)) for side, batch in sides.items() for part in base.FIELDS]
+        given = {name: value for name, value in parts if value is not None}
         before = {name: value.detach().clone() for name, value in given.items()}
         for method, call in loss.calls(real, fake).items():
             call()
@@ -136,10 +143,11 @@ class LossContract(LossChecks):
                 both, leaves = loss.totals(real, fake), [real.features, fake.features]
                 found.append((both, {method: base.gradients(both[method], leaves) for method in METHODS}))
         (losses_before, before), (losses_after, after) = found
-        base.check_losses_close(losses_before, losses_after, "depends on the order of the samples in their batch")
-        for method in METHODS:
-            for one, two, order in zip(before[method], after[method], orders, strict=True):
-                check_close(one[order], two, f"{method}: a sample gets another gradient in another order")
+        with base.unless_stochastic(loss):
+            base.check_losses_close(losses_before, losses_after, "depends on the order of the samples in their batch")
+            for method in METHODS:
+                for one, two, order in zip(before[method], after[method], orders, strict=True):
+                    check_close(one[order], two, f"{method}: a sample gets another gradient in another order")
 
     @base.each_repeatable_variant
     def test_relational_is_true(self, loss: Loss) -> None:
@@ -152,7 +160,9 @@ class LossContract(LossChecks):
             return
         for method, (distance, halves) in differs.items():
             problem = f"{method} of a batch is not the mean over its two halves, {halves} (off by {distance:.3g})"
-            raise AssertionError(f"{problem}; average over the batch, or set relational = True if it compares samples")
+            advice = "average over the batch, or set relational = True if it compares samples"
+            with base.unless_stochastic(loss):
+                raise AssertionError(f"{problem}; {advice}")
 
     @base.each_repeatable_variant
     def test_batch_is_averaged(self, loss: Loss) -> None:
@@ -171,7 +181,8 @@ class LossContract(LossChecks):
                 sums[term] = sums.get(term, True) and grows
         for (method, name), always in sums.items():
             problem = f"{COPIES} copies of each sample have {COPIES} times the loss or more"
-            assert not always, f"{method}, {name}: {problem}; take the mean over the batch"
+            with base.unless_stochastic(loss):
+                assert not always, f"{method}, {name}: {problem}; take the mean over the batch"
 
     @base.each_repeatable_variant
     def test_conditioning_is_true(self, loss: Loss) -> None:

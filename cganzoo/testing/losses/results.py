@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import replace
 from unittest import SkipTest
 
 import torch
 
 from cganzoo.objective import Batch, Objective, Terms
-from cganzoo.testing.conformance import explained, schedulable
+from cganzoo.testing.conformance import explained
+from cganzoo.testing.randomness import seeded
 
 from . import base
 from .base import METHODS, SEEDS, TOLERANCE, Loss, LossChecks, buffers_restored, gradients, with_features
@@ -20,17 +19,25 @@ CASES = [(classes, size, seed) for classes in (1, 2, 7, 200) for size in (1, 6) 
 
 
 def random_batch(
-    classes: int, size: int, seed: int, feature_dim: int = 5, image: tuple[int, int, int] = (1, 8, 8)
+    classes: int,
+    size: int,
+    seed: int,
+    feature_dim: int = 5,
+    image: tuple[int, int, int] = (1, 8, 8),
+    *,
+    image_gradients: bool = False,
 ) -> Batch:
     """Random labels (size,), features (size, feature_dim), and images (size, C, H, W) in [-1, 1] of shape ``image``.
 
-    Features and images are float64 and require gradients; the features do not depend on the images.
+    Features and images are float64 and require gradients. The features depend on the images only with
+    ``image_gradients``, for a loss that differentiates with respect to images.
     """
     random = torch.Generator().manual_seed(seed)
     features = 2 * torch.randn(size, feature_dim, generator=random, dtype=torch.float64)
     labels = torch.randint(classes, (size,), generator=random)
     images = 2 * torch.rand(size, *image, generator=random, dtype=torch.float64) - 1
-    return Batch(images.requires_grad_(), labels, features.requires_grad_())
+    batch = Batch(images.requires_grad_(), labels, features.requires_grad_())
+    return with_features(batch, features) if image_gradients else batch
 
 
 def assert_same(objective: Objective, ours: Terms, naive: Terms, *batches: Batch) -> None:
@@ -44,7 +51,7 @@ def assert_same(objective: Objective, ours: Terms, naive: Terms, *batches: Batch
     torch.testing.assert_close(dict(ours), dict(naive), rtol=TOLERANCE, atol=TOLERANCE)
     heads = [parameter for parameter in objective.parameters() if parameter.requires_grad]
     leaves = [*(leaf for batch in batches for leaf in (batch.features, batch.images) if leaf.requires_grad), *heads]
-    mine, theirs = (gradients(base.total(terms), leaves) for terms in (ours, naive))
+    mine, theirs = (gradients(base.total(terms), leaves, retain_graph=True) for terms in (ours, naive))
     for one, two in zip(mine, theirs, strict=True):
         if not torch.allclose(one, two, rtol=TOLERANCE, atol=TOLERANCE):  # faster than assert_close, which explains
             torch.testing.assert_close(mine, theirs, rtol=TOLERANCE, atol=TOLERANCE)
@@ -58,40 +65,35 @@ class LossResults(LossChecks):
         if self.spec.reference is None:
             raise SkipTest("the loss has no reference: LossSpec(reference=...)")
         assert self.spec.reference(self.config()) is not None, "the reference must cover the default options"
-        base.over([*self.each(), *self._other_numbers()], self._equals)
-
-    def _other_numbers(self) -> Iterator[Loss]:
-        """The loss with one weight, temperature or the like changed, where the options allow it."""
-        defaults = self.config()
-        for option in schedulable(self.spec.config):
-            number = getattr(defaults, option)
-            for other in (number / 2, number + 0.5) if isinstance(number, float) else (0.5,):
-                if other != number:
-                    with contextlib.suppress(ValueError):
-                        yield Loss(self.spec, self.config(**{option: other}), f"{option}={other:g}")
-                        break
+        base.over([*self.each(), *self.other_numbers()], self._equals)
 
     def _equals(self, loss: Loss) -> None:
         formula = loss.spec.reference(loss.config) if loss.spec.reference is not None else None
         if formula is None:
             raise SkipTest("the reference does not cover these options")
         for classes, size, seed in CASES:
-            objective = replace(loss, classes=classes, seed=seed, dtype=torch.float64).objective
+            variant = replace(loss, classes=classes, seed=seed, dtype=torch.float64)
+            objective = variant.objective
             heads = {**dict(objective.named_parameters()), **dict(objective.named_buffers())}
-            real, fake = random_batch(classes, size, seed), random_batch(classes, size, seed + 9)
+            linked = objective.uses_image_gradients
+            real, fake = (random_batch(classes, size, seed + more, image_gradients=linked) for more in (0, 9))
+            random = torch.Generator().manual_seed(seed)
+            fake = replace(fake, latents=base.latents(size, random, torch.float64))
             if objective.fake_labels == "paired":
                 fake = replace(fake, labels=real.labels)
             used = real if objective.uses_real_in_generator_loss else None
-            method = "discriminator_loss"
+            inputs = {"discriminator_loss": (real, fake, loss.config), "generator_loss": (fake, loss.config, used)}
             try:
-                with buffers_restored(objective):
-                    ours = objective.discriminator_loss(real, fake)
-                    naive = formula.discriminator_loss(heads, real, fake, loss.config)
-                    assert_same(objective, ours, naive, real, fake)
-                method = "generator_loss"
-                with buffers_restored(objective):
-                    ours = objective.generator_loss(fake, used)
-                    assert_same(objective, ours, formula.generator_loss(heads, fake, loss.config, used), fake)
+                for method, call in variant.calls(real, fake).items():
+                    if method not in inputs:
+                        continue
+                    more = {"networks": variant.networks[method]} if objective.uses_networks else {}
+                    with buffers_restored(objective):
+                        with seeded(0):
+                            ours = call()
+                        with seeded(0):
+                            naive = getattr(formula, method)(heads, *inputs[method], **more)
+                        assert_same(objective, ours, naive, *(real, fake) if method == METHODS[0] else (fake,))
             except AssertionError as error:
                 case = f"num_classes = {classes}, batch of {size}, seed {seed}"
                 raise AssertionError(f"{method} differs from the reference ({case}): {error}") from error
@@ -107,6 +109,8 @@ class LossResults(LossChecks):
             results[dtype] = loss.values(*loss.batches())
         for method, exact in results[torch.float64].items():
             assert exact.dtype == torch.float64, f"{method} is {exact.dtype}: create tensors with the features' dtype"
+            if loss.objective.stochastic:  # the same seed gives other random numbers in another precision
+                continue
             base.check_close(results[torch.float32][method].double(), exact, f"{method} differs in float32", 1e-3)
 
     @base.each_variant
@@ -128,7 +132,11 @@ class LossResults(LossChecks):
         for seed in SEEDS:
             inputs = base.gan_inputs(full, seed=seed)
             for method in METHODS:
-                wanted, found = (getattr(gan, method)(*inputs) for gan in (full, low))
+                results = []
+                for gan in (full, low):
+                    with seeded(seed):
+                        results.append(getattr(gan, method)(*inputs))
+                wanted, found = results
                 assert found.dtype == torch.float32, f"with networks in bfloat16, {method} is {found.dtype}"
                 assert found.isfinite(), f"with networks in bfloat16, {method} is {found.item()}"
                 for gradient in gradients(found, low.players[method.removesuffix("_loss")]):
@@ -138,10 +146,10 @@ class LossResults(LossChecks):
     @base.each_variant
     def test_runs_on_any_device(self, loss: Loss) -> None:
         """The losses work on the device of their inputs, and copy no value to the CPU."""
+        real, fake = (_on_meta(batch) for batch in loss.batches())
         loss.objective.to("meta")  # has no values: a tensor on the CPU, or reading a value, is an error
-        batches = [Batch(*(getattr(batch, field).to("meta") for field in base.FIELDS)) for batch in loss.batches()]
         advice = "create tensors on the device of the features, register buffers, and read no tensor's value"
-        for method, call in loss.calls(*batches).items():
+        for method, call in loss.calls(real, fake, loss.networks_on("meta")).items():
             with explained(f"on another device {method}", advice):
                 call()
 
@@ -149,6 +157,9 @@ class LossResults(LossChecks):
     def test_compiles_whole(self, loss: Loss) -> None:
         """``torch.compile(fullgraph=True)`` compiles both losses without a graph break, with the same results."""
         import torch._dynamo
+
+        if loss.objective.uses_image_gradients:
+            raise SkipTest("uses_image_gradients = True: a compiled step cannot differentiate in its forward pass")
 
         def both(real: Batch, fake: Batch) -> dict[str, torch.Tensor]:
             return {method: base.total(terms) for method, terms in loss.terms(real, fake).items()}
@@ -158,11 +169,19 @@ class LossResults(LossChecks):
         try:
             for seed in (0, 1):
                 batches = loss.batches(seed=seed)
-                with buffers_restored(loss.objective):
+                with buffers_restored(loss.objective), seeded(seed):
                     wanted = both(*batches)
                 advice = "use only tensor operations in the losses"
-                with buffers_restored(loss.objective), explained("torch.compile(fullgraph=True)", advice):
+                with buffers_restored(loss.objective), seeded(seed), explained("torch.compile(fullgraph=True)", advice):
                     found = compiled(*batches)
                 base.check_losses_close(found, wanted, "differs when it is compiled", 1e-5)
         finally:
             torch._dynamo.reset()
+
+
+def _on_meta(batch: Batch) -> Batch:
+    """The batch on a device without values."""
+    images, labels, features = (part.detach().to("meta") for part in (batch.images, batch.labels, batch.features))
+    latents = None if batch.latents is None else batch.latents.to("meta")
+    images.requires_grad_(batch.images.requires_grad)
+    return with_features(Batch(images, labels, features, latents), features)

@@ -83,7 +83,7 @@ class LossTerms(LossChecks):
         if loss.objective.fake_labels == "paired":
             raise SkipTest("its fakes are paired with real samples")
         real, fake = loss.batches(2 * SIZE)
-        value = total(loss.objective.discriminator_loss(subset(real, slice(SIZE)), fake))
+        value = loss.discriminator_loss(subset(real, slice(SIZE)), fake)
         assert value.isfinite(), f"discriminator_loss is {value.item()} for {SIZE} real and {2 * SIZE} fake samples"
 
     @each_variant
@@ -105,19 +105,23 @@ class LossTerms(LossChecks):
 
     @each_variant
     def test_no_global_random_numbers(self, loss: Loss) -> None:
-        """The losses neither use nor change the global random number generators."""
-        batches = loss.batches()
+        """The losses use no global random number generator, except, with ``stochastic``, torch's."""
+        batches, stochastic = loss.batches(), loss.objective.stochastic
+        dropout = "computing the losses (or a dropout in a head)"
+        advice = "draw no random numbers, or set stochastic = True and draw them from torch's generator"
         results = []
         for seed in (1, 1, 2):
-            dropout = "computing the losses (or a dropout in a head)"
-            with seeded(seed), base.buffers_restored(loss.objective), untouched(dropout):
-                both = loss.terms(*batches)
+            with seeded(seed), base.buffers_restored(loss.objective):
+                if stochastic:
+                    torch.default_generator.manual_seed(0)
+                with untouched(dropout, "torch's" if stochastic else "", advice):
+                    both = loss.terms(*batches)
             results.append({method: total(terms) for method, terms in both.items()})
         one, again, other = results
         for method in one:
             # If equal seeds give different losses, there is another cause, which another check reports.
             independent = one[method].equal(other[method]) or not one[method].equal(again[method])
-            assert independent, f"{method} depends on the seed of a global generator; draw from a generator of your own"
+            assert independent, f"{method} depends on the seed of a global generator; {advice}"
 
     @each_repeatable_variant
     def test_same_call_same_loss(self, loss: Loss) -> None:

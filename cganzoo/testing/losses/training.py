@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from cganzoo.config import parse
-from cganzoo.objective import Batch
+from cganzoo.objective import Batch, Terms
 from cganzoo.testing.processes import RANKS, component_in_a_process, in_two_processes
 from cganzoo.testing.randomness import seeded
 from cganzoo.testing.toys import GAN, LATENT_DIM
 
 from . import base
 from .base import CLASSES, Loss, LossChecks, describe, gan_inputs
+from .hints import hint
 
 SHARED_STEPS, SHARED_BATCH, SHARED_RATE = 3, 8, 0.05
 """Of the training in two processes."""
@@ -90,7 +91,8 @@ def train_choices(rank: int, distribution: str, name: str, choices: list[dict[st
         try:
             weights.append(train(Loss(spec, parse(spec.config, options)), rank, RANKS))
         except Exception as error:
-            raise AssertionError(f"with {describe(options) or 'its defaults'}: {error}") from error
+            what = describe(options) or "its defaults"
+            raise AssertionError(f"with {what}: {error}{hint(error)}") from error
     return weights
 
 
@@ -98,7 +100,7 @@ def train(loss: Loss, rank: int = 0, processes: int = 1) -> dict[str, Tensor]:
     """Weights after a few steps in float64, in which this process has its part of each batch."""
     gan = loss.gan(dtype=torch.float64)
     modules = {"trunk": gan.trunk, "loss": gan.objective, "generator": gan.generator}
-    optimizers = {player: torch.optim.SGD(parameters, SHARED_RATE) for player, parameters in gan.players.items()}
+    optimizers = {player: torch.optim.SGD(gan.groups(player, SHARED_RATE)) for player in gan.players}
     if processes > 1:
         gan.discriminator_step = DistributedDataParallel(gan.discriminator_step)
         gan.generator_step = DistributedDataParallel(gan.generator_step)
@@ -127,24 +129,34 @@ def _problem(loss: Loss, seed: int) -> str:
     with seeded(seed):
         gan = _untrained(loss)
         _train(gan, DISCRIMINATOR_STEPS, ("discriminator",))
-        with torch.no_grad(), base.buffers_restored(gan.objective):
+        with base.buffers_restored(gan.objective):
             return _judge(gan, conditional=loss.spec.conditioning(loss.config) == "conditional")
 
 
 def _judge(gan: GAN, *, conditional: bool) -> str:
     objective, labels = gan.objective, torch.arange(BATCH) % CLASSES
 
-    def batch(images: Tensor) -> Batch:
-        return Batch(images, labels, gan.trunk(images))
+    def batch(images: Tensor, latents: Tensor | None = None) -> Batch:
+        images = images.detach().requires_grad_(objective.uses_image_gradients)
+        return Batch(images, labels, gan.trunk(images), latents)
+
+    def terms(shown: Batch) -> Terms:
+        with seeded(0):
+            return objective.generator_loss(shown, used, **given)
 
     def loss(shown: Batch, shift: int = 0) -> float:
-        shown = replace(shown, labels=(labels + shift) % CLASSES)
-        return base.total(objective.generator_loss(shown, used)).item()
+        found = terms(replace(shown, labels=(labels + shift) % CLASSES))
+        return base.total({name: term for name, term in found.items() if name in judged}).item()
 
-    real, more = batch(_real(labels)), batch(_real(labels))
+    images, others, z = _real(labels), _real(labels), torch.randn(BATCH, LATENT_DIM)
+    real, more, fake = batch(images), batch(others, z), batch(gan.generator(z, labels), z)
     used = real if objective.uses_real_in_generator_loss else None
-    fake = batch(gan.generator(torch.randn(BATCH, LATENT_DIM), labels))
-    scores = [score.mean().item() for shown in (real, fake) if (score := base.score_of(objective, shown)) is not None]
+    given = {"networks": gan.generator_step.networks} if objective.uses_networks else {}
+    # Real images were not made from latents, so a term that depends on the latents does not judge them.
+    ours, again, moved = terms(fake), terms(fake), terms(replace(fake, latents=z.roll(1, 0)))
+    depend = {name for name, term in ours.items() if term.equal(again[name]) and not term.equal(moved[name])}
+    judged = ours.keys() - depend or ours.keys()
+    scores = [score for shown in (real, fake) if (score := base.score_of(objective, shown)) is not None]
     of_real, of_fake, *of_wrong = loss(more), loss(fake), *(loss(more, shift) for shift in range(1, CLASSES))
     if not of_real < of_fake:
         found = f"generator_loss is {of_real:.3g} for real images and {of_fake:.3g} for the generator's"
@@ -153,9 +165,14 @@ def _judge(gan: GAN, *, conditional: bool) -> str:
         wrong = " and ".join(f"{value:.3g}" for value in of_wrong)
         found = f"generator_loss is {of_real:.3g} for real images with their own labels, and {wrong} with wrong labels"
         return f"{found}: the generator learns wrong classes; check the sign and the labels of each class term"
-    if scores and not scores[0] > scores[1]:
-        found = f"the score is {scores[1] - scores[0]:.3g} higher for the generator's images than for real ones"
-        return f"{found}: a higher score must mean more real"
+    if scores:
+        of_real, of_fake = (score.mean().item() for score in scores)
+        if not of_real > of_fake:
+            found = f"the score is {of_fake - of_real:.3g} higher for the generator's images than for real ones"
+            return f"{found}: a higher score must mean more real"
+        if not (scores[0].max() > 0 > scores[1].min()):
+            found = f"the mean score is {of_real:.3g} for real images and {of_fake:.3g} for the generator's"
+            return f"{found}: it must be positive for samples that are more likely real, and negative for others"
     return ""
 
 
@@ -179,7 +196,7 @@ def _real(labels: Tensor) -> Tensor:
 
 
 def _train(gan: GAN, steps: int, players: tuple[str, ...]) -> None:
-    optimizers = {player: torch.optim.Adam(gan.players[player], RATE, betas=(0.5, 0.99)) for player in players}
+    optimizers = {player: torch.optim.Adam(gan.groups(player, RATE), betas=(0.5, 0.99)) for player in players}
     labels = torch.arange(BATCH) % CLASSES
     for step in range(steps):
         gan.objective.advance(step, steps)

@@ -27,12 +27,15 @@ class DCGANGenerator(Generator):
         CganzooError: another image size.
     """
 
+    class_strength: float | Tensor
+
     def __init__(self, config: DCGANGeneratorConfig, context: BuildContext) -> None:
         super().__init__()
         self.config = config
         self.latent_dim = config.latent_dim
         self.conditional = config.conditional
         self.num_classes = context.num_classes
+        self.hold(class_strength=config.class_strength)
         widths = channel_widths(config.width, context.image_size)[::-1]
         inputs = config.latent_dim + (context.num_classes if config.conditional else 0)
         self.linear = prepare(nn.Linear(inputs, widths[0] * 4 * 4), config.parametrization)
@@ -50,7 +53,8 @@ class DCGANGenerator(Generator):
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
         """See :class:`cganzoo.networks.Generator`."""
         if self.conditional:
-            z = torch.cat([z, F.one_hot(labels, self.num_classes).to(z.dtype)], 1)
+            one_hot = F.one_hot(labels, self.num_classes).to(z.dtype)
+            z = torch.cat([z, one_hot if self.config.class_strength == 1 else self.class_strength * one_hot], 1)
         images: Tensor = self.body(self.linear(z).unflatten(1, (-1, 4, 4)))
         return images
 
@@ -71,10 +75,13 @@ class DCGANDiscriminator(Discriminator):
         CganzooError: another image size.
     """
 
+    input_noise: float | Tensor
+
     def __init__(self, config: DCGANDiscriminatorConfig, context: BuildContext) -> None:
         super().__init__()
         self.config = config
         self.batch_statistics = config.batch_norm
+        self.hold(input_noise=config.input_noise)
         widths = channel_widths(config.width, context.image_size)
         self.feature_dim = widths[-1]
         layers = self._block(context.image_channels, widths[0], stride=1)
@@ -97,8 +104,8 @@ class DCGANDiscriminator(Discriminator):
 
     def forward(self, images: Tensor) -> Tensor:
         """See :class:`cganzoo.networks.Discriminator`."""
-        if self.training and self.config.input_noise > 0:
-            images = images + self.config.input_noise * torch.randn_like(images)
+        if self.training and self.config.input_noise != 0:  # a schedule is not equal to 0
+            images = images + self.input_noise * torch.randn_like(images)
         features: Tensor = self.dropout(self.body(images).mean((2, 3)))
         return features
 

@@ -154,6 +154,54 @@ def test_input_noise_has_the_given_standard_deviation() -> None:
     assert (inputs[0] - images).mean().item() == pytest.approx(0, abs=0.01)
 
 
+def test_input_noise_follows_its_schedule() -> None:
+    disc = discriminator(input_noise={"from": 0.5, "to": 0.0}, dropout=0.0)
+    inputs: list[Tensor] = []
+    disc.body.register_forward_pre_hook(lambda module, args: inputs.append(args[0]))
+    images = torch.rand(400, 1, 8, 8)
+    for step, deviation in ((0, 0.5), (5, 0.25), (10, 0.0)):
+        disc.advance(step, 10)
+        disc(images)
+        assert (inputs[-1] - images).std().item() == pytest.approx(deviation, rel=0.02)
+
+
+@pytest.mark.parametrize("parametrization", ["none", "spectral_norm", "weight_norm"])
+def test_without_the_class_the_conditional_generator_is_the_unconditional_one(parametrization: str) -> None:
+    gen = generator(class_strength=0.0, parametrization=parametrization).double()
+    sample = draw(gen, 8)
+    gen.initialize(*sample)
+    gen(*sample)  # sets the averages of the batch normalisation
+    gen.eval()  # spectral normalisation then keeps its vectors
+    assert torch.equal(gen(*sample), gen(sample[0], sample[1].flip(0)))
+    without = generator(conditional=False, parametrization="none").double()
+    with torch.no_grad():
+        layers = [[one for one in net.modules() if isinstance(one, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d))]
+                  for net in (gen, without)]  # fmt: skip
+        for mine, theirs in zip(*layers, strict=True):
+            theirs.weight.copy_(mine.weight[:, :6] if isinstance(mine, nn.Linear) else mine.weight)
+            theirs.bias.copy_(mine.bias)
+    without.load_state_dict({k: v for k, v in gen.state_dict().items() if "running" in k}, strict=False)
+    torch.testing.assert_close(without.eval()(*sample), gen(*sample))
+
+
+def test_the_strength_of_the_class_follows_its_schedule_and_is_part_of_the_state() -> None:
+    gen = generator(class_strength={"from": 0.0, "to": 1.0, "after": 2, "steps": 4}).eval()
+    whole = generator().eval()
+    z, labels = draw(gen)
+    for step, strength in ((0, 0.0), (2, 0.0), (4, 0.5), (6, 1.0), (100, 1.0)):
+        gen.advance(step, 10)
+        constant = generator(class_strength=strength).eval()
+        for one in (constant, whole):
+            one.load_state_dict({k: v for k, v in gen.state_dict().items() if k != "class_strength"})
+        torch.testing.assert_close(gen(z, labels), constant(z, labels))
+        if strength == 1:
+            assert torch.equal(gen(z, labels), whole(z, labels))
+    restored = generator(class_strength={"from": 0.0, "to": 1.0, "after": 2, "steps": 4}).eval()
+    restored.load_state_dict(gen.state_dict())
+    assert torch.equal(restored(z, labels), gen(z, labels))
+    assert "class_strength" not in whole.state_dict()
+
+
 def test_trunk_is_normalized_by_the_batch_in_evaluation_too() -> None:
     images, others = torch.rand(4, 1, 8, 8), torch.rand(4, 1, 8, 8)
     for batch_norm in (True, False):
@@ -199,6 +247,7 @@ def test_compiles_to_one_graph(parametrization: str) -> None:
         (DCGANGeneratorConfig, {"dropout": 0.1}),
         (DCGANDiscriminatorConfig, {"dropout": 1.0}),
         (DCGANDiscriminatorConfig, {"input_noise": -0.1}),
+        (DCGANGeneratorConfig, {"class_strength": -0.1}),
         (DCGANDiscriminatorConfig, {"widths": 64}),
     ],
 )

@@ -12,11 +12,14 @@ from .config import ProjGANConfig
 
 
 class ProjGAN(Objective):
-    """Projection discriminator: psi(phi(x)) + <e_y, phi(x)> (arXiv:1802.05637)."""
+    """Projection discriminator: psi(phi(x)) + w <e_y, phi(x)> (arXiv:1802.05637, where w is 1)."""
+
+    class_weight: float | Tensor
 
     def __init__(self, config: ProjGANConfig, context: BuildContext) -> None:
         super().__init__()
         self.rule = config.adversarial
+        self.hold(class_weight=config.class_weight)
         self.psi = nn.Linear(context.features, 1)
         self.embedding = nn.Embedding(context.num_classes, context.features)
         nn.init.xavier_uniform_(self.embedding.weight)  # with nn.Embedding's default N(0, 1), this term is too large
@@ -36,4 +39,4 @@ class ProjGAN(Objective):
         """Score of each sample given its class: features (N, D) and labels (N,) to (N,)."""
         unconditional: Tensor = self.psi(features).squeeze(1)
         class_embedding: Tensor = self.embedding(labels)
-        return unconditional + (class_embedding * features).sum(1)
+        return unconditional + self.class_weight * (class_embedding * features).sum(1)

@@ -12,9 +12,10 @@ from .config import R3GANConfig
 
 
 class R3GAN(Objective):
-    """A real image shall score higher than a fake of its class, and the fake higher than it (arXiv:2501.05441, eq. 2).
+    """The discriminator raises the score of a real image above that of a fake of its class; the generator the opposite.
 
-    Without gradient penalties on real and fake images (the regularizers ``r1`` and ``r2``) it does not converge.
+    Section 2 of arXiv:2501.05441. It needs gradient penalties on real and fake images: the regularizers ``r1`` and
+    ``r2``.
     """
 
     uses_real_in_generator_loss = True
@@ -22,7 +23,8 @@ class R3GAN(Objective):
 
     def __init__(self, config: R3GANConfig, context: BuildContext) -> None:
         super().__init__()
-        self.embedding = nn.Linear(context.num_classes, context.features, bias=False)
+        self.embedding = nn.Embedding(context.num_classes, context.features)
+        nn.init.normal_(self.embedding.weight, std=context.features**-0.5)  # a score is about as large as a feature
 
     def discriminator_loss(self, real: Batch, fake: Batch) -> Terms:
         """f(D(G(z), y) - D(x, y)) with f(t) = log(1 + e^t)."""
@@ -38,4 +40,5 @@ class R3GAN(Objective):
 
     def score(self, features: Tensor, labels: Tensor) -> Tensor:
         """D(x, y) = <e_y, phi(x)>: features (N, D) and labels (N,) to (N,)."""
-        return (self.embedding.weight.T[labels] * features).sum(1)
+        class_embedding: Tensor = self.embedding(labels)
+        return (class_embedding * features).sum(1)
