@@ -80,7 +80,7 @@ class HookedTrunk(ToyTrunk):
         """Images (N, C, H, W) to features (N, FEATURE_DIM)."""
         features = super().forward(images)
         if features.requires_grad:
-            features.register_hook(self._differentiate)
+            features.register_hook(self._differentiate)  # type: ignore[no-untyped-call]
         return features
 
     def _differentiate(self, gradient: Tensor) -> None:
