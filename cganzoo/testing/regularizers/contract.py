@@ -204,9 +204,9 @@ def _train(game: Game, objective: Any, weighted: Weighted, *, paired: bool) -> N
         fake_labels = labels if paired else fake_labels
         due = (weighted.is_due("discriminator", number),)
         update(steps[0], optimizers[0], images, labels, z, fake_labels, due)
-        due = (weighted.is_due("generator", number),)
         uses_real = objective.uses_real_in_generator_loss or weighted.regularizer.uses_real_in_generator_loss
         real = (images, labels) if uses_real else (None, None)
+        due = (weighted.is_due("generator", number),)
         update(steps[1], optimizers[1], z, fake_labels, *real, due, freeze=discriminator)
 
 
