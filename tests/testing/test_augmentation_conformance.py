@@ -23,7 +23,7 @@ OBSERVE = {"observe_changes_buffers_only", "observe_accepts_any_scores", "observ
 
 # Each fault, the check that is meant for it, and the other checks that must fail with it.
 FAULTS: dict[str, tuple[str, set[str]]] = {
-    "crops": ("any_image", {"any_batch_size", "trains"}),
+    "crops": ("any_image", {"any_batch_size", "channels_last", "trains"}),
     "wants_even_sizes": ("any_image", set()),
     "wants_even_batches": ("any_batch_size", {"trains"}),
     "divides_by_contrast": ("extreme_images", set()),

@@ -19,6 +19,7 @@ from cganzoo.specs import BuildContext, LossSpec
 from cganzoo.testing.conformance import Conformance, build_context, built, choices, schedulable
 from cganzoo.testing.randomness import seeded, untouched
 from cganzoo.testing.toys import FEATURE_DIM, GAN, LATENT_DIM, ToyGenerator, ToyTrunk
+from cganzoo.testing.variants import describe
 from cganzoo.train.networks import StepNetworks
 
 from .hints import hint
@@ -169,12 +170,6 @@ def gan_inputs(gan: GAN, size: int = SIZE, seed: int = 0) -> tuple[Tensor, Tenso
     images = 2 * torch.rand(size, *IMAGE, generator=random, dtype=torch.float64).to(dtype) - 1
     z = latents(size, random, dtype)
     return images, labels, z, labels if gan.objective.fake_labels == "paired" else labels.flip(0)
-
-
-def describe(options: Mapping[str, Any]) -> str:
-    """Options as a message names them: ``labeling="dynamic"``."""
-    quoted = {name: f'"{value}"' if isinstance(value, str) else value for name, value in options.items()}
-    return ", ".join(f"{name}={value}" for name, value in quoted.items())
 
 
 # --- checks of each variant -----------------------------------------------------------------------------------------

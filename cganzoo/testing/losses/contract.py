@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from unittest import SkipTest
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd import backward
 
 from cganzoo.objective import Batch
 from cganzoo.testing.conformance import check_equal, schedulable
+from cganzoo.testing.modules import unchanged
 from cganzoo.train.freeze import frozen
 
 from . import base
@@ -73,7 +73,7 @@ class LossContract(LossChecks):
         """The generator's loss does not change trunk and heads: no gradient, no new value, still frozen."""
         gan = loss.gan()
         discriminator = {"the trunk's": gan.trunk, "the loss's": gan.objective}
-        with frozen(gan.discriminator_parameters), _unchanged("generator_loss", discriminator):
+        with frozen(gan.discriminator_parameters), unchanged("generator_loss", discriminator):
             value = gan.generator_loss(*base.gan_inputs(gan))
             if value.requires_grad:
                 backward(value)
@@ -82,8 +82,8 @@ class LossContract(LossChecks):
     def test_discriminator_loss_changes_no_weight(self, loss: Loss) -> None:
         """The discriminator's loss does not change the generator, and changes no weight: the optimizer does that."""
         gan = loss.gan()
-        with _unchanged("discriminator_loss", {"the generator's": gan.generator}):
-            with _unchanged("discriminator_loss", {"the trunk's": gan.trunk, "the loss's": gan.objective}):
+        with unchanged("discriminator_loss", {"the generator's": gan.generator}):
+            with unchanged("discriminator_loss", {"the trunk's": gan.trunk, "the loss's": gan.objective}):
                 value = gan.discriminator_loss(*base.gan_inputs(gan))
             backward(value)
 
@@ -266,24 +266,6 @@ def _depends(term: Tensor, leaves: Sequence[Tensor]) -> bool:
         return False
     found = torch.autograd.grad(term.sum(), leaves, retain_graph=True, allow_unused=True)
     return any(gradient is not None for gradient in found)
-
-
-@contextmanager
-def _unchanged(method: str, modules: Mapping[str, nn.Module]) -> Iterator[None]:
-    """Check that parameters get no gradient and no new value, and that ``requires_grad`` does not change."""
-    before = [
-        (f"{owner} {name}", parameter, parameter.detach().clone(), parameter._version, parameter.requires_grad)
-        for owner, module in modules.items()
-        for name, parameter in module.named_parameters()
-    ]
-    yield
-    for name, parameter, value, version, requires_grad in before:
-        assert parameter.grad is None, f"{method} leaves a gradient in {name}; do not call backward()"
-        # A clamp, for example, changes no small weights, but only in a test are all weights small.
-        unchanged = torch.equal(parameter, value) and parameter._version == version
-        assert unchanged, f"{method} writes to {name} in place; only the optimizer may change it"
-        same = parameter.requires_grad == requires_grad
-        assert same, f"{method} changes requires_grad of {name}; do not set it, the engine freezes and unfreezes"
 
 
 def _sizes(loss: Loss, real: Batch, fake: Batch) -> dict[tuple[str, str], tuple[float, float]]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
-from typing import Any
 from unittest import SkipTest
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd import backward
 
 from cganzoo.objective import Objective
 from cganzoo.specs import NAME
 from cganzoo.testing.conformance import built, check_equal, explained, load_from_checkpoint
+from cganzoo.testing.modules import attributes, check_attributes
 from cganzoo.testing.randomness import seeded, untouched
 
 from . import base
@@ -23,10 +22,6 @@ from .base import CLASSES, SEEDS, SIZE, Loss, LossChecks, each_repeatable_varian
 LARGE = 1e3
 """How many times larger the features of a diverged discriminator are."""
 
-DEPTH = 5
-"""How many levels of nested values are compared."""
-CHECKED_ELSEWHERE = {"_parameters", "_buffers", "_modules"}
-GRAPH = "tensor with a graph"
 UNSAVED = "no checkpoint saves that state; make it a buffer, or a schedule if it follows the step"
 
 
@@ -138,9 +133,7 @@ class LossTerms(LossChecks):
         loss.totals(*batches)  # the first call may create an attribute once
         before = attributes(loss.objective)
         loss.totals(*batches)
-        for name, value in attributes(loss.objective).items():
-            assert GRAPH not in value, f"{name} holds a tensor with its graph: store a detached one in a buffer"
-            assert value == before.get(name), f"computing the losses changes {name}: {UNSAVED}"
+        check_attributes(loss.objective, before, "computing the losses", UNSAVED)
 
     @each_repeatable_variant
     def test_instances_are_independent(self, loss: Loss) -> None:
@@ -177,34 +170,3 @@ class LossTerms(LossChecks):
         load_from_checkpoint(again.objective, loss.objective)
         found, expected = (one.values(*loss.batches(seed=9)) for one in (again, loss))
         check_equal(found, expected, "is different after saving and loading: keep all state in parameters and buffers")
-
-
-def attributes(module: nn.Module) -> dict[str, list[Any]]:
-    """Each attribute of a module and its submodules by its dotted name, as plain values that can be compared."""
-    return {
-        f"self.{path}.{name}" if path else f"self.{name}": list(_plain(value, DEPTH))
-        for path, part in module.named_modules()
-        for name, value in vars(part).items()
-        if name not in CHECKED_ELSEWHERE
-    }
-
-
-def _plain(value: Any, depth: int) -> Iterator[Any]:
-    """A value and what it contains, flattened; tensors without their numbers."""
-    yield type(value).__name__
-    if isinstance(value, Tensor):
-        yield GRAPH if value.grad_fn is not None else "tensor"
-    elif value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
-        yield repr(value)  # so that nan equals itself
-    elif isinstance(value, (type, ModuleType, FunctionType, BuiltinFunctionType, MethodType)) or depth == 0:
-        yield id(value)
-    elif isinstance(value, (set, frozenset)):
-        yield sorted(map(repr, value))
-    elif hasattr(value, "__len__") and hasattr(value, "__iter__"):
-        yield len(value)
-        for entry in (*value.keys(), *value.values()) if isinstance(value, Mapping) else value:
-            yield from _plain(entry, depth - 1)
-    else:
-        yield id(value)
-        for entry in getattr(value, "__dict__", {}).items():
-            yield from _plain(entry, depth - 1)

@@ -14,9 +14,10 @@ from cganzoo.objective import Batch, Terms
 from cganzoo.testing.processes import RANKS, component_in_a_process, in_two_processes
 from cganzoo.testing.randomness import seeded
 from cganzoo.testing.toys import GAN, LATENT_DIM
+from cganzoo.testing.variants import describe
 
 from . import base
-from .base import CLASSES, Loss, LossChecks, describe, gan_inputs
+from .base import CLASSES, Loss, LossChecks, gan_inputs
 from .hints import hint
 
 SHARED_STEPS, SHARED_BATCH, SHARED_RATE = 3, 8, 0.05
