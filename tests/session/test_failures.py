@@ -163,8 +163,8 @@ def test_memory_that_runs_out_in_training_is_one_message(run, folder: RunFolder,
     assert result.code == 2
     message = (
         "training on the device cpu: out of memory: 16.0 GB were requested at once; lower "
-        f"{folder.path.parents[1] / 'short.toml'}: train.batch_size (now 8; try half of it), or the sizes in "
-        "[generator], [discriminator] and [loss]; the checkpoint of step 2 is kept"
+        f"{folder.path.parents[1] / 'short.toml'}: train.batch_size (now 8; try half of it, or train.accumulate = "
+        "2), or the sizes in [generator], [discriminator] and [loss]; the checkpoint of step 2 is kept"
     )
     assert message in result.err.replace("\n", " ")
     assert (folder.manifest().status, folder.manifest().error) == ("failed", message)

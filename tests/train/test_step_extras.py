@@ -223,6 +223,10 @@ def test_images_require_no_gradient_unless_somebody_needs_it() -> None:
     game.step("discriminator", due)
     game.step("generator")
     assert len(game.trunk.seen) == 3, "one pass for the discriminator's batches, one each for the generator's"
+    game.trunk.seen.clear()
+    game.objective.look = lambda *_: {}
+    game.step("discriminator", (lazy.is_due("discriminator", 2),))
+    assert list(map(len, game.trunk.seen)) == [N, N], "a slope of real images is not paid for fakes"
 
 
 # --- latents and the networks -----------------------------------------------------------------------------------------
