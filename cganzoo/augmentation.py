@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor
 
 from .scheduled import Scheduled
@@ -24,3 +26,7 @@ class Augmentation(Scheduled):
         For an augmentation that adapts its strength. Override it to change buffers only, and never wait for the device:
         no ``item()``. A loss without a score is refused if this method is overridden.
         """
+
+    def logged(self) -> Mapping[str, Tensor]:
+        """Scalar tensors to log by name, such as a probability that adapts. Override it; names begin with its own."""
+        return {}

@@ -23,7 +23,7 @@ from .networks import StepNetworks
 from .regularizers import Weighted, merged
 
 Loss = tuple[Tensor, dict[str, Tensor]]
-"""The scalar to differentiate, and its terms by name without gradient, for the log."""
+"""The scalar to differentiate, and for the log: its terms by name without gradient, and what augmentations log."""
 
 
 def update(
@@ -142,7 +142,10 @@ class DiscriminatorStep(_Step):
         terms = self.objective.discriminator_loss(real, fake, **self._more())
         penalties = [(one, one.of_discriminator(real, fake, self.networks)) for one in regularizers]
         self._let_observe(real)
-        return _total(terms, penalties)
+        total, logged = _total(terms, penalties)
+        for augmentation in self.augmentations:
+            logged |= {name: value.detach().clone() for name, value in augmentation.logged().items()}
+        return total, logged
 
     @torch.no_grad()
     def _let_observe(self, real: Batch) -> None:

@@ -83,6 +83,10 @@ class AdaptiveAda(Ada):
         for count in (self.signs, self.images, self.batches):
             count.masked_fill_(due, 0)
 
+    def logged(self) -> dict[str, Tensor]:
+        """The probability, as ``ada_p``."""
+        return {"ada_p": self.p}
+
 
 def build(config: AdaConfig, context: BuildContext) -> Augmentation:
     """ADA with a fixed p, which needs no score, or with one that is adapted."""

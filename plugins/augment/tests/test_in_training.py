@@ -136,3 +136,11 @@ def test_a_resolved_recipe_with_all_options_is_accepted_again() -> None:
     assert values[0]["target"] == 0.6
     text = "\n".join(f"{key} = {value!r}".replace("'", '"') for key, value in values[0].items() if value is not None)
     assert resolved(f"[[augmentations]]\n{text}").augmentations[0].config.p == 0.5
+
+
+def test_the_adapted_probability_is_in_the_log() -> None:
+    engine = advanced(started(ADAPTED), 6)
+    logged = [value.item() for value in engine.terms["discriminator/ada_p"]]
+    assert len(logged) == 6
+    assert logged == sorted(logged), "the target of -1 raises it"
+    assert (logged[0], logged[-1]) == (0, pytest.approx(2 * 3 * 8 / 100)), "each value is that of its own step"
