@@ -14,8 +14,9 @@ from cganzoo._util.text import one_line
 from cganzoo.errors import CganzooError, RecipeError, RunError
 from cganzoo.recipe import bundled
 from cganzoo.recipe.digests import OBSERVERS, without_places
+from cganzoo.recipe.keys import plain
 from cganzoo.recipe.read import load_recipe
-from cganzoo.recipe.resolve import Resolved, resolve
+from cganzoo.recipe.resolve import Resolved, as_written, resolve
 from cganzoo.runs import provenance
 from cganzoo.runs.folder import RunFolder
 from cganzoo.runs.initial_weights import with_hash
@@ -241,7 +242,7 @@ def _of_run(path: Path) -> Cell:
     if manifest == Manifest():
         raise DamagedError(f"{path}: has no manifest.json that says how the run ended")
     name = place.parent.name if place.name.startswith("seed-") else place.name
-    values = sections.model_dump(mode="json", by_alias=True, exclude_none=True)
+    values = as_written(plain(sections))
     method = Method(name, name, values, None, _code(manifest), images=manifest.data.fingerprint)
     return Cell(method, sections.train.seed, folder, None)
 

@@ -232,6 +232,11 @@ WRITTEN_WHEN_EMPTY = frozenset({"metrics"})
 """Lists that a resolved recipe holds even if they are empty, because that is part of existing digests."""
 
 
+def as_written(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a recipe without the empty lists that a resolved recipe leaves out."""
+    return {name: table for name, table in values.items() if table != [] or name in WRITTEN_WHEN_EMPTY}
+
+
 def resolve(recipe: Recipe, registry: Registry | None = None) -> Resolved:
     """Look up the recipe's names and check every option.
 

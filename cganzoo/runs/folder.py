@@ -21,7 +21,7 @@ from cganzoo.errors import RunError
 from cganzoo.recipe.digests import digest, training_values
 from cganzoo.recipe.keys import plain
 from cganzoo.recipe.read import Recipe, parse_recipe
-from cganzoo.recipe.resolve import WRITTEN_WHEN_EMPTY, Resolved
+from cganzoo.recipe.resolve import Resolved, as_written
 
 from . import checkpoint_names, continuation
 from . import manifest as manifests
@@ -83,8 +83,7 @@ class RunFolder:
 
     def recipe_values(self) -> dict[str, Any]:
         """The values of the resolved recipe, as :meth:`cganzoo.recipe.resolve.Resolved.values` gives them."""
-        values = plain(self.recipe().sections)
-        return {name: table for name, table in values.items() if table != [] or name in WRITTEN_WHEN_EMPTY}
+        return as_written(plain(self.recipe().sections))
 
     def manifest(self) -> Manifest:
         """The record of the run; an empty one before the first write."""

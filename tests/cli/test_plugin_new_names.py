@@ -219,7 +219,7 @@ def test_git_s_name_is_ignored_where_it_cannot_be_printed(tmp_path: Path, monkey
 
 
 def test_unknown_kind_and_licence(tmp_path: Path):
-    with pytest.raises(PluginError, match=r'no kind "los"; the kinds are .*loss, metric, .* or logger$'):
+    with pytest.raises(PluginError, match=r'no kind "los"; the kinds are .*loss, regularizer, .* or logger$'):
         create("q", "los", tmp_path / "q")
     with pytest.raises(PluginError, match=r'no kind "loss,metric"; .*; for several, repeat --kind$'):
         create("q", ["loss,metric"], tmp_path / "q")

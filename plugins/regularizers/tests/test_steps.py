@@ -143,7 +143,7 @@ def test_a_lazy_r1_equals_the_plain_one_in_expectation(game: Any) -> None:
         step = DiscriminatorStep(played.generator, played.trunk, played.objective, regularizers=[weighted])
         total = torch.zeros(())
         for update, images in enumerate(batches):
-            due = (weighted.is_due(first + update),)
+            due = (weighted.is_due("discriminator", first + update),)
             inputs = (images, *played.inputs[1:])
             total = total + step(*inputs, due)[0] - step(*inputs, (False,))[0]
         return played.gradient(total)
