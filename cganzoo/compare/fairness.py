@@ -58,7 +58,7 @@ def _only_in_some(recipes: Sequence[Mapping[str, Any]]) -> frozenset[str]:
     """The keys of tables in a list that some recipes have, and others lack."""
     tables = {kind.recipe_table for kind in KINDS.values() if kind.many}
     keys = [{f"{table}.{name}" for table in tables for name in recipe.get(table, ())} for recipe in recipes]
-    return frozenset(set().union(*keys).difference(set.intersection(*keys)) - ORDERS)
+    return frozenset(key for some in keys for key in some if not all(key in other for other in keys)) - ORDERS
 
 
 def _flat(
