@@ -77,7 +77,7 @@ class RegularizerTable(ComponentTable):
     """A regularizer, how strong it is, and how often it is computed; other keys are its own options."""
 
     weight: Annotated[Scalar, at_least(0)] | None = Field(
-        None, description="Factor of its terms, a number or a schedule; default: that of the regularizer."
+        None, description="Factor of its terms; default: that of the regularizer."
     )
     every: int | None = Field(
         None,

@@ -15,19 +15,24 @@ from .matrix import Method, shared_values
 
 EXPECTED = frozenset({"loss", "requires"})
 """Sections in which methods differ because they are different methods."""
+ORDERS = frozenset(f"{kind.recipe_table}.order" for kind in KINDS.values() if kind.repeats)
 ABSENT = "-"
 
 
 def differences(methods: Sequence[Method]) -> list[dict[str, Any]]:
     """Each dotted key whose values differ between the resolved recipes, with the JSON value of each method.
 
-    Unexpected differences come first.
+    A table in a list that some methods lack is one value. Unexpected differences come first.
     """
-    flat = {method.name: dict(_flat(_comparable(method.values))) for method in methods}
+    recipes = {method.name: _comparable(method.values) for method in methods}
+    whole = _only_in_some(list(recipes.values()))
+    flat = {name: dict(_flat(values, whole=whole)) for name, values in recipes.items()}
     found = []
     for key in dict.fromkeys(key for values in flat.values() for key in values):
         values = {name: values.get(key, ABSENT) for name, values in flat.items()}
-        if len(set(values.values())) > 1:
+        # A method with fewer tables has no order; which tables it lacks is a difference of its own.
+        compared = set(values.values()) - ({ABSENT} if key in ORDERS else set())
+        if len(compared) > 1:
             found.append({"key": key, "values": values, "expected": key.partition(".")[0] in EXPECTED})
     return sorted(found, key=lambda difference: difference["expected"])
 
@@ -49,10 +54,20 @@ def _by_name(tables: Sequence[Mapping[str, Any]], *, ordered: bool) -> dict[str,
     return {**named, "order": list(named)} if ordered and len(named) > 1 else named
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def _only_in_some(recipes: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    """The keys of tables in a list that some recipes have, and others lack."""
+    tables = {kind.recipe_table for kind in KINDS.values() if kind.many}
+    keys = [{f"{table}.{name}" for table in tables for name in recipe.get(table, ())} for recipe in recipes]
+    return frozenset(key for some in keys for key in some if not all(key in other for other in keys)) - ORDERS
+
+
+def _flat(
+    values: Mapping[str, Any], prefix: str = "", whole: frozenset[str] = frozenset()
+) -> Iterator[tuple[str, str]]:
+    """Dotted keys with JSON values; the tables with the keys ``whole`` are one value each."""
     for key, value in values.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{prefix}{key}.")
+        if isinstance(value, dict) and value and f"{prefix}{key}" not in whole:
+            yield from _flat(value, f"{prefix}{key}.", whole)
         else:
             yield f"{prefix}{key}", json.dumps(value)
 

@@ -65,7 +65,7 @@ def _properties(method: Method, runs: Sequence[Run], untrained: Mapping[str, Unt
         "real images seen": f"{train['steps'] * train['batch_size'] * train['discriminator_steps']:,}",
         "generator's optimizer": _optimizer(optimizer["generator"]),
         "discriminator's optimizer": _optimizer(optimizer["discriminator"]),
-        "average of weights (EMA)": str(train["ema_decay"]),
+        "average of weights (EMA)": _average(train),
         "protocol": protocol_of(runs) or ABSENT,
         "device": _joined(manifest.device for manifest in manifests),
         "torch": _joined(manifest.versions.torch for manifest in manifests),
@@ -79,6 +79,12 @@ def protocol_of(runs: Iterable[Run]) -> str | None:
 
 def _joined(values: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(filter(None, values))) or ABSENT
+
+
+def _average(train: Mapping[str, Any]) -> str:
+    if "ema_half_life" in train:
+        return f"half-life of {_plain(train['ema_half_life'])} images"
+    return _plain(train["ema_decay"])
 
 
 def _optimizer(values: Mapping[str, Any]) -> str:

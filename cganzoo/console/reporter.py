@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -37,6 +38,8 @@ Stage = Callable[[str], AbstractContextManager[Progress]]
 """``with stage("packing images") as progress``: shows a named piece of work; :meth:`Reporter.stage` is one."""
 
 LINE_EVERY = 10.0  # seconds between two progress lines without a live display
+HEADING = 16  # columns before the numbers of the live display
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True)
@@ -222,9 +225,10 @@ class TrainingDisplay:
             lines.append(Text(f"  {self._speed:.0f} images/s", style="cyan"))
             for player in ("discriminator", "generator"):
                 named = {k.removeprefix(f"{player}/"): v for k, v in self._terms.items() if k.startswith(player)}
-                lines.append(Text.assemble((f"  {player:<14}", "dim"), _figures(named)))
+                lines.append(_wrapped(player, named, self._reporter.console.width))
         if self._scores:
-            lines.append(Text.assemble((f"  scores @{self._scored_at:<6}", "dim"), _figures(self._scores)))
+            heading = f"scores @{self._scored_at}"
+            lines.append(_wrapped(heading, self._scores, self._reporter.console.width))
         return Group(*lines)
 
 
@@ -240,6 +244,14 @@ def amount(count: int) -> str:
 
 def _figures(values: Mapping[str, float | None]) -> str:
     return "  ".join(f"{name} {number(value)}" for name, value in values.items())
+
+
+def _wrapped(heading: str, values: Mapping[str, float | None], width: int) -> Text:
+    """A heading, and names with numbers after it: a line ends between two of them, never between name and number."""
+    joined = "  ".join(f"{name}{NO_BREAK}{number(value)}" for name, value in values.items())
+    text = textwrap.fill(joined, max(width - HEADING, 1), break_long_words=False, break_on_hyphens=False)
+    lines = text.replace(NO_BREAK, " ").replace("\n", "\n" + " " * HEADING)
+    return Text.assemble((f"  {heading}".ljust(HEADING - 1) + " ", "dim"), lines)
 
 
 def _bar(console: Console, *, transient: bool = False, in_bytes: bool = False) -> ProgressBar:

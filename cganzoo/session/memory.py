@@ -50,11 +50,11 @@ def check_batches(resolved: Resolved, device: torch.device, latent_dim: int = 1)
     image = resolved.channels * sections.data.image_size**2 * FLOAT
     # The real images and the samples of one discriminator step, or of a part of it, exist at the same time.
     train = sections.train
-    count, at_once = train.batch_size, train.batch_size // train.accumulate
-    samples = "as many samples" if at_once == count else f"{at_once:,} samples"
+    count, at_a_time = train.batch_size, train.batch_size // train.accumulate
+    samples = "as many samples" if at_a_time == count else f"{at_a_time:,} samples"
     _refuse(
         f"{place('train', 'batch_size')}: {count:,} images and {samples} take",
-        count * (image + latent_dim * FLOAT) + at_once * image,
+        count * (image + latent_dim * FLOAT) + at_a_time * image,
         device,
         "lower it",
     )
@@ -71,8 +71,8 @@ def check_scoring(resolved: Resolved, device: torch.device, latent_dim: int = 1)
     for key in ("samples", "batch_size"):
         number = getattr(evaluation, key)
         _refuse(f"{place('evaluation', key)}: the noise of {number:,} samples takes", number * noise, cpu, "lower it")
-    at_once = min(evaluation.samples, evaluation.batch_size)
-    _refuse(f"{place('evaluation', 'batch_size')}: {at_once:,} samples take", at_once * image, device, "lower it")
+    at_a_time = min(evaluation.samples, evaluation.batch_size)
+    _refuse(f"{place('evaluation', 'batch_size')}: {at_a_time:,} samples take", at_a_time * image, device, "lower it")
 
 
 def check_networks(resolved: Resolved, class_names: tuple[str, ...], device: torch.device) -> None:

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from .conformance import Conformance, choices, schedulable
+from .hints import hint
 from .modules import check_all_close
+from .randomness import seeded
 
 TOTAL_STEPS = 10
 """Length of the run in which schedules are checked."""
@@ -81,18 +83,22 @@ def describe(options: Mapping[str, Any]) -> str:
 
 
 def over(variants: Iterable[V], check: Callable[[V], None]) -> None:
-    """Run a check on every variant; a failure names the options. Skipped if all were skipped."""
+    """Run a check on every variant; a failure names the options. Skipped if all were skipped.
+
+    Each check gets the same numbers from the global random number generators, which a component may use.
+    """
     skipped: list[SkipTest | None] = []
     for variant in variants:
         try:
-            check(variant)
+            with seeded(0):
+                check(variant)
             skipped.append(None)
         except SkipTest as skip:
             skipped.append(skip)
         except AssertionError as error:
             raise AssertionError(variant.prefix + str(error)) from error
         except Exception as error:
-            raise AssertionError(f"{variant.prefix}raised {type(error).__name__}: {error}") from error
+            raise AssertionError(f"{variant.prefix}raised {type(error).__name__}: {error}{hint(error)}") from error
     if skipped and skipped[0] is not None and None not in skipped:
         raise skipped[0]
 

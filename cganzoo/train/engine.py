@@ -179,11 +179,15 @@ class Engine:
         return matches.index(max(matches)) if any(matches) else None
 
     def _ordered_terms(self) -> list[str]:
-        """The names of the loss terms in an order that does not depend on which was computed first."""
+        """The names of the loss terms in an order that does not depend on which was computed first.
 
-        def place(term: str) -> tuple[bool, int]:
+        For each player: the terms of the loss, those of the regularizers, and what augmentations log.
+        """
+        last = {f"discriminator/{name}" for augmentation in self.augmentations for name in augmentation.logged()}
+
+        def place(term: str) -> tuple[bool, bool, int]:
             number = self._owner(term)
-            return term.startswith("generator/"), -1 if number is None else number
+            return term.startswith("generator/"), term in last, -1 if number is None else number
 
         return sorted(self.terms, key=place)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cganzoo.console.reporter import Reporter, ScoreRow, number
+from cganzoo.console.reporter import Reporter, ScoreRow, TrainingDisplay, number
 
 DATED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  (.*)")
 
@@ -207,3 +207,21 @@ def test_terms_come_before_bare_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = shown.getvalue().splitlines()
     assert len(lines) > 3
     assert all("images/s" in line for line in lines)
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_line_of_the_live_display_ends_between_two_terms(width: int) -> None:
+    terms = {f"discriminator/term_{number}": number / 7 for number in range(20)}
+    shown = io.StringIO()
+    reporter = Reporter(Console(file=shown, width=width))
+    display = TrainingDisplay(reporter, 10)
+    display.terms(1, {**terms, "generator/adversarial": 1.0}, 1.0)
+    shown.truncate(shown.seek(0))  # without the line for the log
+    reporter.console.print(display)
+    speed, first, *others, last = shown.getvalue().splitlines()
+    assert speed == "  1 images/s"
+    assert first.startswith("  discriminator term_0 0  term_1 0.1429")
+    assert last == "  generator     adversarial 1"
+    lines = [first.removeprefix("  discriminator "), *(line.removeprefix(" " * 16) for line in others)]
+    assert all(re.fullmatch(r"term_\d+ [\d.]+(  term_\d+ [\d.]+)*", line) for line in lines), lines
+    assert max(map(len, (first, *others))) <= width

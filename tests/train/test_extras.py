@@ -157,6 +157,17 @@ def test_the_order_of_the_terms_does_not_depend_on_when_the_log_was_cleared(reso
     ]
 
 
+def test_what_an_augmentation_logs_is_after_the_terms_of_the_discriminator(resolved: Resolve) -> None:
+    class Logging(Adaptive):
+        def logged(self) -> dict[str, torch.Tensor]:
+            return {"adaptive_strength": self.get_buffer("strength")}
+
+    engine = trained(with_extras(resolved(), (Slope, 1.0, 1), augmentations=[Logging], **SMALL), 1)
+    *_, slope, strength, adversarial = engine.mean_terms()
+    shown = [slope, strength, adversarial]
+    assert shown == ["discriminator/slope", "discriminator/adaptive_strength", "generator/adversarial"]
+
+
 def test_a_term_that_was_not_due_is_left_out_and_the_newest_are_those_of_the_last_steps(resolved: Resolve) -> None:
     engine = started(with_extras(resolved("train.discriminator_steps=2"), (Slope, 1.0, 5), **SMALL))
     for step in range(1, 13):

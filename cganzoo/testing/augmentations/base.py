@@ -18,6 +18,7 @@ from cganzoo.specs import AugmentationSpec, BuildContext
 from cganzoo.testing.conformance import build_context, built
 from cganzoo.testing.randomness import seeded
 from cganzoo.testing.variants import TOTAL_STEPS, Variant, VariantChecks
+from cganzoo.train.steps import observes as observes
 
 CLASSES = 3
 SIZE = 6  # images of a batch, unless a check needs another number
@@ -110,11 +111,6 @@ def drawn(augmentation: Augmentation, images: Tensor, seed: int = 0) -> Tensor:
     with seeded(seed):
         changed: Tensor = augmentation(images)
         return changed
-
-
-def observes(augmentation: Augmentation) -> bool:
-    """Whether it uses the scores of real images."""
-    return type(augmentation).observe is not Augmentation.observe
 
 
 def needs_change(case: Augmented) -> None:

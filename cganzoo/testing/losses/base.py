@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 from unittest import SkipTest
 
 import torch
@@ -16,13 +16,15 @@ from torch import Tensor
 
 from cganzoo.objective import Batch, Networks, Objective, Terms
 from cganzoo.specs import BuildContext, LossSpec
-from cganzoo.testing.conformance import Conformance, build_context, built, choices, schedulable
+from cganzoo.testing.conformance import build_context, built, schedulable
+from cganzoo.testing.modules import buffers_restored as buffers_restored
+from cganzoo.testing.modules import gradients as gradients
 from cganzoo.testing.randomness import seeded, untouched
 from cganzoo.testing.toys import FEATURE_DIM, GAN, LATENT_DIM, ToyGenerator, ToyTrunk
-from cganzoo.testing.variants import describe
+from cganzoo.testing.variants import Variant, VariantChecks
+from cganzoo.testing.variants import each_variant as each_variant
+from cganzoo.testing.variants import over as over
 from cganzoo.train.networks import StepNetworks
-
-from .hints import hint
 
 CLASSES = 3
 CLASS_COUNTS = (1, 2, 10, 200)
@@ -39,20 +41,11 @@ Losses = Mapping[str, Tensor]  # the value of each loss, a scalar, by the name o
 
 
 @dataclass(frozen=True)
-class Loss:
+class Loss(Variant):
     """A loss with one choice of its options, built for the toy networks, and random batches for it."""
 
     spec: LossSpec[Any]
-    config: Any
-    label: str = ""  # the options that are not the defaults, for messages: labeling="dynamic"
     classes: int = CLASSES
-    seed: int = 0
-    dtype: torch.dtype = torch.float32  # of its parameters and batches
-
-    @property
-    def prefix(self) -> str:
-        """How a message about this loss begins."""
-        return f"with {self.label}: " if self.label else ""
 
     @property
     def context(self) -> BuildContext:
@@ -157,7 +150,7 @@ class Loss:
             for method, terms in self.terms(real, fake).items():
                 for name, term in terms.items():
                     assert term.isfinite().all(), f"{method}, {name} is {term.tolist()}: {where}"
-                found = gradients(total(terms), leaves, retain_graph=True)  # both losses use the graph of the images
+                found = gradients(total(terms), leaves)
                 finite = all(gradient.isfinite().all() for gradient in found)
                 assert finite, f"{method} is finite, but has a gradient that is not finite: {where}"
 
@@ -175,26 +168,13 @@ def gan_inputs(gan: GAN, size: int = SIZE, seed: int = 0) -> tuple[Tensor, Tenso
 # --- checks of each variant -----------------------------------------------------------------------------------------
 
 
-class LossChecks(Conformance):
-    """Base of the classes that check a loss.
-
-    Class attributes:
-        variants: choices of options to check, where ``{}`` means the defaults. They are added to ``options``. If not
-            set: the defaults, and each other value of each option that has named values or is true or false.
-    """
-
-    variants: ClassVar[Sequence[Mapping[str, Any]] | None] = None
+class LossChecks(VariantChecks):
+    """Base of the classes that check a loss."""
 
     def each(self) -> Iterator[Loss]:
-        """The loss with each choice of options; a choice that contradicts ``options`` is left out."""
-        for options in choices(self.spec.config) if self.variants is None else self.variants:
-            try:
-                config = self.config(**options)
-            except ValueError:
-                if self.variants is not None or not options:
-                    raise
-                continue
-            yield Loss(self.spec, config, describe(options))
+        """The loss with each choice of options."""
+        for config, label in self.chosen():
+            yield Loss(self.spec, config, label)
 
     def other_numbers(self) -> Iterator[Loss]:
         """The loss with one weight, temperature or the like changed, where the options allow it."""
@@ -209,38 +189,6 @@ class LossChecks(Conformance):
 
 
 Self = TypeVar("Self", bound=LossChecks)
-
-
-def over(losses: Iterable[Loss], check: Callable[[Loss], None]) -> None:
-    """Run a check on every loss; a failure names the options. Skipped if all were skipped.
-
-    Each check gets the same numbers from the global random number generators, which a stochastic loss may use.
-    """
-    skipped: list[SkipTest | None] = []
-    for loss in losses:
-        try:
-            with seeded(0):
-                check(loss)
-            skipped.append(None)
-        except SkipTest as skip:
-            skipped.append(skip)
-        except AssertionError as error:
-            raise AssertionError(loss.prefix + str(error)) from error
-        except Exception as error:
-            raise AssertionError(f"{loss.prefix}raised {type(error).__name__}: {error}{hint(error)}") from error
-    if skipped and skipped[0] is not None and None not in skipped:
-        raise skipped[0]
-
-
-def each_variant(check: Callable[[Self, Loss], None]) -> Callable[[Self], None]:
-    """Turn a check of one loss into a check of the loss with each choice of options."""
-
-    @functools.wraps(check)
-    def check_all(self: Self) -> None:
-        over(self.each(), functools.partial(check, self))
-
-    del check_all.__wrapped__  # pytest would look for fixtures in its signature
-    return check_all
 
 
 def each_repeatable_variant(check: Callable[[Self, Loss], None]) -> Callable[[Self], None]:
@@ -303,13 +251,6 @@ def score_of(objective: Objective, batch: Batch) -> Tensor | None:
         return None
 
 
-def gradients(loss: Tensor, leaves: Sequence[Tensor], *, retain_graph: bool = False) -> tuple[Tensor, ...]:
-    """Gradients in ``leaves``; zeros where the loss does not depend on them."""
-    if not loss.requires_grad:
-        return tuple(torch.zeros_like(leaf) for leaf in leaves)
-    return torch.autograd.grad(loss, leaves, retain_graph=retain_graph, allow_unused=True, materialize_grads=True)
-
-
 def with_features(batch: Batch, features: Tensor) -> Batch:
     """The batch with other features, which are not a leaf of the graph, like the output of a trunk.
 
@@ -340,19 +281,6 @@ def subset(batch: Batch, index: Tensor | slice) -> Batch:
     images = batch.images.detach()[index].requires_grad_(batch.images.requires_grad)
     noise = None if batch.latents is None else batch.latents[index]
     return with_features(Batch(images, batch.labels[index], batch.features, noise), batch.features[index])
-
-
-@contextmanager
-def buffers_restored(objective: Objective) -> Iterator[None]:
-    """Restore the buffers that a checkpoint saves. A loss may change these buffers, but no other state."""
-    state = objective.state_dict()
-    saved = [(buffer, buffer.clone()) for name, buffer in objective.named_buffers() if name in state]
-    try:
-        yield
-    finally:
-        for buffer, value in saved:
-            if not torch.equal(buffer, value):
-                buffer.copy_(value)
 
 
 def check_close(one: Tensor, two: Tensor, problem: str, tolerance: float = TOLERANCE) -> None:

@@ -275,7 +275,7 @@ def _sizes(loss: Loss, real: Batch, fake: Batch) -> dict[tuple[str, str], tuple[
     with buffers_restored(loss.objective):
         for method, terms in loss.terms(real, fake).items():
             for name, term in terms.items():
-                slopes = torch.cat(base.gradients(term, leaves, retain_graph=True), 1)
+                slopes = torch.cat(base.gradients(term, leaves), 1)
                 found[method, name] = abs(term.item()), slopes.view(-1, SIZE, slopes.shape[1]).sum(0).norm().item()
     return found
 

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 
 from cganzoo.objective import Batch
+from cganzoo.testing.hints import IMAGE_GRADIENTS, NETWORKS, PARAMETER, hint
 
 from . import base
 from .base import METHODS, Loss, LossChecks
-from .hints import IMAGE_GRADIENTS, NETWORKS, PARAMETER, hint
 
 
 class LossFlags(LossChecks):

@@ -51,7 +51,7 @@ def assert_same(objective: Objective, ours: Terms, naive: Terms, *batches: Batch
     torch.testing.assert_close(dict(ours), dict(naive), rtol=TOLERANCE, atol=TOLERANCE)
     heads = [parameter for parameter in objective.parameters() if parameter.requires_grad]
     leaves = [*(leaf for batch in batches for leaf in (batch.features, batch.images) if leaf.requires_grad), *heads]
-    mine, theirs = (gradients(base.total(terms), leaves, retain_graph=True) for terms in (ours, naive))
+    mine, theirs = (gradients(base.total(terms), leaves) for terms in (ours, naive))
     for one, two in zip(mine, theirs, strict=True):
         if not torch.allclose(one, two, rtol=TOLERANCE, atol=TOLERANCE):  # faster than assert_close, which explains
             torch.testing.assert_close(mine, theirs, rtol=TOLERANCE, atol=TOLERANCE)

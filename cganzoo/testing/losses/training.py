@@ -11,6 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from cganzoo.config import parse
 from cganzoo.objective import Batch, Terms
+from cganzoo.testing.hints import hint
 from cganzoo.testing.processes import RANKS, component_in_a_process, in_two_processes
 from cganzoo.testing.randomness import seeded
 from cganzoo.testing.toys import GAN, LATENT_DIM
@@ -18,7 +19,6 @@ from cganzoo.testing.variants import describe
 
 from . import base
 from .base import CLASSES, Loss, LossChecks, gan_inputs
-from .hints import hint
 
 SHARED_STEPS, SHARED_BATCH, SHARED_RATE = 3, 8, 0.05
 """Of the training in two processes."""

@@ -1,4 +1,4 @@
-"""What to write in a loss if an error comes from a missing or a wrong declaration."""
+"""What to write in a loss or a regularizer if an error comes from a missing or a wrong declaration."""
 
 from __future__ import annotations
 
