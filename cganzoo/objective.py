@@ -84,7 +84,8 @@ class Objective(Scheduled):
         uses_real_in_generator_loss: :meth:`generator_loss` needs a real batch, and receives it as ``real``.
         fake_labels: labels of the fakes: ``"sampled"`` (drawn by the engine) or ``"paired"`` (those of the real batch).
         relational: the loss compares samples of the batch with each other, so a batch must not be split.
-        uses_image_gradients: the loss differentiates features with respect to ``images``, which then require gradients.
+        uses_image_gradients: the loss differentiates features with respect to ``images``, which then require gradients;
+            or with respect to points of its own, by the :class:`Networks`.
         uses_networks: both losses get the :class:`Networks` of the step, as the keyword argument ``networks``.
         stochastic: the losses draw random numbers, from torch's global generator only; a checkpoint keeps its state.
 

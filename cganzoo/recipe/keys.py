@@ -135,14 +135,14 @@ class Sections(Config):
     @model_validator(mode="after")
     def _each_name_once(self) -> Sections:
         for kind in KINDS.values():
+            if kind.repeats:  # with other options, which are known when the defaults are filled in
+                continue
             first: dict[str, int] = {}
             for index, table in enumerate(self.tables(kind)):
-                key = table.model_dump_json() if kind.repeats else table.name
-                if (other := first.setdefault(key, index)) != index:
+                if (other := first.setdefault(table.name, index)) != index:
                     one, two = (kind.recipe_table, other, "name"), (kind.recipe_table, index, "name")
                     where = f"{kind.recipe_table}.{other} and {kind.recipe_table}.{index}"
-                    again = " with the same options" if kind.repeats else ""
-                    text = f'{kind.title} "{shortened(table.name)}" is listed more than once{again}: {where}'
+                    text = f'{kind.title} "{shortened(table.name)}" is listed more than once: {where}'
                     raise PydanticCustomError("value_error", "{error}", {"error": text, "places": (one, two)})
         return self
 

@@ -38,7 +38,7 @@ from .declared import check_declarations
 from .digests import OBSERVERS, PLACES, digest, drop_later_defaults, training_values, without_places
 from .instead import refuse_without_effect
 from .keys import ALL_SECTIONS, plain
-from .messages import explain, from_command_line, of_another_name
+from .messages import dotted, explain, from_command_line, of_another_name
 from .needs import unmet
 from .overrides import parse_with_texts
 from .read import Recipe
@@ -248,6 +248,7 @@ def resolve(recipe: Recipe, registry: Registry | None = None) -> Resolved:
     resolved = Resolved(recipe, components)
     _check_conditioning(resolved)
     _check_outputs(resolved)
+    _check_repeated(resolved)
     _check_needs(resolved)
     refuse_without_effect(recipe.sections.train, recipe, ("train",))
     check_declarations(resolved)
@@ -362,4 +363,19 @@ def _check_outputs(resolved: Resolved) -> None:
                     f'{where or resolved.recipe.place("metrics")}: "{resolved.metrics[other].spec.name}" and '
                     f'"{metric.spec.name}" both report "{output.name}"; '
                     f"{'change' if where else 'remove'} one of them"
+                )
+
+
+def _check_repeated(resolved: Resolved) -> None:
+    """Refuse a component that is listed again with the same options, given or by default."""
+    for kind in KINDS.values():
+        first: dict[tuple[Provider, str], int] = {}
+        for index, chosen in enumerate(resolved.components[kind.name] if kind.repeats else ()):
+            key = chosen.provider, digest({**chosen.values(), "name": chosen.spec.name})
+            if (other := first.setdefault(key, index)) != index:
+                both = [(kind.recipe_table, number) for number in (other, index)]
+                where = from_command_line(resolved.recipe.place(*keys, "name") for keys in both)
+                raise RecipeError(
+                    f'{where or resolved.recipe.source}: {kind.title} "{chosen.spec.name}" is listed more than once '
+                    f"with the same options: {' and '.join(map(dotted, both))}"
                 )

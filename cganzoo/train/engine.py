@@ -114,7 +114,10 @@ class Engine:
             images, labels = self._real()
             z, fake_labels = self._noise(labels)
             due = self._due("discriminator", self.step * settings.discriminator_steps + number)
-            self._update("discriminator", self._discriminator_step, (images, labels, z, fake_labels, due))
+            inputs = images, labels, z, fake_labels, due
+            # A gradient of a gradient through the generator would reach its parameters, too.
+            other = self.generator.parameters() if objective.uses_networks or any(due) else ()
+            self._update("discriminator", self._discriminator_step, inputs, freeze=other)
 
         due = self._due("generator", self.step)
         real: tuple[Tensor | None, Tensor | None] = None, None
@@ -122,8 +125,8 @@ class Engine:
         if uses_real or objective.fake_labels == "paired":
             real = self._real()
         z, fake_labels = self._noise(real[1])
-        inputs = z, fake_labels, *(real if uses_real else (None, None)), due
-        self._update("generator", self._generator_step, inputs, freeze=self._discriminator_parameters)
+        inputs_of_generator = z, fake_labels, *(real if uses_real else (None, None)), due
+        self._update("generator", self._generator_step, inputs_of_generator, freeze=self._discriminator_parameters)
         self.step += 1
         self.average.update(self.step, decay_at(settings, self.step - 1))
 

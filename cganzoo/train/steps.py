@@ -6,8 +6,9 @@ autocasting or wrapping one step concerns one object and the parameters it updat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain, count
 from typing import Any, ClassVar
 
 import torch
@@ -35,7 +36,8 @@ def update(
         step: a :class:`DiscriminatorStep` or :class:`GeneratorStep`, wrapped or not.
         optimizer: of that player.
         inputs: arguments of ``step``.
-        freeze: the other player's parameters, which get no gradient. Needed for the generator's step only.
+        freeze: the other player's parameters, which get no gradient. Needed for the generator's step, and for the
+            discriminator's if a loss or a regularizer may use the networks.
         parts: parts of the batch whose gradients are computed one after the other and averaged. It divides the number
             of samples.
     """
@@ -144,7 +146,8 @@ class DiscriminatorStep(_Step):
         self._let_observe(real)
         total, logged = _total(terms, penalties)
         for augmentation in self.augmentations:
-            logged |= {name: value.detach().clone() for name, value in augmentation.logged().items()}
+            for name, value in augmentation.logged().items():
+                logged[_free(name, logged)] = value.detach().clone()
         return total, logged
 
     @torch.no_grad()
@@ -198,6 +201,12 @@ class GeneratorStep(_Step):
 def observes(augmentation: Augmentation) -> bool:
     """Whether an augmentation uses the scores of real images."""
     return type(augmentation).observe is not Augmentation.observe
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    """A name for the log: with a number if another term or augmentation has it."""
+    numbered = (f"{name}_{number}" for number in count(2))
+    return next(one for one in chain([name], numbered) if one not in taken)
 
 
 def _full(output: Tensor, like: Tensor) -> Tensor:

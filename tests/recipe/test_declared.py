@@ -151,6 +151,11 @@ def test_a_component_that_needs_more_classes_is_checked_when_the_run_builds_it(r
         (["regularizers=[{weight=1.0}]"], "regularizers.0.name"),
         (["regularizers={name='r1'}"], "regularizers"),
         (["regularizers=[{name='r1'}, {name='r1'}]"], "listed more than once with the same options"),
+        (["regularizers=[{name='r1'}, {name='r1', every=1}]"], "listed more than once with the same options"),
+        (
+            ["regularizers=[{name='r1'}, {name='cganzoo-regularizers/r1', weight=10}]"],
+            "listed more than once with the same options: regularizers.0 and regularizers.1",
+        ),
         (["augmentations=[{name='diffaugment'}, {name='diffaugment'}]"], "listed more than once with the same options"),
         (["loss={name='contragan'}", "train.accumulate=2"], 'train.accumulate: the loss "contragan" compares'),
         (["train.accumulate=3"], "accumulate = 3 does not divide batch_size = 8"),

@@ -136,6 +136,7 @@ SOUND: dict[str, set[str]] = {
 SOUND_WITH_FLAGS: dict[str, set[str]] = {
     "noisy": {"batch_is_averaged", "equals_its_reference", "order_of_samples", "relational_is_true"},
     "views": {"batch_is_averaged", "equals_its_reference"},
+    "path_lengths": {"batch_is_averaged", "equals_its_reference"},
 }
 """The same for losses that use what only a flag allows; without the slow checks, which test_stranger_losses runs."""
 

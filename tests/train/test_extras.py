@@ -194,6 +194,36 @@ def test_the_message_of_a_divergence_names_the_step_of_a_lazy_term(resolved: Res
         engine.mean_terms()
 
 
+class Lengths(Score):
+    """Differentiates the generator twice in the step of the discriminator."""
+
+    uses_networks = True
+
+    def discriminator_loss(self, real: Batch, fake: Batch, networks: Networks | None = None) -> Terms:
+        assert networks is not None
+        assert fake.latents is not None
+        noise = fake.latents.clone().requires_grad_()
+        images = networks.images(noise, fake.labels)
+        (slope,) = torch.autograd.grad(images.square().sum(), noise, create_graph=True)
+        return {**super().discriminator_loss(real, fake), "lengths": slope.square().mean()}
+
+    def generator_loss(self, fake: Batch, real: Batch | None = None, networks: Networks | None = None) -> Terms:
+        return super().generator_loss(fake)
+
+
+def test_no_second_derivative_of_the_discriminators_loss_reaches_a_generator_with_batch_norm(resolved: Resolve) -> None:
+    engine = started(with_extras(resolved("generator.batch_norm=true"), loss=Lengths))
+    found: list[str] = []
+
+    def look(*_: object) -> None:
+        found.extend(name for name, weight in engine.generator.named_parameters() if weight.grad is not None)
+
+    engine.optimizers["discriminator"].register_step_post_hook(look)
+    engine.advance()
+    assert found == []
+    assert all(weight.requires_grad for weight in engine.generator.parameters())
+
+
 # --- augmentations ----------------------------------------------------------------------------------------------------
 
 
@@ -220,6 +250,22 @@ def test_an_augmentation_observes_the_scores_of_the_real_batch_once_in_each_upda
     if parts == 1:  # in each update: scores of real images, of fakes, and of real images again; the generator's: one
         assert torch.equal(augmentation.observed[0], scores[0].detach())
         assert torch.equal(augmentation.observed[0], scores[2])
+
+
+class Logs(Adaptive):
+    def logged(self) -> dict[str, torch.Tensor]:
+        return {"real": self.get_buffer("strength"), "logs": self.get_buffer("strength")}
+
+
+def test_what_augmentations_log_takes_no_place_of_a_term_or_of_another(resolved: Resolve) -> None:
+    engine = trained(with_extras(resolved(), augmentations=[Logs, Logs, Adaptive], **SMALL), 1)
+    plain = trained(with_extras(resolved(), augmentations=[Adaptive, Adaptive, Adaptive], **SMALL), 1)
+    for number, augmentation in enumerate(engine.augmentations[:2]):
+        (own,) = engine.terms["discriminator/" + ("logs", "logs_2")[number]]
+        assert own == augmentation.get_buffer("strength")
+    assert engine.terms["discriminator/real"] == plain.terms["discriminator/real"]
+    added = {"real_2", "real_3", "logs", "logs_2"}
+    assert engine.terms.keys() - plain.terms.keys() == {f"discriminator/{name}" for name in added}
 
 
 # --- what a checkpoint holds ------------------------------------------------------------------------------------------

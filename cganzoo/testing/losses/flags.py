@@ -23,9 +23,12 @@ class LossFlags(LossChecks):
 
     @base.each_variant
     def test_uses_image_gradients_is_true(self, loss: Loss) -> None:
-        """The losses differentiate with respect to images if ``uses_image_gradients`` says so, and only then."""
+        """``uses_image_gradients`` is declared if the losses differentiate with respect to images, and only then.
+
+        Or with respect to points of their own, by the networks: a compiled step cannot do that either.
+        """
         if loss.objective.uses_image_gradients:
-            used = self._in_any_choice(_differentiates_images, loss)
+            used = self._in_any_choice(lambda one: _differentiates_images(one) or _differentiates_networks(one), loss)
             assert used, f"uses_image_gradients = True, but no loss differentiates {_IN_IMAGES}; remove it"
         else:
             error = _error(loss)
@@ -118,8 +121,39 @@ class _Watched:
         return getattr(self._networks, name)
 
 
+class _Hooked:
+    """Networks that note whether a loss differentiates what they return."""
+
+    def __init__(self, networks: Any) -> None:
+        self._networks, self.used = networks, False
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._networks, name)
+
+        def hooked(*inputs: Any) -> Any:
+            output = method(*inputs)
+            if isinstance(output, torch.Tensor) and output.requires_grad:
+                output = output.view_as(output)  # the input itself, if a network returns it, has no hook
+                output.register_hook(self._note)
+            return output
+
+        return hooked
+
+    def _note(self, gradient: torch.Tensor) -> None:
+        self.used = True
+
+
 def _uses_networks(loss: Loss) -> bool:
-    watched = {method: _Watched(networks) for method, networks in loss.networks.items()}
+    return _used(loss, _Watched)
+
+
+def _differentiates_networks(loss: Loss) -> bool:
+    return loss.objective.uses_networks and _used(loss, _Hooked)
+
+
+def _used(loss: Loss, watch: type[_Watched] | type[_Hooked]) -> bool:
+    """Whether the losses, with networks that are watched, do what ``watch`` notes."""
+    watched = {method: watch(networks) for method, networks in loss.networks.items()}
     calls = loss.calls(*loss.batches(), watched)
     with base.buffers_restored(loss.objective):
         for method in METHODS:

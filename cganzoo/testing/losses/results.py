@@ -171,7 +171,7 @@ class LossResults(LossChecks):
                 batches = loss.batches(seed=seed)
                 with buffers_restored(loss.objective), seeded(seed):
                     wanted = both(*batches)
-                advice = "use only tensor operations in the losses"
+                advice = "use only tensor operations, or set uses_image_gradients = True if the losses differentiate"
                 with buffers_restored(loss.objective), seeded(seed), explained("torch.compile(fullgraph=True)", advice):
                     found = compiled(*batches)
                 base.check_losses_close(found, wanted, "differs when it is compiled", 1e-5)
