@@ -143,7 +143,10 @@ class DiscriminatorStep(_Step):
         penalties = [(one, one.of_discriminator(real, fake, self.networks)) for one in regularizers]
         total, logged = _total(terms, penalties)
         for augmentation in self.augmentations:  # as they were for the images of this step
-            logged |= {name: value.detach().clone() for name, value in augmentation.logged().items()}
+            for name, value in augmentation.logged().items():
+                while name in logged:
+                    name += "_augmentation"
+                logged[name] = value.detach().clone()
         self._let_observe(real)
         return total, logged
 

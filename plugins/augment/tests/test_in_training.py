@@ -145,3 +145,9 @@ def test_the_adapted_probability_is_in_the_log(parts: int) -> None:
     after = 3 * 8 / 100  # an interval of three batches; the target of -1 raises p
     assert logged == pytest.approx([0, 0, 0, after, after, after]), "each value is that of its own step"
     assert engine.augmentations[0].p.item() == pytest.approx(2 * after), "parts of a batch are no batches"
+
+
+def test_the_log_has_the_probability_of_each_augmentation() -> None:
+    engine = advanced(started(ADAPTED, ADAPTED.replace("interval = 3", "interval = 2")), 3)
+    first, second = (engine.terms[f"discriminator/{name}"][-1].item() for name in ("ada_p", "ada_p_augmentation"))
+    assert (first, second) == (0, pytest.approx(2 * 8 / 100))
