@@ -40,6 +40,15 @@ def adversarial_generator(rule: AdversarialRule, score: Tensor) -> Tensor:
     return -score.mean()
 
 
+def realness(rule: AdversarialRule, output: Tensor) -> Tensor:
+    """The score (N,) of outputs (N,) that a rule trains: positive if a sample is more likely real than fake.
+
+    The targets of ``least_squares`` are 1 and 0, so 1/2 is subtracted. ``wasserstein`` trains differences only: the
+    zero of its score has no meaning.
+    """
+    return output - 0.5 if rule == "least_squares" else output
+
+
 def conditional_contrastive(embeddings: Tensor, proxies: Tensor, labels: Tensor, temperature: float | Tensor) -> Tensor:
     """The conditional contrastive (2C) loss of arXiv:2006.12681, eq. 8; a scalar.
 

@@ -143,11 +143,11 @@ class DiscriminatorStep(_Step):
         fake = Batch(fakes, fake_labels, _full(fake_features, images), z)
         terms = self.objective.discriminator_loss(real, fake, **self._more())
         penalties = [(one, one.of_discriminator(real, fake, self.networks)) for one in regularizers]
-        self._let_observe(real)
         total, logged = _total(terms, penalties)
-        for augmentation in self.augmentations:
+        for augmentation in self.augmentations:  # as they were for the images of this step
             for name, value in augmentation.logged().items():
                 logged[_free(name, logged)] = value.detach().clone()
+        self._let_observe(real)
         return total, logged
 
     @torch.no_grad()

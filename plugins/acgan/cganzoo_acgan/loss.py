@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cganzoo import BuildContext
-from cganzoo.functional import adversarial_fake, adversarial_generator, adversarial_real
+from cganzoo.functional import adversarial_fake, adversarial_generator, adversarial_real, realness
 from cganzoo.objective import Batch, Objective, Terms
 
 from .config import ACGANConfig, GANConfig, GANStarConfig
@@ -32,18 +32,22 @@ class GAN(Objective):
     def discriminator_loss(self, real: Batch, fake: Batch) -> Terms:
         """See :class:`~cganzoo.objective.Objective`."""
         return {
-            "real": adversarial_real(self.rule, self.score(real.features, real.labels)),
-            "fake": adversarial_fake(self.rule, self.score(fake.features, fake.labels)),
+            "real": adversarial_real(self.rule, self.output(real.features)),
+            "fake": adversarial_fake(self.rule, self.output(fake.features)),
         }
 
     def generator_loss(self, fake: Batch, real: Batch | None = None) -> Terms:
         """See :class:`~cganzoo.objective.Objective`."""
-        return {"adversarial": adversarial_generator(self.rule, self.score(fake.features, fake.labels))}
+        return {"adversarial": adversarial_generator(self.rule, self.output(fake.features))}
+
+    def output(self, features: Tensor) -> Tensor:
+        """The output (N,) of the real/fake head."""
+        output: Tensor = self.realness(features)
+        return output.squeeze(1)
 
     def score(self, features: Tensor, labels: Tensor) -> Tensor:
-        """The real/fake logit (N,); it does not depend on the class."""
-        logit: Tensor = self.realness(features)
-        return logit.squeeze(1)
+        """The real/fake score (N,); it does not depend on the class."""
+        return realness(self.rule, self.output(features))
 
 
 class GANStar(GAN):

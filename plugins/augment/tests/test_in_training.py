@@ -52,11 +52,11 @@ def resolved(*augmentations: str, loss: str = "amgan", overrides: tuple[str, ...
     return resolve(parse_recipe(text, name="augmented", source="augmented.toml", overrides=overrides))
 
 
-def started(*augmentations: str) -> Engine:
+def started(*augmentations: str, overrides: tuple[str, ...] = ()) -> Engine:
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (64, 1, 8, 8), np.uint8)
     images = ImageSet(pixels, np.arange(64) % 4, tuple("abcd"), "train", "noise")
-    return Engine(resolved(*augmentations), images, torch.device("cpu"))
+    return Engine(resolved(*augmentations, overrides=overrides), images, torch.device("cpu"))
 
 
 def same(one: Any, other: Any) -> bool:
@@ -138,9 +138,16 @@ def test_a_resolved_recipe_with_all_options_is_accepted_again() -> None:
     assert resolved(f"[[augmentations]]\n{text}").augmentations[0].config.p == 0.5
 
 
-def test_the_adapted_probability_is_in_the_log() -> None:
-    engine = advanced(started(ADAPTED), 6)
+@pytest.mark.parametrize("parts", [1, 4])
+def test_the_adapted_probability_is_in_the_log(parts: int) -> None:
+    engine = advanced(started(ADAPTED, overrides=(f"train.accumulate={parts}",)), 6)
     logged = [value.item() for value in engine.terms["discriminator/ada_p"]]
-    assert len(logged) == 6
-    assert logged == sorted(logged), "the target of -1 raises it"
-    assert (logged[0], logged[-1]) == (0, pytest.approx(2 * 3 * 8 / 100)), "each value is that of its own step"
+    after = 3 * 8 / 100  # an interval of three batches; the target of -1 raises p
+    assert logged == pytest.approx([0, 0, 0, after, after, after]), "each value is that of its own step"
+    assert engine.augmentations[0].p.item() == pytest.approx(2 * after), "parts of a batch are no batches"
+
+
+def test_the_log_has_the_probability_of_each_augmentation() -> None:
+    engine = advanced(started(ADAPTED, ADAPTED.replace("interval = 3", "interval = 2")), 3)
+    first, second = (engine.terms[f"discriminator/{name}"][-1].item() for name in ("ada_p", "ada_p_augmentation"))
+    assert (first, second) == (0, pytest.approx(2 * 8 / 100))

@@ -6,7 +6,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cganzoo import BuildContext
-from cganzoo.functional import adversarial_fake, adversarial_generator, adversarial_real, conditional_contrastive
+from cganzoo.functional import (
+    adversarial_fake,
+    adversarial_generator,
+    adversarial_real,
+    conditional_contrastive,
+    realness,
+)
 from cganzoo.objective import Batch, Objective, Terms
 
 from .config import ContraGANConfig
@@ -32,15 +38,15 @@ class ContraGAN(Objective):
     def discriminator_loss(self, real: Batch, fake: Batch) -> Terms:
         """See :class:`~cganzoo.objective.Objective`."""
         return {
-            "real": adversarial_real(self.rule, self.score(real.features, real.labels)),
-            "fake": adversarial_fake(self.rule, self.score(fake.features, fake.labels)),
+            "real": adversarial_real(self.rule, self.output(real.features)),
+            "fake": adversarial_fake(self.rule, self.output(fake.features)),
             "contrastive_real": self.weight * self.contrastive(real),
         }
 
     def generator_loss(self, fake: Batch, real: Batch | None = None) -> Terms:
         """See :class:`~cganzoo.objective.Objective`."""
         return {
-            "adversarial": adversarial_generator(self.rule, self.score(fake.features, fake.labels)),
+            "adversarial": adversarial_generator(self.rule, self.output(fake.features)),
             "contrastive_fake": self.weight * self.contrastive(fake),
         }
 
@@ -50,7 +56,11 @@ class ContraGAN(Objective):
         proxies = F.normalize(self.proxies(batch.labels), dim=1)
         return conditional_contrastive(embeddings, proxies, batch.labels, self.temperature)
 
+    def output(self, features: Tensor) -> Tensor:
+        """The output (N,) of the real/fake head."""
+        output: Tensor = self.realness(features)
+        return output.squeeze(1)
+
     def score(self, features: Tensor, labels: Tensor) -> Tensor:
-        """The real/fake logit (N,); it does not depend on the class."""
-        logit: Tensor = self.realness(features)
-        return logit.squeeze(1)
+        """The real/fake score (N,); it does not depend on the class."""
+        return realness(self.rule, self.output(features))

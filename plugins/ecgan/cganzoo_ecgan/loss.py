@@ -6,7 +6,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cganzoo import BuildContext
-from cganzoo.functional import adversarial_fake, adversarial_generator, adversarial_real, conditional_contrastive
+from cganzoo.functional import (
+    adversarial_fake,
+    adversarial_generator,
+    adversarial_real,
+    conditional_contrastive,
+    realness,
+)
 from cganzoo.objective import Batch, Objective, Terms
 
 from .config import ECGANConfig
@@ -52,7 +58,7 @@ class ECGAN(Objective):
 
     def score(self, features: Tensor, labels: Tensor) -> Tensor:
         """Score of each sample given its class: features (N, D) and labels (N,) to (N,)."""
-        return self.score_of(self.logits(features), labels)
+        return realness(self.rule, self.score_of(self.logits(features), labels))
 
 
 class ContrastiveECGAN(ECGAN):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from cganzoo import BuildContext
-from cganzoo.functional import adversarial_fake, adversarial_generator, adversarial_real
+from cganzoo.functional import adversarial_fake, adversarial_generator, adversarial_real, realness
 from cganzoo.objective import Batch, Objective, Terms
 
 from .config import ProjGANConfig
@@ -27,16 +27,20 @@ class ProjGAN(Objective):
     def discriminator_loss(self, real: Batch, fake: Batch) -> Terms:
         """See :class:`~cganzoo.objective.Objective`."""
         return {
-            "real": adversarial_real(self.rule, self.score(real.features, real.labels)),
-            "fake": adversarial_fake(self.rule, self.score(fake.features, fake.labels)),
+            "real": adversarial_real(self.rule, self.output(real.features, real.labels)),
+            "fake": adversarial_fake(self.rule, self.output(fake.features, fake.labels)),
         }
 
     def generator_loss(self, fake: Batch, real: Batch | None = None) -> Terms:
         """See :class:`~cganzoo.objective.Objective`."""
-        return {"adversarial": adversarial_generator(self.rule, self.score(fake.features, fake.labels))}
+        return {"adversarial": adversarial_generator(self.rule, self.output(fake.features, fake.labels))}
 
-    def score(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Score of each sample given its class: features (N, D) and labels (N,) to (N,)."""
+    def output(self, features: Tensor, labels: Tensor) -> Tensor:
+        """s(x, y): features (N, D) and labels (N,) to (N,)."""
         unconditional: Tensor = self.psi(features).squeeze(1)
         class_embedding: Tensor = self.embedding(labels)
         return unconditional + self.class_weight * (class_embedding * features).sum(1)
+
+    def score(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Score of each sample given its class: features (N, D) and labels (N,) to (N,)."""
+        return realness(self.rule, self.output(features, labels))
