@@ -258,11 +258,12 @@ class Logs(Adaptive):
 
 
 def test_what_augmentations_log_takes_no_place_of_a_term_or_of_another(resolved: Resolve) -> None:
-    engine = trained(with_extras(resolved(), augmentations=[Logs, Logs, Adaptive], **SMALL), 1)
+    engine = trained(with_extras(resolved(), augmentations=[Logs, Logs, Adaptive], **SMALL), 0)
+    before = [augmentation.get_buffer("strength").clone() for augmentation in engine.augmentations]
+    engine.advance()
     plain = trained(with_extras(resolved(), augmentations=[Adaptive, Adaptive, Adaptive], **SMALL), 1)
-    for number, augmentation in enumerate(engine.augmentations[:2]):
-        (own,) = engine.terms["discriminator/" + ("logs", "logs_2")[number]]
-        assert own == augmentation.get_buffer("strength")
+    for name, strength in zip(("logs", "logs_2"), before, strict=False):
+        assert engine.terms[f"discriminator/{name}"] == [strength]
     assert engine.terms["discriminator/real"] == plain.terms["discriminator/real"]
     added = {"real_2", "real_3", "logs", "logs_2"}
     assert engine.terms.keys() - plain.terms.keys() == {f"discriminator/{name}" for name in added}

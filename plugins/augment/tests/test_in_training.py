@@ -149,5 +149,5 @@ def test_the_adapted_probability_is_in_the_log(parts: int) -> None:
 
 def test_the_log_has_the_probability_of_each_augmentation() -> None:
     engine = advanced(started(ADAPTED, ADAPTED.replace("interval = 3", "interval = 2")), 3)
-    first, second = (engine.terms[f"discriminator/{name}"][-1].item() for name in ("ada_p", "ada_p_augmentation"))
+    first, second = (engine.terms[f"discriminator/{name}"][-1].item() for name in ("ada_p", "ada_p_2"))
     assert (first, second) == (0, pytest.approx(2 * 8 / 100))
