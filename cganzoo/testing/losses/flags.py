@@ -134,7 +134,7 @@ class _Hooked:
             output = method(*inputs)
             if isinstance(output, torch.Tensor) and output.requires_grad:
                 output = output.view_as(output)  # the input itself, if a network returns it, has no hook
-                output.register_hook(self._note)
+                output.register_hook(self._note)  # type: ignore[no-untyped-call]
             return output
 
         return hooked
