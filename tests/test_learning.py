@@ -103,7 +103,13 @@ def cases() -> list[tuple[Component, str, bool]]:
     return found
 
 
-@pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case[0].name} {case[1]}".split(chr(10))[0].strip())
+def sampled(case: tuple[Component, str, bool]) -> object:
+    """Each loss with its defaults; other options are for the slow tests."""
+    name = f"{case[0].name} {case[1]}".split(chr(10))[0].strip()
+    return pytest.param(case, id=name, marks=[pytest.mark.slow] if case[1] else [])
+
+
+@pytest.mark.parametrize("case", list(map(sampled, cases())))
 def test_it_learns(case: tuple[Component, str, bool]):
     loss, options, conditional = case
     text = RECIPE.format(conditional=str(conditional).lower(), loss=loss.name, options=options)

@@ -256,7 +256,7 @@ def test_killed_at_several_points_it_resumes_to_the_same_table(recipes: dict[str
 
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert start(whole).wait() == 0
-    for wanted in (0, 1, 3):  # finished runs before the kill
+    for wanted in (0, 2):  # finished runs before the kill
         process = start(killed)
         assert process.stdout is not None
         for line in process.stdout:

@@ -271,7 +271,8 @@ def test_dark_mode_follows_the_preference_and_the_button(show: Callable[..., Any
 
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize(
-    ("methods", "classes", "scored"), [(4, 10, True), (1, 10, True), (40, 200, True), (2, 10, False)]
+    ("methods", "classes", "scored"),
+    [(4, 10, True), (1, 10, True), pytest.param(40, 200, True, marks=pytest.mark.slow), (2, 10, False)],
 )
 def test_the_page_is_not_wider_than_the_window(
     show: Callable[..., Any], methods: int, classes: int, scored: bool, width: int

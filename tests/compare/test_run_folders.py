@@ -352,6 +352,7 @@ def test_options_of_recipes_are_refused_with_runs_alone(command: Command, finish
     assert "is for recipes, but all" in ended.err or "are runs; name a recipe" in ended.err
 
 
+@pytest.mark.slow
 def test_forty_methods_are_shown(command: Command, copy: Path, tmp_path: Path):
     for number in range(40):
         run = Path(shutil.copytree(copy / "mine" / "seed-0", tmp_path / "many" / f"m{number}" / "seed-0"))

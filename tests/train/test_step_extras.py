@@ -287,7 +287,7 @@ def test_the_generator_learns_through_the_augmentations() -> None:
     torch.testing.assert_close(bias, plain.generator.linear.bias.grad)
 
 
-@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("parts", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_compiled_step_computes_what_the_eager_one_does(parts: int) -> None:
     """Lazy regularizers and an augmentation that observes, too."""
     found = []
