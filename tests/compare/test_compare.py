@@ -248,7 +248,10 @@ def test_a_metric_is_compared_with_the_first_method_that_has_it():
 # --- interrupted ----------------------------------------------------------------------------------------------------
 
 
-def test_killed_at_several_points_it_resumes_to_the_same_table(recipes: dict[str, Path], tmp_path: Path):
+@pytest.mark.parametrize("kills", [(1,), pytest.param((0, 1, 3), marks=pytest.mark.slow)])
+def test_killed_at_several_points_it_resumes_to_the_same_table(
+    recipes: dict[str, Path], tmp_path: Path, kills: tuple[int, ...]
+):
     def start(out: Path) -> subprocess.Popen[str]:
         arguments = ["compare", *map(str, recipes.values()), "--seeds", "0,1", "--out", str(out), "--device", "cpu"]
         code = "import sys; from cganzoo.cli.main import main; main(sys.argv[1:])"
@@ -256,7 +259,7 @@ def test_killed_at_several_points_it_resumes_to_the_same_table(recipes: dict[str
 
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert start(whole).wait() == 0
-    for wanted in (0, 2):  # finished runs before the kill
+    for wanted in kills:  # finished runs before the kill
         process = start(killed)
         assert process.stdout is not None
         for line in process.stdout:

@@ -189,6 +189,7 @@ return data.map((trace) => [trace.legendgroup, trace.visible === true]);
 """
 
 
+@pytest.mark.slow
 def test_a_click_in_the_legend_hides_a_line_with_its_band(show: Callable[..., Any]) -> None:
     browser = show()
     browser.wait("return document.querySelectorAll('#chart .legendtoggle').length === 4")
@@ -272,7 +273,12 @@ def test_dark_mode_follows_the_preference_and_the_button(show: Callable[..., Any
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize(
     ("methods", "classes", "scored"),
-    [(4, 10, True), (1, 10, True), pytest.param(40, 200, True, marks=pytest.mark.slow), (2, 10, False)],
+    [
+        (4, 10, True),
+        pytest.param(1, 10, True, marks=pytest.mark.slow),
+        pytest.param(40, 200, True, marks=pytest.mark.slow),
+        (2, 10, False),
+    ],
 )
 def test_the_page_is_not_wider_than_the_window(
     show: Callable[..., Any], methods: int, classes: int, scored: bool, width: int
@@ -309,6 +315,7 @@ def test_a_table_that_is_wider_than_its_box_is_marked(show: Callable[..., Any]) 
     assert not browser.run(wide, "#speed table")
 
 
+@pytest.mark.slow
 def test_there_are_no_half_steps(show: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("report_values.curve", lambda rng, level: short_curve())
     browser = show(2)
@@ -327,6 +334,7 @@ def short_curve() -> dict[str, list[Any]]:
     return {"step": [298, 299, 300], "mean": numbers, "low": numbers, "high": numbers, "n": [2, 2, 2]}
 
 
+@pytest.mark.slow
 def test_it_prints(show: Callable[..., Any]) -> None:
     browser = show(scheme="dark")
     browser.wait("return document.querySelector('#chart .main-svg')")
@@ -350,6 +358,7 @@ def test_a_request_is_noticed_and_refused(browser: Any, tmp_path: Path) -> None:
     browser.errors()
 
 
+@pytest.mark.slow
 def test_the_commands_are_copied(show: Callable[..., Any]) -> None:
     browser = show()
     browser.click(".copy")
