@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from .conformance import check_equal
+from .randomness import seeded
 
 DEPTH = 5
 """How many levels of nested values are compared."""
@@ -86,6 +89,18 @@ def check_no_graph(module: nn.Module, what: str) -> None:
     for name, buffer in module.named_buffers():
         advice = "detach what is stored, or compute it under torch.no_grad()"
         assert not buffer.requires_grad, f"{what} leaves a graph in the buffer {name}; {advice}"
+
+
+def check_seeded(build: Callable[[], nn.Module]) -> None:
+    """Check that the same torch seed builds the same state, for any state of the other random number generators."""
+    states = []
+    for seed in (1, 2):
+        with seeded(seed):
+            torch.manual_seed(0)
+            states.append(state(build()))
+    one, two = states
+    assert one.keys() == two.keys(), "the same torch seed builds other buffers the second time"
+    check_equal(two, one, "differs between two builds of one torch seed; initialise it with torch's functions only")
 
 
 def attributes(module: nn.Module) -> dict[str, list[Any]]:
