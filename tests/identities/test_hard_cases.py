@@ -97,7 +97,12 @@ def test_finite_under_bfloat16_autocast(name: str, options: dict[str, object], c
         assert_finite(objective, real, fake)
 
 
-@each_loss
+# The conformance kit captures the graph of every loss; here some are compiled, and the others by the slow tests.
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [pytest.param(*case, marks=[pytest.mark.slow] if number % 3 else []) for number, case in enumerate(OPTIONS)],
+    ids=lambda value: str(value) if value else "",
+)
 def test_one_graph_and_the_same_values(name: str, options: dict[str, object]) -> None:
     """fullgraph=True fails for all that waits for the device: .item(), nonzero, Python branches on a tensor."""
     objective = make(name, options, 3)

@@ -347,7 +347,9 @@ def train(own_images: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     return run
 
 
-@pytest.mark.parametrize("name", PAPER)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if number % 3 else []) for number, name in enumerate(PAPER)]
+)
 def test_it_trains_on_a_folder_of_ones_own(name: str, train):
     last = train(name, metrics="[]")
     of_discriminator, of_generator = TERMS[method(name)]

@@ -182,10 +182,10 @@ def terms(out: Path) -> list[object]:
     ("place", "n"),
     [
         ("step", 5),  # before the first checkpoint
-        ("step", 23),
+        pytest.param("step", 23, marks=pytest.mark.slow),
         ("half-written checkpoint", 5),
-        ("whole checkpoint without its name", 5),
-        ("log line", 9),
+        pytest.param("whole checkpoint without its name", 5, marks=pytest.mark.slow),
+        pytest.param("log line", 9, marks=pytest.mark.slow),
         ("manifest", 4),
     ],
 )

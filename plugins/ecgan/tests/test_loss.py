@@ -28,7 +28,7 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("options", [OPTIONS[-1], *(pytest.param(one, marks=pytest.mark.slow) for one in OPTIONS[:-1])])
 @pytest.mark.parametrize("combine", ["losses", "logits"])
 def test_equals_the_reference(options: dict[str, float], combine: str) -> None:
     chosen = {"name": "cganzoo-ecgan/ecgan", "options": {**options, "combine": combine}, "variants": [{}]}

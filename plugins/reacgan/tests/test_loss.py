@@ -30,7 +30,7 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("options", [OPTIONS[-1], *(pytest.param(one, marks=pytest.mark.slow) for one in OPTIONS[:-1])])
 @pytest.mark.parametrize("form", ["paper", "released"])
 def test_equals_the_reference(options: dict[str, float], form: str) -> None:
     chosen = {"name": "cganzoo-reacgan/reacgan", "options": {**options, "form": form}, "variants": [{}]}
