@@ -2,8 +2,9 @@
 
 This module is the plugin author's front door. It imports no torch, and nothing at all before it is asked for, so that
 ``cganzoo --help`` answers at once. What a component is built from lives in :mod:`cganzoo.objective`,
-:mod:`cganzoo.regularizer`, :mod:`cganzoo.augmentation`, :mod:`cganzoo.networks`, :mod:`cganzoo.functional`,
-:mod:`cganzoo.metric`, :mod:`cganzoo.extractor`, :mod:`cganzoo.logger` and :mod:`cganzoo.classification`.
+:mod:`cganzoo.regularizer`, :mod:`cganzoo.augmentation`, :mod:`cganzoo.networks`, :mod:`cganzoo.layers`,
+:mod:`cganzoo.functional`, :mod:`cganzoo.metric`, :mod:`cganzoo.extractor`, :mod:`cganzoo.logger` and
+:mod:`cganzoo.classification`.
 """
 
 from __future__ import annotations

@@ -53,6 +53,12 @@ class Networks(Protocol):
     def images(self, latents: Tensor, labels: Tensor) -> Tensor:
         """The generator's images (N, C, H, W), not augmented, for latents (N, L) and labels (N,)."""
 
+    def mapped(self, latents: Tensor, labels: Tensor) -> Tensor:
+        """The codes (N, ..., D) that the generator makes images from; the latents themselves for most generators."""
+
+    def synthesized(self, codes: Tensor, labels: Tensor) -> Tensor:
+        """The generator's images (N, C, H, W), not augmented, for such codes and the same labels."""
+
     def augmented(self, images: Tensor) -> Tensor:
         """Images with the recipe's augmentations, drawn anew: as the trunk sees them in the step."""
 

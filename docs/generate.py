@@ -35,6 +35,7 @@ MODULES = {
     "cganzoo.regularizer": "base class of regularizers.",
     "cganzoo.augmentation": "base class of augmentations.",
     "cganzoo.networks": "base classes of generators and discriminator trunks.",
+    "cganzoo.layers": "layers that resample and convolve in one step.",
     "cganzoo.scheduled": "what the modules of a training have in common: hyper-parameters that follow a schedule.",
     "cganzoo.functional": "functions that several losses use.",
     "cganzoo.metric": "base classes and types of metrics.",

@@ -52,11 +52,21 @@ class StepNetworks:
 
     def images(self, latents: Tensor, labels: Tensor) -> Tensor:
         """See :class:`cganzoo.objective.Networks`."""
+        return self._generated(self._generator, latents, labels)
+
+    def mapped(self, latents: Tensor, labels: Tensor) -> Tensor:
+        """See :class:`cganzoo.objective.Networks`."""
+        return self._generated(self._generator.mapped, latents, labels)
+
+    def synthesized(self, codes: Tensor, labels: Tensor) -> Tensor:
+        """See :class:`cganzoo.objective.Networks`."""
+        return self._generated(self._generator.synthesized, codes, labels)
+
+    def _generated(self, function: Callable[..., Tensor], inputs: Tensor, labels: Tensor) -> Tensor:
         other = () if self._generator in self._trained else self._generator.parameters()
         # A graph keeps what required a gradient when it was made, so the parameters need not stay frozen.
-        with frozen(other), self._autocast(latents):
-            images: Tensor = self._generator(latents, labels)
-        return images.to(latents.dtype)
+        with frozen(other), self._autocast(inputs):
+            return function(inputs, labels).to(inputs.dtype)
 
     def augmented(self, images: Tensor) -> Tensor:
         """See :class:`cganzoo.objective.Networks`."""

@@ -6,11 +6,10 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from cganzoo import BuildContext
 from cganzoo.errors import CganzooError
-from cganzoo.networks import Discriminator, Generator
+from cganzoo.networks import Discriminator, Generator, class_weights
 
 from .config import DCGANDiscriminatorConfig, DCGANGeneratorConfig
 from .layers import BATCH_NORM_EPS, LEAKY_SLOPE, normalize_preactivations, prepare
@@ -26,6 +25,8 @@ class DCGANGenerator(Generator):
     Raises:
         CganzooError: another image size.
     """
+
+    mixes_classes = True
 
     class_strength: float | Tensor
 
@@ -53,8 +54,8 @@ class DCGANGenerator(Generator):
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
         """See :class:`cganzoo.networks.Generator`."""
         if self.conditional:
-            one_hot = F.one_hot(labels, self.num_classes).to(z.dtype)
-            z = torch.cat([z, one_hot if self.config.class_strength == 1 else self.class_strength * one_hot], 1)
+            classes = class_weights(labels, self.num_classes, z.dtype)
+            z = torch.cat([z, classes if self.config.class_strength == 1 else self.class_strength * classes], 1)
         images: Tensor = self.body(self.linear(z).unflatten(1, (-1, 4, 4)))
         return images
 

@@ -1,0 +1,1 @@
+"""BigGAN and BigGAN-deep networks for cganzoo (arXiv:1809.11096)."""
