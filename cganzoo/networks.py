@@ -89,6 +89,33 @@ class Discriminator(Scheduled):
         """Data-dependent initialisation: called once with real images, before the first step. Optional."""
 
 
+def resolutions(image_size: int, name: str, largest: int = 256) -> tuple[int, ...]:
+    """Sides of the feature maps of a network that doubles them: from 4 to 7 pixels up to ``image_size``.
+
+    32 gives (4, 8, 16, 32), and 96 gives (6, 12, 24, 48, 96).
+
+    Args:
+        image_size: side of the images, in pixels.
+        name: of the networks, for the message.
+        largest: largest side that the networks are made for.
+
+    Raises:
+        CganzooError: doubling does not lead to ``image_size``, or it is below 8 or above ``largest``.
+    """
+    possible = sorted(base << doublings for base in (4, 5, 6, 7) for doublings in range(1, largest.bit_length()))
+    possible = [size for size in possible if size <= largest]
+    if image_size not in possible:
+        nearest = sorted(sorted(possible, key=lambda size: abs(size - image_size))[:2])
+        raise CganzooError(
+            f"data.image_size = {image_size}, but the {name} networks double feature maps of 4 to 7 pixels until they "
+            f"have the size of the images, at most {largest}; write {nearest[0]} or {nearest[1]}"
+        )
+    sides = [image_size]
+    while sides[0] > 7:
+        sides.insert(0, sides[0] // 2)
+    return tuple(sides)
+
+
 def class_weights(labels: Tensor, num_classes: int, dtype: torch.dtype) -> Tensor:
     """Weights of the classes (N, K): one and zeros for labels (N,) int64; weights (N, K) stay what they are."""
     return (labels if labels.is_floating_point() else F.one_hot(labels, num_classes)).to(dtype)
