@@ -73,6 +73,15 @@ class DataTable(ComponentTable):
         return self
 
 
+class LossTable(ComponentTable):
+    """The loss, and how its heads are normalised; other keys are its own options."""
+
+    spectral_norm: Annotated[bool, Since("0.2")] = Field(
+        False,
+        description="Divide each weight matrix of the loss's heads by its largest singular value (arXiv:1802.05957).",
+    )
+
+
 class RegularizerTable(ComponentTable):
     """A regularizer, how strong it is, and how often it is computed; other keys are its own options."""
 
@@ -172,6 +181,8 @@ class LossSpec(ComponentSpec[C]):
     build: Importable[Callable[[C, BuildContext], Objective]] = Importable()
     conditioning: Callable[[C], Conditioning] = lambda config: "any"
     reference: Importable[Callable[[C], Reference | None] | None] = Importable(None)
+
+    table: ClassVar[type[ComponentTable]] = LossTable
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,7 +44,9 @@ def chosen(resolved: Resolved, kind: str, make: Make, table: ComponentTable | No
 
 def with_own(resolved: Resolved, **components: Make) -> Resolved:
     """The recipe with these in place of what it names, by kind."""
-    own = {kind: (chosen(resolved, kind, make, ComponentTable(name="own")),) for kind, make in components.items()}
+    own = {
+        kind: (chosen(resolved, kind, make, KINDS[kind].spec.table(name="own")),) for kind, make in components.items()
+    }
     return replace(resolved, components={**resolved.components, **own})
 
 

@@ -6,13 +6,15 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 from torch import nn
+from torch.nn.utils import parametrizations
+from torch.nn.utils.parametrize import ParametrizationList
 
 from cganzoo.augmentation import Augmentation
 from cganzoo.errors import PluginError, RecipeError
 from cganzoo.networks import Discriminator, Generator
 from cganzoo.objective import Objective
 from cganzoo.recipe.resolve import Chosen, Resolved
-from cganzoo.specs import AugmentationSpec, BuildContext, RegularizerSpec, RegularizerTable
+from cganzoo.specs import AugmentationSpec, BuildContext, LossTable, RegularizerSpec, RegularizerTable
 
 from .regularizers import Weighted
 
@@ -48,7 +50,19 @@ def build_networks(resolved: Resolved, class_names: tuple[str, ...]) -> Networks
     context = resolved.context(class_names)
     generator, trunk = resolved.generator.create(context), resolved.discriminator.create(context)
     objective = resolved.loss.create(resolved.context(class_names, feature_dim=trunk.feature_dim))
+    assert isinstance(resolved.loss.table, LossTable)
+    if resolved.loss.table.spectral_norm:
+        normalize_heads(objective)
     return Networks(generator, trunk, objective)
+
+
+def normalize_heads(objective: Objective) -> None:
+    """Divide each matrix of a loss by an estimate of its largest singular value, one power iteration at each use."""
+    for module in list(objective.modules()):
+        if not isinstance(module, ParametrizationList):  # a matrix that has a parametrization keeps it
+            for name, parameter in list(module.named_parameters(recurse=False)):
+                if parameter.ndim >= 2:
+                    parametrizations.spectral_norm(module, name)
 
 
 def build_regularizers(resolved: Resolved, context: BuildContext) -> list[Weighted]:
