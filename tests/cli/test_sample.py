@@ -148,7 +148,13 @@ class First(Extractor):
 def search(wanted: dict[int, int], monkeypatch: pytest.MonkeyPatch) -> dict[int, Tensor]:
     monkeypatch.setattr(sample, "MAX_BATCHES", 3)
     trained = TrainedGenerator(Dark(), Origin("", "x", ("cat", "dog"), 1, 0, {}))
-    return sample._find(trained, First(), Counter(wanted), 0, Reporter(stdout_console()))
+    return sample._find(
+        trained,
+        First(),
+        Counter(wanted),
+        {"seed": 0, "truncation": None, "statistics": None},
+        Reporter(stdout_console()),
+    )
 
 
 def test_a_search_by_the_classifier_is_announced(
