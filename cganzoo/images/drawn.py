@@ -31,7 +31,7 @@ class Drawn(Generator):
         self.generator = generator
         self.batch_statistics, self.truncation = batch_statistics, truncation
         self.latent_dim, self.conditional = generator.latent_dim, generator.conditional
-        self.eval()
+        self.training = False  # eval() would change the modes of the generator, too
 
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
         """See :class:`cganzoo.networks.Generator`."""

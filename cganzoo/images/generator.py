@@ -103,7 +103,7 @@ class TrainedGenerator(nn.Module):
         seed = whole_number("seed", seed, 0, 1 << 63)
         labels = self._labels(classes)
         generator, batch_size = self._drawn(truncation, statistics, count, batch_size)
-        with self._within_memory(count, self.bytes_each, batch_size):
+        with self._within_memory(count, batch_size):
             found = samples(generator, count, min(count, batch_size), len(self.class_names), seed=seed, classes=labels)
             return torch.cat([images.cpu() for images, _ in found])
 
@@ -146,7 +146,7 @@ class TrainedGenerator(nn.Module):
         ends = self._two_classes(labels)
         generator, batch_size = self._drawn(truncation, statistics, count, batch_size)
         num_classes = len(self.class_names)
-        with self._within_memory(count, self.bytes_each + 4 * num_classes, batch_size):
+        with self._within_memory(count, batch_size, more_each=4 * num_classes):
             vectors = rows if ends else 2 * rows
             z, first = next(noise(self.generator, vectors, vectors, num_classes, seed=seed, classes=labels))
             z, first = z.cpu(), first.cpu()
@@ -202,10 +202,10 @@ class TrainedGenerator(nn.Module):
         return bool(batch_norms(self.generator))
 
     @contextmanager
-    def _within_memory(self, count: int, bytes_each: int, batch_size: int) -> Iterator[None]:
-        """Refuse more images than fit in memory, before the block and in it."""
+    def _within_memory(self, count: int, batch_size: int, more_each: int = 0) -> Iterator[None]:
+        """Refuse more images than fit in memory, before the block and in it; ``more_each``: bytes besides an image."""
         try:
-            check_memory(count, bytes_each)
+            check_memory(count, self.bytes_each + more_each)
             yield
         except Exception as error:
             if not is_out_of_memory(error):

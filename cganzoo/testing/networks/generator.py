@@ -1,4 +1,4 @@
-"""The checks of a generator."""
+"""The checks of a generator. Those of codes, truncation and mixed classes are in :mod:`.sampling`."""
 
 from __future__ import annotations
 
@@ -13,20 +13,17 @@ from cganzoo.testing.conformance import explained
 from cganzoo.testing.randomness import untouched
 
 from .base import BATCH, Inputs, check_positive_int, double, smallest_difference
-from .common import NetworkConformance
-
-VISIBLE = 1e-6
-"""Two images are different if a pixel differs by more than this; pixels are in [-1, 1], and float64."""
+from .sampling import VISIBLE, SamplingConformance
 
 LABELS = {10: tuple(range(10)), 200: (0, 1, 2, 10, 64, 100, 128, 199)}
 """Number of classes to the labels that are compared; of 200, those that a remainder or a bound may confuse."""
 
 
-class GeneratorConformance(NetworkConformance):
+class GeneratorConformance(SamplingConformance):
     """The checks of a generator. Subclass it with the ``name`` of one; set ``options`` to make it small."""
 
     kind = "generator"
-    number_of_checks = 36
+    number_of_checks = 39
 
     def inputs(self, network: Any, count: int = BATCH, *, seed: int = 0, context: BuildContext | None = None) -> Inputs:
         """Noise (count, latent_dim) and labels (count,)."""
