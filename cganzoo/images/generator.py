@@ -107,7 +107,7 @@ class TrainedGenerator(nn.Module):
             found = samples(generator, count, min(count, batch_size), len(self.class_names), seed=seed, classes=labels)
             return torch.cat([images.cpu() for images, _ in found])
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def interpolate(
         self,
         rows: int = 1,
