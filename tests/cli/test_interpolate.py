@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from exporting import exported
 from PIL import Image
-from test_sample import exported
 
 from cganzoo.images.requests import MOST_TRUNCATION
 
@@ -16,7 +16,7 @@ from cganzoo.images.requests import MOST_TRUNCATION
 def letters(tmp_path: Path, resolved: Any) -> Path:
     """A generator that takes one of three classes."""
     recipe = resolved("generator.conditional=true", "loss.labeling='predefined'")
-    return exported(tmp_path / "letters.safetensors", recipe, ("cat", "dog", "owl"))
+    return exported(tmp_path / "letters.safetensors", recipe, ("cat", "dog", "owl"), scale=3)
 
 
 @pytest.fixture
@@ -92,9 +92,9 @@ MISTAKES = [
     (["--truncation", "-1"], "truncation: is -1; write a number from 0"),
     (["--truncation", "nan"], "truncation: is nan; write a number from 0"),
     (["--truncation", str(2 * MOST_TRUNCATION)], f"truncation: is {2 * MOST_TRUNCATION}; write a number"),
-    (["--truncation", "much"], "'much' is not a valid float"),
-    (["--statistics", "moving"], "'moving' is not one of 'standing', 'batch'"),
-    (["--interpolate", "--steps", "1"], "1 is not in the range x>=2"),
+    (["--truncation", "much"], "Invalid value for '--truncation'"),
+    (["--statistics", "moving"], "Invalid value for '--statistics'"),
+    (["--interpolate", "--steps", "1"], "Invalid value for '--steps'"),
     (["--steps", "5"], "--steps: is the length of the rows of --interpolate, which is not given"),
     (["--interpolate", "-c", "cat", "-c", "cat"], "but gets the same class twice"),
     (["--interpolate", "-c", "0", "-c", "1", "-c", "2"], "but gets 3 classes"),

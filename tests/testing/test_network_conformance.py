@@ -167,15 +167,18 @@ COMPARE_OUTPUTS = {
     "float64",
     "channels_last",
     "batch_does_not_matter_in_use",
-    "mapped_and_synthesized",
 }
 
 
 @pytest.mark.parametrize(
     ("kind", "name", "more"),
     [
-        ("generator", "noise_in_use", set()),
-        ("generator", "unconditional_noise_in_use", {"labels_change_the_image_if_conditional"}),
+        ("generator", "noise_in_use", {"mapped_and_synthesized"}),
+        (
+            "generator",
+            "unconditional_noise_in_use",
+            {"mapped_and_synthesized", "labels_change_the_image_if_conditional"},
+        ),
         ("generator", "draws_in_use", None),
         ("discriminator", "drops_in_use", {"knows_nothing_of_classes", "second_order_gradients"}),
     ],

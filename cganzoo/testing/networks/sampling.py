@@ -55,6 +55,8 @@ class SamplingConformance(NetworkConformance):
         self.check_output(images, 8, self.context(), network)
         advice = "see the documentation of Generator.truncated"
         least, most = (variety(self.truncated(network, z, labels, bound)) for bound in (0.0, 1.0))
+        if most < VISIBLE:
+            raise SkipTest("noise hardly changes its images; see noise_changes_the_image")
         problem = f"of equal class, images differ by {least:.3g} with truncation 0, and by {most:.3g} with 1"
         assert least < 0.5 * most, f"{problem}; truncation must make them similar; {advice}"
         if type(network).truncated is Generator.truncated:
