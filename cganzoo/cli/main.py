@@ -7,7 +7,7 @@ import sys
 import traceback
 import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -170,20 +170,52 @@ def sample(
         list[str] | None, typer.Option("--class", "-c", metavar="CLASS", help="Name or index; may be repeated.")
     ] = None,
     count: Annotated[
-        int | None, typer.Option("--count", "-n", min=1, help="Number of images; default: 10 of each class.")
+        int | None,
+        typer.Option("--count", "-n", min=1, help="Number of images, or of rows; default: 10 of each class, 10 rows."),
     ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="A picture file for a grid, or a folder for separate PNG images.")
     ] = Path("samples.png"),
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
+    truncation: Annotated[
+        float | None,
+        typer.Option(
+            metavar="T",
+            help="More typical, less different images: noise up to T, or for networks that map the noise to codes, "
+            "T times the distance to the mean code of the class. 0: no variety.",
+        ),
+    ] = None,
+    statistics: Annotated[
+        Literal["standing", "batch"] | None,
+        typer.Option(help="Batch normalisation: fixed statistics, or those of each batch; default: as the recipe."),
+    ] = None,
+    interpolate: Annotated[
+        bool,
+        typer.Option(
+            "--interpolate",
+            help="Draw rows from one noise to another, or with two --class, from one class to the other; --out x.webp "
+            "is an animation.",
+        ),
+    ] = False,
+    steps: Annotated[
+        int | None, typer.Option(min=2, help="Images of a row of --interpolate; default: 10, of an animation 25.")
+    ] = None,
     device: Annotated[str, typer.Option(help='"auto", "cpu", "cuda" ...')] = "auto",
 ) -> None:
     """Draw images from a trained generator. Does not need the data set."""
     from cganzoo.console.reporter import Reporter
+    from cganzoo.errors import RunError
 
-    from .sample import draw
+    from . import interpolate as rows
+    from .sample import How, draw
 
-    written = draw(source, classes or [], count, out, seed, device, Reporter(stdout_console()))
+    if steps is not None and not interpolate:
+        raise RunError("--steps: is the length of the rows of --interpolate, which is not given; use -n for images")
+    how, reporter = How(seed=seed, truncation=truncation, statistics=statistics), Reporter(stdout_console())
+    if interpolate:
+        written = rows.interpolate(source, classes or [], count, steps, out, how, device, reporter)
+    else:
+        written = draw(source, classes or [], count, out, how, device, reporter)
     print_line(f"samples: {written}")
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from cganzoo._util.memory import described
 from cganzoo.console.reporter import Stage
 from cganzoo.errors import CganzooError
+from cganzoo.images.drawn import drawn
 from cganzoo.images.grids import COLUMNS, class_grid, draw_by_class, grid
 from cganzoo.images.trained_generator import TrainedGenerator, from_run
 from cganzoo.runs import checkpoint
@@ -104,7 +105,8 @@ def _pictures(trained: TrainedGenerator, folder: RunFolder, device: torch.device
 
         classifier = of_run(folder, device)
     turn = [label for label in range(len(names)) for _ in range(COLUMNS)]
-    found = draw_by_class(trained.generator, len(trained.class_names), turn, classifier, seed=SEED)
+    generator = drawn(trained.generator, trained.batch_statistics, None)
+    found = draw_by_class(generator, len(trained.class_names), turn, classifier, seed=SEED)
     if found is None:  # no classifier to sort by
         images = trained.sample(COLUMNS * SHEET_ROWS, seed=SEED)
         return {"sheet": _uri(grid(images, COLUMNS)), "rows": [None] * len(names)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image, ImageDraw, ImageFont
@@ -134,11 +135,11 @@ def picture(image: Tensor) -> Image.Image:
     return Image.fromarray(pixels.expand(3, -1, -1).permute(1, 2, 0).contiguous().numpy())
 
 
-def save(sheet: Image.Image, path: Path) -> Path:
-    """Write a picture. The folder is created if necessary."""
+def save(sheet: Image.Image, path: Path, **options: Any) -> Path:
+    """Write a picture, with these options of its format. The folder is created if necessary."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(path)
+        sheet.save(path, **options)
     except OSError as error:
         raise RunError(f"{path}: saving failed: {error.strerror or error}") from error
     except ValueError as error:  # Pillow knows no format with this ending

@@ -1,4 +1,4 @@
-"""What a user asks a generator for, checked: classes by name or index, a number of images, a seed."""
+"""What a user asks a generator for, checked: classes by name or index, a number of images, a seed, truncation."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from cganzoo.errors import RunError
 
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 MOST_SHOWN = 10  # names of classes in a message
+MOST_TRUNCATION = 10
+"""No normal noise is larger, and a code that is ten times as far from its mean makes no image."""
 
 
 def class_labels(class_names: Sequence[str], classes: Any) -> list[int]:
@@ -99,6 +101,29 @@ def whole_number(name: str, value: Any, low: int, high: int) -> int:
         what = f"must be {low} or more" if found < low else "is too large"
         raise RunError(f"{name}: {shown(_digits(found))} {what}")
     return found
+
+
+def truncation(value: Any) -> float | None:
+    """``value`` as a ``float`` from 0 to :data:`MOST_TRUNCATION`, or ``None``: no truncation."""
+    if value is None:
+        return None
+    advice = f"write a number from 0 (no variety) to {MOST_TRUNCATION}, or leave it out for no truncation"
+    try:
+        if isinstance(value, (bool, str)):
+            raise TypeError
+        found = float(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise RunError(f"truncation: {shown(repr(value))} is not a number; {advice}") from error
+    if not 0 <= found <= MOST_TRUNCATION:
+        raise RunError(f"truncation: is {found:g}; {advice}")
+    return found
+
+
+def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
+    """``value``, if it is one of ``allowed``; ``name`` is that of the argument, for messages."""
+    if value not in allowed:
+        raise RunError(f"{name}: is {shown(repr(value))}; write {' or '.join(allowed)}")
+    return str(value)
 
 
 def _digits(number: int) -> str:

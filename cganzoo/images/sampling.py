@@ -12,7 +12,7 @@ from cganzoo.networks import Generator
 
 STANDING_BATCHES, STANDING_BATCH_SIZE = 20, 100
 BATCH_STATISTICS = f"standing ({STANDING_BATCHES} x {STANDING_BATCH_SIZE})"
-"""How batch normalisation is evaluated; part of the fingerprint of a score."""
+"""How batch normalisation is evaluated unless a recipe says otherwise; part of the fingerprint of a score."""
 
 
 def ready_to_sample(generator: Generator, num_classes: int) -> Generator:
@@ -22,9 +22,7 @@ def ready_to_sample(generator: Generator, num_classes: int) -> Generator:
     fixed seed ("standing statistics" of arXiv:1809.11096, appendix).
     """
     ready = copy.deepcopy(generator).eval()
-    norms = [module for module in ready.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    norms = [norm for norm in norms if norm.running_mean is not None]
-    if norms:
+    if norms := batch_norms(ready):
         momenta = [norm.momentum for norm in norms]
         for norm in norms:
             norm.reset_running_stats()
@@ -39,6 +37,12 @@ def ready_to_sample(generator: Generator, num_classes: int) -> Generator:
             norm.momentum = momentum
             norm.eval()
     return ready
+
+
+def batch_norms(generator: Generator) -> list[nn.modules.batchnorm._BatchNorm]:
+    """The modules that normalise a batch, and have running statistics."""
+    norms = [module for module in generator.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    return [norm for norm in norms if norm.running_mean is not None]
 
 
 def noise(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cganzoo._util.files import write_whole
-from cganzoo._util.memory import described, is_out_of_memory, what_ran_out
+from cganzoo._util.memory import described
 from cganzoo.errors import CganzooError, DamageWarning, RunError
 from cganzoo.networks import Generator
 from cganzoo.recipe.read import Recipe, parse_recipe
@@ -25,100 +24,8 @@ from cganzoo.specs import BuildContext, GeneratorSpec
 from . import export_file
 from .bounded import TooLargeError, bounded_by, difference
 from .export_file import Origin
-from .requests import check_memory, class_labels, whole_number
-from .sampling import ready_to_sample, samples
-
-
-class TrainedGenerator(nn.Module):
-    """A generator ready to sample, in evaluation mode.
-
-    Calling it maps noise (N, latent_dim) and labels (N,) int64 to images (N, C, H, W) in [-1, 1].
-
-    Attributes:
-        class_names: the K classes; a label is an index into them.
-        conditional: whether the generator takes a class.
-        latent_dim: length of one noise vector.
-    """
-
-    def __init__(self, generator: Generator, origin: Origin) -> None:
-        super().__init__()
-        self.generator: Generator = generator
-        self.origin, self.class_names = origin, origin.class_names
-        self.conditional, self.latent_dim = generator.conditional, generator.latent_dim
-        self.eval()
-
-    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images from noise and labels; an unconditional generator needs no labels.
-
-        Raises:
-            ValueError: the noise has another shape, or a label is not that of a class. Labels on a GPU are not checked:
-                that would wait for it.
-        """
-        if z.ndim != 2 or z.shape[1] != self.latent_dim:
-            raise ValueError(f"z: has the shape {tuple(z.shape)}, not (N, {self.latent_dim})")
-        if labels is None:
-            if self.conditional:
-                raise ValueError("this generator is conditional: give labels (N,)")
-            labels = torch.zeros(len(z), dtype=torch.int64, device=z.device)
-        self._check_labels(labels, len(z))
-        images: Tensor = self.generator(z, labels)
-        return images
-
-    def _check_labels(self, labels: Tensor, count: int) -> None:
-        if labels.dtype not in (torch.int32, torch.int64):
-            raise ValueError(f"labels: are {labels.dtype}, not torch.int64")
-        if labels.shape != (count,):
-            raise ValueError(f"labels: have the shape {tuple(labels.shape)}, not ({count},)")
-        classes = len(self.class_names)
-        if labels.device.type == "cpu" and count and not torch.compiler.is_compiling():
-            low, high = labels.min().item(), labels.max().item()
-            if low < 0 or high >= classes:
-                raise ValueError(f"labels: {low if low < 0 else high} is not a label from 0 to {classes - 1}")
-
-    def sample(
-        self,
-        count: int,
-        *,
-        classes: str | int | Sequence[str | int] | None = None,
-        seed: int = 0,
-        batch_size: int = 250,
-    ) -> Tensor:
-        """Images (count, C, H, W) in [-1, 1], on the CPU; the same seed gives the same images.
-
-        Args:
-            count: number of images.
-            classes: one class, or several that are used in turn; default: all. Only for a conditional generator. Each
-                is a name or an index. A number in a text is an index only if no class has a number as its name.
-            seed: of the noise.
-            batch_size: images generated at a time.
-
-        Raises:
-            RunError: a class is unknown, the generator takes no class, or a number is out of range.
-        """
-        count = whole_number("count", count, 1, 1 << 62)
-        batch_size = whole_number("batch_size", batch_size, 1, 1 << 62)
-        seed = whole_number("seed", seed, 0, 1 << 63)
-        if classes is not None and not self.conditional:
-            raise RunError("this generator is unconditional and takes no class")
-        labels = None if classes is None else class_labels(self.class_names, classes)
-        try:
-            check_memory(count, self.bytes_each)
-            drawn = samples(
-                self.generator, count, min(count, batch_size), len(self.class_names), seed=seed, classes=labels
-            )
-            return torch.cat([images.cpu() for images, _ in drawn])
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-            raise RunError(
-                f"{what_ran_out(error)}; draw fewer images at a time: batch_size is {batch_size:,}, count is {count:,}"
-            ) from error
-
-    @cached_property
-    def bytes_each(self) -> int:
-        """Bytes of one image and its noise, as :meth:`sample` holds them; one image is generated to find out."""
-        image, _ = next(samples(self.generator, 1, 1, len(self.class_names), seed=0))
-        return image.nbytes + 4 * self.latent_dim  # the noise of all images is drawn at once
+from .generator import TrainedGenerator as TrainedGenerator
+from .sampling import ready_to_sample
 
 
 def _warn(text: str) -> None:
@@ -176,7 +83,8 @@ def from_run(
         raise RunError(f"{folder.checkpoints}: the checkpoint of step {state['step']} has no weights of the generator")
     generator = _build(recipe, origin, weights, str(folder.path), resolved_generator)
     generator.to(device or torch.device("cpu"))
-    return TrainedGenerator(ready_to_sample(generator, len(origin.class_names)), origin)
+    ready = ready_to_sample(generator, len(origin.class_names))
+    return TrainedGenerator(ready, origin, recipe.sections.evaluation.batch_statistics)
 
 
 def save(trained: TrainedGenerator, file: Path) -> Path:
@@ -200,7 +108,8 @@ def load_generator(file: str | Path, device: torch.device | str = "cpu") -> Trai
     path = Path(file).expanduser()
     origin, weights = export_file.read(path)
     recipe = parse_recipe(origin.recipe, name=path.stem, source=f"recipe in {file}")
-    return TrainedGenerator(_build(recipe, origin, weights, str(file)).to(device), origin)
+    generator = _build(recipe, origin, weights, str(file)).to(device)
+    return TrainedGenerator(generator, origin, recipe.sections.evaluation.batch_statistics)
 
 
 def _build(

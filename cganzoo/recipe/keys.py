@@ -110,6 +110,18 @@ class Evaluation(Config):
     batch_size: Count = Field(250, description="Samples made and scored at a time.")
     weights: Literal["ema", "raw"] = Field("ema", description="Score the averaged generator or the trained one.")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="Seed of the samples and of the real halves.")
+    batch_statistics: Annotated[Literal["standing", "batch"], Since("0.2")] = Field(
+        "standing",
+        description="Statistics that the generator's batch normalisation uses. standing: means over 2,000 other "
+        "samples, so an image does not depend on its batch; batch: those of each batch of samples.",
+    )
+    truncation: Annotated[float | None, Since("0.2")] = Field(
+        None,
+        ge=0,
+        le=10,
+        description="Bound of the noise, or factor of the distance of a mapped code from its mean, for fewer "
+        "different and more typical samples; default: no truncation.",
+    )
     extractor: ComponentTable = Field(
         ComponentTable(name="classifier"), description="Feature extractor, with its options."
     )

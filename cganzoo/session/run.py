@@ -13,8 +13,9 @@ from cganzoo._util.memory import is_out_of_memory
 from cganzoo._util.text import shortened
 from cganzoo.console.reporter import Reporter
 from cganzoo.data.cache import ImageSet
-from cganzoo.errors import CganzooError, DivergenceError, RunError
+from cganzoo.errors import CganzooError, DivergenceError, RecipeError, RunError
 from cganzoo.evaluate.evaluation import Evaluation
+from cganzoo.images.drawn import check_truncation
 from cganzoo.logger import RunInfo
 from cganzoo.networks import Generator
 from cganzoo.objective import Objective
@@ -74,6 +75,7 @@ class Session:
             self._doing = BUILDING
             check_networks(self.resolved, data.class_names, self.device)
             self.engine = engine = Engine(self.resolved, data, self.device)
+            self._check_truncation()
             same_run = set() if fresh else self._same_run()
             initial = self._begin_from(data, fresh)
             self._describe(data)
@@ -117,6 +119,16 @@ class Session:
     def _check_networks(self, class_names: tuple[str, ...]) -> None:
         check_networks(self.resolved, class_names, self.device)
         build_networks(self.resolved, class_names)
+
+    def _check_truncation(self) -> None:
+        truncation = self.resolved.recipe.sections.evaluation.truncation
+        if truncation is None:
+            return
+        try:
+            check_truncation(self.engine.generator, truncation, self.engine.num_classes)
+        except CganzooError as error:
+            where = f"{self.resolved.recipe.source}: evaluation.truncation = {truncation:g}"
+            raise RecipeError(f"{where}: {error}; leave it out") from error
 
     @contextmanager
     def _recording_failure(self) -> Iterator[None]:

@@ -21,8 +21,9 @@ from cganzoo.evaluate.protocol import common_fingerprint
 from cganzoo.extractor import Extractor
 from cganzoo.hookspecs import PROJECT
 from cganzoo.images import grids
+from cganzoo.images.drawn import drawn, in_equal_parts, protocol
 from cganzoo.images.grids import BATCH_SIZE, COLUMNS
-from cganzoo.images.sampling import BATCH_STATISTICS, noise, samples
+from cganzoo.images.sampling import noise, samples
 from cganzoo.images.trained_generator import from_run
 from cganzoo.needs import Counts
 from cganzoo.networks import Generator
@@ -147,10 +148,13 @@ class Scorer:
         """Score a generator (see :func:`~cganzoo.images.sampling.ready_to_sample`) and save the metrics' pictures."""
         count, batch_size, seed = self.settings.samples, self.settings.batch_size, self.settings.seed
         num_classes = self.data.num_classes
+        if self.settings.batch_statistics == "batch":
+            batch_size = in_equal_parts(count, batch_size)
+        how = protocol(self.settings.batch_statistics, self.settings.truncation, batch_size)
         evaluation = self._evaluator.evaluate(
-            samples(ready, count, batch_size, num_classes, seed=seed),
+            samples(self._drawn(ready), count, batch_size, num_classes, seed=seed),
             count,
-            sampling={"weights": self.settings.weights, "batch_statistics": BATCH_STATISTICS, "seed": seed},
+            sampling={"weights": self.settings.weights, **how, "seed": seed},
             generator=ready,
             noise=next(noise(ready, batch_size, batch_size, num_classes, seed=seed)),
         )
@@ -160,12 +164,15 @@ class Scorer:
             self.reporter.say(message, style="yellow")
         return evaluation
 
+    def _drawn(self, ready: Generator) -> Generator:
+        return drawn(ready, self.settings.batch_statistics, self.settings.truncation)
+
     def draw(self, ready: Generator, step: int) -> Path:
         """Write a grid of samples with one row for each class.
 
         Samples of an unconditional generator are sorted by the extractor if it knows the classes, else not at all.
         """
-        num_classes, seed = self.data.num_classes, self.settings.seed
+        ready, num_classes, seed = self._drawn(ready), self.data.num_classes, self.settings.seed
         classes = range(min(num_classes, GRID_ROWS))
         classifier = None
         if not ready.conditional and self.resolved.metrics and self.extractor.own_classes:

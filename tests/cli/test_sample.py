@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from exporting import exported
 from torch import Tensor
 
 from cganzoo.cli import sample
@@ -15,21 +16,10 @@ from cganzoo.console.reporter import Reporter
 from cganzoo.console.streams import printable, stdout_console
 from cganzoo.errors import RunError
 from cganzoo.extractor import Extractor
-from cganzoo.images import export_file
 from cganzoo.images.export_file import Origin
 from cganzoo.images.grids import BATCH_SIZE
 from cganzoo.images.trained_generator import TrainedGenerator
 from cganzoo.networks import Generator
-from cganzoo.recipe.resolve import Resolved
-from cganzoo.specs import BuildContext
-
-
-def exported(path: Path, resolved: Resolved, names: tuple[str, ...]) -> Path:
-    """An exported generator with random weights."""
-    context = BuildContext(num_classes=len(names), image_size=8, image_channels=1, class_names=names)
-    weights = resolved.generator.create(context).state_dict()
-    path.write_bytes(export_file.pack(Origin(resolved.toml(), "cganzoo-dcgan", names, 1, 3, {}), weights))
-    return path
 
 
 @pytest.fixture
@@ -148,7 +138,13 @@ class First(Extractor):
 def search(wanted: dict[int, int], monkeypatch: pytest.MonkeyPatch) -> dict[int, Tensor]:
     monkeypatch.setattr(sample, "MAX_BATCHES", 3)
     trained = TrainedGenerator(Dark(), Origin("", "x", ("cat", "dog"), 1, 0, {}))
-    return sample._find(trained, First(), Counter(wanted), 0, Reporter(stdout_console()))
+    return sample._find(
+        trained,
+        First(),
+        Counter(wanted),
+        {"seed": 0, "truncation": None, "statistics": None},
+        Reporter(stdout_console()),
+    )
 
 
 def test_a_search_by_the_classifier_is_announced(
