@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import pytest
+
 from cganzoo.testing import DiscriminatorConformance, GeneratorConformance
 
 
@@ -13,6 +15,7 @@ class TestGenerator(GeneratorConformance):
     image_sizes = (8, 28)
 
 
+@pytest.mark.slow
 class TestUnconditionalGeneratorWithSpectralNorm(GeneratorConformance):
     name = "sngan"
     options: ClassVar = {"width": 1, "latent_dim": 5, "conditional": False, "spectral_norm": True}
@@ -25,6 +28,7 @@ class TestDiscriminator(DiscriminatorConformance):
     image_sizes = (8, 28)
 
 
+@pytest.mark.slow
 class TestDiscriminatorWithoutSpectralNorm(DiscriminatorConformance):
     name = "sngan"
     options: ClassVar = {"width": 2, "spectral_norm": False}
