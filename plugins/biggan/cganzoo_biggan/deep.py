@@ -35,6 +35,7 @@ class BigGANDeepGenerator(Generator):
 
     def __init__(self, config: BigGANDeepGeneratorConfig, context: BuildContext) -> None:
         super().__init__()
+        self.config = config
         self.latent_dim, self.conditional, self.num_classes = config.latent_dim, config.conditional, context.num_classes
         sides, normalized = resolutions(context.image_size, "biggan_deep"), config.spectral_norm
         channels = generator_channels(config.width, sides)

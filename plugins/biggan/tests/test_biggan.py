@@ -144,6 +144,8 @@ def test_class_changes_the_image(name: str) -> None:
     images = gen(torch.randn(1, 6).expand(10, -1), torch.arange(10))
     assert (images[1:] - images[:1]).abs().amax((1, 2, 3)).min() > 1e-3
     alone = generator(name, conditional=False).eval()
+    for network, conditional in ((gen, True), (alone, False)):
+        assert network.conditional is GENERATORS[name].conditional(network.config) is conditional
     images = alone(torch.randn(1, 6).expand(2, -1), torch.arange(2))
     torch.testing.assert_close(images[0], images[1])
 
