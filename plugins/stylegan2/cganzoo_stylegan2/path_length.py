@@ -20,6 +20,7 @@ class PathLength(Regularizer):
 
     relational = True  # an update of the average needs the lengths of the whole batch
     stochastic = True
+    uses_image_gradients = True  # with respect to codes; this makes the host refuse a compiled step
 
     average: Tensor
 

@@ -29,11 +29,12 @@ def filtered(x: Tensor, padding: int, total: float = 1.0) -> Tensor:
     """[1, 3, 3, 1] in rows and columns, as sums over shifted maps with zeros around them."""
     x = F.pad(x, (padding,) * 4)
     height, width = x.shape[2] - 3, x.shape[3] - 3
-    return sum(
+    parts = [
         a * b / 64 * total * x[:, :, row : row + height, column : column + width]
         for row, a in enumerate((1, 3, 3, 1))
         for column, b in enumerate((1, 3, 3, 1))
-    )
+    ]
+    return torch.stack(parts).sum(0)
 
 
 def with_zeros_between(x: Tensor) -> Tensor:
@@ -118,7 +119,7 @@ def test_the_activation_keeps_the_mean_square() -> None:
 def own_weights(layer: ModulatedConv2d, code: Tensor) -> Tensor:
     """The weights (O, I, k, k) of one sample, eq. 1 and 3 of the paper."""
     style = layer.style(code[None])[0]
-    weight = layer.weight * layer.gain * style[None, :, None, None]
+    weight: Tensor = layer.weight * layer.gain * style[None, :, None, None]
     if layer.demodulate:
         weight = weight / torch.sqrt((weight**2).sum((1, 2, 3), keepdim=True) + 1e-8)
     return weight
