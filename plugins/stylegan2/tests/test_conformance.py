@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import pytest
+
 from cganzoo.testing import DiscriminatorConformance, GeneratorConformance, LossConformance, RegularizerConformance
 
 
@@ -12,6 +14,7 @@ class TestGenerator(GeneratorConformance):
     image_sizes = (8,)
 
 
+@pytest.mark.slow
 class TestUnconditionalGenerator(GeneratorConformance):
     name = "cganzoo-stylegan2/stylegan2"
     options: ClassVar = {"conditional": False, "style_mixing": 0.0}
@@ -23,6 +26,7 @@ class TestDiscriminator(DiscriminatorConformance):
     image_sizes = (8,)
 
 
+@pytest.mark.slow
 class TestPlainDiscriminator(DiscriminatorConformance):
     name = "cganzoo-stylegan2/stylegan2"
     options: ClassVar = {"residual": False, "group_size": 3}
