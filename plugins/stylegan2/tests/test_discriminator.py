@@ -36,6 +36,16 @@ def test_image_sizes(trunk: Any, size: int, residual: bool) -> None:
     assert network(torch.rand(2, 3, size, size).double()).shape == (2, network.feature_dim) == (2, 3)
 
 
+def test_residual_blocks_are_the_default_and_an_option() -> None:
+    with torch.device("meta"):
+        context = BuildContext(num_classes=10, image_size=32)
+        counts = [
+            sum(p.numel() for p in StyleGAN2Discriminator(config, context).parameters())
+            for config in (StyleGAN2DiscriminatorConfig(), StyleGAN2DiscriminatorConfig(residual=False))
+        ]
+    assert counts[0] - counts[1] == 3 * 512 * 512  # a 1x1 convolution of each of three blocks
+
+
 def test_a_residual_block_adds_the_filtered_inputs() -> None:
     torch.manual_seed(0)
     residual, plain = ResidualBlock(3, 4), Block(3, 4)
