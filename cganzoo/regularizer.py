@@ -20,7 +20,7 @@ class Regularizer(Scheduled):
         uses_real_in_generator_loss: :meth:`generator_penalty` needs a real batch, and receives it as ``real``.
         relational: a penalty of a batch is not the mean over its parts, so a batch must not be split.
         uses_image_gradients: a penalty differentiates with respect to the images of a batch, which then require
-            gradients; or with respect to points of its own.
+            gradients; or with respect to points of its own, such as other images or the codes of images.
         uses_score: a penalty uses the loss's score, so a loss without one is refused.
         stochastic: a penalty draws random numbers.
 

@@ -71,22 +71,6 @@ class NormalizedTrunk(ToyTrunk):
         return features
 
 
-class HookedTrunk(ToyTrunk):
-    """A trunk that knows whether its features were differentiated."""
-
-    differentiated = False
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Images (N, C, H, W) to features (N, FEATURE_DIM)."""
-        features = super().forward(images)
-        if features.requires_grad:
-            features.register_hook(self._differentiate)  # type: ignore[no-untyped-call]
-        return features
-
-    def _differentiate(self, gradient: Tensor) -> None:
-        self.differentiated = True
-
-
 class Watched(Regularizer):
     """A regularizer whose terms are kept here with their graphs, and not added to the loss.
 

@@ -8,7 +8,7 @@ from typing import Any
 from unittest import SkipTest
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd import backward
 
 from cganzoo.testing.conformance import explained
@@ -112,7 +112,7 @@ class RegularizerContract(RegularizerChecks):
         self._flag("relational", _differs_from_the_mean, advice, base.draws)
 
     def test_uses_image_gradients_is_true(self) -> None:
-        """``uses_image_gradients`` is declared if it is needed, and only if the penalties differentiate the trunk."""
+        """``uses_image_gradients`` is declared if it is needed, and only if the penalties differentiate a network."""
         self._flag(GIVEN[0], lambda case: case.needed.get(GIVEN[0], ""), "", _differentiates)
 
     def test_uses_real_in_generator_loss_is_true(self) -> None:
@@ -251,11 +251,18 @@ def _uses_score(case: Penalty) -> str:
 
 
 def _differentiates(case: Penalty) -> bool:
-    """Whether it differentiates features, if only of images of its own: a compiled step cannot do that."""
-    game = Game(replace(case), trunk=base.HookedTrunk)
+    """Whether it differentiates features or images, if only its own ones: a compiled step cannot do that."""
+    game = Game(replace(case))
+    found: list[nn.Module] = []
+
+    def watch(network: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        if output.requires_grad:
+            output.register_hook(lambda gradient: found.append(network))  # type: ignore[no-untyped-call]
+
+    for network in (game.generator, game.trunk):
+        network.register_forward_hook(watch)
     game.terms(game.inputs())
-    assert isinstance(game.trunk, base.HookedTrunk)
-    return game.trunk.differentiated
+    return bool(found)
 
 
 def _draws(case: Penalty) -> str:
