@@ -14,14 +14,18 @@ from cganzoo.compare.matrix import build_matrix
 from cganzoo.errors import RecipeError, RunError
 from cganzoo.recipe import bundled
 
+WHOLE_SETTINGS = ("paper/reacgan_cifar10", "paper/ecgan_cifar10", "paper/ecgan_tinyimagenet64")
+"""Groups of methods that each have the networks and the training of their authors."""
+
 
 @pytest.mark.parametrize("name", bundled.groups())
 def test_every_group_resolves_and_is_fair(name: str):
     matrix = build_matrix([name], seeds=None, overrides=[], out=Path("nowhere"))
-    assert len(matrix.methods) >= 6
+    assert len(matrix.methods) >= 4
     assert fairness.planned_conflicts(matrix.methods) == {}
     allowed = {"generator.conditional", "discriminator.extra_conv"}
-    assert {d["key"] for d in fairness.differences(matrix.methods) if not d["expected"]} <= allowed
+    if name not in WHOLE_SETTINGS:
+        assert {d["key"] for d in fairness.differences(matrix.methods) if not d["expected"]} <= allowed
     header = (bundled.folder() / f"{name}.toml").read_text()
     assert f"cganzoo compare recipes/{name}.toml" in header
 
