@@ -36,8 +36,8 @@ ADAM = {"name": "adam", "betas": [0.5, 0.999]}
 INTRODUCTION = f"""
 ## Losses and networks
 
-A test trains each loss with each installed discriminator for {STEPS} steps: alone, with `r1`, and with `diffaugment`. The
-generator is the one of the same name, or `{PARTNER}` if there is none. The networks are small, and so are the images. The
+A test trains each loss with each installed discriminator for {STEPS} steps: alone, with `r1`, and with `diffaugment`.
+The generator is the one of the same name, or `{PARTNER}` if there is none. The networks and the images are small. The
 test checks that all terms, weights and gradients are finite, and that each weight of generator, trunk and heads gets a
 gradient that is not zero. [Write a network](write-a-network.md) describes what a network must do.
 """
