@@ -79,11 +79,11 @@ def view_of(out: Path, *folders: Path, rank_by: str | None = None) -> dict[str, 
     """The report's values of run folders."""
     names = [str(folder) for folder in folders]
     matrix = build_matrix(names, seeds=None, overrides=[], out=out, rank_by=rank_by)
-    with patch("cganzoo.compare.comparison.load_survivors", _installed):
+    with patch("cganzoo.compare.comparison.load_survivors", installed):
         return build_view(gather(matrix, read_states(matrix)), "cganzoo compare")
 
 
 @cache
-def _installed() -> Registry:
+def installed() -> Registry:
     """The installed plugins, loaded once for all tests."""
     return load_survivors()

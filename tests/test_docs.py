@@ -199,13 +199,15 @@ def guide(text: str) -> list[Block]:
 
 def test_the_guides_are_there_and_hold_blocks() -> None:
     wanted = {"what-a-loss-may-rely-on.md", "write-a-regularizer.md", "write-an-augmentation.md"}
-    assert wanted | {"write-a-loss.md", "write-a-metric.md", "publish.md", "security.md"} <= set(GUIDES)
+    others = {"write-a-loss.md", "write-a-metric.md", "write-a-network.md", "publish.md", "security.md"}
+    assert wanted | others <= set(GUIDES)
     for page in DOCS.glob("*.md"):
         text = page.read_text()
         assert 2 * len(blocks(text)) == len(re.findall("^ *```", text, re.MULTILINE)), f"{page.name}: an unclosed block"
     counts = {page: len(blocks((DOCS / page).read_text())) for page in GUIDES}
     assert counts["write-a-loss.md"] >= 12, counts
     assert counts["write-a-metric.md"] >= 6, counts
+    assert counts["write-a-network.md"] >= 12, counts
     assert all(counts[page] >= 12 for page in wanted), counts
 
 

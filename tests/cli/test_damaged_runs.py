@@ -254,7 +254,7 @@ def some(cases: list[Any], count: int) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize(("file", "how", "change"), some(CASES, 16))
+@pytest.mark.parametrize(("file", "how", "change"), some(CASES, 8))
 def test_a_file_that_holds_something_else(copied: Path, command, file: str, how: str, change: Content) -> None:
     path = copied / "runs" / "tiny" / "seed-0" / file
     path.write_bytes(change(path.read_bytes()))
@@ -274,7 +274,7 @@ KINDS: dict[str, Callable[[Path], object]] = {
 OTHER_KINDS = [(file, kind) for file in (*FILES, "log.txt", "checkpoints", "samples") for kind in KINDS]
 
 
-@pytest.mark.parametrize(("file", "kind"), some(OTHER_KINDS, 8))
+@pytest.mark.parametrize(("file", "kind"), some(OTHER_KINDS, 4))
 def test_something_of_another_kind(copied: Path, command, file: str, kind: str) -> None:
     path = copied / "runs" / "tiny" / "seed-0" / file
     shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -248,12 +248,17 @@ def test_a_metric_is_compared_with_the_first_method_that_has_it():
 # --- interrupted ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kills", [(1,), pytest.param((0, 1, 3), marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("methods", "kills"),
+    [(("first",), (0,)), pytest.param(("first", "second"), (0, 1, 3), marks=pytest.mark.slow)],
+)
 def test_killed_at_several_points_it_resumes_to_the_same_table(
-    recipes: dict[str, Path], tmp_path: Path, kills: tuple[int, ...]
+    recipes: dict[str, Path], tmp_path: Path, methods: tuple[str, ...], kills: tuple[int, ...]
 ):
+    files = [str(recipes[method]) for method in methods]
+
     def start(out: Path) -> subprocess.Popen[str]:
-        arguments = ["compare", *map(str, recipes.values()), "--seeds", "0,1", "--out", str(out), "--device", "cpu"]
+        arguments = ["compare", *files, "--seeds", "0,1", "--out", str(out), "--device", "cpu"]
         code = "import sys; from cganzoo.cli.main import main; main(sys.argv[1:])"
         return subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, text=True)
 

@@ -48,29 +48,34 @@ def test_other_code_is_refused_before_anything_runs(command: Command, copy: Path
     assert compare(command, copy / "report", copy / "mine").code in (0, None)
 
 
+DAMAGES: list[tuple[Callable[[Path], object], str]] = [
+    (lambda run: (run / "manifest.json").write_text("{"), "is damaged"),
+    (lambda run: (run / "recipe.toml").write_text("[train"), "recipe.toml: is not valid TOML"),
+    (lambda run: (run / "recipe.toml").unlink(), "recipe.toml: cannot be read"),
+    (lambda run: (run / "manifest.json").unlink(), "has no manifest.json that says how the run ended"),
+    (
+        lambda run: (run / "manifest.json").write_text("[1]"),
+        "manifest.json: is damaged, or another version of cganzoo wrote it",
+    ),
+    (
+        lambda run: (run / "recipe.toml").write_text("[train]\nseed = 1\n"),
+        "recipe.toml: data: is missing; the file is damaged, or another version of cganzoo wrote it",
+    ),
+    (
+        lambda run: (run / "manifest.json").write_text(
+            json.dumps({k: v for k, v in json.loads((run / "manifest.json").read_text()).items() if k != "evaluation"})
+        ),
+        "is finished, but its manifest.json has no complete scores of the last step",
+    ),
+]
+"""What happens to a folder, and what is said of it."""
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda run: (run / "manifest.json").write_text("{"), "is damaged"),
-        (lambda run: (run / "recipe.toml").write_text("[train"), "recipe.toml: is not valid TOML"),
-        (lambda run: (run / "recipe.toml").unlink(), "recipe.toml: cannot be read"),
-        (lambda run: (run / "manifest.json").unlink(), "has no manifest.json that says how the run ended"),
-        (
-            lambda run: (run / "manifest.json").write_text("[1]"),
-            "manifest.json: is damaged, or another version of cganzoo wrote it",
-        ),
-        (
-            lambda run: (run / "recipe.toml").write_text("[train]\nseed = 1\n"),
-            "recipe.toml: data: is missing; the file is damaged, or another version of cganzoo wrote it",
-        ),
-        (
-            lambda run: (run / "manifest.json").write_text(
-                json.dumps(
-                    {k: v for k, v in json.loads((run / "manifest.json").read_text()).items() if k != "evaluation"}
-                )
-            ),
-            "is finished, but its manifest.json has no complete scores of the last step",
-        ),
+        pytest.param(*one, id=one[1], marks=() if number % 3 == 0 else pytest.mark.slow)
+        for number, one in enumerate(DAMAGES)
     ],
 )
 def test_a_damaged_folder_is_named_and_the_others_are_shown(

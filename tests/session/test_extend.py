@@ -21,10 +21,15 @@ def runs(command: Callable[..., Any], tiny_file: Path, tmp_path: Path) -> Runs:
 @pytest.mark.parametrize(
     ("rate", "horizon"),
     [
-        pytest.param(CONSTANT, (), id="constant rates"),
+        pytest.param(CONSTANT, (), id="constant rates", marks=pytest.mark.slow),
         pytest.param("train.seed=0", (HORIZON,), id="a horizon"),
         pytest.param("optimizer.discriminator.lr={from=8e-4, to=0.0, steps=5}", (), id="a schedule in steps"),
-        pytest.param("optimizer.discriminator.lr={from=8e-4, to=0.0, after=0.7, steps=2}", (), id="not yet begun"),
+        pytest.param(
+            "optimizer.discriminator.lr={from=8e-4, to=0.0, after=0.7, steps=2}",
+            (),
+            id="not yet begun",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_an_extended_run_has_the_bits_of_a_longer_one(runs: Runs, rate: str, horizon: tuple[str, ...]) -> None:

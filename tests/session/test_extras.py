@@ -90,8 +90,12 @@ def test_a_recipe_with_other_tables_does_not_continue_a_run(runs: Runs) -> None:
     [
         ("regularizers=[{name='r1', weight={from=1.0, to=0.0}}]", "regularizers.0.weight"),
         ("train.ema_half_life={from=10, to=100}", "train.ema_half_life"),
-        ("train.ema_decay={from=0.5, to=0.9}", "train.ema_decay"),
-        ("optimizer.generator={name='adam', lr=1e-3, betas=[{from=0.0, to=0.5}, 0.9]}", "optimizer.generator.betas.0"),
+        pytest.param("train.ema_decay={from=0.5, to=0.9}", "train.ema_decay", marks=pytest.mark.slow),
+        pytest.param(
+            "optimizer.generator={name='adam', lr=1e-3, betas=[{from=0.0, to=0.5}, 0.9]}",
+            "optimizer.generator.betas.0",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_longer_run_does_not_change_a_schedule_in_the_past(runs: Runs, option: str, key: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from unittest import SkipTest
 
+import planted_faults
 import pytest
 
 from cganzoo.testing import AugmentationConformance, Conformance, Outcome, run
@@ -84,11 +85,11 @@ def outcomes(name: str, left_out: set[str] = frozenset()) -> dict[str, Outcome]:
     return {outcome.check: outcome for outcome in run(kit) if outcome.check not in left_out}
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize(("name", "whole"), planted_faults.cases(FAULTS))
 @pytest.mark.filterwarnings("ignore:std")
-def test_a_fault_is_caught_by_the_check_meant_for_it(name: str) -> None:
+def test_a_fault_is_caught_by_the_check_meant_for_it(name: str, whole: bool) -> None:
     meant, others = FAULTS[name]
-    found = outcomes(name, LEFT_OUT)
+    found = outcomes(name, LEFT_OUT if whole else set(checks(AugmentationConformance)) - {meant, *others})
     failed = {check: outcome.message for check, outcome in found.items() if outcome.status == "failed"}
     assert set(failed) == {meant} | others, failed
     assert len(failed[meant]) > 20

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import planted_faults
 import pytest
 
 from cganzoo.testing import LossConformance, conformance
@@ -157,10 +158,10 @@ def outcomes(name: str, wanted: set[str], monkeypatch: pytest.MonkeyPatch, **att
     return {outcome.check: outcome for outcome in found}
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_is_caught_by_the_check_meant_for_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "whole"), planted_faults.cases(FAULTS))
+def test_a_fault_is_caught_by_the_check_meant_for_it(name: str, whole: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     meant, others = FAULTS[name]
-    found = outcomes(name, QUICK | {meant}, monkeypatch)
+    found = outcomes(name, {meant, *others, *(QUICK if whole else ())}, monkeypatch)
     failed = {check: outcome.message for check, outcome in found.items() if outcome.status == "failed"}
     assert meant in failed, f"{meant} passed"
     assert set(failed) == {meant} | others, failed
@@ -169,12 +170,16 @@ def test_a_fault_is_caught_by_the_check_meant_for_it(name: str, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("name", SOUND)
-def test_a_sound_loss_passes_every_check(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = outcomes(f"cganzoo-faulty-losses/{name}", ALL, monkeypatch)
+@pytest.mark.parametrize(
+    "wanted", [pytest.param(QUICK, id="quick"), pytest.param(ALL, marks=pytest.mark.slow, id="all")]
+)
+def test_a_sound_loss_passes_every_check(name: str, wanted: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    found = outcomes(f"cganzoo-faulty-losses/{name}", wanted, monkeypatch)
     assert {check: outcome.message for check, outcome in found.items() if outcome.status == "failed"} == {}
     skipped = {check for check, outcome in found.items() if outcome.status == "skipped"}
     assert skipped == SOUND[name]
-    assert len(found) == LossConformance.number_of_checks == 45
+    assert len(found) == len(wanted)
+    assert len(ALL) == LossConformance.number_of_checks == 45
 
 
 @pytest.mark.parametrize("name", SOUND_WITH_FLAGS)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from unittest import SkipTest
 
+import planted_faults
 import pytest
 
 from cganzoo.testing import Conformance, DiscriminatorConformance, GeneratorConformance, Outcome, run
@@ -114,10 +115,10 @@ FAULTLESS = [
     ("discriminator", "large_and_grey_only"),
 ]
 
-CASES = [
-    *(("generator", name, expected) for name, expected in GENERATORS.items()),
-    *(("discriminator", name, expected) for name, expected in DISCRIMINATORS.items()),
-]
+CASES = {
+    **{f"generator {name}": ("generator", name, expected) for name, expected in GENERATORS.items()},
+    **{f"discriminator {name}": ("discriminator", name, expected) for name, expected in DISCRIMINATORS.items()},
+}
 
 BASES: dict[str, type[Conformance]] = {"generator": GeneratorConformance, "discriminator": DiscriminatorConformance}
 SLOW = ("two_processes", "compiles_to_one_graph")
@@ -146,10 +147,11 @@ def outcomes_of(kind: str, name: str, left_out: tuple[str, ...]) -> list[Outcome
     return list(run(conformance(kind, name, left_out)))
 
 
-@pytest.mark.parametrize(("kind", "name", "expected"), CASES, ids=[f"{kind} {name}" for kind, name, _ in CASES])
+@pytest.mark.parametrize(("fault", "whole"), planted_faults.cases(CASES))
 @pytest.mark.filterwarnings("ignore")
-def test_fault_is_caught_by_the_check_meant_for_it(kind: str, name: str, expected: tuple[str, ...]) -> None:
-    left_out = tuple(check for check in SLOW if check not in expected)
+def test_fault_is_caught_by_the_check_meant_for_it(fault: str, whole: bool) -> None:
+    kind, name, expected = CASES[fault]
+    left_out = tuple(check for check in (SLOW if whole else checks(BASES[kind])) if check not in expected)
     outcomes = outcomes_of(kind, name, left_out)
     failed = {outcome.check: outcome.message for outcome in outcomes if outcome.status == "failed"}
     assert set(failed) == set(expected)
@@ -208,7 +210,7 @@ def test_every_check_of_networks_has_a_fault(record_property: Callable[[str, obj
         assert set(names) == {*faults, *(name for of, name in FAULTLESS if of == kind)}
         assert BASES[kind].number_of_checks == len(checks(BASES[kind]))
     common = set(checks(Conformance))
-    meant = {expected[0] for _, _, expected in CASES}
+    meant = {expected[0] for _, _, expected in CASES.values()}
     asked = {check for base in BASES.values() for check in checks(base)} - common
     assert asked - meant == set()
     record_property("planted faults", f"networks: {len(CASES)}, for {len(asked)} checks and {len(common)} common ones")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from unittest import SkipTest
 
+import planted_faults
 import pytest
 
 from cganzoo.testing import Conformance, Outcome, RegularizerConformance, run
@@ -113,10 +114,10 @@ def outcomes(name: str, left_out: set[str] = frozenset()) -> dict[str, Outcome]:
     return {outcome.check: outcome for outcome in run(kit) if outcome.check not in left_out}
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_is_caught_by_the_check_meant_for_it(name: str) -> None:
+@pytest.mark.parametrize(("name", "whole"), planted_faults.cases(FAULTS))
+def test_a_fault_is_caught_by_the_check_meant_for_it(name: str, whole: bool) -> None:
     meant, others = FAULTS[name]
-    found = outcomes(name, SLOW - {meant})
+    found = outcomes(name, (SLOW if whole else set(checks(RegularizerConformance))) - {meant, *others})
     failed = {check: outcome.message for check, outcome in found.items() if outcome.status == "failed"}
     assert set(failed) == {meant} | others, failed
     assert len(failed[meant]) > 20
@@ -124,11 +125,14 @@ def test_a_fault_is_caught_by_the_check_meant_for_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SOUND)
-def test_a_sound_regularizer_passes_every_check(name: str) -> None:
-    found = outcomes(name)
+@pytest.mark.parametrize(
+    "left_out", [pytest.param(SLOW, id="quick"), pytest.param(set(), marks=pytest.mark.slow, id="all")]
+)
+def test_a_sound_regularizer_passes_every_check(name: str, left_out: set[str]) -> None:
+    found = outcomes(name, left_out)
     assert {check: outcome.message for check, outcome in found.items() if outcome.status == "failed"} == {}
     assert {check for check, outcome in found.items() if outcome.status == "skipped"} == SOUND[name]
-    assert len(found) == RegularizerConformance.number_of_checks
+    assert len(found) == RegularizerConformance.number_of_checks - len(left_out)
 
 
 def test_there_is_a_fault_for_each_check(record_property: Callable[[str, object], None]) -> None:

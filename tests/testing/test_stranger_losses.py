@@ -46,6 +46,7 @@ def _recipe(tiny: str, tmp_path: Path) -> Callable[[str], Path]:
     return write
 
 
+@pytest.mark.slow
 def test_both_pass_every_check(command: Callable[..., Any]) -> None:
     ended = command("plugin", "check", "cganzoo-stranger-losses", "--json")
     found = json.loads(ended.out)

@@ -94,7 +94,7 @@ class TestClassAccuracy(Score):
 
 class TestCAS(Score):
     name = "cas"
-    options: ClassVar = {"classifier": {"width": 4, "steps": 12, "batch_size": 16, "crop_padding": 0}}
+    options: ClassVar = {"classifier": {"width": 4, "steps": 3, "batch_size": 8, "crop_padding": 0}}
 
 
 class TestIntraFID(Score):

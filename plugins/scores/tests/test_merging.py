@@ -37,7 +37,9 @@ def test_a_subset_of_merged_parts_is_that_of_the_whole_where_none_was_dropped(pa
     assert len(first) == len(whole)
 
 
-@pytest.mark.parametrize("parts", [(25, 75), (75, 25), (5, 95), (50, 50)])
+@pytest.mark.parametrize(
+    "parts", [(25, 75), *(pytest.param(parts, marks=pytest.mark.slow) for parts in [(75, 25), (5, 95), (50, 50)])]
+)
 def test_a_subset_of_merged_parts_is_fair(parts: tuple[int, int]) -> None:
     hits = torch.zeros(100)
     for seed in range(1500):
