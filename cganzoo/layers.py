@@ -1,7 +1,8 @@
-"""Layers that resample and convolve in one step: the same result as the two steps, with less than half of the work."""
+"""Layers that resample: with a smooth filter, or together with a convolution, with less than half of the work."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -36,6 +37,42 @@ class PooledConv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name in torch
         """Convolve and pool."""
         return F.conv2d(input, _summed(self.weight) / 4, self.bias, stride=2, padding=1)
+
+
+class _Smooth(nn.Module):
+    """A filter (1, 3, 3, 1) along both axes, for each channel by itself; ``kernel`` (1, 1, 4, 4) has the sum 1."""
+
+    kernel: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+        self.register_buffer("kernel", torch.outer(taps, taps)[None, None], persistent=False)
+
+
+class SmoothUpsample(_Smooth):
+    """Upsampling by 2 with the filter (1, 3, 3, 1): (N, C, H, W) to (N, C, 2H, 2W).
+
+    It is bilinear interpolation, with zeros outside of the map: the filter of StyleGAN2 and R3GAN (arXiv:1904.11486 for
+    the reason).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Insert zeros between the pixels and filter."""
+        channels = x.shape[1]
+        return F.conv_transpose2d(x, 4 * self.kernel.expand(channels, -1, -1, -1), stride=2, padding=1, groups=channels)
+
+
+class SmoothDownsample(_Smooth):
+    """Downsampling by 2 with the filter (1, 3, 3, 1): (N, C, H, W) to (N, C, H/2, W/2), zeros outside of the map.
+
+    Four times this is the transposed map of :class:`SmoothUpsample`.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Filter and keep every second pixel."""
+        channels = x.shape[1]
+        return F.conv2d(x, self.kernel.expand(channels, -1, -1, -1), stride=2, padding=1, groups=channels)
 
 
 def _summed(weight: Tensor) -> Tensor:
