@@ -39,3 +39,11 @@ def test_smooth_downsampling_is_the_transposed_upsampling() -> None:
 def test_smooth_layers_add_nothing_to_a_state() -> None:
     assert not SmoothUpsample().state_dict()
     assert not list(SmoothDownsample().parameters())
+
+
+@pytest.mark.parametrize("layer", [SmoothUpsample, SmoothDownsample])
+def test_smooth_layers_have_gradients_of_both_orders(layer: type[SmoothUpsample]) -> None:
+    x = maps(2, channels=2).requires_grad_()
+    smooth = layer().double()
+    assert torch.autograd.gradcheck(lambda x: smooth(x).square(), (x,))
+    assert torch.autograd.gradgradcheck(lambda x: smooth(x) ** 3, (x,))
