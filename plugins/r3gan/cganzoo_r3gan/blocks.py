@@ -44,7 +44,8 @@ class ResidualBlock(nn.Module):
         """Add what the block computes to its input."""
         y = F.leaky_relu(self.expand(x), SLOPE, inplace=True)
         y = F.leaky_relu(self.spatial(y), SLOPE, inplace=True)
-        return x + self.project(y)
+        change: Tensor = self.project(y)
+        return x + change
 
 
 class GenerativeBasis(nn.Module):

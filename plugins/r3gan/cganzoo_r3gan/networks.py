@@ -41,7 +41,7 @@ class R3GANGenerator(Generator):
         sides = resolutions(context.image_size, "r3gan")
         channels = widths(config, sides, "generator")
         self.basis = GenerativeBasis(code_dim, channels[0], sides[0])
-        stages = [blocks(config, channels[0], len(sides))]
+        stages: list[nn.Module] = [blocks(config, channels[0], len(sides))]
         for before, after in pairwise(channels):
             stages += [change(before, after), SmoothUpsample(), blocks(config, after, len(sides))]
         self.body = nn.Sequential(*stages)
@@ -72,7 +72,7 @@ class R3GANDiscriminator(Discriminator):
         sides = resolutions(context.image_size, "r3gan")
         channels = widths(config, sides, "discriminator")[::-1]
         self.from_image = pointwise(context.image_channels, channels[0])
-        stages = [blocks(config, channels[0], len(sides))]
+        stages: list[nn.Module] = [blocks(config, channels[0], len(sides))]
         for before, after in pairwise(channels):
             stages += [SmoothDownsample(), change(before, after), blocks(config, after, len(sides))]
         self.body = nn.Sequential(*stages)
