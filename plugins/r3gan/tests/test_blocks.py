@@ -67,6 +67,7 @@ def test_the_generators_basis_is_one_map_for_each_channel() -> None:
     assert maps.shape == (2, 3, 4, 4)
     torch.testing.assert_close(maps[1, 2], scales[1, 2] * layer.basis[2])
     assert layer.linear.bias is None
+    assert GenerativeBasis(5, 200, 4).basis.std(0).mean().item() == pytest.approx(1, abs=0.1)
 
 
 def test_the_discriminators_basis_is_a_convolution_of_each_channel() -> None:
