@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from cganzoo_r3gan.blocks import ResidualBlock
+from cganzoo_r3gan.blocks import GAIN, ResidualBlock
 from cganzoo_r3gan.config import R3GANConfig, R3GANDiscriminatorConfig, R3GANGeneratorConfig
 from cganzoo_r3gan.loss import R3GAN
 from cganzoo_r3gan.networks import R3GANDiscriminator, R3GANGenerator, widths
@@ -124,6 +124,14 @@ def test_a_new_generator_keeps_the_variance_from_noise_to_pixels() -> None:
     maps = gen.basis(torch.randn(200, 64))
     assert maps.std().item() == pytest.approx(1, abs=0.1)
     assert gen.to_image(maps).std().item() == pytest.approx(1, abs=0.25)
+
+
+def test_the_gain_of_a_block_counts_the_blocks_of_the_whole_network() -> None:
+    """Four sizes of feature maps with two blocks each: 8^(-1/4)."""
+    for network in (generator(BuildContext(num_classes=2, image_size=32), width=64, blocks=2),
+                    discriminator(BuildContext(num_classes=2, image_size=32), width=64, blocks=2)):  # fmt: skip
+        block = next(module for module in network.modules() if isinstance(module, ResidualBlock))
+        assert block.expand.weight.std().item() == pytest.approx(GAIN * 8**-0.25 / 64**0.5, rel=0.05)
 
 
 def test_features_of_a_new_discriminator_have_the_variance_of_its_maps() -> None:
