@@ -95,8 +95,8 @@ def widths(config: R3GANNetworkConfig, sides: tuple[int, ...], table: str) -> li
     for key, value in (("width", config.width), ("groups", config.groups)):
         if value % unit:
             raise CganzooError(
-                f"{table}.{key} = {value}, but it is halved {halvings[-1]} times between {table}.full_width = "
-                f"{config.full_width} and data.image_size = {sides[-1]}; write a multiple of {unit}, such as "
+                f"{table}.{key} = {value}, but each doubling from {table}.full_width = {config.full_width} to "
+                f"data.image_size = {sides[-1]} pixels halves it; write a multiple of {unit}, such as "
                 f"{max(1, round(value / unit)) * unit}"
             )
     return [config.width >> halving for halving in halvings]
