@@ -44,8 +44,7 @@ class PooledConv2d(nn.Conv2d):
 class SmoothUpsample(nn.Module):
     """Upsampling by 2 with the filter (1, 3, 3, 1) along both axes: (N, C, H, W) to (N, C, 2H, 2W).
 
-    It is bilinear interpolation, with zeros outside of the map: the filter of StyleGAN2 and R3GAN (arXiv:1904.11486 for
-    the reason).
+    It is bilinear interpolation, with zeros outside of the map (arXiv:1904.11486 for the reason).
     """
 
     kernel: Tensor
