@@ -52,11 +52,11 @@ def resolved(*augmentations: str, loss: str = "amgan", overrides: tuple[str, ...
     return resolve(parse_recipe(text, name="augmented", source="augmented.toml", overrides=overrides))
 
 
-def started(*augmentations: str, overrides: tuple[str, ...] = ()) -> Engine:
+def started(*augmentations: str, loss: str = "amgan", overrides: tuple[str, ...] = ()) -> Engine:
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (64, 1, 8, 8), np.uint8)
     images = ImageSet(pixels, np.arange(64) % 4, tuple("abcd"), "train", "noise")
-    return Engine(resolved(*augmentations, overrides=overrides), images, torch.device("cpu"))
+    return Engine(resolved(*augmentations, loss=loss, overrides=overrides), images, torch.device("cpu"))
 
 
 def same(one: Any, other: Any) -> bool:
@@ -151,3 +151,14 @@ def test_the_log_has_the_probability_of_each_augmentation() -> None:
     engine = advanced(started(ADAPTED, ADAPTED.replace("interval = 3", "interval = 2")), 3)
     first, second = (engine.terms[f"discriminator/{name}"][-1].item() for name in ("ada_p", "ada_p_2"))
     assert (first, second) == (0, pytest.approx(2 * 8 / 100))
+
+
+def test_groups_of_transforms_follow_schedules_of_their_own() -> None:
+    """R3GAN's strength: p follows a curve, colours have half of it, and its loss has no score that could adapt it."""
+    table = '[[augmentations]]\nname = "ada"\ntransforms = ["{}"]\np = {{ {}, steps = 4, curve = "cosine" }}'
+    engine = started(
+        table.format("blit", "from = 0, to = 0.4"), table.format("color", "from = 0, to = 0.2"), loss="r3gan"
+    )
+    for step, of_blit in ((1, 0), (3, 0.2), (7, 0.4)):
+        advanced(engine, step - engine.step)
+        assert [each.p.item() for each in engine.augmentations] == pytest.approx([of_blit, of_blit / 2], abs=1e-7)
