@@ -10,7 +10,7 @@ from typing import Any
 import timm
 
 from ._util.checked import DamagedFileError, load_safetensors, load_torch
-from ._util.text import did_you_mean
+from ._util.text import did_you_mean, shortened
 from .errors import RecipeError, RunError
 
 
@@ -102,7 +102,10 @@ def _from_file(model: str, file: str, weights_key: str, arguments: dict[str, Any
 
 
 def _reason(error: Exception) -> str:
-    """The first line of a library's message, without advice to load a file that may execute code."""
+    """A library's message in short, without advice to load a file that may execute code."""
     if isinstance(error, (pickle.UnpicklingError, DamagedFileError)):
         return "it is damaged, or holds more than weights"
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")
+    first, *rest = (str(error).strip() or type(error).__name__).splitlines()
+    if first.startswith("Error(s) in loading state_dict"):  # the next lines say what it lacks, and what it has instead
+        return "; ".join(shortened(line.strip(), 120).rstrip(". ") for line in rest[:2])
+    return first.rstrip(".:")

@@ -57,14 +57,16 @@ class Backbone(nn.Module):
         self.resize = resize(context.image_size, size)
 
         self.config = config
-        self.model = feature_model(config, size)
+        # Torch's device "meta" has no values: a network is built there only for its shapes.
+        loaded = config.weights != "random" and not self.scale.is_meta
+        self.model = feature_model(config, size, loaded=loaded)
         self.channels_last = getattr(self.model, "output_fmt", None) == Format.NHWC
         for module in self.model.modules():
             if hasattr(module, "fused_attn"):
                 module.fused_attn = False  # fused attention has no second derivative, as gradient penalties need it
         if not config.trained:
             freeze(self.model, persistent=config.weights == "random")
-            if config.weights != "random":
+            if loaded:
                 digest = bytes.fromhex(weights_hash(self.model))
                 self.register_buffer("weights_hash", torch.tensor(list(digest), dtype=torch.uint8))
         self.eval()
@@ -79,6 +81,9 @@ class Backbone(nn.Module):
         """Training does not change how the model works: it stays in evaluation mode."""
         super().train(mode)
         self.model.eval()
+        for module in self.model.modules():
+            if hasattr(module, "attention_bias_cache"):
+                module.training = True  # in evaluation mode it would use the biases of its first call for ever
         return self
 
     @torch.no_grad()
@@ -104,8 +109,8 @@ class Backbone(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
-def feature_model(config: TimmDiscriminatorConfig, size: int) -> Any:
-    """The timm model with its weights, as a module from normalised images to a list of maps."""
+def feature_model(config: TimmDiscriminatorConfig, size: int, *, loaded: bool) -> Any:
+    """The timm model, random or with the weights of its training if ``loaded``, as a module from normalised images to a list of maps."""
     arguments = {"features_only": True, **size_arguments(config.model, size)}
     try:
         maps: list[dict[str, Any]] = timm.create_model(config.model, **arguments).feature_info.info
@@ -121,7 +126,7 @@ def feature_model(config: TimmDiscriminatorConfig, size: int) -> Any:
             "write numbers of these"
         )
     arguments["out_indices"] = stages
-    if config.weights != "random":
+    if loaded:
         # The whole model is loaded first: it refuses a file of another network, which some feature models accept.
         file = None if config.weights == "pretrained" else config.weights
         whole = pretrained_model(config.model, file, key=KEY, weights_key=WEIGHTS)
