@@ -6,7 +6,7 @@ from typing import Any
 
 import timm
 import torch
-from timm.layers import Format
+from timm.layers.format import Format
 from torch import Tensor, nn
 
 from cganzoo import BuildContext
@@ -42,7 +42,8 @@ class Backbone(nn.Module):
     def __init__(self, config: TimmDiscriminatorConfig, context: BuildContext) -> None:
         super().__init__()
         check_model(config.model, key=KEY)
-        training = timm.get_pretrained_cfg(config.model).to_dict()
+        known: Any = timm.get_pretrained_cfg(config.model)
+        training = known.to_dict()
         channels, *_, own_size = training["input_size"]
         if context.image_channels not in (1, channels):
             raise CganzooError(
@@ -110,15 +111,16 @@ class Backbone(nn.Module):
 
 
 def feature_model(config: TimmDiscriminatorConfig, size: int, *, loaded: bool) -> Any:
-    """The timm model, random or with the weights of its training if ``loaded``, as a module from normalised images to a list of maps."""
+    """The timm model as a module from normalised images to a list of maps; random, or with weights if ``loaded``."""
     arguments = {"features_only": True, **size_arguments(config.model, size)}
     try:
-        maps: list[dict[str, Any]] = timm.create_model(config.model, **arguments).feature_info.info
+        random: Any = timm.create_model(config.model, **arguments)
     except Exception as error:  # timm raises different errors
         raise CganzooError(
             f'model = "{config.model}": cannot be built for feature maps with images of {size} px '
             f"({first_line(error)}); write another input_size or another model, such as tf_efficientnet_lite0"
         ) from error
+    maps = random.feature_info.info
     stages = config.stages or default_stages([one["reduction"] for one in maps])
     if stages[-1] >= len(maps):
         raise CganzooError(

@@ -87,12 +87,13 @@ def head(channels: int, side: int, width: int, outputs: int, spectral_norm: bool
     """A trained head: stride-2 4x4 convolutions down to at most 4x4, and one of that size to a vector (N, outputs)."""
     layers: list[nn.Module] = []
 
-    def convolution(*arguments: int, **options: int) -> None:
-        layer = nn.Conv2d(*arguments, **options)
-        layers.extend([parametrizations.spectral_norm(layer) if spectral_norm else layer, nn.LeakyReLU(0.2)])
+    def add(convolution: nn.Conv2d) -> None:
+        layers.extend(
+            [parametrizations.spectral_norm(convolution) if spectral_norm else convolution, nn.LeakyReLU(0.2)]
+        )
 
     while side > 4:
-        convolution(channels, width, 4, stride=2, padding=1)
+        add(nn.Conv2d(channels, width, 4, stride=2, padding=1))
         channels, side = width, side // 2
-    convolution(channels, outputs, side)
+    add(nn.Conv2d(channels, outputs, side))
     return nn.Sequential(*layers, nn.Flatten())
