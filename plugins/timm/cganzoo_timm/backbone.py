@@ -66,10 +66,10 @@ class Backbone(nn.Module):
             if hasattr(module, "fused_attn"):
                 module.fused_attn = False  # fused attention has no second derivative, as gradient penalties need it
         if not config.trained:
-            freeze(self.model, persistent=config.weights == "random")
             if loaded:
                 digest = bytes.fromhex(weights_hash(self.model))
                 self.register_buffer("weights_hash", torch.tensor(list(digest), dtype=torch.uint8))
+            freeze(self.model, persistent=config.weights == "random")
         self.eval()
         self.shapes = self._shapes(context)
 

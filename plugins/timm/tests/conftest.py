@@ -31,7 +31,7 @@ def make() -> Make:
     return build
 
 
-def weights(model: str = "test_resnet", seed: int = 0) -> dict[str, torch.Tensor]:
+def new_weights(model: str = "test_resnet", seed: int = 0) -> dict[str, torch.Tensor]:
     """Weights of a whole network; its running averages are not those of a new network."""
     torch.manual_seed(seed)
     network = timm.create_model(model)
@@ -44,10 +44,16 @@ def weights(model: str = "test_resnet", seed: int = 0) -> dict[str, torch.Tensor
 
 
 @pytest.fixture(scope="session")
+def weights() -> Callable[..., dict[str, torch.Tensor]]:
+    """``weights("test_vit", seed=1)``: :func:`new_weights`."""
+    return new_weights
+
+
+@pytest.fixture(scope="session")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of weights of ``test_resnet``."""
     path = tmp_path_factory.mktemp("weights") / "resnet.safetensors"
-    safetensors.torch.save_file(weights(), path)
+    safetensors.torch.save_file(new_weights(), path)
     return path
 
 
@@ -55,7 +61,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def other_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of other weights of ``test_resnet``."""
     path = tmp_path_factory.mktemp("weights") / "other.pth"
-    torch.save(weights(seed=1), path)
+    torch.save(new_weights(seed=1), path)
     return path
 
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from cganzoo_timm.networks import TimmDiscriminator
-from conftest import weights
 from torch import Tensor
 
 from cganzoo.data.cache import ImageSet
@@ -22,10 +21,11 @@ from cganzoo.recipe.resolve import resolve
 from cganzoo.train.engine import Engine
 
 Make = Callable[..., TimmDiscriminator]
+Weights = Callable[..., dict[str, Tensor]]
 
 
 def test_files_of_both_kinds_and_the_hub_give_the_same_features(
-    make: Make, file: Path, images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make: Make, weights: Weights, file: Path, images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is in the cache of the hub's client needs no connection."""
     torch.save({"state_dict": weights()}, tmp_path / "weights.pth")
@@ -61,7 +61,7 @@ def test_other_frozen_weights_than_those_of_the_state_dict_are_refused(
         make(weights=str(other_file)).load_state_dict(trunk.state_dict())
 
 
-def test_a_file_of_another_network_is_one_message(make: Make, tmp_path: Path) -> None:
+def test_a_file_of_another_network_is_one_message(make: Make, weights: Weights, tmp_path: Path) -> None:
     """Some feature models of timm ignore missing weights."""
     torch.save(weights("test_convnext"), tmp_path / "weights.pth")
     for model in ("test_resnet", "test_efficientnet", "test_vit"):
@@ -142,7 +142,9 @@ def engine(file: Path | str, *overrides: str) -> Engine:
     return Engine(resolve(recipe), images, torch.device("cpu"))
 
 
-def test_a_resumed_run_has_the_same_weights_and_refuses_a_changed_file(file: Path, tmp_path: Path) -> None:
+def test_a_resumed_run_has_the_same_weights_and_refuses_a_changed_file(
+    file: Path, weights: Weights, tmp_path: Path
+) -> None:
     copy = tmp_path / "weights.safetensors"
     copy.write_bytes(file.read_bytes())
     whole, begun = engine(copy), engine(copy)
