@@ -40,6 +40,7 @@ MODULES = {
     "cganzoo.functional": "functions that several losses use.",
     "cganzoo.metric": "base classes and types of metrics.",
     "cganzoo.extractor": "base class of feature extractors.",
+    "cganzoo.pretrained": "networks of timm with trained weights.",
     "cganzoo.logger": "base class of loggers; does not import torch.",
     "cganzoo.classification": "trains a classifier, for metrics that need one.",
     "cganzoo.data.source": "base classes and types of data sets.",

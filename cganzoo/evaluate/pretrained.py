@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-import logging
-import pickle
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import timm
@@ -14,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cganzoo._util.checked import DamagedFileError, load_safetensors, load_torch
-from cganzoo.errors import RecipeError, RunError
+from cganzoo.errors import RecipeError
 from cganzoo.extractor import Extractor, weights_hash
+from cganzoo.pretrained import pretrained_model
 from cganzoo.specs import ExtractorContext
 
 from .extractors import TimmConfig
@@ -102,13 +98,9 @@ def build(config: TimmConfig, context: ExtractorContext) -> Pretrained:
 
 def load(config: TimmConfig, *, image_channels: int) -> Pretrained:
     """The network with the weights of ``config.weights``, or of the Hugging Face hub, which keeps its own cache."""
-    tagged = "." in config.model  # as in resnet50.a1_in1k, which names one of several weights
-    known = timm.list_pretrained() if tagged else timm.list_models()
-    if not (config.model in known if tagged else timm.is_model(config.model)):
-        close = difflib.get_close_matches(config.model, known, n=1)
-        hint = f'did you mean "timm/{close[0]}"?' if close else "write timm/ and one that timm.list_models() names"
-        raise RecipeError(f'{NAME} = "timm/{config.model}": timm has no such model; {hint}')
-    network = _from_hub(config) if config.weights is None else _from_file(config, Path(config.weights).expanduser())
+    network = pretrained_model(
+        config.model, config.weights, key=NAME, weights_key=WEIGHTS, prefix="timm/", input_size=config.input_size
+    )
     try:
         extractor = Pretrained(network, config)
     except Exception as error:  # timm models raise different errors for sizes that they do not take
@@ -122,50 +114,3 @@ def load(config: TimmConfig, *, image_channels: int) -> Pretrained:
             "write another model"
         )
     return extractor
-
-
-def _from_hub(config: TimmConfig) -> Any:
-    client = logging.getLogger("huggingface_hub")
-    level = client.level
-    client.setLevel(logging.ERROR)  # it logs a warning at each attempt
-    try:
-        return timm.create_model(config.model, pretrained=True, **_size(config))
-    except Exception as error:  # timm, the hub's client and the connection raise different errors
-        raise RunError(
-            f'{NAME} = "timm/{config.model}": its weights could not be downloaded from the Hugging Face hub '
-            f'({_reason(error)}); get them by other means and write {WEIGHTS} = "FILE"'
-        ) from error
-    finally:
-        client.setLevel(level)
-
-
-def _from_file(config: TimmConfig, path: Path) -> Any:
-    try:
-        if path.suffix == ".safetensors":
-            weights: Any = load_safetensors(path)[1]
-        else:
-            weights = load_torch(path, older=True)
-            for inner in ("state_dict", "model"):  # how training programs wrap them
-                weights = weights.get(inner, weights)
-        return timm.create_model(
-            config.model, pretrained=True, pretrained_cfg_overlay={"state_dict": weights}, **_size(config)
-        )
-    except FileNotFoundError as error:
-        raise RunError(f'{WEIGHTS} = "{config.weights}": no such file') from error
-    except Exception as error:  # different errors for other files and other networks' weights
-        raise RunError(
-            f'{WEIGHTS} = "{config.weights}": does not hold the weights of timm\'s "{config.model}" ({_reason(error)})'
-        ) from error
-
-
-def _reason(error: Exception) -> str:
-    """The first line of a library's message, without advice to load a file that may execute code."""
-    if isinstance(error, (pickle.UnpicklingError, DamagedFileError)):
-        return "it is damaged, or holds more than weights"
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")
-
-
-def _size(config: TimmConfig) -> dict[str, Any]:
-    """Arguments to build a network for images of another size than in its training."""
-    fixed = timm.get_pretrained_cfg_value(config.model, "fixed_input_size")
-    return {"img_size": config.input_size} if fixed and config.input_size else {}

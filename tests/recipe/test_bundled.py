@@ -81,6 +81,7 @@ def test_every_loss_has_its_digits_recipe():
 def test_digits_siblings_differ_in_loss_requires_and_conditioning_only(name: str):
     free = ("loss", "requires", "generator.conditional")
     own, other = {
+        "timm_digits": ((), ("discriminator", "train.steps")),
         "r3gan_digits": (("regularizers", "discriminator.batch_norm"), ("train.steps",)),
         "transitional_digits": (("generator.class_strength",), ()),
     }.get(name, ((), ()))
