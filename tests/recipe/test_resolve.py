@@ -52,7 +52,7 @@ def test_the_resolved_recipe_holds_every_default(resolved: Resolver) -> None:
     values = resolved().values()
     host = {"name": "digits", "image_size": 8, "channels": 1, "flip": False, "shift": 0}
     assert values["data"] == {**host, "test_fraction": 0.2}
-    assert values["loss"] == {"name": "amgan", "labeling": "predefined"}
+    assert values["loss"] == {"name": "amgan", "labeling": "predefined", "spectral_norm": False}
     assert values["train"]["ema_decay"] == 0.999
     assert values["evaluation"]["extractor"]["model"] == "resnet18"
 
