@@ -67,7 +67,7 @@ DIGITS = "amgan_digits"
 DIGITS_SIBLINGS = [  # the recipes of other networks have settings of their own
     name
     for name in NAMES
-    if name.endswith("_digits") and name != DIGITS and values(name)["discriminator"]["name"] == "dcgan"
+    if name.endswith("_digits") and name != DIGITS and values(name)["generator"]["name"] == "dcgan"
 ]
 
 
