@@ -43,7 +43,8 @@ def test_plugins_as_a_table(command):
     assert "acgan_star_plus" in result.out
     assert "cganzoo-contragan" in result.out
     assert f"cganzoo {cganzoo.__version__}, plugin API {API_VERSION}" in result.out
-    assert result.err == ""
+    # A busy machine may load a plugin slowly, which is noted.
+    assert not [line for line in result.err.splitlines() if not line.endswith("s to load")]
 
 
 @pytest.mark.smoke

@@ -93,7 +93,7 @@ def test_a_fault_is_reported_with_exit_code_1(capsys: pytest.CaptureFixture[str]
     assert error == ""
     lines = out.splitlines()
     assert lines[0] == "generator ignores_labels  cganzoo-faulty-generators 1.0"
-    assert lines[-1].startswith("generator ignores_labels: 36 checks, 34 passed, 2 failed")
+    assert lines[-1].startswith("generator ignores_labels: 39 checks, 36 passed, 2 failed, 1 skipped")
     at = lines.index(
         "  ✗ labels_change_the_image_if_conditional: Labels change every image of a conditional generator, and none of "
         "an unconditional one."
