@@ -99,8 +99,8 @@ def test_a_fault_is_reported_with_exit_code_1(capsys: pytest.CaptureFixture[str]
         "an unconditional one."
     )
     assert lines[at + 1] == "    the generator is conditional, but ignores its labels; use them in forward"
-    assert sum(line.startswith("  ✓ ") for line in lines) == 34
-    assert sum(not line.startswith("    ") for line in lines) == 1 + 36 + 1  # pytest adds lines to a failure's message
+    assert sum(line.startswith("  ✓ ") for line in lines) == 36
+    assert sum(not line.startswith("    ") for line in lines) == 1 + 39 + 1  # pytest adds lines to a failure's message
 
 
 # --- what it prints -------------------------------------------------------------------------------------------------
