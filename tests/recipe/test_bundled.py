@@ -81,11 +81,17 @@ def test_every_loss_has_its_digits_recipe():
 def test_digits_siblings_differ_in_loss_requires_and_conditioning_only(name: str):
     free = ("loss", "requires", "generator.conditional")
     own, other = {
-        "timm_digits": ((), ("discriminator", "train.steps")),
         "r3gan_digits": (("regularizers", "discriminator.batch_norm"), ("train.steps",)),
         "transitional_digits": (("generator.class_strength",), ()),
     }.get(name, ((), ()))
     assert without(name, *free, *own, *other) == without(DIGITS, *free, *other)
+
+
+def test_the_index_says_which_digits_recipes_differ_in_the_loss_only():
+    section = (bundled.folder() / "README.md").read_text().split("\n## Digits\n")[1].split("\n## ")[0]
+    losses, networks = (set(re.findall(r"^\| `(\w+)` ", part, re.MULTILINE)) for part in section.split("**Networks.**"))
+    assert losses == {DIGITS, *DIGITS_SIBLINGS}
+    assert networks == {name for name in NAMES if name.endswith("_digits")} - losses
 
 
 # --- the AM-GAN paper -----------------------------------------------------------------------------------------------
