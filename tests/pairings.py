@@ -136,13 +136,13 @@ def outcome(pair: Pair, addition: str) -> str:
 def _reached(engine: Engine) -> set[str]:
     """The names of the parameters that the last updates changed; all gradients must be finite.
 
-    A normalisation after a layer makes its bias redundant, so the gradient of a vector may be zero, but not missing.
+    A normalisation after a layer makes its bias redundant, so the gradient of a bias may be zero, but not missing.
     """
     found = set()
     for name, parameter in trained(engine).items():
         if parameter.grad is not None:
             assert parameter.grad.isfinite().all(), f"the gradient of {name} is not finite"
-            if parameter.numel() <= max(parameter.shape, default=1) or parameter.grad.any():
+            if name.endswith("bias") or parameter.grad.any():
                 found.add(name)
     return found
 

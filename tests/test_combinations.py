@@ -93,11 +93,14 @@ def test_every_loss_trains_every_trunk(pair: Pair, addition: str) -> None:
     assert pairings.outcome(pair, addition) == WORKS
 
 
-def test_a_weight_without_gradient_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("factor", [None, 0.0], ids=["unused", "times zero"])
+def test_a_weight_without_gradient_is_reported(factor: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
     def with_idle_weight(recipe: str, size: int) -> Engine:
         engine = started(recipe, size)
         assert isinstance(engine, Engine)
-        engine.trunk.register_parameter("idle", torch.nn.Parameter(torch.ones(2, 2)))
+        engine.trunk.register_parameter("idle", torch.nn.Parameter(torch.ones(())))
+        if factor is not None:
+            engine.trunk.register_forward_hook(lambda trunk, _, features: features + factor * trunk.idle)
         return engine
 
     monkeypatch.setattr(pairings, "started", with_idle_weight)

@@ -88,6 +88,14 @@ def test_digits_siblings_differ_in_loss_requires_and_conditioning_only(name: str
     assert without(name, *free, *own, *other) == without(DIGITS, *free, *other)
 
 
+def test_the_index_says_which_digits_recipes_differ_in_the_loss_only():
+    section = (bundled.folder() / "README.md").read_text().split("\n## Digits\n")[1].split("\n## ")[0]
+    losses, networks = (set(re.findall(r"^\| `(\w+)` ", part, re.MULTILINE)) for part in section.split("**Networks.**"))
+    digits = {name for name in NAMES if name.endswith("_digits")}
+    assert losses == {name for name in digits if values(name)["discriminator"]["name"] == "dcgan"}
+    assert networks == digits - losses
+
+
 # --- the AM-GAN paper -----------------------------------------------------------------------------------------------
 
 PUBLISHED = {
