@@ -74,6 +74,15 @@ def test_a_file_of_another_network_is_one_message(make: Make, weights: Weights, 
         assert "\n" not in message
 
 
+def test_weights_that_are_not_finite_are_refused(make: Make, weights: Weights, tmp_path: Path) -> None:
+    """The run would diverge at its first step, and the message would blame the learning rate."""
+    values = weights()
+    values["layer1.0.conv1.weight"][0] = float("nan")
+    torch.save(values, tmp_path / "nan.pth")
+    with pytest.raises(RunError, match=r'nan\.pth": .*\(layer1\.0\.conv1\.weight has values that are not finite\)$'):
+        make(weights=str(tmp_path / "nan.pth"))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -81,7 +90,10 @@ def test_a_file_of_another_network_is_one_message(make: Make, weights: Weights, 
         ({"weights": "/no/file.pth"}, r'^discriminator\.weights = "/no/file\.pth": no such file$'),
         ({"stages": [1, 9]}, r'^stages = \[1, 9\], but timm\'s "test_resnet" has the maps 0 to 4; write'),
         ({"channels": 4}, r'^model = "test_resnet" takes images of 3 channels, not 4; write another model$'),
-        ({"model": "test_vit", "input_size": 33}, r'^model = "test_vit": .*images of 33 px .*input_size'),
+        (
+            {"model": "test_vit", "input_size": 33},
+            r'^input_size = 33: timm\'s "test_vit" does not take images of this size \(Input height',
+        ),
     ],
 )
 def test_what_cannot_be_built_is_one_message(make: Make, options: dict[str, Any], message: str) -> None:
