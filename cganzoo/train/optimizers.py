@@ -46,7 +46,7 @@ def _named_groups(objective: Objective) -> list[ParameterGroup]:
 
     It is computed at each use; here, once.
     """
-    modes = [(module, module.training) for module in objective.modules()]
+    modes: list[tuple[Any, bool]] = [(module, module.training) for module in objective.modules()]
     with torch.no_grad(), parametrize.cached():
         for module, _ in modes:
             module.training = False  # no power iteration
