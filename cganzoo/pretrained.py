@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import timm
+from torch import Tensor
 
 from ._util.checked import DamagedFileError, load_safetensors, load_torch
 from ._util.text import did_you_mean, shortened
@@ -91,6 +92,8 @@ def _from_file(model: str, file: str, weights_key: str, arguments: dict[str, Any
             weights = load_torch(path, older=True)
             for inner in ("state_dict", "model"):  # how training programs wrap them
                 weights = weights.get(inner, weights)
+        if broken := [name for name, one in weights.items() if isinstance(one, Tensor) and not one.isfinite().all()]:
+            raise ValueError(f"{broken[0]} has values that are not finite")
         overlay = {"state_dict": weights}
         return timm.create_model(model, pretrained=True, pretrained_cfg_overlay=overlay, **arguments)
     except FileNotFoundError as error:

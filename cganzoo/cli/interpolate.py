@@ -50,9 +50,10 @@ def interpolate(
     turn = names or (list(trained.class_names) if trained.conditional else [])
     if rows is None:
         rows = DEFAULT_ROWS if names or not turn else min(DEFAULT_ROWS, len(turn))
+    named = "-n" if steps is None else "-n x --steps"
     if steps is None:
         steps = animation.FRAMES if ending == ANIMATED else grids.COLUMNS
-    check_memory(rows * steps, trained.bytes_each, "-n")
+    check_memory(rows * steps, trained.bytes_each, named)
     images = trained.interpolate(rows, steps=steps, classes=names or None, **how)
     if ending == ANIMATED:
         return animation.animated(images, out)

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
-from .grids import COLUMNS, grid, save
+from .grids import COLUMNS, check_size, grid, save
 
 FRAMES = 25
 """Steps of an animation, unless a user says otherwise; the first second."""
@@ -25,6 +25,7 @@ def strip(rows: Tensor, names: Sequence[str]) -> Image.Image:
 def animated(rows: Tensor, path: Path) -> Path:
     """Write an animated WebP in which all rows (n, steps, C, H, W) run to their end and back, again and again."""
     columns = _columns(len(rows))
+    check_size(grid(rows[:, 0], columns), path)  # before all frames are drawn
     there = [grid(images, columns) for images in rows.unbind(1)]
     frames = [*there, *there[-2:0:-1]]
     pauses = [PAUSE if index in (0, len(there) - 1) else FRAME for index in range(len(frames))]

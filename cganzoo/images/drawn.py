@@ -75,8 +75,12 @@ def check_truncation(generator: Generator, truncation: float, num_classes: int) 
 
 
 def in_equal_parts(count: int, batch_size: int) -> int:
-    """The size of batches of nearly equal sizes up to ``batch_size``: a small last one has poor statistics."""
-    return -(-count // -(-count // batch_size))
+    """The size of batches of nearly equal sizes up to ``batch_size``: a small last one has poor statistics.
+
+    It is larger if the last batch would be half full or less, and not 1: one image has no statistics.
+    """
+    smallest = -(-count // -(-count // batch_size))
+    return next((size for size in range(max(2, smallest), count) if not 0 < 2 * (count % size) <= size), count)
 
 
 def protocol(batch_statistics: BatchStatistics, truncation: float | None, batch_size: int) -> dict[str, str | float]:

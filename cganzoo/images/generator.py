@@ -188,7 +188,7 @@ class TrainedGenerator(nn.Module):
     ) -> tuple[Generator, int]:
         """The generator with these options, and the size of its batches."""
         truncation = requests.truncation(truncation)
-        statistics = statistics or self.batch_statistics
+        statistics = self.batch_statistics if statistics is None else statistics
         requests.one_of("statistics", statistics, get_args(BatchStatistics))
         if statistics == "batch" and self.has_batch_statistics:
             if count < 2:

@@ -27,6 +27,8 @@ MAX_SORTED = 4_000
 MIN_CELL = 48  # pixels; smaller images are enlarged by a whole factor, without smoothing
 GAP = 2
 LONGEST_NAME = 40  # characters of a name before a row
+LARGEST = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500}
+"""The most pixels that a side of a picture can have, by the ending of its name."""
 
 
 def first_of_each(batches: Iterable[tuple[Tensor, Tensor]], counts: Mapping[int, int]) -> dict[int, Tensor]:
@@ -135,8 +137,19 @@ def picture(image: Tensor) -> Image.Image:
     return Image.fromarray(pixels.expand(3, -1, -1).permute(1, 2, 0).contiguous().numpy())
 
 
+def check_size(sheet: Image.Image, path: Path) -> None:
+    """Raise :class:`RunError` if the format of a picture does not allow its size."""
+    most = LARGEST.get(path.suffix.lower(), max(sheet.size))
+    if max(sheet.size) > most:
+        raise RunError(
+            f"{path}: would have {sheet.width:,} x {sheet.height:,} pixels, but a {path.suffix} picture has at most "
+            f"{most:,} on a side; draw fewer images, or end its name in .png"
+        )
+
+
 def save(sheet: Image.Image, path: Path, **options: Any) -> Path:
     """Write a picture, with these options of its format. The folder is created if necessary."""
+    check_size(sheet, path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         sheet.save(path, **options)

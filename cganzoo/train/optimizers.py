@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import torch
 from torch import nn, optim
+from torch.nn.utils import parametrize
 
 from cganzoo.errors import PluginError
-from cganzoo.objective import Objective
+from cganzoo.objective import Objective, ParameterGroup
 from cganzoo.recipe.optimizers import Optimizer
 
 FACTOR = "lr_factor"
@@ -22,7 +24,7 @@ def grouped(trunk: nn.Module, objective: Objective) -> list[dict[str, Any]]:
         PluginError: the loss's groups are not its parameters, each once, or a factor is negative.
     """
     groups: dict[float, list[nn.Parameter]] = {1.0: list(trunk.parameters())}
-    for group in objective.parameter_groups():
+    for group in _named_groups(objective):
         if not (math.isfinite(group.lr_factor) and group.lr_factor >= 0):
             raise PluginError(
                 f"{type(objective).__name__}.parameter_groups: lr_factor = {group.lr_factor} must be 0 or more"
@@ -37,6 +39,31 @@ def grouped(trunk: nn.Module, objective: Objective) -> list[dict[str, Any]]:
         for factor, parameters in groups.items()
         if parameters
     ]
+
+
+def _named_groups(objective: Objective) -> list[ParameterGroup]:
+    """The loss's groups, in which a normalised matrix that a loss names (``head.weight``) is the parameter behind it.
+
+    It is computed at each use; here, once.
+    """
+    modes: list[tuple[Any, bool]] = [(module, module.training) for module in objective.modules()]
+    with torch.no_grad(), parametrize.cached():
+        for module, _ in modes:
+            module.training = False  # no power iteration
+        behind = {
+            id(getattr(module, name)): one.original
+            for module, _ in modes
+            if parametrize.is_parametrized(module)
+            for name, one in module.parametrizations.items()
+            if hasattr(one, "original")  # weight norm, for example, has two parameters
+        }
+        groups = [
+            ParameterGroup([behind.get(id(one), one) for one in group.parameters], group.lr_factor)
+            for group in objective.parameter_groups()
+        ]
+    for module, mode in modes:
+        module.training = mode
+    return groups
 
 
 class Rates:

@@ -100,6 +100,7 @@ MISTAKES = [
     (["--interpolate", "-c", "0", "-c", "1", "-c", "2"], "but gets 3 classes"),
     (["--interpolate", "-c", "cow"], 'there is no class "cow"'),
     (["--interpolate", "-n", "1000000000000"], "-n: 10,000,000,000,000 images do not fit in memory"),
+    (["--interpolate", "--steps", "1000000000000"], "-n x --steps: 3,000,000,000,000 images do not fit in memory"),
     (["--interpolate", "-o", "x.gif"], "--out x.gif: --interpolate writes one picture; end it in .png or .jpg"),
     (["--interpolate", "-o", "folder"], "--out folder: --interpolate writes one picture"),
 ]

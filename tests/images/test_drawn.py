@@ -106,6 +106,16 @@ def test_batches_are_divided_equally() -> None:
     assert [in_equal_parts(count, 250) for count in (1, 250, 251, 500, 2001)] == [1, 250, 126, 250, 223]
 
 
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 7, 250])
+def test_no_batch_is_nearly_empty(batch_size: int) -> None:
+    """One image has no statistics, and a few have poor ones."""
+    for count in (2, 3, 5, 7, 10, 22, 251, 1001, 62_751):
+        size = in_equal_parts(count, batch_size)
+        last = count % size or size
+        assert last >= 2
+        assert last > size / 2
+
+
 def test_noise_of_its_own_is_refused_before_the_training() -> None:
     check_truncation(Normalised().train(), 0.5, 2)
     with pytest.raises(CganzooError, match="Sphere has noise of its own, which cannot be truncated"):

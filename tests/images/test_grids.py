@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from cganzoo.errors import RunError
-from cganzoo.images.grids import GAP, grid, save
+from cganzoo.images.grids import GAP, LARGEST, grid, save
 
 
 def plain(count: int, size: int = 48, channels: int = 3) -> Tensor:
@@ -58,6 +58,16 @@ def test_row_names_stand_in_a_margin_of_their_own() -> None:
 
 def test_no_image_makes_an_empty_sheet() -> None:
     assert grid(plain(0), columns=2).height == GAP
+
+
+@pytest.mark.parametrize("ending", ["webp", "JPG"])
+def test_a_picture_that_is_too_large_for_its_format_is_one_message(tmp_path: Path, ending: str) -> None:
+    sheet = Image.new("L", (LARGEST[f".{ending.lower()}"] + 1, 1))
+    with pytest.raises(RunError, match=rf"x\.{ending}: would have {sheet.width:,} x 1 pixels, but .*end its name in"):
+        save(sheet, tmp_path / f"x.{ending}")
+    assert not list(tmp_path.iterdir())
+    save(sheet.crop((0, 0, sheet.width - 1, 1)), tmp_path / f"x.{ending}")
+    save(sheet, tmp_path / "x.png")
 
 
 def test_saving_makes_the_folder_and_names_what_fails(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from cganzoo.errors import RunError
-from cganzoo.images import animation
+from cganzoo.images import animation, grids
 from cganzoo.images.export_file import Origin
 from cganzoo.images.generator import TrainedGenerator
 from cganzoo.images.interpolation import between_classes, between_noises
@@ -160,6 +160,17 @@ def test_an_animation_goes_there_and_back(tmp_path: Path) -> None:
     assert times == [animation.PAUSE, *[animation.FRAME] * 3, animation.PAUSE, *[animation.FRAME] * 3]
     expected = [0, 64, 128, 191, 255, 191, 128, 64]
     assert all(abs(one - two) <= 3 for one, two in zip(shades, expected, strict=True))
+
+
+def test_an_animation_that_is_too_large_is_refused_before_its_frames_are_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(grids.LARGEST, ".webp", 101)
+    drawn: list[Tensor] = []
+    monkeypatch.setattr(animation, "grid", lambda images, columns: drawn.append(images) or grids.grid(images, columns))
+    with pytest.raises(RunError, match=r"would have 102 x 102 pixels, but a \.webp picture has at most 101 on a side"):
+        animation.animated(torch.zeros(4, 5, 1, 8, 8), tmp_path / "x.webp")
+    assert len(drawn) == 1
 
 
 @pytest.mark.parametrize(("count", "columns"), [(1, 1), (2, 2), (6, 3), (7, 7), (10, 5), (11, 4), (12, 4), (100, 10)])

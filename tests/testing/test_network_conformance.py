@@ -175,11 +175,11 @@ COMPARE_OUTPUTS = {
 @pytest.mark.parametrize(
     ("kind", "name", "more"),
     [
-        ("generator", "noise_in_use", {"mapped_and_synthesized"}),
+        ("generator", "noise_in_use", {"mapped_and_synthesized", "truncation"}),
         (
             "generator",
             "unconditional_noise_in_use",
-            {"mapped_and_synthesized", "labels_change_the_image_if_conditional"},
+            {"mapped_and_synthesized", "truncation", "labels_change_the_image_if_conditional"},
         ),
         ("generator", "draws_in_use", None),
         ("discriminator", "drops_in_use", {"knows_nothing_of_classes", "second_order_gradients"}),

@@ -10,10 +10,12 @@ from engines import started
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from cganzoo.objective import Objective, ParameterGroup
 from cganzoo.recipe.read import parse_recipe
 from cganzoo.recipe.resolve import Resolved, resolve
 from cganzoo.registry import load_plugins
 from cganzoo.train.build import normalize_heads
+from cganzoo.train.optimizers import grouped
 
 LOSSES = load_plugins().components("loss")
 NORMALIZED = "\nspectral_norm = true"
@@ -84,6 +86,38 @@ def test_a_matrix_of_a_table_and_one_that_is_normalized_already() -> None:
     assert largest(heads.last.weight) == pytest.approx(1, abs=0.1)
     assert torch.equal(heads.head.weight, before)
     assert not parametrize.is_parametrized(heads, "gain")
+
+
+class Groups(Objective):
+    """Its groups name matrices, as most losses write it; each use of a normalised one computes another tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(4, 6))
+        self.normed = nn.utils.parametrizations.weight_norm(nn.Linear(6, 2, bias=False))
+        self.head = nn.Linear(6, 3)
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        return [ParameterGroup([self.table, self.head.weight], 2.0), ParameterGroup(self.others())]
+
+    def others(self) -> list[nn.Parameter]:
+        return [self.head.bias, *self.normed.parameters()]
+
+
+def test_groups_of_a_loss_may_name_normalized_matrices() -> None:
+    loss, trunk = Groups(), nn.Linear(2, 2)
+    normalize_heads(loss)
+    state, random = copy.deepcopy(loss.state_dict()), torch.get_rng_state()
+    plain, fast = grouped(trunk, loss)
+    names = {id(parameter): name for name, parameter in loss.named_parameters()}
+    assert {names[id(one)] for one in fast["params"]} == {
+        "parametrizations.table.original",
+        "head.parametrizations.weight.original",
+    }
+    assert len(plain["params"]) == 2 + 3
+    assert all(torch.equal(value, state[name]) for name, value in loss.state_dict().items()), "no power iteration"
+    assert torch.equal(torch.get_rng_state(), random)
+    assert all(module.training for module in loss.modules())
 
 
 def test_without_it_nothing_changes(tiny: str) -> None:

@@ -150,6 +150,7 @@ class GeneratorConformance(NetworkConformance):
 
     def test_truncation(self) -> None:
         """``truncated`` gives less variety the smaller the truncation is, or says in one message that it cannot."""
+        self.needs_determinism()
         network = self.used()
         z, labels = self.inputs(network, 8)[0].double(), torch.zeros(8, dtype=torch.int64)
         try:

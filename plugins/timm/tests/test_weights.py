@@ -74,6 +74,15 @@ def test_a_file_of_another_network_is_one_message(make: Make, weights: Weights, 
         assert "\n" not in message
 
 
+def test_weights_that_are_not_finite_are_refused(make: Make, weights: Weights, tmp_path: Path) -> None:
+    """The run would diverge at its first step, and the message would blame the learning rate."""
+    values = weights()
+    values["layer1.0.conv1.weight"][0] = float("nan")
+    torch.save(values, tmp_path / "nan.pth")
+    with pytest.raises(RunError, match=r'nan\.pth": .*\(layer1\.0\.conv1\.weight has values that are not finite\)$'):
+        make(weights=str(tmp_path / "nan.pth"))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
