@@ -61,7 +61,7 @@ class SmoothUpsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Insert zeros between the pixels and filter."""
-        return _spread(x, self.kernel)
+        return _spread(x, self.kernel, 2, 1)
 
 
 class SmoothDownsample(nn.Module):
@@ -78,7 +78,26 @@ class SmoothDownsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Filter and keep every second pixel."""
-        return _gathered(x, self.kernel)
+        return _gathered(x, self.kernel, 2, 1)
+
+
+class SmoothFilter(nn.Module):
+    """The filter (1, 3, 3, 1) along both axes: (N, C, H, W) to (N, C, H + 2 padding - 3, W + 2 padding - 3).
+
+    Args:
+        padding: zeros at each edge, 0 to 3.
+    """
+
+    kernel: Tensor
+
+    def __init__(self, padding: int) -> None:
+        super().__init__()
+        self.padding = padding
+        self.register_buffer("kernel", _smooth_kernel(), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Filter."""
+        return _gathered(x, self.kernel, 1, self.padding)
 
 
 def _smooth_kernel() -> Tensor:
@@ -88,50 +107,52 @@ def _smooth_kernel() -> Tensor:
 
 
 class _Gather(torch.autograd.Function):
-    """A filter of each channel with stride 2; its gradient is :class:`_Spread`, and the other way round.
+    """A filter of each channel; its gradient is :class:`_Spread`, and the other way round.
 
     A gradient penalty differentiates these gradients again. With torch's own formula, that takes two to five times as
     long, because it is not one for a fixed kernel.
     """
 
     @staticmethod
-    def forward(x: Tensor, kernel: Tensor) -> Tensor:
+    def forward(x: Tensor, kernel: Tensor, stride: int, padding: int) -> Tensor:
         weight = kernel.to(x.dtype).expand(x.shape[1], -1, -1, -1)
-        return F.conv2d(x, weight, stride=2, padding=1, groups=x.shape[1])
+        return F.conv2d(x, weight, stride=stride, padding=padding, groups=x.shape[1])
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(inputs[1])
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _, kernel, *ctx.geometry = inputs
+        ctx.save_for_backward(kernel)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return _spread(gradients[0], *ctx.saved_tensors), None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        return _spread(gradients[0], *ctx.saved_tensors, *ctx.geometry), None, None, None
 
 
 class _Spread(torch.autograd.Function):
     """The transposed map of :class:`_Gather`."""
 
     @staticmethod
-    def forward(x: Tensor, kernel: Tensor) -> Tensor:
+    def forward(x: Tensor, kernel: Tensor, stride: int, padding: int) -> Tensor:
         weight = kernel.to(x.dtype).expand(x.shape[1], -1, -1, -1)
-        return F.conv_transpose2d(x, weight, stride=2, padding=1, groups=x.shape[1])
+        return F.conv_transpose2d(x, weight, stride=stride, padding=padding, groups=x.shape[1])
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(inputs[1])
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _, kernel, *ctx.geometry = inputs
+        ctx.save_for_backward(kernel)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return _gathered(gradients[0], *ctx.saved_tensors), None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        return _gathered(gradients[0], *ctx.saved_tensors, *ctx.geometry), None, None, None
 
 
-def _gathered(x: Tensor, kernel: Tensor) -> Tensor:
-    filtered: Tensor = _Gather.apply(x, kernel)
+def _gathered(x: Tensor, kernel: Tensor, stride: int, padding: int) -> Tensor:
+    filtered: Tensor = _Gather.apply(x, kernel, stride, padding)
     return filtered
 
 
-def _spread(x: Tensor, kernel: Tensor) -> Tensor:
-    filtered: Tensor = _Spread.apply(x, kernel)
+def _spread(x: Tensor, kernel: Tensor, stride: int, padding: int) -> Tensor:
+    filtered: Tensor = _Spread.apply(x, kernel, stride, padding)
     return filtered
 
 
