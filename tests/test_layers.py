@@ -85,3 +85,8 @@ def test_spectral_norm_is_that_of_the_convolution(layer_class: type[Layer], by_s
     torch.testing.assert_close(largest, torch.ones_like(largest))
     assert isinstance(layer, nn.Conv2d)
     torch.testing.assert_close(layer(images), by_steps(images, layer.weight, layer.bias))
+
+
+@parametrize
+def test_the_state_is_that_of_the_convolution(layer_class: type[Layer], by_steps: Callable[..., Tensor]) -> None:
+    assert list(layer_class(3, 5).state_dict()) == ["weight", "bias"]

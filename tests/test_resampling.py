@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cganzoo.layers import SmoothDownsample, SmoothUpsample
+from cganzoo.layers import SmoothDownsample, SmoothFilter, SmoothUpsample
 
 
 def maps(side: int, channels: int = 3) -> Tensor:
@@ -36,14 +36,27 @@ def test_smooth_downsampling_is_the_transposed_upsampling() -> None:
     torch.testing.assert_close((SmoothUpsample().double()(x) * y).sum(), 4 * (x * SmoothDownsample().double()(y)).sum())
 
 
+@pytest.mark.parametrize("padding", [0, 1, 2, 3])
+def test_the_smooth_filter_is_a_sum_of_shifted_maps(padding: int) -> None:
+    x = F.pad(maps(6), (padding,) * 4)
+    side = x.shape[2] - 3
+    taps = list(enumerate((1, 3, 3, 1)))
+    rows = torch.stack([tap * x[:, :, row : row + side] for row, tap in taps]).sum(0)
+    expected = torch.stack([tap * rows[..., column : column + side] for column, tap in taps]).sum(0) / 64
+    torch.testing.assert_close(SmoothFilter(padding).double()(maps(6)), expected)
+
+
 def test_smooth_layers_add_nothing_to_a_state() -> None:
-    assert not SmoothUpsample().state_dict()
-    assert not list(SmoothDownsample().parameters())
+    for layer in (SmoothUpsample(), SmoothDownsample(), SmoothFilter(1)):
+        assert not layer.state_dict()
+        assert not list(layer.parameters())
 
 
-@pytest.mark.parametrize("layer", [SmoothUpsample, SmoothDownsample])
-def test_smooth_layers_have_gradients_of_both_orders(layer: type[SmoothUpsample]) -> None:
+@pytest.mark.parametrize(
+    "layer", [SmoothUpsample(), SmoothDownsample(), SmoothFilter(1), SmoothFilter(2), SmoothFilter(3)]
+)
+def test_smooth_layers_have_gradients_of_both_orders(layer: nn.Module) -> None:
     x = maps(2, channels=2).requires_grad_()
-    smooth = layer().double()
+    smooth = layer.double()
     assert torch.autograd.gradcheck(lambda x: smooth(x).square(), (x,))
     assert torch.autograd.gradgradcheck(lambda x: smooth(x) ** 3, (x,))

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cganzoo._util.memory import is_out_of_memory, memory_limit, what_ran_out
@@ -159,7 +160,7 @@ def _without_memory(resolved: Resolved, class_names: tuple[str, ...]) -> Network
             raise RunError(f"{where}: {what_ran_out(error)}; lower the sizes in this section") from error
 
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _WithoutPowerIterations():
             context = resolved.context(class_names)
             generator = built("generator", lambda: resolved.generator.create(context))
             trunk = built("discriminator", lambda: resolved.discriminator.create(context))
@@ -169,6 +170,21 @@ def _without_memory(resolved: Resolved, class_names: tuple[str, ...]) -> Network
         raise
     except Exception:  # if the network is at fault, building it with numbers fails, too, and reports that
         return None
+
+
+class _WithoutPowerIterations(TorchFunctionMode):
+    """On the device ``"meta"``: products of matrix and vector, and what is written to an ``out``, only get their shape.
+
+    Spectral normalisation computes both 30 times for each layer that it is added to. Without this, a deep network with
+    it takes ten seconds to build.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is torch.mv and args and args[0].is_meta:
+            return args[0].new_empty(len(args[0]))
+        out = kwargs.get("out")
+        return out if isinstance(out, Tensor) and out.is_meta else func(*args, **kwargs)
 
 
 class _WithoutAutocast(DiscriminatorStep):

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cganzoo import BuildContext
+from cganzoo.layers import SmoothDownsample, SmoothFilter
 from cganzoo.networks import Discriminator, resolutions
 
 from .config import StyleGAN2DiscriminatorConfig
-from .layers import EPS, EqualizedConv2d, EqualizedLinear, ScaledLeakyReLU, downsampled
+from .layers import EPS, EqualizedConv2d, EqualizedLinear, ScaledLeakyReLU
 from .widths import channels
 
 
@@ -59,7 +60,11 @@ class Block(nn.Module):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            EqualizedConv2d(inputs, inputs, 3), ScaledLeakyReLU(), downsampled(inputs, outputs, 3), ScaledLeakyReLU()
+            EqualizedConv2d(inputs, inputs, 3),
+            ScaledLeakyReLU(),
+            SmoothFilter(padding=2),
+            EqualizedConv2d(inputs, outputs, 3, stride=2),
+            ScaledLeakyReLU(),
         )
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -73,7 +78,7 @@ class ResidualBlock(Block):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs)
-        self.skip = downsampled(inputs, outputs, 1, bias=False)
+        self.skip = nn.Sequential(SmoothDownsample(), EqualizedConv2d(inputs, outputs, 1, bias=False))
 
     def forward(self, maps: Tensor) -> Tensor:
         """Maps (N, inputs, H, W) to (N, outputs, H/2, W/2)."""

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from cganzoo import BuildContext
 from cganzoo.errors import CganzooError
+from cganzoo.layers import SmoothUpsample
 from cganzoo.networks import Generator, class_weights, resolutions
 
 from .config import StyleGAN2GeneratorConfig
-from .filters import Upsample
 from .layers import ModulatedConv2d, ScaledLeakyReLU, UpsampledModulatedConv2d
 from .mapping import ClassEmbedding, Mapping, normalized
 from .widths import channels
@@ -133,7 +133,7 @@ class Block(nn.Module):
         self.up = Styled(UpsampledModulatedConv2d(inputs, outputs, code_dim), outputs, side)
         self.convolution = Styled(ModulatedConv2d(outputs, outputs, 3, code_dim), outputs, side)
         self.to_image = ToImage(outputs, image_channels, code_dim)
-        self.upsample = Upsample()
+        self.upsample = SmoothUpsample()
 
     def forward(self, maps: Tensor, images: Tensor, codes: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Maps and images of one resolution, and three codes (N, code_dim), to maps and images of the next one."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .filters import Smooth
+from cganzoo.layers import SmoothFilter
 
 EPS = 1e-8
 
@@ -60,11 +60,6 @@ class EqualizedConv2d(nn.Conv2d):
         return F.conv2d(input, self.weight * self.gain, self.bias, self.stride, self.padding)
 
 
-def downsampled(inputs: int, outputs: int, size: int, *, bias: bool = True) -> nn.Sequential:
-    """The filter and a convolution of stride 2: (N, inputs, H, W) to (N, outputs, H/2, W/2)."""
-    return nn.Sequential(Smooth((size + 1) // 2), EqualizedConv2d(inputs, outputs, size, stride=2, bias=bias))
-
-
 class ModulatedConv2d(nn.Module):
     """A convolution with weights w'_oik = s_i w_oik, where s is the style of the sample (arXiv:1912.04958, eq. 1).
 
@@ -103,7 +98,7 @@ class UpsampledModulatedConv2d(ModulatedConv2d):
 
     def __init__(self, inputs: int, outputs: int, code_dim: int) -> None:
         super().__init__(inputs, outputs, 3, code_dim)
-        self.smooth = Smooth(padding=1)
+        self.smooth = SmoothFilter(padding=1)
 
     def convolve(self, maps: Tensor, weight: Tensor) -> Tensor:
         """A transposed convolution, and the filter. Of four pixels three are new, so its weights have the sum 4."""

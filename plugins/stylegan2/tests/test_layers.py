@@ -1,4 +1,4 @@
-"""Filters, equalised layers and modulated convolutions: equal to naive forms, with gradients of the second order."""
+"""Resampling, equalised layers and modulated convolutions: equal to naive forms, with gradients of the second order."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-from cganzoo_stylegan2.filters import Smooth, Upsample, kernel
+from cganzoo_stylegan2.discriminator import Block, ResidualBlock
 from cganzoo_stylegan2.layers import (
     EqualizedConv2d,
     EqualizedLinear,
     ModulatedConv2d,
     ScaledLeakyReLU,
     UpsampledModulatedConv2d,
-    downsampled,
 )
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -44,45 +43,26 @@ def with_zeros_between(x: Tensor) -> Tensor:
     return result
 
 
-# --- filters --------------------------------------------------------------------------------------------------------
+# --- resampling -----------------------------------------------------------------------------------------------------
 
 
-def test_the_filter_sums_to_one() -> None:
-    assert kernel().sum().item() == pytest.approx(1)
-    assert torch.equal(kernel(), kernel().flip(0, 1))  # the gradient relies on it
+@pytest.mark.parametrize("residual", [True, False])
+def test_a_block_filters_before_it_keeps_each_second_pixel(residual: bool) -> None:
+    block, x = (ResidualBlock if residual else Block)(INPUTS, OUTPUTS).double(), maps()
+    first, activation, _, second, _ = block.body
+    full = F.conv2d(filtered(activation(first(x)), 2), second.weight * second.gain, second.bias)
+    expected = activation(full[:, :, ::2, ::2])
+    if residual:
+        skip = F.conv2d(filtered(x, 1)[:, :, ::2, ::2], block.skip[1].weight / INPUTS**0.5)
+        expected = (expected + skip) / 2**0.5
+    torch.testing.assert_close(block(x), expected)
+    assert block(x).shape == (N, OUTPUTS, 3, 3)
 
 
-@pytest.mark.parametrize("padding", [0, 1, 2, 3])
-def test_smooth_equals_shifted_sums(padding: int) -> None:
-    x = maps()
-    torch.testing.assert_close(Smooth(padding).double()(x), filtered(x, padding))
-
-
-@pytest.mark.parametrize("padding", [0, 1, 2])
-def test_smooth_has_gradients_of_both_orders(padding: int) -> None:
-    x, smooth = maps(4, 1).requires_grad_(), Smooth(padding).double()
-    assert torch.autograd.gradcheck(smooth, x)
-    assert torch.autograd.gradgradcheck(lambda x: smooth(x).square(), x)
-
-
-def test_upsampling_is_the_filter_between_zeros_with_sum_four() -> None:
-    x = maps()
+def test_upsampled_images_are_the_filter_between_zeros_with_sum_four(generator: Any) -> None:
+    upsample, x = generator().blocks[0].upsample, maps()
     expected = filtered(F.pad(with_zeros_between(x), (1, 0, 1, 0)), 1, total=4)
-    torch.testing.assert_close(Upsample().double()(x), expected)
-
-
-def test_upsampling_keeps_constant_images_except_at_the_edge() -> None:
-    ones = torch.ones(1, 1, 6, 6)
-    torch.testing.assert_close(Upsample()(ones)[..., 1:-1, 1:-1], torch.ones(1, 1, 10, 10))
-
-
-@pytest.mark.parametrize("size", [1, 3])
-def test_downsampling_filters_first_and_keeps_each_second_pixel(size: int) -> None:
-    layer = downsampled(INPUTS, OUTPUTS, size).double()
-    (weight, bias), x = layer[1].parameters(), maps()
-    full = F.conv2d(filtered(x, (size + 1) // 2), weight / (INPUTS * size * size) ** 0.5, bias)
-    torch.testing.assert_close(layer(x), full[:, :, ::2, ::2])
-    assert layer(x).shape[2:] == (3, 3)
+    torch.testing.assert_close(upsample(x), expected)
 
 
 # --- an equalised learning rate -------------------------------------------------------------------------------------
