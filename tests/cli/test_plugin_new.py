@@ -343,7 +343,7 @@ def test_the_command_says_what_to_do_next(tmp_path: Path):
     ("author", "license_name", "line"),
     [
         ("Ada Lovelace", "apache-2.0", "LICENSE: Apache-2.0, by Ada Lovelace; --author and --license change it."),
-        ("", "MIT", "LICENSE: MIT, by the authors of cganzoo-q; --author and --license change it."),
+        ("", "MIT", "LICENSE: MIT, by its authors; --author and --license change it."),
         ("[red]Ada", "none", "LICENSE: none; --author and --license change it."),
     ],
 )
