@@ -53,11 +53,13 @@ def test_the_suite_s_smoke_part_passes(zoo: Any, tmp_path: Path) -> None:
     """Tests marked ``smoke``, in a copy of their files outside of the checkout."""
     copied = tmp_path / "tests"
     copied.mkdir()
-    shutil.copy(ROOT / "tests" / "conftest.py", copied)
+    for path in (ROOT / "tests").glob("*.py"):  # conftest.py, and what the tests import
+        if not path.name.startswith("test_"):
+            shutil.copy(path, copied)
     for path in (ROOT / "tests").rglob("test_*.py"):
         if "mark.smoke" in path.read_text():
             shutil.copy(path, copied)
-    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n    smoke\n    slow\n    gpu\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = tests\nmarkers =\n    smoke\n    slow\n    gpu\n")
     pytest_ = ["python", "-m", "pytest", "-q", "-m", "smoke", "-p", "no:cacheprovider", "--import-mode=importlib"]
     printed = zoo.run(*pytest_, "tests", cwd=tmp_path)
     (passed,) = re.findall(r"(\d+) passed", printed)
