@@ -67,7 +67,7 @@ class SmoothUpsample(nn.Module):
 class SmoothDownsample(nn.Module):
     """Downsampling by 2 with the filter (1, 3, 3, 1) along both axes: (N, C, H, W) to (N, C, H/2, W/2).
 
-    Zeros are outside of the map. Four times this is the transposed map of :class:`SmoothUpsample`.
+    H and W are even. Zeros are outside of the map. Four times this is the transposed map of :class:`SmoothUpsample`.
     """
 
     kernel: Tensor

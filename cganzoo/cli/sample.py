@@ -15,9 +15,10 @@ from cganzoo.errors import RunError
 from cganzoo.extractor import Extractor
 from cganzoo.images import grids
 from cganzoo.images.drawn import BatchStatistics
+from cganzoo.images.generator import TrainedGenerator
 from cganzoo.images.grids import BATCH_SIZE, COLUMNS, first_of_each, predicted_classes
 from cganzoo.images.requests import check_memory, class_index, shown
-from cganzoo.images.trained_generator import TrainedGenerator, from_run, load_generator
+from cganzoo.images.trained_generator import from_run, load_generator
 from cganzoo.runs.folder import RunFolder, find_run
 from cganzoo.session.device import pick_device
 

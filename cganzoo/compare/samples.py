@@ -14,8 +14,9 @@ from cganzoo._util.memory import described
 from cganzoo.console.reporter import Stage
 from cganzoo.errors import CganzooError
 from cganzoo.images.drawn import drawn
+from cganzoo.images.generator import TrainedGenerator
 from cganzoo.images.grids import COLUMNS, class_grid, draw_by_class, grid
-from cganzoo.images.trained_generator import TrainedGenerator, from_run
+from cganzoo.images.trained_generator import from_run
 from cganzoo.runs import checkpoint
 from cganzoo.runs.folder import RunFolder
 

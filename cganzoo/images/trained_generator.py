@@ -24,7 +24,7 @@ from cganzoo.specs import BuildContext, GeneratorSpec
 from . import export_file
 from .bounded import TooLargeError, bounded_by, difference
 from .export_file import Origin
-from .generator import TrainedGenerator as TrainedGenerator
+from .generator import TrainedGenerator
 from .sampling import ready_to_sample
 
 

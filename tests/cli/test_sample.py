@@ -17,8 +17,8 @@ from cganzoo.console.streams import printable, stdout_console
 from cganzoo.errors import RunError
 from cganzoo.extractor import Extractor
 from cganzoo.images.export_file import Origin
+from cganzoo.images.generator import TrainedGenerator
 from cganzoo.images.grids import BATCH_SIZE
-from cganzoo.images.trained_generator import TrainedGenerator
 from cganzoo.networks import Generator
 
 

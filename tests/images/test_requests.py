@@ -13,8 +13,8 @@ from torch import Tensor
 from cganzoo.errors import RunError
 from cganzoo.images import requests
 from cganzoo.images.export_file import Origin
+from cganzoo.images.generator import TrainedGenerator
 from cganzoo.images.requests import class_index, class_labels
-from cganzoo.images.trained_generator import TrainedGenerator
 from cganzoo.networks import Generator
 
 LETTERS, DIGITS, FROM_ONE = ["cat", "dog", "owl"], [str(n) for n in range(10)], [str(n) for n in range(1, 11)]
